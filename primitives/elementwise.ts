@@ -1,0 +1,333 @@
+/** Element-wise primitives. Operands have one shape, but scalars may join; dtypes are equal and weak types give way. */
+import * as E from 'fp-ts/lib/Either.js'
+import * as O from 'fp-ts/lib/Option.js'
+import type { NdArray } from '../src/core/array.ts'
+import { type Aval, aval, eqShape } from '../src/core/aval.ts'
+import * as c from '../src/core/constructors.ts'
+import { type DType, isFloat, isInt, isNumeric } from '../src/core/dtype.ts'
+import * as g from '../src/core/graph.ts'
+import type { ScalarOp } from '../src/core/kernel.ts'
+import type { OpName, OpParams } from '../src/core/ops.ts'
+import type { Linear, Rules, Tangent, TransposeRule } from '../src/core/rules.ts'
+import { bind, type Refusal } from '../src/core/trace.ts'
+import { dtypes, elementwiseBatch, isLinear, known, linearJvp, noTangent, one, shapes, sumTangents, unbroadcast } from './families.ts'
+
+type Kind = 'float' | 'int' | 'number' | 'bits' | 'any'
+const accepts: Readonly<Record<Kind, (d: DType) => boolean>> = {
+  float: isFloat,
+  int: isInt,
+  number: isNumeric,
+  bits: (d) => isInt(d) || d === 'bool',
+  any: (d) => d !== 'key',
+}
+const wants: Readonly<Record<Kind, string>> = {
+  float: 'a float dtype is needed: convert with astype',
+  int: 'an integer dtype is needed: convert with astype',
+  number: 'a number dtype is needed: convert with astype',
+  bits: 'an integer or bool dtype is needed: convert with astype',
+  any: 'a key has no arithmetic: use random.*',
+}
+
+/** The shape and dtype that operands agree on. */
+const unify = (avals: readonly Aval[]): E.Either<Refusal, Aval> => {
+  const first = avals.find((a) => a.shape.length > 0) ?? avals[0]!
+  for (const a of avals) {
+    if (a.shape.length > 0 && !eqShape(a.shape, first.shape)) {
+      const axis = a.shape.findIndex((n, i) => n !== first.shape[i])
+      const at =
+        a.shape.length === first.shape.length
+          ? `axis ${axis}: ${first.shape[axis]} against ${a.shape[axis]}`
+          : `rank ${first.shape.length} against ${a.shape.length}`
+      return shapes(`shapes don't broadcast (${at})`)
+    }
+    if (a.dtype !== avals[0]!.dtype) return dtypes(`dtypes differ (${avals[0]!.dtype} against ${a.dtype}): convert with astype`)
+  }
+  return E.right(
+    aval(
+      first.shape,
+      first.dtype,
+      avals.every((a) => a.weak),
+    ),
+  )
+}
+
+type Partial = (d: NdArray, xs: readonly NdArray[], out: NdArray) => NdArray
+interface Spec<K extends OpName> {
+  readonly takes: Kind
+  readonly result?: 'bool'
+  /** The tangent through each operand; absent where the derivative is zero everywhere. */
+  readonly partials?: readonly (Partial | null)[]
+  readonly transpose?: TransposeRule<K>
+  readonly lower: ScalarOp | ((xs: readonly g.Node[], params: OpParams[K]) => g.Node)
+  readonly ulp?: number
+}
+
+const elementwise = <K extends OpName>(name: K, spec: Spec<K>): Rules<K> => {
+  const apply = (params: OpParams[K], ...xs: NdArray[]): NdArray => bind(name, params, xs)[0]!
+  return {
+    abstractEval: (avals) =>
+      E.isLeft(unify(avals)) || accepts[spec.takes](avals[0]!.dtype)
+        ? E.map((a: Aval) => [spec.result === 'bool' ? aval(a.shape, 'bool') : a])(unify(avals))
+        : dtypes(wants[spec.takes]),
+    jvp: (xs, ts, params) => {
+      const out = apply(params, ...xs)
+      const terms = ts.map((t, i): Tangent => {
+        const partial = spec.partials?.[i]
+        if (O.isNone(t) || partial === null || partial === undefined) return O.none
+        const term = partial(t.value, xs, out)
+        return O.some(c.broadcastInDim(term, out.shape, []))
+      })
+      return { outs: [out], tangents: [sumTangents(terms)] }
+    },
+    transpose: spec.transpose ?? 'notLinear',
+    batch: (xs, dims, size, params) => elementwiseBatch(xs, dims, size, (...ys) => apply(params, ...ys)),
+    lower: (xs, params) => {
+      if (typeof spec.lower !== 'string') return [spec.lower(xs, params)]
+      const op = spec.lower
+      return [g.map(op, spec.result ?? xs[0]!.dtype, ...xs)]
+    },
+    ulp: spec.ulp ?? 0,
+  }
+}
+
+const { add, mul, sub, div, neg, lit } = c
+const one_ = (x: NdArray): NdArray => lit(x, 1)
+const square = (x: NdArray): NdArray => mul(x, x)
+
+const ct1 = (cts: readonly Tangent[], f: (ct: NdArray) => readonly Tangent[], arity: number): readonly Tangent[] =>
+  O.isNone(cts[0]!) ? Array.from({ length: arity }, () => O.none) : f((cts[0] as O.Some<NdArray>).value)
+/** Each linear operand gets `f(ct, its position)`, summed back where it was a scalar. */
+const toLinear = (cts: readonly Tangent[], xs: readonly (NdArray | Linear)[], f: (ct: NdArray, i: number) => NdArray): readonly Tangent[] =>
+  ct1(cts, (ct) => xs.map((x, i) => (isLinear(x) ? O.some(unbroadcast(f(ct, i), x.aval)) : O.none)), xs.length)
+
+const unary = <K extends OpName & ScalarOp>(name: K, takes: Kind, partial: Partial | null, ulp = 2): Rules<K> =>
+  elementwise<K>(name, { takes, partials: [partial], lower: name, ulp })
+const compare = <K extends OpName & ScalarOp>(name: K): Rules<K> => elementwise<K>(name, { takes: 'any', result: 'bool', lower: name })
+const bitwise = <K extends OpName>(name: K, lower: ScalarOp, takes: Kind = 'bits'): Rules<K> => elementwise(name, { takes, lower })
+
+const half = (x: NdArray, y: NdArray, d: NdArray, wins: (x: NdArray, y: NdArray) => NdArray): NdArray => {
+  const weight = c.select(wins(x, y), fullOf(x, y, 1), c.select(c.eq(x, y), fullOf(x, y, 0.5), fullOf(x, y, 0)))
+  return mul(d, weight)
+}
+const fullOf = (x: NdArray, y: NdArray, value: number): NdArray => c.full(x.ndim > 0 ? x.shape : y.shape, value, x.dtype)
+
+/** x^n by repeated squaring, in the kernel. */
+const powerNode = (x: g.Node, n: number): g.Node => {
+  const times = (a: g.Node, b: g.Node): g.Node => g.map('mul', x.dtype, a, b)
+  if (n < 0) return g.map('div', x.dtype, g.constNode(1, x.dtype), powerNode(x, -n))
+  let result: g.Node | null = null
+  for (let base = x, k = n; k > 0; k >>>= 1) {
+    if (k & 1) result = result === null ? base : times(result, base)
+    if (k > 1) base = times(base, base)
+  }
+  return (
+    result ??
+    g.map('add', x.dtype, g.map('mul', x.dtype, g.constNode(0, x.dtype), g.constNode(0, x.dtype, x.shape)), g.constNode(1, x.dtype))
+  )
+}
+
+const convert: Rules<'convertElementType'> = {
+  abstractEval: ([x], { dtype, weak }) => (x!.dtype === 'key' || dtype === 'key' ? dtypes(wants.any) : one(aval(x!.shape, dtype, weak))),
+  jvp: ([x], [dx], { dtype, weak }) => {
+    const out = c.convertElementType(x!, dtype, weak)
+    return isFloat(dtype) ? linearJvp(out, dx!, (d) => c.convertElementType(d, dtype, weak)) : noTangent(out)
+  },
+  transpose: (cts, [x]) => toLinear(cts, [x!], (ct) => c.convertElementType(ct, (x as Linear).aval.dtype, (x as Linear).aval.weak)),
+  batch: ([x], [d], _size, { dtype, weak }) => ({ outs: [c.convertElementType(x!, dtype, weak)], dims: [d!] }),
+  lower: ([x], { dtype }) => [x!.dtype === dtype ? x! : g.map('cast', dtype, x!)],
+  ulp: 0,
+}
+
+const bitcast: Rules<'bitcastConvertType'> = {
+  abstractEval: ([x], { dtype }) =>
+    [x!.dtype, dtype].every((d) => d === 'float32' || isInt(d))
+      ? one(aval(x!.shape, dtype))
+      : dtypes(`can't reinterpret as ${dtype}: 32-bit dtypes only`),
+  jvp: ([x], _ts, { dtype }) => noTangent(c.bitcastConvertType(x!, dtype)),
+  transpose: 'notLinear',
+  batch: ([x], [d], _size, { dtype }) => ({ outs: [c.bitcastConvertType(x!, dtype)], dims: [d!] }),
+  lower: ([x], { dtype }) => [x!.dtype === dtype ? x! : g.map('bitcast', dtype, x!)],
+  ulp: 0,
+}
+
+const stopGradient: Rules<'stopGradient'> = {
+  abstractEval: ([x]) => one(x!),
+  jvp: ([x]) => noTangent(c.stopGradient(x!)),
+  transpose: 'notLinear',
+  batch: ([x], [d]) => ({ outs: [c.stopGradient(x!)], dims: [d!] }),
+  lower: ([x]) => [x!],
+  ulp: 0,
+}
+
+const select: Rules<'select'> = {
+  abstractEval: ([cond, a, b]) => {
+    if (cond!.dtype !== 'bool') return dtypes('the condition must be bool: compare first')
+    if (a!.dtype !== b!.dtype) return dtypes(`dtypes differ (${a!.dtype} against ${b!.dtype}): convert with astype`)
+    const shape = unify([
+      { ...cond!, dtype: 'int32' },
+      { ...a!, dtype: 'int32' },
+      { ...b!, dtype: 'int32' },
+    ])
+    return E.map((u: Aval) => [aval(u.shape, a!.dtype, a!.weak && b!.weak)])(shape)
+  },
+  jvp: ([cond, a, b], [, da, db]) => {
+    const out = c.select(cond!, a!, b!)
+    if (O.isNone(da!) && O.isNone(db!)) return noTangent(out)
+    const or0 = (t: Tangent, x: NdArray): NdArray => (O.isSome(t) ? t.value : c.zerosLike(x.aval))
+    return { outs: [out], tangents: [O.some(c.select(cond!, or0(da!, a!), or0(db!, b!)))] }
+  },
+  transpose: (cts, [cond, a, b]) =>
+    ct1(
+      cts,
+      (ct) => {
+        const zero = c.zerosLike(ct.aval)
+        const side = (x: NdArray | Linear, y: NdArray): Tangent => (isLinear(x) ? O.some(unbroadcast(y, x.aval)) : O.none)
+        return [O.none, side(a!, c.select(known(cond!), ct, zero)), side(b!, c.select(known(cond!), zero, ct))]
+      },
+      3,
+    ),
+  batch: (xs, dims, size) => elementwiseBatch(xs, dims, size, (p, a, b) => c.select(p!, a!, b!)),
+  lower: ([p, a, b]) => {
+    // A key's words sit in one more dim than the condition has.
+    const cond = p!.shape.length > 0 && p!.shape.length < a!.shape.length ? g.broadcast(p!, a!.shape, c.range(p!.shape.length)) : p!
+    return [g.map('select', a!.dtype, cond, a!, b!)]
+  },
+  ulp: 0,
+}
+
+const sqrtPi = 2 / Math.sqrt(Math.PI)
+
+export const elementwiseRules = {
+  neg: elementwise('neg', { takes: 'number', partials: [(d) => neg(d)], transpose: (cts, xs) => toLinear(cts, xs, neg), lower: 'neg' }),
+  abs: unary(
+    'abs',
+    'number',
+    (d, [x]) => mul(d, c.select(c.ge(x!, lit(x!, 0)), c.full(x!.shape, 1, x!.dtype), c.full(x!.shape, -1, x!.dtype))),
+    0,
+  ),
+  sign: unary('sign', 'number', null, 0),
+  floor: unary('floor', 'float', null, 0),
+  ceil: unary('ceil', 'float', null, 0),
+  round: unary('round', 'float', null, 0),
+  exp: unary('exp', 'float', (d, _, y) => mul(d, y)),
+  expm1: unary('expm1', 'float', (d, _, y) => mul(d, add(y, one_(y)))),
+  log: unary('log', 'float', (d, [x]) => div(d, x!)),
+  log1p: unary('log1p', 'float', (d, [x]) => div(d, add(x!, one_(x!)))),
+  sqrt: unary('sqrt', 'float', (d, _, y) => div(mul(d, lit(y, 0.5)), y), 0),
+  rsqrt: unary('rsqrt', 'float', (d, [x], y) => mul(d, mul(lit(y, -0.5), div(y, x!)))),
+  sin: unary('sin', 'float', (d, [x]) => mul(d, c.cos(x!))),
+  cos: unary('cos', 'float', (d, [x]) => neg(mul(d, c.sin(x!)))),
+  tan: unary('tan', 'float', (d, _, y) => mul(d, add(one_(y), square(y))), 4),
+  asin: unary('asin', 'float', (d, [x]) => mul(d, c.rsqrt(sub(one_(x!), square(x!))))),
+  acos: unary('acos', 'float', (d, [x]) => neg(mul(d, c.rsqrt(sub(one_(x!), square(x!)))))),
+  atan: unary('atan', 'float', (d, [x]) => div(d, add(one_(x!), square(x!)))),
+  sinh: unary('sinh', 'float', (d, [x]) => mul(d, c.cosh(x!)), 4),
+  cosh: unary('cosh', 'float', (d, [x]) => mul(d, c.sinh(x!)), 4),
+  tanh: unary('tanh', 'float', (d, _, y) => mul(d, sub(one_(y), square(y)))),
+  asinh: unary('asinh', 'float', (d, [x]) => mul(d, c.rsqrt(add(square(x!), one_(x!)))), 4),
+  acosh: unary('acosh', 'float', (d, [x]) => mul(d, mul(c.rsqrt(sub(x!, one_(x!))), c.rsqrt(add(x!, one_(x!))))), 4),
+  atanh: unary('atanh', 'float', (d, [x]) => div(d, mul(sub(one_(x!), x!), add(one_(x!), x!))), 4),
+  erf: unary('erf', 'float', (d, [x]) => mul(d, mul(lit(x!, sqrtPi), c.exp(neg(square(x!)))))),
+  erfInv: unary('erfInv', 'float', (d, _, y) => mul(d, mul(lit(y, 1 / sqrtPi), c.exp(square(y)))), 4),
+  logistic: unary('logistic', 'float', (d, _, y) => mul(d, mul(y, sub(one_(y), y)))),
+  not: bitwise('not', 'not'),
+  isFinite: elementwise('isFinite', { takes: 'float', result: 'bool', lower: 'isFinite' }),
+  integerPow: elementwise('integerPow', {
+    takes: 'number',
+    partials: [null],
+    lower: ([x], { y }) => powerNode(x!, y),
+    ulp: 4,
+  }),
+  convertElementType: convert,
+  bitcastConvertType: bitcast,
+  stopGradient,
+  add: elementwise('add', {
+    takes: 'number',
+    partials: [(d) => d, (d) => d],
+    transpose: (cts, xs) => toLinear(cts, xs, (ct) => ct),
+    lower: 'add',
+  }),
+  sub: elementwise('sub', {
+    takes: 'number',
+    partials: [(d) => d, (d) => neg(d)],
+    transpose: (cts, xs) => toLinear(cts, xs, (ct, i) => (i === 0 ? ct : neg(ct))),
+    lower: 'sub',
+  }),
+  mul: elementwise('mul', {
+    takes: 'number',
+    partials: [(d, [, y]) => mul(d, y!), (d, [x]) => mul(x!, d)],
+    transpose: (cts, xs) => toLinear(cts, xs, (ct, i) => mul(ct, known(xs[1 - i]!))),
+    lower: 'mul',
+  }),
+  div: elementwise('div', {
+    takes: 'number',
+    partials: [(d, [, y]) => div(d, y!), (d, [, y], out) => neg(mul(d, div(out, y!)))],
+    transpose: (cts, xs) => toLinear(cts, xs, (ct) => div(ct, known(xs[1]!))),
+    lower: 'div',
+  }),
+  rem: elementwise('rem', {
+    takes: 'number',
+    partials: [(d) => d, (d, [x, y]) => neg(mul(d, mul(c.sign(div(x!, y!)), c.floor(c.abs(div(x!, y!))))))],
+    lower: 'rem',
+  }),
+  pow: elementwise('pow', {
+    takes: 'float',
+    partials: [
+      (d, [x, y]) => mul(d, mul(y!, c.pow(x!, sub(y!, one_(y!))))),
+      (d, [x], out) => mul(d, mul(out, c.log(c.select(c.eq(x!, lit(x!, 0)), c.full(x!.shape, 1, x!.dtype), x!)))),
+    ],
+    lower: 'pow',
+    ulp: 4,
+  }),
+  max: elementwise('max', {
+    takes: 'any',
+    partials: [(d, [x, y]) => half(x!, y!, d, c.gt), (d, [x, y]) => half(x!, y!, d, c.lt)],
+    lower: 'max',
+  }),
+  min: elementwise('min', {
+    takes: 'any',
+    partials: [(d, [x, y]) => half(x!, y!, d, c.lt), (d, [x, y]) => half(x!, y!, d, c.gt)],
+    lower: 'min',
+  }),
+  atan2: elementwise('atan2', {
+    takes: 'float',
+    partials: [
+      (d, [y, x]) => mul(d, div(x!, add(square(x!), square(y!)))),
+      (d, [y, x]) => neg(mul(d, div(y!, add(square(x!), square(y!))))),
+    ],
+    lower: 'atan2',
+    ulp: 4,
+  }),
+  nextafter: elementwise('nextafter', { takes: 'float', lower: 'nextafter' }),
+  and: bitwise('and', 'and'),
+  or: bitwise('or', 'or'),
+  xor: bitwise('xor', 'xor'),
+  shiftLeft: bitwise('shiftLeft', 'shl', 'int'),
+  shiftRightLogical: bitwise('shiftRightLogical', 'shrLogical', 'int'),
+  shiftRightArithmetic: bitwise('shiftRightArithmetic', 'shrArithmetic', 'int'),
+  eq: compare('eq'),
+  ne: compare('ne'),
+  lt: compare('lt'),
+  le: compare('le'),
+  gt: compare('gt'),
+  ge: compare('ge'),
+  select,
+  clamp: elementwise('clamp', {
+    takes: 'number',
+    partials: [null, (d, [lo, x, hi]) => c.select(c.and(c.ge(x!, lo!), c.le(x!, hi!)), d, c.zerosLike(d.aval)), null],
+    lower: ([lo, x, hi]) => g.map('min', x!.dtype, g.map('max', x!.dtype, x!, lo!), hi!),
+  }),
+  threefry: elementwise('threefry', {
+    takes: 'int',
+    lower: (xs, { word }) => g.map(word === 0 ? 'threefry0' : 'threefry1', 'uint32', ...xs),
+  }),
+}
+
+// x^n needs its own exponent in the derivative.
+export const integerPowRule: Rules<'integerPow'> = {
+  ...elementwiseRules.integerPow,
+  jvp: ([x], [dx], { y }) =>
+    linearJvp(c.integerPow(x!, y), y === 0 ? O.none : dx!, (d) =>
+      mul(d, mul(lit(x!, y), y === 1 ? c.full(x!.shape, 1, x!.dtype) : c.integerPow(x!, y - 1))),
+    ),
+}

@@ -1,0 +1,71 @@
+/** What rules of one family share: refusals, tangents that may be absent, and the common batching. */
+import * as E from 'fp-ts/lib/Either.js'
+import * as O from 'fp-ts/lib/Option.js'
+import type { NdArray } from '../src/core/array.ts'
+import { type Aval, eqShape } from '../src/core/aval.ts'
+import { add, broadcastInDim, moveAxis, range, reduceSum, reshape } from '../src/core/constructors.ts'
+import { Linear, type BatchDim, type BatchResult, type JvpResult, type Tangent } from '../src/core/rules.ts'
+import type { Refusal } from '../src/core/trace.ts'
+
+export const shapes = (reason: string): E.Either<Refusal, never> => E.left({ kind: 'shape', reason })
+export const dtypes = (reason: string): E.Either<Refusal, never> => E.left({ kind: 'dtype', reason })
+export const one = (a: Aval): E.Either<Refusal, readonly Aval[]> => E.right([a])
+
+export const isLinear = (x: NdArray | Linear): x is Linear => x instanceof Linear
+export const known = (x: NdArray | Linear): NdArray => x as NdArray
+
+/** Axes are distinct and within the rank. */
+export const badAxes = (axes: readonly number[], rank: number): string | null => {
+  const bad = axes.find((a, i) => !(a >= 0 && a < rank) || axes.indexOf(a) !== i)
+  return bad === undefined ? null : `axis ${bad} is out of range or repeated for rank ${rank}`
+}
+
+export const sumTangents = (ts: readonly Tangent[]): Tangent =>
+  ts.reduce<Tangent>((acc, t) => (O.isNone(t) ? acc : O.isNone(acc) ? t : O.some(add(acc.value, t.value))), O.none)
+
+/** The jvp of a function that is linear in its one operand. */
+export const linearJvp = (out: NdArray, t: Tangent, f: (dx: NdArray) => NdArray): JvpResult => ({
+  outs: [out],
+  tangents: [O.isNone(t) ? O.none : O.some(f(t.value))],
+})
+export const noTangent = (out: NdArray): JvpResult => ({ outs: [out], tangents: [O.none] })
+
+/** A cotangent summed back to a scalar operand that was broadcast. */
+export const unbroadcast = (ct: NdArray, to: Aval): NdArray => (eqShape(ct.shape, to.shape) ? ct : reduceSum(ct, range(ct.ndim)))
+
+/** The operand with its batch axis at `to`, or repeated along a new one. */
+export const atDim = (x: NdArray, dim: BatchDim, size: number, to = 0): NdArray => {
+  if (O.isSome(dim)) return moveAxis(x, dim.value, to)
+  const shape = [...x.shape.slice(0, to), size, ...x.shape.slice(to)]
+  return broadcastInDim(
+    x,
+    shape,
+    range(shape.length).filter((d) => d !== to),
+  )
+}
+/** An axis of the unbatched operand, in the batched one whose batch axis is `dim`. */
+export const shifted = (axis: number, dim: number): number => (axis >= dim ? axis + 1 : axis)
+
+export const batched = (outs: readonly NdArray[], dim = 0): BatchResult => ({ outs, dims: outs.map(() => O.some(dim)) })
+
+/** Element-wise: all batch axes to the front; operands that were scalars get axes of one to meet the rest. */
+export const elementwiseBatch = (
+  inputs: readonly NdArray[],
+  dims: readonly BatchDim[],
+  size: number,
+  f: (...xs: NdArray[]) => NdArray,
+): BatchResult => {
+  const rank = Math.max(...inputs.map((x, i) => x.ndim - (O.isSome(dims[i]!) ? 1 : 0)))
+  const shape = inputs
+    .map((x, i) => (O.isSome(dims[i]!) ? moveAxis(x, dims[i]!.value, 0).shape.slice(1) : x.shape))
+    .find((s) => s.length === rank)!
+  const full = [size, ...shape]
+  const xs = inputs.map((x, i) => {
+    const dim = dims[i]!
+    if (O.isNone(dim)) return x.ndim === 0 ? x : atDim(x, dim, size)
+    if (x.ndim === rank + 1) return moveAxis(x, dim.value, 0)
+    return broadcastInDim(x, full, [0])
+  })
+  return batched([f(...xs)])
+}
+export { reshape }

@@ -1,0 +1,199 @@
+/** Reductions over axes, the places of extremes, and prefix reductions along one axis. */
+import * as O from 'fp-ts/lib/Option.js'
+import type { NdArray } from '../src/core/array.ts'
+import { aval, sizeOf } from '../src/core/aval.ts'
+import * as c from '../src/core/constructors.ts'
+import { isNumeric } from '../src/core/dtype.ts'
+import * as g from '../src/core/graph.ts'
+import type { Cumulative, ReduceOp } from '../src/core/kernel.ts'
+import type { OpName } from '../src/core/ops.ts'
+import type { BatchDim, BatchResult, Linear, Rules } from '../src/core/rules.ts'
+import { badAxes, dtypes, linearJvp, noTangent, one, shapes, shifted } from './families.ts'
+
+type AxesOp = 'reduceSum' | 'reduceProd' | 'reduceMax' | 'reduceMin' | 'reduceAnd' | 'reduceOr'
+
+const without = (shape: readonly number[], axes: readonly number[]): number[] => shape.filter((_, d) => !axes.includes(d))
+/** A reduced array back at the shape it came from. */
+const spread = (y: NdArray, shape: readonly number[], axes: readonly number[]): NdArray =>
+  c.broadcastInDim(
+    y,
+    shape,
+    c.range(shape.length).filter((d) => !axes.includes(d)),
+  )
+
+const reduction = (
+  make: (x: NdArray, axes: readonly number[]) => NdArray,
+  op: ReduceOp,
+  of: 'number' | 'bool',
+  jvp: Rules<AxesOp>['jvp'],
+  transpose: Rules<AxesOp>['transpose'],
+): Rules<AxesOp> => ({
+  abstractEval: ([x], { axes }) => {
+    const bad = badAxes(axes, x!.shape.length)
+    if (bad !== null) return shapes(bad)
+    if (of === 'bool' ? x!.dtype !== 'bool' : !isNumeric(x!.dtype)) return dtypes(`a ${of} dtype is needed: convert with astype`)
+    return one(aval(without(x!.shape, axes), x!.dtype, x!.weak))
+  },
+  jvp,
+  transpose,
+  batch: ([x], [d], _size, { axes }): BatchResult => {
+    const dim = (d as O.Some<number>).value
+    const moved = axes.map((a) => shifted(a, dim))
+    return { outs: [make(x!, moved)], dims: [O.some(dim - moved.filter((a) => a < dim).length)] }
+  },
+  lower: ([x], { axes }) => [g.reduce(op, x!, axes)],
+  ulp: 0,
+})
+
+const extreme =
+  (make: (x: NdArray, axes: readonly number[]) => NdArray): Rules<AxesOp>['jvp'] =>
+  ([x], [t], { axes }) => {
+    const out = make(x!, axes)
+    return linearJvp(out, t!, (dx) => {
+      const at = c.convertElementType(c.eq(x!, spread(out, x!.shape, axes)), x!.dtype)
+      return c.div(c.reduceSum(c.mul(dx, at), axes), c.reduceSum(at, axes)) // ties share evenly
+    })
+  }
+
+/** The product of all the others at each place along the last axis: prefix times suffix, so that zeros are no trouble. */
+const productOfOthers = (x: NdArray): NdArray => {
+  const last = x.ndim - 1
+  const edge = (lo: number, hi: number): NdArray =>
+    c.pad(
+      x,
+      c.lit(x, 1),
+      x.shape.map((_, d) => (d === last ? lo : 0)),
+      x.shape.map((_, d) => (d === last ? hi : 0)),
+    )
+  return c.mul(c.cumprod(edge(1, -1), last), c.cumprod(edge(-1, 1), last, true))
+}
+
+const productJvp: Rules<AxesOp>['jvp'] = ([x], [t], { axes }) =>
+  linearJvp(c.reduceProd(x!, axes), t!, (dx) => {
+    const kept = c.range(x!.ndim).filter((d) => !axes.includes(d))
+    const flat = (y: NdArray): NdArray =>
+      c.reshape(c.transpose(y, [...kept, ...axes]), [...without(y.shape, axes), sizeOf(axes.map((a) => y.shape[a]!))])
+    return c.reduceSum(c.mul(flat(dx), productOfOthers(flat(x!))), [kept.length])
+  })
+
+const sumTranspose: Rules<AxesOp>['transpose'] = (cts, [x], { axes }) => [
+  O.map((ct: NdArray) => spread(ct, (x as Linear).aval.shape, axes))(cts[0]!),
+]
+
+type Place = 'argmax' | 'argmin'
+const place = (name: Place): Rules<Place> => ({
+  abstractEval: ([x], { axis }) => {
+    const bad = badAxes([axis], x!.shape.length)
+    if (bad !== null) return shapes(bad)
+    if (!isNumeric(x!.dtype)) return dtypes('a number dtype is needed: convert with astype')
+    return x!.shape[axis] === 0
+      ? shapes(`axis ${axis} is empty: an extreme needs an element`)
+      : one(aval(without(x!.shape, [axis]), 'int32'))
+  },
+  jvp: ([x], _ts, { axis }) => noTangent(c[name](x!, axis)),
+  transpose: 'notLinear',
+  batch: ([x], [d], _size, { axis }) => {
+    const dim = (d as O.Some<number>).value
+    const at = shifted(axis, dim)
+    return { outs: [c[name](x!, at)], dims: [O.some(at < dim ? dim - 1 : dim)] }
+  },
+  // The first place that holds the extreme; a NaN is one.
+  lower: ([x], { axis }) => {
+    const best = g.broadcast(
+      g.reduce(name === 'argmax' ? 'max' : 'min', x!, [axis]),
+      x!.shape,
+      c.range(x!.shape.length).filter((d) => d !== axis),
+    )
+    const hit = g.map('or', 'bool', g.map('eq', 'bool', x!, best), g.map('ne', 'bool', x!, x!))
+    const index = g.map('select', 'int32', hit, g.iota(x!.shape, axis), g.constNode(x!.shape[axis]! - 1, 'int32'))
+    return [g.reduce('min', index, [axis])]
+  },
+  ulp: 0,
+})
+
+type PrefixOp = 'cumsum' | 'cumprod' | 'cummax' | 'cummin'
+const kernelOp: Readonly<Record<PrefixOp, ReduceOp>> = { cumsum: 'sum', cumprod: 'prod', cummax: 'max', cummin: 'min' }
+
+const prefix = (name: PrefixOp, jvp: Rules<PrefixOp>['jvp'], transpose: Rules<PrefixOp>['transpose']): Rules<PrefixOp> => ({
+  abstractEval: ([x], { axis }) => {
+    const bad = badAxes([axis], x!.shape.length)
+    return bad !== null ? shapes(bad) : isNumeric(x!.dtype) ? one(x!) : dtypes('a number dtype is needed: convert with astype')
+  },
+  jvp,
+  transpose,
+  batch: ([x], [d], _size, { axis, reverse }) => ({
+    outs: [c[name](x!, shifted(axis, (d as O.Some<number>).value), reverse)],
+    dims: [d as BatchDim],
+  }),
+  lower: ([x], { axis, reverse }) => {
+    const { shape, dtype } = x!
+    const kernel: Cumulative = {
+      kind: 'cumulative',
+      op: kernelOp[name],
+      dtype,
+      outer: sizeOf(shape.slice(0, axis)),
+      n: shape[axis]!,
+      inner: sizeOf(shape.slice(axis + 1)),
+      reverse,
+      args: [dtype, dtype],
+    }
+    return g.special(kernel, [x!], [{ shape, dtype }])
+  },
+  ulp: 16,
+})
+
+/** Σ_j dx_j Π_{k≤i, k≠j} x_k: x with its j-th element replaced by one, for every j. */
+const cumprodJvp: Rules<PrefixOp>['jvp'] = ([x], [t], { axis, reverse }) =>
+  linearJvp(c.cumprod(x!, axis, reverse), t!, (dx) => {
+    const n = x!.shape[axis]!
+    const shape = [...x!.shape, n] // the new last axis is j
+    const old = c.range(x!.ndim)
+    const j = c.iota(shape, 'int32', x!.ndim)
+    const k = c.iota(shape, 'int32', axis)
+    const others = c.cumprod(c.select(c.eq(j, k), c.full(shape, 1, x!.dtype), c.broadcastInDim(x!, shape, old)), axis, reverse)
+    const seen = reverse ? c.ge(j, k) : c.le(j, k)
+    const dxj = c.broadcastInDim(c.moveAxis(dx, axis, x!.ndim - 1), shape, [...old.filter((d) => d !== axis), x!.ndim])
+    return c.reduceSum(c.select(seen, c.mul(others, dxj), c.full(shape, 0, x!.dtype)), [x!.ndim])
+  })
+
+/** The tangent at the place that last set the running extreme. */
+const runningJvp =
+  (name: 'cummax' | 'cummin'): Rules<PrefixOp>['jvp'] =>
+  ([x], [t], { axis, reverse }) => {
+    const out = c[name](x!, axis, reverse)
+    return linearJvp(out, t!, (dx) => {
+      const places = c.iota(x!.shape, 'int32', axis)
+      const none = c.full(x!.shape, reverse ? x!.shape[axis]! - 1 : 0, 'int32')
+      const set = c.select(c.eq(x!, out), places, none)
+      const at = reverse ? c.cummin(set, axis, true) : c.cummax(set, axis)
+      const indices = c.range(x!.ndim).map((d) => (d === axis ? at : c.iota(x!.shape, 'int32', d)))
+      return c.gather(dx, indices, c.range(x!.ndim), 'clip')
+    })
+  }
+
+const cumsumRule = prefix(
+  'cumsum',
+  ([x], [t], { axis, reverse }) => linearJvp(c.cumsum(x!, axis, reverse), t!, (dx) => c.cumsum(dx, axis, reverse)),
+  (cts, _xs, { axis, reverse }) => [O.map((ct: NdArray) => c.cumsum(ct, axis, !reverse))(cts[0]!)],
+)
+
+export const reductionRules = {
+  reduceSum: reduction(
+    c.reduceSum,
+    'sum',
+    'number',
+    ([x], [t], { axes }) => linearJvp(c.reduceSum(x!, axes), t!, (dx) => c.reduceSum(dx, axes)),
+    sumTranspose,
+  ),
+  reduceProd: reduction(c.reduceProd, 'prod', 'number', productJvp, 'notLinear'),
+  reduceMax: reduction(c.reduceMax, 'max', 'number', extreme(c.reduceMax), 'notLinear'),
+  reduceMin: reduction(c.reduceMin, 'min', 'number', extreme(c.reduceMin), 'notLinear'),
+  reduceAnd: reduction(c.reduceAnd, 'min', 'bool', ([x], _t, { axes }) => noTangent(c.reduceAnd(x!, axes)), 'notLinear'),
+  reduceOr: reduction(c.reduceOr, 'max', 'bool', ([x], _t, { axes }) => noTangent(c.reduceOr(x!, axes)), 'notLinear'),
+  argmax: place('argmax'),
+  argmin: place('argmin'),
+  cumsum: cumsumRule,
+  cumprod: prefix('cumprod', cumprodJvp, 'notLinear'),
+  cummax: prefix('cummax', runningJvp('cummax'), 'notLinear'),
+  cummin: prefix('cummin', runningJvp('cummin'), 'notLinear'),
+} satisfies { readonly [K in OpName]?: unknown }

@@ -1,0 +1,103 @@
+/** The array a user holds: abstract, immutable. It is either a concrete one on a device or a tracer of a running trace. */
+import type { Aval } from './aval.ts'
+import { showAval, sizeOf } from './aval.ts'
+import type { Backend, Storage } from './backend.ts'
+import type { DType, TypedArray } from './dtype.ts'
+import { DeletedArrayError, TracerError } from './errors.ts'
+import type { Methods } from './methods.ts'
+
+/** Nested lists of numbers or booleans, as deep as the array has axes. */
+export type Nested = number | boolean | readonly Nested[]
+
+// The methods are declared in methods.ts and installed where the package is wired together.
+export interface NdArray extends Methods {}
+
+export abstract class NdArray {
+  abstract readonly aval: Aval
+  get shape(): readonly number[] {
+    return this.aval.shape
+  }
+  get dtype(): DType {
+    return this.aval.dtype
+  }
+  get ndim(): number {
+    return this.aval.shape.length
+  }
+  get size(): number {
+    return sizeOf(this.aval.shape)
+  }
+  /** The concrete array behind this one; a tracer that knows no value throws, naming `what`. */
+  abstract concrete(what: string): ConcreteArray
+
+  [Symbol.toPrimitive](): never {
+    throw new TracerError(
+      `${showAval(this.aval)} was coerced to a JavaScript value: use x.item() for a scalar's value, np.* or methods for arithmetic`,
+    )
+  }
+}
+
+export class ConcreteArray extends NdArray {
+  readonly aval: Aval
+  readonly backend: Backend
+  #storage: Storage | null
+  #why = ''
+
+  constructor(aval: Aval, storage: Storage, backend: Backend) {
+    super()
+    this.aval = aval
+    this.backend = backend
+    this.#storage = storage
+  }
+
+  get deleted(): boolean {
+    return this.#storage === null
+  }
+
+  /** The device memory, for a running program. */
+  storage(): Storage {
+    if (this.#storage === null) throw new DeletedArrayError(`${showAval(this.aval)} was read after it was ${this.#why}`)
+    return this.#storage
+  }
+
+  /** Marks a donated argument: its memory now belongs to a result. */
+  donate(): void {
+    this.#storage = null
+    this.#why = 'donated to a jitted call: use the returned array, or drop donateArgnums'
+  }
+
+  override concrete(): ConcreteArray {
+    return this
+  }
+
+  dataSync(): TypedArray {
+    return this.backend.readSync(this.storage(), this.aval.dtype, this.size)
+  }
+
+  data(): Promise<TypedArray> {
+    return this.backend.read(this.storage(), this.aval.dtype, this.size)
+  }
+
+  /** Frees the memory now; reading the array afterwards is an error. */
+  override dispose(): void {
+    this.#storage?.free()
+    this.#storage = null
+    this.#why = 'disposed of'
+  }
+
+  [Symbol.dispose](): void {
+    this.dispose()
+  }
+}
+
+/** A flat row-major buffer as nested lists. */
+export const nest = (data: ArrayLike<number>, shape: readonly number[], dtype: DType): Nested => {
+  let next = 0
+  const build = (axis: number): Nested => {
+    if (axis === shape.length) {
+      const value = data[next++]!
+      return dtype === 'bool' ? value !== 0 : value
+    }
+    return Array.from({ length: shape[axis]! }, () => build(axis + 1))
+  }
+  return build(0)
+}

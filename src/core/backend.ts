@@ -1,0 +1,33 @@
+/** What a device offers: memory, and programs compiled to something that runs. Arrays and transforms know no more of it. */
+import type { DType, TypedArray } from './dtype.ts'
+import type { Program } from './program.ts'
+
+/** An array's bytes on a device. Offsets let many arrays share one slab. */
+export interface Storage {
+  readonly byteLength: number
+  /** Gives the memory back; reading or running with it afterwards is a bug of the caller's. Safe to call twice. */
+  free(): void
+}
+
+export interface Executable<S extends Storage = Storage> {
+  /**
+   * Runs synchronously (the results may be pending on an asynchronous device). A result that took over a donated input's memory
+   * is returned as that input's storage.
+   */
+  run(inputs: readonly S[]): S[]
+  /** Readable generated code, one text a kernel, for `explain`. */
+  source(): readonly string[]
+}
+
+export interface Backend<S extends Storage = Storage> {
+  readonly name: string
+  /** dtypes it can hold; others are refused with an error that says which device can. */
+  readonly dtypes: readonly DType[]
+  upload(dtype: DType, data: TypedArray): S
+  /** A copy of the contents. Throws where the device can only be read asynchronously. */
+  readSync(storage: S, dtype: DType, size: number): TypedArray
+  read(storage: S, dtype: DType, size: number): Promise<TypedArray>
+  compile(program: Program): Executable<S>
+  /** Bytes that live arrays hold on the device now. */
+  bytesInUse(): number
+}

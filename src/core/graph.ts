@@ -1,0 +1,129 @@
+/**
+ * What lowering rules build: a graph of element-wise maps, views, reductions, contractions and special kernels, on which fusion
+ * works. Nodes are immutable; every node has a logical row-major shape.
+ */
+import { eqShape, rowMajor, sizeOf } from './aval.ts'
+import type { DType } from './dtype.ts'
+import type { Affine, Kernel, ReduceOp, ScalarOp } from './kernel.ts'
+
+/** For each dim of the source, which of its places the view's index reaches; outside the source, zero. `guarded`: may be outside. */
+export interface View {
+  readonly dims: readonly Affine[]
+  readonly guarded: boolean
+}
+
+export type Node = { readonly shape: readonly number[]; readonly dtype: DType } & (
+  | { readonly kind: 'input'; readonly index: number }
+  | { readonly kind: 'const'; readonly value: number }
+  | { readonly kind: 'index'; readonly affine: Affine }
+  | { readonly kind: 'map'; readonly op: ScalarOp; readonly args: readonly Node[] }
+  | { readonly kind: 'view'; readonly source: Node; readonly view: View }
+  | { readonly kind: 'reshape'; readonly source: Node }
+  | { readonly kind: 'gather'; readonly source: Node; readonly index: Node }
+  /** Over the trailing `inner` dims of the source. */
+  | { readonly kind: 'reduce'; readonly op: ReduceOp; readonly source: Node; readonly inner: number }
+  /** [...batch, m, k] · [...batch, k, n] */
+  | { readonly kind: 'dot'; readonly lhs: Node; readonly rhs: Node }
+  | { readonly kind: 'special'; readonly kernel: Kernel; readonly args: readonly Node[]; readonly outs: readonly Node[] }
+  /** A result of a special kernel. */
+  | { readonly kind: 'part'; readonly of: () => Node & { readonly kind: 'special' }; readonly index: number }
+)
+
+const unit = (rank: number, dim: number, scale = 1, offset = 0): Affine => ({
+  strides: Array.from({ length: rank }, (_, d) => (d === dim ? scale : 0)),
+  offset,
+})
+
+export const constNode = (value: number, dtype: DType, shape: readonly number[] = []): Node => ({ kind: 'const', value, dtype, shape })
+
+export const map = (op: ScalarOp, dtype: DType, ...args: readonly Node[]): Node => {
+  const shape = args.find((a) => a.shape.length > 0)?.shape ?? []
+  return { kind: 'map', op, dtype, shape, args: args.map((a) => (a.shape.length === shape.length ? a : broadcast(a, shape, []))) }
+}
+
+/** Source dim d becomes dim `dims[d]` of the result; the rest repeat. */
+export const broadcast = (source: Node, shape: readonly number[], dims: readonly number[]): Node => {
+  if (source.kind === 'const') return { ...source, shape }
+  const view = {
+    dims: dims.map((to, d) => unit(shape.length, to, source.shape[d] === 1 && shape[to] !== 1 ? 0 : 1)),
+    guarded: false,
+  }
+  return { kind: 'view', source, view, shape, dtype: source.dtype }
+}
+
+export const transpose = (source: Node, permutation: readonly number[]): Node => {
+  if (permutation.every((p, i) => p === i)) return source
+  const shape = permutation.map((p) => source.shape[p]!)
+  const dims = source.shape.map((_, d) => unit(shape.length, permutation.indexOf(d)))
+  return { kind: 'view', source, view: { dims, guarded: false }, shape, dtype: source.dtype }
+}
+
+/** Index i of the result's dim d reads start[d] + step[d]·i; zero where that falls outside. */
+export const stride = (
+  source: Node,
+  start: readonly number[],
+  step: readonly number[],
+  shape: readonly number[],
+  guarded = false,
+): Node => ({
+  kind: 'view',
+  source,
+  view: { dims: shape.map((_, d) => unit(shape.length, d, step[d]!, start[d]!)), guarded },
+  shape,
+  dtype: source.dtype,
+})
+
+export const reshape = (source: Node, shape: readonly number[]): Node => {
+  if (eqShape(source.shape, shape)) return source
+  if (source.kind === 'const') return { ...source, shape }
+  return { kind: 'reshape', source, shape, dtype: source.dtype }
+}
+
+/** The place along `dim`, as int32. */
+export const iota = (shape: readonly number[], dim: number): Node => ({
+  kind: 'index',
+  affine: unit(shape.length, dim),
+  shape,
+  dtype: 'int32',
+})
+
+/** Reduces `axes`, which may be anywhere: they are moved to the end first, which costs nothing. */
+export const reduce = (op: ReduceOp, source: Node, axes: readonly number[]): Node => {
+  if (axes.length === 0) return source
+  const kept = source.shape.map((_, d) => d).filter((d) => !axes.includes(d))
+  const moved = transpose(source, [...kept, ...[...axes].sort((a, b) => a - b)])
+  return { kind: 'reduce', op, source: moved, inner: axes.length, shape: kept.map((d) => source.shape[d]!), dtype: source.dtype }
+}
+
+export const dot = (lhs: Node, rhs: Node): Node => ({
+  kind: 'dot',
+  lhs,
+  rhs,
+  shape: [...lhs.shape.slice(0, -1), rhs.shape.at(-1)!],
+  dtype: lhs.dtype,
+})
+
+/** The element of `source` at a row-major int32 element number that is in range. */
+export const gather = (source: Node, index: Node): Node => ({ kind: 'gather', source, index, shape: index.shape, dtype: source.dtype })
+
+export const special = (kernel: Kernel, args: readonly Node[], outs: readonly { shape: readonly number[]; dtype: DType }[]): Node[] => {
+  let node: Node & { kind: 'special' }
+  const parts: Node[] = outs.map((o, index) => ({ kind: 'part', of: () => node, index, shape: o.shape, dtype: o.dtype }))
+  node = { kind: 'special', kernel, args, outs: parts, shape: [], dtype: 'bool' }
+  return parts
+}
+
+/** Row-major element number of a place, from an int32 node a dim. */
+export const linear = (places: readonly Node[], shape: readonly number[]): Node => {
+  const strides = rowMajor(shape)
+  let sum: Node = constNode(0, 'int32', places[0]?.shape ?? [])
+  places.forEach((p, d) => {
+    sum = map('add', 'int32', sum, map('mul', 'int32', p, constNode(strides[d]!, 'int32')))
+  })
+  return sum
+}
+
+export const clampIndex = (index: Node, high: number): Node =>
+  map('max', 'int32', map('min', 'int32', index, constNode(high, 'int32')), constNode(0, 'int32'))
+
+export const sizeOfNode = (node: Node): number => sizeOf(node.shape)

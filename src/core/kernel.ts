@@ -1,0 +1,223 @@
+/**
+ * The kernel IR: what a backend compiles. It is closed and neutral: no primitive is named here, and no device.
+ * A kernel addresses its buffers by position (`arg`); a launch says which buffers those are.
+ */
+import type { DType } from './dtype.ts'
+
+/** An affine function of a kernel's iteration index: `offset + Σ strides[d] · index[d]`. */
+export interface Affine {
+  readonly strides: readonly number[]
+  readonly offset: number
+}
+
+/** Holds where `0 <= affine(index) < extent`. */
+export interface Guard extends Affine {
+  readonly extent: number
+}
+
+/** Which element of a buffer an index reaches. Where a guard fails a load gives zero (nothing is read). */
+export interface Access extends Affine {
+  readonly guards: readonly Guard[]
+}
+
+/** Operations on one element. Integer arithmetic wraps; `shl`, `shrLogical` by 32 or more give 0. */
+export type ScalarOp =
+  | 'neg'
+  | 'abs'
+  | 'sign'
+  | 'floor'
+  | 'ceil'
+  | 'round' // round: half to even
+  | 'exp'
+  | 'expm1'
+  | 'log'
+  | 'log1p'
+  | 'sqrt'
+  | 'rsqrt'
+  | 'sin'
+  | 'cos'
+  | 'tan'
+  | 'asin'
+  | 'acos'
+  | 'atan'
+  | 'sinh'
+  | 'cosh'
+  | 'tanh'
+  | 'asinh'
+  | 'acosh'
+  | 'atanh'
+  | 'erf'
+  | 'erfInv'
+  | 'logistic'
+  | 'not' // logical on bool, bitwise on integers
+  | 'isFinite'
+  | 'cast' // from the argument's dtype to the node's: float to int saturates, NaN gives 0, to bool is `!= 0`
+  | 'bitcast' // float32, int32, uint32 among one another
+  | 'add'
+  | 'sub'
+  | 'mul'
+  | 'div'
+  | 'rem' // int div truncates, x/0 = -1 (uint32: 2^32-1), rem has the dividend's sign, x rem 0 = x
+  | 'pow'
+  | 'max'
+  | 'min' // max and min propagate NaN
+  | 'atan2'
+  | 'nextafter'
+  | 'and'
+  | 'or'
+  | 'xor'
+  | 'shl'
+  | 'shrLogical'
+  | 'shrArithmetic'
+  | 'eq'
+  | 'ne'
+  | 'lt'
+  | 'le'
+  | 'gt'
+  | 'ge' // of numbers, keys never; the node's dtype is bool
+  | 'select' // (condition: bool, ifTrue, ifFalse)
+  | 'threefry0'
+  | 'threefry1' // (k0, k1, x0, x1: uint32): one word of the threefry2x32 block
+
+export type Expr =
+  /** A buffer's element at an affine place. */
+  | { readonly kind: 'load'; readonly dtype: DType; readonly arg: number; readonly access: Access }
+  /** A buffer's element at a computed place: an int32 element number, in range by construction. */
+  | { readonly kind: 'gather'; readonly dtype: DType; readonly arg: number; readonly index: Expr }
+  | { readonly kind: 'const'; readonly dtype: DType; readonly value: number }
+  /** The iteration index itself, as int32. */
+  | { readonly kind: 'index'; readonly dtype: 'int32'; readonly affine: Affine }
+  | { readonly kind: 'apply'; readonly dtype: DType; readonly op: ScalarOp; readonly args: readonly Expr[] }
+  /** Over a nest's inner dims. Its argument may contain reductions itself (a later pass over the row). Bool: max is any, min is all. */
+  | { readonly kind: 'reduce'; readonly dtype: DType; readonly op: ReduceOp; readonly arg: Expr }
+  /** A contraction's finished sum at (batch, m, n); only in a dot's outputs. */
+  | { readonly kind: 'acc'; readonly dtype: DType }
+
+export type ReduceOp = 'sum' | 'prod' | 'max' | 'min'
+
+/** What a kernel writes. `rowwise`: once per outer index (strides of inner dims are 0), else at every index. */
+export interface Output {
+  readonly arg: number
+  readonly expr: Expr
+  readonly access: Affine
+  readonly rowwise: boolean
+}
+
+/**
+ * Loops over `dims`, of which the last `inner` are reduced over: element-wise chains, reductions, and
+ * rows with several reductions and what is computed from them (softmax, layerNorm). Expressions are DAGs: shared
+ * nodes are the same object. The first dim is always an outer one; its extent is the launch's (`Segment.extent`), not part of the code,
+ * and a kernel runs on any range of the row-major outer index.
+ */
+export interface Nest {
+  readonly kind: 'nest'
+  readonly dims: readonly number[]
+  readonly inner: number
+  readonly args: readonly DType[]
+  readonly outputs: readonly Output[]
+}
+
+/**
+ * out[b, m, n] = epilogue(Σ_k lhs[b, m, k] · rhs[b, k, n]). `lhs` is an expression over [...batch, m, k], `rhs` over
+ * [...batch, k, n], outputs over [...batch, m, n]. Operands hold no reductions. Several batch dims, one each of m, n, k.
+ */
+export interface Dot {
+  readonly kind: 'dot'
+  readonly dtype: DType
+  readonly batch: readonly number[]
+  readonly m: number
+  readonly n: number
+  readonly k: number
+  readonly lhs: Expr
+  readonly rhs: Expr
+  readonly args: readonly DType[]
+  readonly outputs: readonly Output[]
+}
+
+/** A buffer read or written with strides over the four dims its comment names. */
+export interface Strided {
+  readonly arg: number
+  readonly strides: readonly number[]
+  readonly offset: number
+}
+
+/** What forward and backward attention share. Query head h reads key/value head floor(h / group). */
+export interface AttentionShape {
+  readonly batch: number
+  readonly heads: number
+  readonly group: number
+  readonly queries: number
+  readonly keys: number
+  readonly headDim: number
+  readonly valueDim: number
+  readonly scale: number
+  /** Query i sees keys j with -left <= j - i <= right (null: no bound). Causal is right = 0. */
+  readonly left: number | null
+  readonly right: number | null
+  readonly query: Strided // [batch, head, query, headDim]
+  readonly key: Strided // [batch, kv head, key, headDim]
+  readonly value: Strided // [batch, kv head, key, valueDim]
+  readonly bias: Strided | null // float32, added to scaled scores: [batch, head, query, key]
+  readonly mask: Strided | null // bool, false hides: [batch, head, query, key]
+  /** Drops a weight with probability `rate`: u = uniform01(threefry(key, 0, i)) with i the row-major [batch, head, query, key] index; kept where u < 1 - rate, scaled by 1/(1-rate). `arg`: two uint32 words. */
+  readonly dropout: { readonly arg: number; readonly rate: number } | null
+  readonly args: readonly DType[]
+}
+
+/** Flash attention in float32: scores never reach memory. A row with no visible key gives zeros, and lse = -Infinity. */
+export interface Attention extends AttentionShape {
+  readonly kind: 'attention'
+  readonly out: Strided // [batch, head, query, valueDim]
+  readonly lse: Strided // logsumexp of each row: [batch, head, query, 1]
+}
+
+export interface AttentionGrad extends AttentionShape {
+  readonly kind: 'attentionGrad'
+  readonly out: Strided
+  readonly lse: Strided
+  readonly ct: Strided // cotangent of out
+  readonly dQuery: Strided
+  readonly dKey: Strided // summed over the group's query heads
+  readonly dValue: Strided
+}
+
+/** Prefix reduction along the middle dim of contiguous [outer, n, inner]: args are [input, output]. */
+export interface Cumulative {
+  readonly kind: 'cumulative'
+  readonly op: ReduceOp
+  readonly dtype: DType
+  readonly outer: number
+  readonly n: number
+  readonly inner: number
+  readonly reverse: boolean
+  readonly args: readonly DType[]
+}
+
+/**
+ * Stable ascending sort along the middle dim of contiguous [outer, n, inner], by the first `keys` operands lexicographically; the
+ * rest follow. NaN sorts last; -0 and 0 are equal. args are [...inputs, ...outputs], as many of each.
+ */
+export interface Sort {
+  readonly kind: 'sort'
+  readonly outer: number
+  readonly n: number
+  readonly inner: number
+  readonly keys: number
+  readonly args: readonly DType[]
+}
+
+/**
+ * out = x, then for u = 0 … count-1 in order, for j < rest: out[index[u], j] = combine(out[index[u], j], updates[u, j]);
+ * an index outside 0 … rows-1 is dropped. All contiguous: args are [x, index: int32, updates, out]; out may be x's buffer.
+ */
+export interface Scatter {
+  readonly kind: 'scatter'
+  readonly combine: 'set' | 'add' | 'mul' | 'max' | 'min'
+  readonly dtype: DType
+  readonly rows: number
+  readonly rest: number
+  readonly count: number
+  readonly args: readonly DType[]
+}
+
+export type Kernel = Nest | Dot | Attention | AttentionGrad | Cumulative | Sort | Scatter

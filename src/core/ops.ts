@@ -1,0 +1,125 @@
+/**
+ * Every primitive, by name, with the type of its params. An op is plain data, so that it can be hashed, printed, compared and
+ * sent to another process. The rule table, the emitters and the generators are total over these names.
+ */
+import type { DType } from './dtype.ts'
+import type { Jaxpr } from './jaxpr.ts'
+
+type None = Readonly<Record<never, never>>
+type Axes = { readonly axes: readonly number[] }
+type Axis = { readonly axis: number }
+type Prefix = { readonly axis: number; readonly reverse: boolean }
+
+export interface OpParams {
+  // element-wise, one operand
+  readonly neg: None
+  readonly abs: None
+  readonly sign: None
+  readonly floor: None
+  readonly ceil: None
+  readonly round: None
+  readonly exp: None
+  readonly expm1: None
+  readonly log: None
+  readonly log1p: None
+  readonly sqrt: None
+  readonly rsqrt: None
+  readonly sin: None
+  readonly cos: None
+  readonly tan: None
+  readonly asin: None
+  readonly acos: None
+  readonly atan: None
+  readonly sinh: None
+  readonly cosh: None
+  readonly tanh: None
+  readonly asinh: None
+  readonly acosh: None
+  readonly atanh: None
+  readonly erf: None
+  readonly erfInv: None
+  readonly logistic: None
+  readonly not: None
+  readonly isFinite: None
+  readonly integerPow: { readonly y: number }
+  readonly convertElementType: { readonly dtype: DType; readonly weak: boolean }
+  readonly bitcastConvertType: { readonly dtype: DType }
+  readonly stopGradient: None
+  // element-wise, two operands of one shape and dtype
+  readonly add: None
+  readonly sub: None
+  readonly mul: None
+  readonly div: None
+  readonly rem: None
+  readonly pow: None
+  readonly max: None
+  readonly min: None
+  readonly atan2: None
+  readonly nextafter: None
+  readonly and: None
+  readonly or: None
+  readonly xor: None
+  readonly shiftLeft: None
+  readonly shiftRightLogical: None
+  readonly shiftRightArithmetic: None
+  readonly eq: None
+  readonly ne: None
+  readonly lt: None
+  readonly le: None
+  readonly gt: None
+  readonly ge: None
+  // element-wise, more
+  readonly select: None // (condition: bool, ifTrue, ifFalse)
+  readonly clamp: None // (low, x, high)
+  readonly threefry: { readonly word: 0 | 1 } // (k0, k1, x0, x1: uint32)
+  // reductions
+  readonly reduceSum: Axes
+  readonly reduceProd: Axes
+  readonly reduceMax: Axes
+  readonly reduceMin: Axes
+  readonly reduceAnd: Axes
+  readonly reduceOr: Axes
+  readonly argmax: Axis
+  readonly argmin: Axis
+  readonly cumsum: Prefix
+  readonly cumprod: Prefix
+  readonly cummax: Prefix
+  readonly cummin: Prefix
+  // layout
+  readonly broadcastInDim: { readonly shape: readonly number[]; readonly broadcastDimensions: readonly number[] }
+  readonly reshape: { readonly shape: readonly number[] }
+  readonly transpose: { readonly permutation: readonly number[] }
+  readonly rev: { readonly dimensions: readonly number[] }
+  readonly slice: {
+    readonly startIndices: readonly number[]
+    readonly limitIndices: readonly number[]
+    readonly strides: readonly number[]
+  }
+  readonly pad: { readonly lo: readonly number[]; readonly hi: readonly number[]; readonly interior: readonly number[] } // (x, value)
+  readonly concatenate: { readonly dimension: number }
+  readonly iota: { readonly shape: readonly number[]; readonly dtype: DType; readonly dimension: number }
+  readonly dynamicSlice: { readonly sliceSizes: readonly number[] } // (x, ...starts: int32[])
+  readonly dynamicUpdateSlice: None // (x, update, ...starts: int32[])
+  /**
+   * (x, index per axis: int32[I…]): picks x at the indices along `axes`; the result is [...I, ...the other axes of x]. Outside the
+   * axis, `clip` takes the nearest element and `fill` gives NaN (the least int, true).
+   */
+  readonly gather: { readonly axes: readonly number[]; readonly mode: 'clip' | 'fill' }
+  /** (x, updates: [...I, ...others], index per axis): in row-major order of I; an index outside is dropped. */
+  readonly scatter: { readonly axes: readonly number[]; readonly combine: 'set' | 'add' }
+  readonly sort: { readonly axis: number; readonly numKeys: number } // several operands of one shape
+  // contractions
+  readonly dotGeneral: {
+    readonly contract: readonly [lhs: readonly number[], rhs: readonly number[]]
+    readonly batch: readonly [lhs: readonly number[], rhs: readonly number[]]
+    readonly preferred: DType | null
+  }
+  // keys
+  readonly randomWrap: None // uint32[…,2] -> key[…]
+  readonly randomUnwrap: None // key[…] -> uint32[…,2]
+  // carriers of jaxprs
+  readonly jit: { readonly jaxpr: Jaxpr; readonly name: string }
+}
+
+export type OpName = keyof OpParams
+export type Op = { readonly [K in OpName]: { readonly name: K; readonly params: OpParams[K] } }[OpName]

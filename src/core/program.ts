@@ -1,0 +1,43 @@
+/**
+ * A program: kernels over numbered buffers, and the loops and branches around them, with a place for every buffer.
+ * It is data, made once by lowering and compiled by a backend.
+ */
+import type { DType } from './dtype.ts'
+import type { Kernel } from './kernel.ts'
+
+/** Where a buffer lives while the program runs. Arena offsets are in bytes and come from the memory plan. */
+export type Place =
+  | { readonly kind: 'input'; readonly index: number }
+  | { readonly kind: 'output'; readonly index: number }
+  | { readonly kind: 'arena'; readonly offset: number }
+
+export interface Buffer {
+  readonly dtype: DType
+  /** Elements; may be 0. */
+  readonly size: number
+  readonly place: Place
+}
+
+/** One run of a kernel: a buffer for each of its args, and the extent of a nest's first dim (1 for other kinds). */
+export interface Segment {
+  readonly buffers: readonly number[]
+  readonly extent: number
+}
+
+export type Step =
+  /** The same code over several sets of buffers: independent of one another, so any order or all at once. */
+  | { readonly kind: 'launch'; readonly kernel: Kernel; readonly segments: readonly Segment[] }
+  /** Runs `cond`, and while the bool scalar `test` holds then, `body` and `cond` again. */
+  | { readonly kind: 'loop'; readonly cond: readonly Step[]; readonly test: number; readonly body: readonly Step[] }
+  /** Runs the branch that the int32 scalar `index` selects, clamped to the last. */
+  | { readonly kind: 'branch'; readonly index: number; readonly branches: readonly (readonly Step[])[] }
+
+export interface Program {
+  readonly buffers: readonly Buffer[]
+  /** The buffer of each argument. */
+  readonly inputs: readonly number[]
+  /** The buffer of each result: placed as an output, or as a donated input whose memory it takes over. */
+  readonly outputs: readonly number[]
+  readonly steps: readonly Step[]
+  readonly arenaBytes: number
+}

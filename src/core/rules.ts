@@ -1,0 +1,65 @@
+/** A primitive's rules: one record each, all fields required by type. The table over all names is `primitives/index.ts`. */
+import type { Either } from 'fp-ts/lib/Either.js'
+import type { Option } from 'fp-ts/lib/Option.js'
+import type { NdArray } from './array.ts'
+import type { Aval } from './aval.ts'
+import type { Node } from './graph.ts'
+import type { Jaxpr } from './jaxpr.ts'
+import type { OpName, OpParams } from './ops.ts'
+import type { Refusal } from './trace.ts'
+
+/** In a transpose rule: an operand that the function is linear in, known by its aval only. */
+export class Linear {
+  readonly aval: Aval
+  constructor(aval: Aval) {
+    this.aval = aval
+  }
+}
+
+export type Tangent = Option<NdArray>
+export type BatchDim = Option<number>
+
+export interface JvpResult {
+  readonly outs: readonly NdArray[]
+  readonly tangents: readonly Tangent[]
+}
+export interface BatchResult {
+  readonly outs: readonly NdArray[]
+  readonly dims: readonly BatchDim[]
+}
+
+/** The transforms of inner jaxprs, for primitives that carry them. */
+export interface Transforms {
+  /** Inputs [...primals, ...non-zero tangents] to [...outs, ...non-zero tangents of outs]. */
+  jvp(jaxpr: Jaxpr, nonzero: readonly boolean[]): { readonly jaxpr: Jaxpr; readonly nonzero: readonly boolean[] }
+  batch(jaxpr: Jaxpr, size: number, dims: readonly BatchDim[]): { readonly jaxpr: Jaxpr; readonly dims: readonly BatchDim[] }
+  /** Inputs [...non-linear inputs, ...cotangents that are there] to cotangents of the linear inputs, absent where none. */
+  transpose(
+    jaxpr: Jaxpr,
+    linear: readonly boolean[],
+    cts: readonly boolean[],
+  ): { readonly jaxpr: Jaxpr; readonly present: readonly boolean[] }
+  lower(jaxpr: Jaxpr, inputs: readonly Node[]): readonly Node[]
+}
+
+export type TransposeRule<K extends OpName> =
+  | 'notLinear'
+  | ((cts: readonly Tangent[], inputs: readonly (NdArray | Linear)[], params: OpParams[K], transforms: Transforms) => readonly Tangent[])
+
+export interface Rules<K extends OpName> {
+  readonly abstractEval: (avals: readonly Aval[], params: OpParams[K]) => Either<Refusal, readonly Aval[]>
+  readonly jvp: (primals: readonly NdArray[], tangents: readonly Tangent[], params: OpParams[K], transforms: Transforms) => JvpResult
+  readonly transpose: TransposeRule<K>
+  readonly batch: (
+    inputs: readonly NdArray[],
+    dims: readonly BatchDim[],
+    size: number,
+    params: OpParams[K],
+    transforms: Transforms,
+  ) => BatchResult
+  readonly lower: (inputs: readonly Node[], params: OpParams[K], transforms: Transforms) => readonly Node[]
+  /** Units in the last place by which a backend's float32 result may differ from the reference's; 0 for exact ones. */
+  readonly ulp: number
+}
+
+export type RuleTable = { readonly [K in OpName]: Rules<K> }

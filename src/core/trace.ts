@@ -1,0 +1,231 @@
+/**
+ * Tracing: one kind of tracer, one builder, a stack of running traces. `bind` stages an operation on the innermost trace, or
+ * runs it when there is none.
+ */
+import { type Either, isLeft } from 'fp-ts/lib/Either.js'
+import { ConcreteArray, NdArray } from './array.ts'
+import { type Aval, showAval, showAvals } from './aval.ts'
+import type { Backend } from './backend.ts'
+import type { TypedArray } from './dtype.ts'
+import { CotangentError, DTypeError, ShapeError, TracerError } from './errors.ts'
+import { type Atom, type Effect, type Eqn, type Jaxpr, literal, type Var, variable } from './jaxpr.ts'
+import type { Op, OpName, OpParams } from './ops.ts'
+
+/** Why a rule refuses its operands: `shape` or `dtype`, and one clause that says what and how to mend it. */
+export interface Refusal {
+  readonly kind: 'shape' | 'dtype'
+  readonly reason: string
+}
+
+/** What the floors above put in: the rule table's abstract evaluation, and the run time. */
+export interface Wiring {
+  abstractEval(op: Op, avals: readonly Aval[]): Either<Refusal, readonly Aval[]>
+  /** Runs a program on concrete arrays now. */
+  execute(jaxpr: Jaxpr, args: readonly ConcreteArray[]): ConcreteArray[]
+  backend(): Backend
+}
+let wiring: Wiring | null = null
+export const wire = (w: Wiring): void => {
+  wiring = w
+}
+export const wired = (): Wiring => {
+  if (wiring === null) throw new CotangentError("Cotangent isn't wired: import from 'cotangent', not from a file inside it")
+  return wiring
+}
+
+/**
+ * How a trace treats values. `known` (grad on concrete arrays): they may be read. `jit`: a JS number is baked in; in the others it is an
+ * input, so that a new value compiles nothing, unless a jit runs around them.
+ */
+export type TraceKind = 'jit' | 'staged' | 'known'
+
+class Builder {
+  live = true
+  readonly eqns: Eqn[] = []
+  readonly captures = new Map<NdArray, Tracer>()
+  readonly values = new Map<Var, NdArray>()
+  evaluated = 0
+  readonly kind: TraceKind
+  readonly what: string
+  constructor(kind: TraceKind, what: string) {
+    this.kind = kind
+    this.what = what
+  }
+
+  atom(x: NdArray): Atom {
+    if (x instanceof Tracer) {
+      if (x.builder === this) return x.atom
+      if (!x.builder.live) throw escaped(x)
+    }
+    let inside = this.captures.get(x)
+    if (inside === undefined) {
+      const v = variable(x.aval)
+      inside = new Tracer(this, v)
+      this.captures.set(x, inside)
+      this.values.set(v, x)
+    }
+    return inside.atom
+  }
+
+  /** Evaluates what was recorded since the last read, keeps it, and gives the value of `tracer`. */
+  read(tracer: Tracer, what: string): ConcreteArray {
+    if (tracer.atom.kind === 'lit') return scalarArray(tracer.atom.value, tracer.aval)
+    if (!this.live) throw escaped(tracer)
+    if (this.kind !== 'known')
+      throw new TracerError(
+        `${what} needs the value of ${showAval(tracer.aval)}, which isn't known while ${this.what} is traced: use np.where or lax.select, mark the argument with staticArgnums, or read outside`,
+      )
+    if (!this.values.has(tracer.atom)) {
+      const eqns = this.eqns.slice(this.evaluated)
+      const outs = eqns.flatMap((eqn) => eqn.outs)
+      const inputs = [...new Set(eqns.flatMap((eqn) => eqn.inputs))].filter((a): a is Var => a.kind === 'var' && this.values.has(a))
+      const args = inputs.map((v) => this.values.get(v)!.concrete(what))
+      const results = wired().execute({ inputs, eqns, outs }, args)
+      outs.forEach((v, i) => this.values.set(v, results[i]!))
+      this.evaluated = this.eqns.length
+    }
+    return this.values.get(tracer.atom)!.concrete(what)
+  }
+}
+
+export class Tracer extends NdArray {
+  readonly builder: Builder
+  readonly atom: Atom
+  constructor(builder: Builder, atom: Atom) {
+    super()
+    this.builder = builder
+    this.atom = atom
+  }
+  override get aval(): Aval {
+    return this.atom.aval
+  }
+  override concrete(what: string): ConcreteArray {
+    return this.builder.read(this, what)
+  }
+}
+
+const escaped = (x: Tracer): TracerError =>
+  new TracerError(
+    `a tracer ${showAval(x.aval)} of ${x.builder.what} was used after its trace ended: return it from the traced function instead of keeping it`,
+  )
+
+const stack: Builder[] = []
+export const tracing = (): boolean => stack.length > 0
+
+/** A concrete scalar, uploaded. */
+export const scalarArray = (value: number, aval: Aval): ConcreteArray => upload(aval, [value])
+
+export const upload = (a: Aval, data: ArrayLike<number>): ConcreteArray => {
+  const backend = wired().backend()
+  if (!backend.dtypes.includes(a.dtype))
+    throw new DTypeError(`the device ${backend.name} can't hold ${showAval(a)}: it holds ${backend.dtypes.join(', ')}`)
+  return new ConcreteArray(a, backend.upload(a.dtype, toTyped(a, data)), backend)
+}
+
+const toTyped = (a: Aval, data: ArrayLike<number>): TypedArray => {
+  switch (a.dtype) {
+    case 'float32':
+      return data instanceof Float32Array ? data : Float32Array.from(data)
+    case 'float64':
+      return data instanceof Float64Array ? data : Float64Array.from(data)
+    case 'int32':
+      return data instanceof Int32Array ? data : Int32Array.from(data)
+    default:
+      return data instanceof Uint32Array ? data : Uint32Array.from(data)
+  }
+}
+
+/** A scalar that the program may bake in: a literal inside a trace, an upload outside. For rules and the library's own constants. */
+export const constant = (value: number, aval: Aval): NdArray => {
+  const builder = stack.at(-1)
+  return builder === undefined ? scalarArray(value, aval) : new Tracer(builder, literal(value, aval))
+}
+
+/** A scalar that a user wrote: a literal under jit, and an input (so that a new value compiles nothing) everywhere else. */
+export const userScalar = (value: number, aval: Aval): NdArray =>
+  stack.some((b) => b.kind === 'jit') ? constant(value, aval) : scalarArray(value, aval)
+
+const outAvals = (op: Op, inputs: readonly NdArray[]): readonly Aval[] => {
+  const avals = inputs.map((x) => x.aval)
+  const out = wired().abstractEval(op, avals)
+  if (isLeft(out)) {
+    const text = `${op.name}(${showAvals(avals)}): ${out.left.reason}`
+    throw out.left.kind === 'shape' ? new ShapeError(text) : new DTypeError(text)
+  }
+  return out.right
+}
+
+export const bind = <K extends OpName>(
+  name: K,
+  params: OpParams[K],
+  inputs: readonly NdArray[],
+  effects: readonly Effect[] = [],
+): NdArray[] => {
+  const op = { name, params } as Op
+  const avals = outAvals(op, inputs)
+  const outs = avals.map(variable)
+  const builder = stack.at(-1)
+  if (builder !== undefined) {
+    const source = captureSources ? new Error() : null
+    builder.eqns.push({ op, inputs: inputs.map((x) => builder.atom(x)), outs, effects, names: [], source })
+    return outs.map((v) => new Tracer(builder, v))
+  }
+  const args = inputs.map((x) => x.concrete(name))
+  const vars = args.map((x) => variable(x.aval))
+  return wired().execute({ inputs: vars, eqns: [{ op, inputs: vars, outs, effects, names: [], source: null }], outs }, args)
+}
+
+let captureSources = false
+/** Keeps a stack for each equation, for error messages and `explain`; costs a few µs an equation. */
+export const setCaptureSources = (on: boolean): void => {
+  captureSources = on
+}
+
+export interface Traced {
+  /** Inputs are [...captures, ...arguments]. */
+  readonly jaxpr: Jaxpr
+  readonly captures: readonly NdArray[]
+}
+
+/** Traces a flat function at its arguments' avals. `operands` are the values of the arguments, for traces that may read them. */
+export const trace = (
+  avals: readonly Aval[],
+  f: (args: readonly NdArray[]) => readonly NdArray[],
+  what: string,
+  mode: { readonly kind: 'jit' | 'staged' } | { readonly kind: 'known'; readonly operands: readonly NdArray[] } = { kind: 'staged' },
+): Traced => {
+  const builder = new Builder(mode.kind, what)
+  const args = avals.map(variable)
+  if (mode.kind === 'known') mode.operands.forEach((x, i) => builder.values.set(args[i]!, x))
+  stack.push(builder)
+  try {
+    const outs = f(args.map((v) => new Tracer(builder, v))).map((x) => builder.atom(x))
+    const captured = [...builder.captures]
+    const inputs = [...captured.map(([, inside]) => inside.atom as Var), ...args]
+    return { jaxpr: { inputs, eqns: builder.eqns, outs }, captures: captured.map(([x]) => x) }
+  } finally {
+    builder.live = false
+    stack.pop()
+  }
+}
+
+/** Replays a jaxpr's equations on arrays: stages them into the running trace, or runs them. */
+export const evalJaxpr = (jaxpr: Jaxpr, args: readonly NdArray[]): NdArray[] => {
+  const env = new Map<Var, NdArray>()
+  const read = (atom: Atom): NdArray => (atom.kind === 'lit' ? constant(atom.value, atom.aval) : env.get(atom)!)
+  jaxpr.inputs.forEach((v, i) => env.set(v, args[i]!))
+  for (const eqn of jaxpr.eqns) {
+    const outs = bind(eqn.op.name, eqn.op.params, eqn.inputs.map(read), eqn.effects)
+    eqn.outs.forEach((v, i) => env.set(v, outs[i]!))
+  }
+  return jaxpr.outs.map(read)
+}
+
+/** Runs a jaxpr on arrays: as one program outside a trace, staged equation by equation inside one. */
+export const applyJaxpr = (jaxpr: Jaxpr, args: readonly NdArray[], what: string): NdArray[] =>
+  tracing()
+    ? evalJaxpr(jaxpr, args)
+    : wired().execute(
+        jaxpr,
+        args.map((x) => x.concrete(what)),
+      )

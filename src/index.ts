@@ -1,0 +1,69 @@
+/** Cotangent: transforms of pure functions over immutable arrays. This is the one place that wires rules, methods and device together. */
+import { isLeft, right } from 'fp-ts/lib/Either.js'
+import { rules } from '../primitives/index.ts'
+import { reference } from '../backends/reference/index.ts'
+import { makeTransforms } from '../transforms/algebra.ts'
+import * as autodiff from '../transforms/autodiff.ts'
+import { Engine } from '../transforms/engine.ts'
+import * as jits from '../transforms/jit.ts'
+import { setSystem } from '../transforms/system.ts'
+import { vmap as vmapTransform } from '../transforms/vmap.ts'
+import type { Backend } from './core/backend.ts'
+import { DeviceError } from './core/errors.ts'
+import type { OpName } from './core/ops.ts'
+import type { Rules } from './core/rules.ts'
+import { wire } from './core/trace.ts'
+import { installMethods } from './methods.ts'
+import * as numpy from './numpy/index.ts'
+import * as randomModule from './random/index.ts'
+import * as treeModule from './tree.ts'
+
+const devices: Readonly<Record<string, () => Backend>> = { reference: reference as () => Backend }
+let device: Backend | null = null
+const backend = (): Backend => (device ??= devices['reference']!())
+
+const transforms = makeTransforms(rules)
+const engine = new Engine(rules, transforms, backend)
+setSystem({ transforms, engine })
+wire({
+  abstractEval: (op, avals) => {
+    const out = (rules[op.name] as Rules<OpName>).abstractEval(avals, op.params)
+    return isLeft(out) ? out : right(out.right)
+  },
+  execute: (jaxpr, args) => engine.execute(jaxpr, args),
+  backend,
+})
+installMethods()
+
+/** Chooses the device, once, before the first array. Resolves to its name; rejects with the reason when it can't be had. */
+export const init = async (options: { readonly device: string }): Promise<string> => {
+  const make = devices[options.device]
+  if (make === undefined)
+    throw new DeviceError(`init: there is no device ${JSON.stringify(options.device)}: choose ${Object.keys(devices).join(' or ')}`)
+  if (device !== null && device.name !== options.device)
+    throw new DeviceError(`init: arrays already live on ${device.name}: call init before anything else`)
+  device ??= make()
+  return device.name
+}
+
+// Bound here, and not re-exported, so that a bundler that drops unused modules keeps the wiring above.
+export const np: typeof numpy = numpy
+export const random: typeof randomModule = randomModule
+export const tree: typeof treeModule = treeModule
+export const grad: typeof autodiff.grad = autodiff.grad
+export const valueAndGrad: typeof autodiff.valueAndGrad = autodiff.valueAndGrad
+export const jvp: typeof autodiff.jvp = autodiff.jvp
+export const vjp: typeof autodiff.vjp = autodiff.vjp
+export const linearize: typeof autodiff.linearize = autodiff.linearize
+export const linearTranspose: typeof autodiff.linearTranspose = autodiff.linearTranspose
+export const jacfwd: typeof autodiff.jacfwd = autodiff.jacfwd
+export const jacrev: typeof autodiff.jacrev = autodiff.jacrev
+export const hessian: typeof autodiff.hessian = autodiff.hessian
+export const jit: typeof jits.jit = jits.jit
+export const makeJaxpr: typeof jits.makeJaxpr = jits.makeJaxpr
+export const evalShape: typeof jits.evalShape = jits.evalShape
+export const vmap: typeof vmapTransform = vmapTransform
+export { NdArray } from './core/array.ts'
+export type { DType } from './core/dtype.ts'
+export * from './core/errors.ts'
+export type { Jaxpr } from './core/jaxpr.ts'

@@ -1,0 +1,178 @@
+/** Pytrees: arrays in tuples, sorted-key objects and registered nodes. null and undefined are empty nodes. */
+import { NdArray } from './core/array.ts'
+import { TreeError } from './core/errors.ts'
+
+/** The structure of a tree without its leaves; equal texts are equal structures. */
+export type TreeDef =
+  | { readonly kind: 'leaf' }
+  | { readonly kind: 'none'; readonly value: null | undefined }
+  | { readonly kind: 'list'; readonly children: readonly TreeDef[] }
+  | { readonly kind: 'dict'; readonly keys: readonly string[]; readonly children: readonly TreeDef[] }
+  | { readonly kind: 'node'; readonly type: NodeType; readonly aux: unknown; readonly children: readonly TreeDef[] }
+
+interface NodeType {
+  readonly name: string
+  readonly flatten: (node: never) => readonly [children: readonly unknown[], aux: unknown]
+  readonly unflatten: (aux: unknown, children: readonly unknown[]) => unknown
+}
+const registered = new Map<unknown, NodeType>()
+
+/** Makes instances of a class inner nodes of trees. `aux` is compared with ===, so keep it primitive or interned. */
+export const registerNode = <T, A>(
+  constructor: new (...args: never[]) => T,
+  flatten: (node: T) => readonly [children: readonly unknown[], aux: A],
+  unflatten: (aux: A, children: readonly unknown[]) => T,
+): void => {
+  registered.set(constructor, {
+    name: constructor.name,
+    flatten: flatten as NodeType['flatten'],
+    unflatten: unflatten as NodeType['unflatten'],
+  })
+}
+
+const LEAF: TreeDef = { kind: 'leaf' }
+const isDict = (x: unknown): x is Record<string, unknown> =>
+  typeof x === 'object' && x !== null && (Object.getPrototypeOf(x) === Object.prototype || Object.getPrototypeOf(x) === null)
+
+/** Leaves in order (object keys sorted) and the structure. */
+export const flatten = (tree: unknown): readonly [leaves: unknown[], def: TreeDef] => {
+  const leaves: unknown[] = []
+  const walk = (x: unknown): TreeDef => {
+    if (x === null || x === undefined) return { kind: 'none', value: x }
+    if (x instanceof NdArray) {
+      leaves.push(x)
+      return LEAF
+    }
+    if (Array.isArray(x)) return { kind: 'list', children: x.map(walk) }
+    if (isDict(x)) {
+      const keys = Object.keys(x).sort()
+      return { kind: 'dict', keys, children: keys.map((k) => walk(x[k])) }
+    }
+    const type = typeof x === 'object' ? registered.get(x.constructor) : undefined
+    if (type !== undefined) {
+      const [children, aux] = type.flatten(x as never)
+      return { kind: 'node', type, aux, children: children.map(walk) }
+    }
+    leaves.push(x)
+    return LEAF
+  }
+  const def = walk(tree)
+  return [leaves, def]
+}
+
+export const unflatten = (def: TreeDef, leaves: readonly unknown[]): unknown => {
+  let next = 0
+  const build = (d: TreeDef): unknown => {
+    switch (d.kind) {
+      case 'leaf':
+        return leaves[next++]
+      case 'none':
+        return d.value
+      case 'list':
+        return d.children.map(build)
+      case 'dict':
+        return Object.fromEntries(d.keys.map((k, i) => [k, build(d.children[i]!)]))
+      case 'node':
+        return d.type.unflatten(d.aux, d.children.map(build))
+    }
+  }
+  const tree = build(def)
+  if (next !== leaves.length) throw new TreeError(`unflatten: ${leaves.length} leaves for a structure of ${next}`)
+  return tree
+}
+
+/** The structure as text: `{a: *, b: [*, *]}`. */
+export const showDef = (d: TreeDef): string => {
+  switch (d.kind) {
+    case 'leaf':
+      return '*'
+    case 'none':
+      return String(d.value)
+    case 'list':
+      return `[${d.children.map(showDef).join(', ')}]`
+    case 'dict':
+      return `{${d.keys.map((k, i) => `${JSON.stringify(k)}: ${showDef(d.children[i]!)}`).join(', ')}}`
+    case 'node':
+      return `${d.type.name}<${String(d.aux)}>(${d.children.map(showDef).join(', ')})`
+  }
+}
+
+/** The first place at which two structures differ, as `at .a[2]: …`; null where they don't. */
+export const difference = (a: TreeDef, b: TreeDef, path = ''): string | null => {
+  if (a.kind !== b.kind) return `at ${path || 'the root'}: ${showDef(a)} on the left, ${showDef(b)} on the right`
+  if (a.kind === 'leaf' || a.kind === 'none' || b.kind === 'leaf' || b.kind === 'none') return null
+  if (a.kind === 'dict' && b.kind === 'dict') {
+    const missing = a.keys.find((k) => !b.keys.includes(k))
+    if (missing !== undefined) return `at ${path}.${missing}: missing on the right`
+    const extra = b.keys.find((k) => !a.keys.includes(k))
+    if (extra !== undefined) return `at ${path}.${extra}: missing on the left`
+  } else if (a.children.length !== b.children.length)
+    return `at ${path || 'the root'}: ${a.children.length} children on the left, ${b.children.length} on the right`
+  else if (a.kind === 'node' && b.kind === 'node' && (a.type !== b.type || a.aux !== b.aux))
+    return `at ${path || 'the root'}: ${showDef(a)} on the left, ${showDef(b)} on the right`
+  for (let i = 0; i < a.children.length; i++) {
+    const step = a.kind === 'dict' ? `.${a.keys[i]!}` : `[${i}]`
+    const found = difference(a.children[i]!, b.children[i]!, path + step)
+    if (found !== null) return found
+  }
+  return null
+}
+
+export const leaves = (tree: unknown): unknown[] => flatten(tree)[0]
+export const structure = (tree: unknown): TreeDef => flatten(tree)[1]
+
+/** Every leaf through `f`; further trees must have the first one's structure. */
+export const map = <T>(f: (...leaf: NdArray[]) => unknown, tree: T, ...rest: readonly T[]): T => {
+  const [first, def] = flatten(tree)
+  const others = rest.map((t) => {
+    const [xs, d] = flatten(t)
+    const found = difference(def, d)
+    if (found !== null) throw new TreeError(`tree.map: the trees differ ${found}`)
+    return xs
+  })
+  const mapped = first.map((leaf, i) => f(leaf as NdArray, ...others.map((xs) => xs[i] as NdArray)))
+  return unflatten(def, mapped) as T
+}
+
+export const reduce = <A>(f: (acc: A, leaf: NdArray) => A, tree: unknown, initial: A): A =>
+  leaves(tree).reduce((acc: A, leaf) => f(acc, leaf as NdArray), initial)
+
+export const all = (tree: unknown): boolean => leaves(tree).every((leaf) => Boolean(leaf))
+
+/** The path of every leaf, in order: `.blocks[2].w`. */
+export const paths = (tree: unknown): string[] => {
+  const out: string[] = []
+  const walk = (d: TreeDef, path: string): void => {
+    if (d.kind === 'leaf') out.push(path)
+    else if (d.kind !== 'none') d.children.forEach((c, i) => walk(c, path + (d.kind === 'dict' ? `.${d.keys[i]!}` : `[${i}]`)))
+  }
+  walk(structure(tree), '')
+  return out
+}
+
+export const mapWithPath = <T>(f: (path: string, leaf: NdArray) => unknown, tree: T): T => {
+  const [xs, def] = flatten(tree)
+  const at = paths(tree)
+  return unflatten(
+    def,
+    xs.map((leaf, i) => f(at[i]!, leaf as NdArray)),
+  ) as T
+}
+
+/** A tree (of structure `outer`) of trees (of structure `inner`), turned inside out. */
+export const transpose = (outer: TreeDef, inner: TreeDef, tree: unknown): unknown => {
+  const flat = leaves(tree)
+  const width = leaves(unflatten(inner, flat.slice(0, countLeaves(inner)))).length
+  const height = countLeaves(outer)
+  if (flat.length !== width * height) throw new TreeError(`tree.transpose: ${flat.length} leaves for ${height} x ${width}`)
+  const columns = Array.from({ length: width }, (_, j) =>
+    unflatten(
+      outer,
+      Array.from({ length: height }, (_, i) => flat[i * width + j]),
+    ),
+  )
+  return unflatten(inner, columns)
+}
+
+const countLeaves = (d: TreeDef): number =>
+  d.kind === 'leaf' ? 1 : d.kind === 'none' ? 0 : d.children.reduce((n, c) => n + countLeaves(c), 0)

@@ -1,0 +1,151 @@
+import { describe, expect, test } from 'vitest'
+import {
+  grad,
+  hessian,
+  jacfwd,
+  jacrev,
+  jit,
+  jvp,
+  linearize,
+  linearTranspose,
+  makeJaxpr,
+  type NdArray,
+  np,
+  valueAndGrad,
+  vjp,
+  vmap,
+} from '../../src/index.ts'
+import { Engine, counters } from '../../transforms/engine.ts'
+import { makeTransforms } from '../../transforms/algebra.ts'
+import { rules } from '../../primitives/index.ts'
+import { reference } from '../../backends/reference/index.ts'
+import type { Backend } from '../../src/core/backend.ts'
+import type { Jaxpr } from '../../src/core/jaxpr.ts'
+
+const transforms = makeTransforms(rules)
+const engine = new Engine(rules, transforms, reference as () => Backend)
+/** The kinds of the kernels that a jaxpr lowers to. */
+const kernels = (jaxpr: Jaxpr): string[] => engine.lower(jaxpr).program.steps.map((s) => (s.kind === 'launch' ? s.kernel.kind : s.kind))
+
+const f = (x: NdArray): NdArray => np.sum(np.mul(x, np.sin(x)))
+const x = np.array([0.5, -1.25, 3])
+const softmax = (y: NdArray): NdArray => {
+  const e = np.exp(np.sub(y, np.max(y, { axis: -1, keepdims: true })))
+  return np.div(e, np.sum(e, { axis: -1, keepdims: true }))
+}
+const layerNorm = (y: NdArray): NdArray => {
+  const centred = np.sub(y, np.mean(y, { axis: -1, keepdims: true }))
+  return np.div(centred, np.sqrt(np.add(np.mean(np.square(centred), { axis: -1, keepdims: true }), 1e-5)))
+}
+
+describe('transforms compose', () => {
+  test('a jaxpr prints as in JAX', () => {
+    expect(String(makeJaxpr((y: NdArray) => np.sin(y))(x))).toBe('{ lambda ; a:f32[3]. let b:f32[3] = sin a in (b,) }')
+  })
+  test('jit, grad and vmap in any order agree', () => {
+    const xs = np.stack([x, np.mul(x, 2)])
+    const each = xs.toArray() as number[][]
+    const loop = each.map((row) => grad(f)(np.array(row)).toArray())
+    expect(vmap(grad(f))(xs).toArray()).toEqual(loop)
+    expect(jit(vmap(grad(f)))(xs).toArray()).toEqual(loop)
+    expect(vmap(jit(grad(jit(f))))(xs).toArray()).toEqual(loop)
+  })
+  test('forward and reverse agree, first and second order', () => {
+    const [a, b] = [jacfwd(softmax)(x).toTyped(), jacrev(softmax)(x).toTyped()]
+    a.forEach((v, i) => expect(v).toBeCloseTo(b[i]!, 6))
+    const h = hessian(f)(x).toArray() as number[][]
+    ;[0.5, -1.25, 3].forEach((v, i) => expect(h[i]![i]).toBeCloseTo(2 * Math.cos(v) - v * Math.sin(v), 4))
+  })
+  test('linearize is jvp, vjp is its transpose', () => {
+    const t = np.array([1, 2, 3])
+    const [y, push] = linearize(softmax, x)
+    const [y2, dy] = jvp(softmax, [x], [t])
+    expect(push(t).toArray()).toEqual(dy.toArray())
+    expect(y.toArray()).toEqual(y2.toArray())
+    const ct = np.array([-1, 0.5, 2])
+    const pulled = vjp(softmax, x)[1](ct)[0]
+    expect(np.sum(np.mul(dy, ct)).item()).toBeCloseTo(np.sum(np.mul(pulled, t)).item(), 6)
+    expect(linearTranspose((y3: NdArray) => np.mul(y3, 3), x)(ct).toArray()).toEqual([-3, 1.5, 6])
+  })
+  test('control flow on values works under grad, and is refused under jit', () => {
+    const g = (y: NdArray): NdArray => (y.item() > 0 ? np.square(y) : np.neg(y))
+    expect(grad(g)(np.array(3)).item()).toBe(6)
+    expect(grad(g)(np.array(-3)).item()).toBe(-1)
+    expect(() => jit(g)(np.array(3))).toThrow(/np\.where/)
+  })
+  test('a function that captures an outer tracer differentiates through it', () => {
+    const outer = (a: NdArray): NdArray => grad((b: NdArray) => np.mul(np.mul(a, a), b))(np.array(5))
+    expect(grad(outer)(np.array(3)).item()).toBe(6)
+  })
+})
+
+describe('compiled once', () => {
+  test('a second call traces and compiles nothing, and neither do new learning rates', () => {
+    const step = jit((y: NdArray, rate: number | NdArray) => np.sub(y, np.mul(y, rate)))
+    step(x, 0.1)
+    const before = { ...counters }
+    for (let i = 0; i < 100; i++) step(x, i / 1000)
+    grad((y: NdArray) => np.sum(np.mul(y, 0.5)))(x)
+    const compiled = counters.compiled
+    for (let i = 0; i < 100; i++) grad((y: NdArray) => np.sum(np.mul(y, i / 7)))(x)
+    expect(counters.traced).toBe(before.traced)
+    expect(counters.compiled).toBe(compiled)
+  })
+})
+
+describe('fusion', () => {
+  const rows = np.ones([8, 16])
+  test('softmax, layerNorm and logsumexp are one kernel', () => {
+    expect(kernels(makeJaxpr(softmax)(rows))).toEqual(['nest'])
+    expect(kernels(makeJaxpr(layerNorm)(rows))).toEqual(['nest'])
+    expect(kernels(makeJaxpr((y: NdArray) => np.logsumexp(y, { axis: -1 }))(rows))).toEqual(['nest'])
+  })
+  test('bias, activation and residual go into the matmul', () => {
+    const layer = (y: NdArray, w: NdArray, b: NdArray): NdArray => np.add(y, np.tanh(np.add(np.matmul(y, w), b)))
+    expect(kernels(makeJaxpr(layer)(rows, np.ones([16, 16]), np.ones([16])))).toEqual(['dot'])
+  })
+  test('the gradient of a matmul is matmuls', () => {
+    const g = valueAndGrad((w: NdArray, y: NdArray) => np.sum(np.square(np.matmul(y, w))))
+    const kinds = kernels(makeJaxpr((w: NdArray, y: NdArray) => g(w, y)[1])(np.ones([16, 4]), rows))
+    expect(kinds.filter((k) => k === 'dot')).toHaveLength(2)
+    expect(kinds.filter((k) => k !== 'dot').length).toBeLessThanOrEqual(1)
+  })
+  test('fused and unfused programs give the same', () => {
+    const g = (y: NdArray): NdArray => grad((z: NdArray) => np.sum(np.square(softmax(layerNorm(z)))))(y)
+    const data = np.reshape(np.sin(np.arange(128)), [8, 16])
+    const a = jit(g)(data).toTyped()
+    const jaxpr = makeJaxpr(g)(data)
+    const { program } = engine.lower(jaxpr, new Set(), { fuse: false })
+    const backend = reference() as Backend
+    const out = backend.compile(program).run([backend.upload('float32', data.toTyped())])[0]!
+    backend.readSync(out, 'float32', 128).forEach((v, i) => expect(a[i]).toBeCloseTo(v, 6))
+  })
+})
+
+describe('errors say what, where and the way out', () => {
+  test('shapes', () =>
+    expect(() => np.add(np.ones([3]), np.ones([2]))).toThrow(/add\(\[3\], \[2\]\): shapes don't broadcast \(axis 0: 3 against 2\)/))
+  test('a non-scalar under grad', () => expect(() => grad((y: NdArray) => np.sin(y))(x)).toThrow(/returns a scalar.*f32\[3\]/))
+  test('an integer argument under grad', () =>
+    expect(() => grad((y: NdArray) => np.sum(y))(np.arange(3))).toThrow(/only floats have gradients/))
+  test('a coerced tracer', () => expect(() => jit((y: NdArray) => np.add(y, Number(y)))(np.array(1))).toThrow(/coerced/))
+  test('a tracer kept', () => {
+    let kept: NdArray = x
+    jit((y: NdArray) => {
+      kept = y
+      return y
+    })(x)
+    expect(() => np.sin(kept)).toThrow(/after its trace ended/)
+  })
+  test('a donated array read again', () => {
+    const y = np.ones([3])
+    jit((z: NdArray) => np.add(z, 1), { donateArgnums: [0] })(y)
+    expect(() => y.toArray()).toThrow(/donated/)
+  })
+  test('mismatched trees', () =>
+    expect(() => jvp((p: { readonly w: NdArray }) => p.w, [{ w: x }], [{} as { readonly w: NdArray }])).toThrow(
+      /at \[0\]\.w: missing on the right/,
+    ))
+  test('a promise', () => expect(() => jit(async (y: NdArray) => y)(x)).toThrow(/promise/))
+  test('an axis out of range', () => expect(() => np.sum(x, { axis: 3 })).toThrow(/axis 3 is out of range/))
+})

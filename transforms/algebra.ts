@@ -1,0 +1,216 @@
+/** jvp, batching and transposition of jaxprs: each replays the equations through the primitives' rules into a new trace. */
+import * as O from 'fp-ts/lib/Option.js'
+import type { NdArray } from '../src/core/array.ts'
+import { add, full, zerosLike } from '../src/core/constructors.ts'
+import { CotangentError } from '../src/core/errors.ts'
+import type { Atom, Eqn, Jaxpr, Var } from '../src/core/jaxpr.ts'
+import type { OpName } from '../src/core/ops.ts'
+import { type BatchDim, Linear, type Rules, type RuleTable, type Tangent, type Transforms } from '../src/core/rules.ts'
+import { bind, constant, evalJaxpr, trace } from '../src/core/trace.ts'
+import { lowerJaxpr } from './lower.ts'
+import { memo } from './memo.ts'
+
+const literalOf = (atom: Atom & { kind: 'lit' }): NdArray => constant(atom.value, atom.aval)
+const replay = (eqn: Eqn, inputs: readonly NdArray[]): NdArray[] => bind(eqn.op.name, eqn.op.params, inputs, eqn.effects)
+
+export const makeTransforms = (table: RuleTable): Transforms => {
+  const rulesOf = (eqn: Eqn): Rules<OpName> => table[eqn.op.name] as Rules<OpName>
+
+  const jvp = memo((jaxpr: Jaxpr, nonzero: readonly boolean[]) => {
+    const moving = jaxpr.inputs.filter((_, i) => nonzero[i])
+    let outNonzero: boolean[] = []
+    const pushed = trace(
+      [...jaxpr.inputs, ...moving].map((v) => v.aval),
+      (args) => {
+        const primals = new Map<Var, NdArray>()
+        const tangents = new Map<Var, NdArray>()
+        jaxpr.inputs.forEach((v, i) => primals.set(v, args[i]!))
+        moving.forEach((v, i) => tangents.set(v, args[jaxpr.inputs.length + i]!))
+        const primal = (a: Atom): NdArray => (a.kind === 'lit' ? literalOf(a) : primals.get(a)!)
+        const tangent = (a: Atom): Tangent => (a.kind === 'lit' ? O.none : O.fromNullable(tangents.get(a)))
+        for (const eqn of jaxpr.eqns) {
+          const xs = eqn.inputs.map(primal)
+          const ts = eqn.inputs.map(tangent)
+          const { outs, tangents: dys } = ts.every(O.isNone)
+            ? { outs: replay(eqn, xs), tangents: [] }
+            : rulesOf(eqn).jvp(xs, ts, eqn.op.params, transforms)
+          eqn.outs.forEach((v, i) => {
+            primals.set(v, outs[i]!)
+            const dy = dys[i]
+            if (dy !== undefined && O.isSome(dy)) tangents.set(v, dy.value)
+          })
+        }
+        const outTangents = jaxpr.outs.map(tangent)
+        outNonzero = outTangents.map(O.isSome)
+        return [...jaxpr.outs.map(primal), ...outTangents.filter(O.isSome).map((t) => t.value)]
+      },
+      'jvp',
+    )
+    return { jaxpr: pushed.jaxpr, nonzero: outNonzero }
+  })
+
+  const batch = memo((jaxpr: Jaxpr, size: number, dims: readonly BatchDim[]) => {
+    let outDims: BatchDim[] = []
+    const wide = trace(
+      jaxpr.inputs.map((v, i) => {
+        const dim = dims[i]!
+        if (O.isNone(dim)) return v.aval
+        return { ...v.aval, shape: [...v.aval.shape.slice(0, dim.value), size, ...v.aval.shape.slice(dim.value)] }
+      }),
+      (args) => {
+        const env = new Map<Var, readonly [NdArray, BatchDim]>()
+        jaxpr.inputs.forEach((v, i) => env.set(v, [args[i]!, dims[i]!]))
+        const read = (a: Atom): readonly [NdArray, BatchDim] => (a.kind === 'lit' ? [literalOf(a), O.none] : env.get(a)!)
+        for (const eqn of jaxpr.eqns) {
+          const pairs = eqn.inputs.map(read)
+          const xs = pairs.map(([x]) => x)
+          const ds = pairs.map(([, d]) => d)
+          const out = ds.every(O.isNone)
+            ? { outs: replay(eqn, xs), dims: eqn.outs.map(() => O.none) }
+            : rulesOf(eqn).batch(xs, ds, size, eqn.op.params, transforms)
+          eqn.outs.forEach((v, i) => env.set(v, [out.outs[i]!, out.dims[i]!]))
+        }
+        const outs = jaxpr.outs.map(read)
+        outDims = outs.map(([, d]) => d)
+        return outs.map(([x]) => x)
+      },
+      'vmap',
+    )
+    return { jaxpr: wide.jaxpr, dims: outDims }
+  })
+
+  const transpose = memo((jaxpr: Jaxpr, linear: readonly boolean[], cts: readonly boolean[]) => {
+    const given = jaxpr.inputs.filter((_, i) => !linear[i])
+    const wanted = jaxpr.inputs.filter((_, i) => linear[i])
+    const outs = jaxpr.outs.filter((_, i) => cts[i])
+    let present: boolean[] = []
+    const back = trace(
+      [...given, ...outs].map((v) => v.aval),
+      (args) => {
+        const values = new Map<Var, NdArray>()
+        given.forEach((v, i) => values.set(v, args[i]!))
+        const isKnown = (a: Atom): boolean => a.kind === 'lit' || values.has(a)
+        const read = (a: Atom): NdArray => (a.kind === 'lit' ? literalOf(a) : values.get(a)!)
+        const moving: Eqn[] = []
+        for (const eqn of jaxpr.eqns) {
+          if (!eqn.inputs.every(isKnown)) moving.push(eqn)
+          else replay(eqn, eqn.inputs.map(read)).forEach((x, i) => values.set(eqn.outs[i]!, x))
+        }
+        const sums = new Map<Var, NdArray>()
+        const accumulate = (a: Atom, ct: NdArray): void => {
+          if (a.kind === 'var') sums.set(a, sums.has(a) ? add(sums.get(a)!, ct) : ct)
+        }
+        outs.forEach((a, i) => accumulate(a, args[given.length + i]!))
+        for (let i = moving.length - 1; i >= 0; i--) {
+          const eqn = moving[i]!
+          const outCts = eqn.outs.map((v) => O.fromNullable(sums.get(v)))
+          if (outCts.every(O.isNone)) continue
+          const rule = rulesOf(eqn).transpose
+          if (rule === 'notLinear')
+            throw new CotangentError(
+              `${eqn.op.name} isn't linear, so it has no transpose: use vjp or grad for functions that aren't linear`,
+            )
+          const xs = eqn.inputs.map((a) => (isKnown(a) ? read(a) : new Linear(a.aval)))
+          rule(outCts, xs, eqn.op.params, transforms).forEach((ct, k) => {
+            if (O.isSome(ct)) accumulate(eqn.inputs[k]!, ct.value)
+          })
+        }
+        present = wanted.map((v) => sums.has(v))
+        return wanted.filter((v) => sums.has(v)).map((v) => sums.get(v)!)
+      },
+      'transpose',
+    )
+    return { jaxpr: back.jaxpr, present }
+  })
+
+  const transforms: Transforms = { jvp, batch, transpose, lower: (jaxpr, inputs) => lowerJaxpr(table, transforms, jaxpr, inputs) }
+  return transforms
+}
+
+/** The equations of inner `jit`s in place of them, at any depth. */
+export const inline = memo((jaxpr: Jaxpr): Jaxpr => {
+  if (!jaxpr.eqns.some((eqn) => eqn.op.name === 'jit')) return jaxpr
+  const flat = trace(
+    jaxpr.inputs.map((v) => v.aval),
+    (args) => {
+      const env = new Map<Var, NdArray>()
+      const read = (a: Atom): NdArray => (a.kind === 'lit' ? literalOf(a) : env.get(a)!)
+      jaxpr.inputs.forEach((v, i) => env.set(v, args[i]!))
+      for (const eqn of jaxpr.eqns) {
+        const xs = eqn.inputs.map(read)
+        const outs = eqn.op.name === 'jit' ? evalJaxpr(inline(eqn.op.params.jaxpr), xs) : replay(eqn, xs)
+        eqn.outs.forEach((v, i) => env.set(v, outs[i]!))
+      }
+      return jaxpr.outs.map(read)
+    },
+    'jit',
+  )
+  return flat.jaxpr
+})
+
+/** A linearized function: what it computes, and the linear map from its tangents, which needs `residuals`. */
+export interface Linearized {
+  /** Inputs to [...outs, ...residuals]. */
+  readonly forward: Jaxpr
+  /** [...residuals, ...non-zero tangents] to the non-zero tangents of the outs. */
+  readonly linear: Jaxpr
+  readonly nonzero: readonly boolean[]
+}
+
+/** jvp, split into what depends on the inputs alone and what is linear in the tangents. */
+export const linearizeJaxpr = (transforms: Transforms, jaxpr: Jaxpr, moving: readonly boolean[]): Linearized => {
+  const { jaxpr: both, nonzero } = transforms.jvp(inline(jaxpr), moving)
+  const count = jaxpr.inputs.length
+  const known = new Set<Atom>(both.inputs.slice(0, count))
+  const isKnown = (a: Atom): boolean => a.kind === 'lit' || known.has(a)
+  const before: Eqn[] = []
+  const after: Eqn[] = []
+  for (const eqn of both.eqns) {
+    if (eqn.inputs.every(isKnown)) {
+      before.push(eqn)
+      for (const v of eqn.outs) known.add(v)
+    } else after.push(eqn)
+  }
+  const outs = both.outs.slice(0, jaxpr.outs.length)
+  const tangents = both.outs.slice(jaxpr.outs.length)
+  const residuals = [...new Set([...after.flatMap((eqn) => eqn.inputs), ...tangents])].filter(
+    (a): a is Var => a.kind === 'var' && known.has(a),
+  )
+  return {
+    forward: { inputs: both.inputs.slice(0, count), eqns: before, outs: [...outs, ...residuals] },
+    linear: { inputs: [...residuals, ...both.inputs.slice(count)], eqns: after, outs: tangents },
+    nonzero,
+  }
+}
+
+/** [...inputs, ct per out that is asked] to [...outs, ...cotangents of the moving inputs]: forward and backward in one jaxpr. */
+export const vjpJaxpr = (transforms: Transforms, jaxpr: Jaxpr, moving: readonly boolean[], seeds: readonly boolean[]): Jaxpr => {
+  const { forward, linear, nonzero } = linearizeJaxpr(transforms, jaxpr, moving)
+  const count = jaxpr.outs.length
+  const seeded = jaxpr.outs.filter((_, i) => seeds[i])
+  const inputs = jaxpr.inputs.map((v) => v.aval)
+  const movingAvals = inputs.filter((_, i) => moving[i])
+  const both = trace(
+    [...inputs, ...seeded.map((a) => a.aval)],
+    (args) => {
+      const ys = evalJaxpr(forward, args.slice(0, inputs.length))
+      let at = inputs.length
+      const cts = jaxpr.outs.map((_, i) => (seeds[i] ? args[at++]! : null))
+      const used = jaxpr.outs.map((_, i) => i).filter((i) => nonzero[i])
+      const isLinear = linear.inputs.map((_, i) => i >= linear.inputs.length - movingAvals.length)
+      const back = transforms.transpose(
+        linear,
+        isLinear,
+        used.map((i) => cts[i] !== null),
+      )
+      const grads = evalJaxpr(back.jaxpr, [...ys.slice(count), ...used.map((i) => cts[i]!).filter((ct) => ct !== null)])
+      let next = 0
+      return [...ys.slice(0, count), ...movingAvals.map((a, i) => (back.present[i] ? grads[next++]! : zerosLike(a)))]
+    },
+    'vjp',
+  )
+  return both.jaxpr
+}
+
+/** The cotangent of one that a scalar out starts from. */
+export const oneLike = (x: NdArray): NdArray => full(x.shape, 1, x.dtype)

@@ -1,0 +1,293 @@
+/** Differentiation for users: grad, valueAndGrad, jvp, vjp, linearize, linearTranspose, jacobians. Options come last. */
+import * as O from 'fp-ts/lib/Option.js'
+import type { NdArray } from '../src/core/array.ts'
+import { eqAval, showAval, sizeOf } from '../src/core/aval.ts'
+import { full, iota, eq, convertElementType, range, reshape, transpose as transposeAxes, zerosLike } from '../src/core/constructors.ts'
+import { isFloat } from '../src/core/dtype.ts'
+import { DTypeError, ShapeError, TreeError } from '../src/core/errors.ts'
+import type { Jaxpr } from '../src/core/jaxpr.ts'
+import { applyJaxpr, trace } from '../src/core/trace.ts'
+import { difference, flatten, paths, type TreeDef, unflatten } from '../src/tree.ts'
+import { linearizeJaxpr, vjpJaxpr } from './algebra.ts'
+import { flatFunction, flattenArrays, nameOf } from './leaves.ts'
+import { system } from './system.ts'
+
+type Args = readonly unknown[]
+type Fn<A extends Args, R> = (...args: A) => R
+
+export interface GradOptions {
+  /** Which arguments to differentiate: a position, or several. Default 0. */
+  readonly argnums?: number | readonly number[]
+  /** The function returns [scalar, aux]; aux is handed through. */
+  readonly hasAux?: boolean
+}
+type Wrt<A extends Args, Opt> = Opt extends { readonly argnums: infer N }
+  ? N extends number
+    ? A[N]
+    : N extends readonly number[]
+      ? { [I in keyof N]: A[N[I] & keyof A] }
+      : never
+  : A[0]
+type Out<Opt> = Opt extends { readonly hasAux: true } ? readonly [NdArray, unknown] : NdArray
+type Aux<R> = R extends readonly [unknown, infer X] ? X : never
+
+interface Traced {
+  readonly jaxpr: Jaxpr
+  /** [...captures, ...leaves] */
+  readonly args: readonly NdArray[]
+  readonly captures: number
+  readonly out: TreeDef
+}
+
+/** Traces f at these leaves, as one that may read their values. */
+const traceKnown = (f: Fn<never[], unknown>, leaves: readonly NdArray[], def: TreeDef, what: string): Traced => {
+  const flat = flatFunction(f, def, what)
+  const { jaxpr, captures } = trace(
+    leaves.map((x) => x.aval),
+    flat.call,
+    what,
+    { kind: 'known', operands: leaves },
+  )
+  return { jaxpr, args: [...captures, ...leaves], captures: captures.length, out: flat.out() }
+}
+
+/** For each argument, whether it is differentiated, spread over its leaves. */
+const selectLeaves = (args: Args, argnums: readonly number[], what: string): boolean[] =>
+  args.flatMap((arg, i) => {
+    const chosen = argnums.includes(i)
+    const { leaves } = flattenArrays(arg, what)
+    if (chosen)
+      leaves.forEach((x, k) => {
+        if (!isFloat(x.dtype)) {
+          const path = paths(arg)[k]!
+          throw new DTypeError(
+            `${what}: argument ${i}${path && ` at ${path}`} is ${showAval(x.aval)}, and only floats have gradients: choose others with argnums, or convert with astype`,
+          )
+        }
+      })
+    return leaves.map(() => chosen)
+  })
+
+/** The value of f and its gradient with respect to argument 0 (or `argnums`), computed together. The function's result must be a float scalar. */
+export const valueAndGrad = <A extends Args, R extends Out<Opt>, const Opt extends GradOptions = Record<never, never>>(
+  f: Fn<A, R>,
+  options?: Opt,
+): ((...args: A) => readonly [R, Wrt<A, Opt>]) => {
+  const what = `grad(${nameOf(f)})`
+  return (...args) => {
+    const argnums = options?.argnums ?? 0
+    const nums = typeof argnums === 'number' ? [argnums] : argnums
+    const bad = nums.find((n) => !(Number.isInteger(n) && n >= 0 && n < args.length))
+    if (bad !== undefined) throw new ShapeError(`${what}: argnums has ${bad}, but the call has ${args.length} arguments`)
+    const { leaves, def } = flattenArrays(args, what)
+    const moving = selectLeaves(args, nums, what)
+    const t = traceKnown(f, leaves, def, what)
+    const loss = t.jaxpr.outs[0]
+    const count = options?.hasAux === true && t.out.kind === 'list' ? countOf(t.out.children[0]!) : t.jaxpr.outs.length
+    if (loss === undefined || count !== 1 || loss.aval.shape.length > 0)
+      throw new ShapeError(
+        `${what} needs a function that returns a scalar, and it returned ${t.jaxpr.outs.map((o) => showAval(o.aval)).join(', ') || 'nothing'}: reduce it with .sum() or .mean(), or use jacrev`,
+      )
+    if (!isFloat(loss.aval.dtype))
+      throw new DTypeError(`${what} needs a function that returns a float, and it returned ${showAval(loss.aval)}: convert with astype`)
+    const seeds = t.jaxpr.outs.map((_, i) => i === 0)
+    const both = vjpJaxpr(system().transforms, t.jaxpr, [...range(t.captures).map(() => false), ...moving], seeds)
+    const seeded = seedOne(both)
+    const results = applyJaxpr(seeded, t.args, what)
+    const outs = t.jaxpr.outs.length
+    const value = unflatten(t.out, results.slice(0, outs)) as R
+    let next = outs
+    const grads = nums.map((n) => {
+      const [own, ownDef] = flatten(args[n])
+      return unflatten(
+        ownDef,
+        own.map(() => results[next++]!),
+      )
+    })
+    const inOrder = [...nums].sort((a, b) => a - b)
+    const byNumber = nums.map((n) => grads[inOrder.indexOf(n)])
+    return [value, (typeof argnums === 'number' ? byNumber[0] : byNumber) as Wrt<A, Opt>]
+  }
+}
+
+const countOf = (d: TreeDef): number => (d.kind === 'leaf' ? 1 : d.kind === 'none' ? 0 : d.children.reduce((n, c) => n + countOf(c), 0))
+
+/** The same jaxpr, with its last input (the cotangent of the loss) fixed at one. */
+const seedOne = (jaxpr: Jaxpr): Jaxpr => {
+  const avals = jaxpr.inputs.slice(0, -1).map((v) => v.aval)
+  const ct = jaxpr.inputs.at(-1)!.aval
+  return trace(avals, (args) => applyJaxpr(jaxpr, [...args, full([], 1, ct.dtype)], 'grad'), 'grad').jaxpr
+}
+
+/**
+ * The gradient of a scalar function: a tree like the differentiated argument. `hasAux` returns [gradient, aux].
+ *
+ * @example grad((x: NdArray) => np.sum(np.mul(x, x)))(np.array([1, 2, 3])) // [2, 4, 6]
+ */
+export const grad = <A extends Args, R extends Out<Opt>, const Opt extends GradOptions = Record<never, never>>(
+  f: Fn<A, R>,
+  options?: Opt,
+): ((...args: A) => Opt extends { readonly hasAux: true } ? readonly [Wrt<A, Opt>, Aux<R>] : Wrt<A, Opt>) => {
+  const both = valueAndGrad<A, R, Opt>(f, options)
+  return (...args) => {
+    const [value, g] = both(...args)
+    return (options?.hasAux === true ? [g, (value as readonly unknown[])[1]] : g) as never
+  }
+}
+
+const sameTree = (what: string, left: unknown, right: unknown): void => {
+  const found = difference(flatten(left)[1], flatten(right)[1])
+  if (found !== null) throw new TreeError(`${what}: the trees differ ${found}`)
+}
+
+const sameAvals = (what: string, xs: readonly NdArray[], ts: readonly NdArray[], path: readonly string[]): void =>
+  xs.forEach((x, i) => {
+    const t = ts[i]!
+    if (!eqAval({ ...x.aval, weak: false }, { ...t.aval, weak: false }))
+      throw new ShapeError(
+        `${what}: ${showAval(x.aval)} against ${showAval(t.aval)}${path[i] && ` at ${path[i]}`}: tangents and cotangents have the avals of what they belong to`,
+      )
+  })
+
+const movingFloats = (leaves: readonly NdArray[]): boolean[] => leaves.map((x) => isFloat(x.dtype))
+
+/** Pushes tangents forward: [f(primals), its derivative along tangents]. Primals and tangents are arrays of arguments. */
+export const jvp = <A extends Args, R>(f: Fn<A, R>, primals: A, tangents: A): readonly [R, R] => {
+  const what = `jvp(${nameOf(f)})`
+  sameTree(what, primals, tangents)
+  const { leaves, def } = flattenArrays(primals, what)
+  const ts = flattenArrays(tangents, what).leaves
+  sameAvals(what, leaves, ts, paths(primals))
+  const t = traceKnown(f, leaves, def, what)
+  const moving = movingFloats(leaves)
+  const pushed = system().transforms.jvp(t.jaxpr, [...range(t.captures).map(() => false), ...moving])
+  const results = applyJaxpr(pushed.jaxpr, [...t.args, ...ts.filter((_, i) => moving[i])], what)
+  const outs = t.jaxpr.outs
+  let next = outs.length
+  const dys = outs.map((o, i) => (pushed.nonzero[i] ? results[next++]! : zerosLike(o.aval)))
+  return [unflatten(t.out, results.slice(0, outs.length)) as R, unflatten(t.out, dys) as R]
+}
+
+/** f at the primals, and the linear map from tangents of its arguments to the tangent of its result. */
+export const linearize = <A extends Args, R>(f: Fn<A, R>, ...primals: A): readonly [R, (...tangents: A) => R] => {
+  const what = `linearize(${nameOf(f)})`
+  const { leaves, def } = flattenArrays(primals, what)
+  const t = traceKnown(f, leaves, def, what)
+  const moving = movingFloats(leaves)
+  const lin = linearizeJaxpr(system().transforms, t.jaxpr, [...range(t.captures).map(() => false), ...moving])
+  const results = applyJaxpr(lin.forward, t.args, what)
+  const outs = t.jaxpr.outs
+  const residuals = results.slice(outs.length)
+  const push = (...tangents: A): R => {
+    sameTree(what, primals, tangents)
+    const ts = flattenArrays(tangents, what).leaves
+    sameAvals(what, leaves, ts, paths(primals))
+    const dys = applyJaxpr(lin.linear, [...residuals, ...ts.filter((_, i) => moving[i])], what)
+    let next = 0
+    return unflatten(
+      t.out,
+      outs.map((o, i) => (lin.nonzero[i] ? dys[next++]! : zerosLike(o.aval))),
+    ) as R
+  }
+  return [unflatten(t.out, results.slice(0, outs.length)) as R, push]
+}
+
+/** f at the primals, and the map from a cotangent of its result to the cotangents of its arguments. */
+export const vjp = <A extends Args, R>(f: Fn<A, R>, ...primals: A): readonly [R, (ct: R) => A] => {
+  const what = `vjp(${nameOf(f)})`
+  const { leaves, def } = flattenArrays(primals, what)
+  const t = traceKnown(f, leaves, def, what)
+  const moving = movingFloats(leaves)
+  const { transforms } = system()
+  const lin = linearizeJaxpr(transforms, t.jaxpr, [...range(t.captures).map(() => false), ...moving])
+  const results = applyJaxpr(lin.forward, t.args, what)
+  const outs = t.jaxpr.outs
+  const residuals = results.slice(outs.length)
+  const value = unflatten(t.out, results.slice(0, outs.length)) as R
+  const pull = (ct: R): A => {
+    sameTree(what, value, ct)
+    const cts = flattenArrays(ct, what).leaves
+    sameAvals(what, results.slice(0, outs.length), cts, paths(value))
+    const used = range(outs.length).filter((i) => lin.nonzero[i])
+    const isTangent = lin.linear.inputs.map((_, i) => i >= residuals.length)
+    const back = transforms.transpose(
+      lin.linear,
+      isTangent,
+      used.map(() => true),
+    )
+    const grads = applyJaxpr(back.jaxpr, [...residuals, ...used.map((i) => cts[i]!)], what)
+    let next = 0
+    let k = 0
+    const all = leaves.map((x, i) => (moving[i] && back.present[k++] ? grads[next++]! : zerosLike(x.aval)))
+    return unflatten(def, all) as A
+  }
+  return [value, pull]
+}
+
+/** The transpose of a linear function of one argument, at the avals of `example`. */
+export const linearTranspose = <T, R>(f: (x: T) => R, example: T): ((ct: R) => T) => {
+  const what = `linearTranspose(${nameOf(f)})`
+  const { leaves, def } = flattenArrays([example], what)
+  const flat = flatFunction(f as Fn<never[], unknown>, def, what)
+  const { jaxpr, captures } = trace(
+    leaves.map((x) => x.aval),
+    flat.call,
+    what,
+  )
+  return (ct) => {
+    const cts = flattenArrays(ct, what).leaves
+    const isLinear = jaxpr.inputs.map((_, i) => i >= captures.length)
+    const back = system().transforms.transpose(
+      jaxpr,
+      isLinear,
+      cts.map(() => true),
+    )
+    const grads = applyJaxpr(back.jaxpr, [...captures, ...cts], what)
+    let next = 0
+    return (
+      unflatten(
+        def,
+        leaves.map((x, i) => (back.present[i] ? grads[next++]! : zerosLike(x.aval))),
+      ) as readonly [T]
+    )[0]
+  }
+}
+
+/** The identity of n rows, reshaped to n arrays like `x`. */
+const basis = (x: NdArray): NdArray => {
+  const n = sizeOf(x.shape)
+  const id = convertElementType(eq(iota([n, n], 'int32', 0), iota([n, n], 'int32', 1)), x.dtype)
+  return reshape(id, [n, ...x.shape])
+}
+
+const batchMap = (f: (x: NdArray) => NdArray, xs: NdArray): NdArray => {
+  const { jaxpr, captures } = trace([{ ...xs.aval, shape: xs.shape.slice(1) }], ([x]) => [f(x!)], 'jacobian')
+  const size = xs.shape[0]!
+  const wide = system().transforms.batch(jaxpr, size, [...captures.map(() => O.none), O.some(0)])
+  const out = applyJaxpr(wide.jaxpr, [...captures, xs], 'jacobian')[0]!
+  const dim = wide.dims[0]!
+  if (O.isNone(dim)) throw new ShapeError('jacobian: the map is constant')
+  return dim.value === 0 ? out : transposeAxes(out, [dim.value, ...range(out.ndim).filter((d) => d !== dim.value)])
+}
+
+/** The Jacobian of a function from one array to one, a row of outputs at a time: shape [...out, ...in]. */
+export const jacrev =
+  (f: (x: NdArray) => NdArray): ((x: NdArray) => NdArray) =>
+  (x) => {
+    const [y, pull] = vjp(f, x)
+    const rows = batchMap((ct) => pull(ct)[0], basis(y))
+    return reshape(rows, [...y.shape, ...x.shape])
+  }
+
+/** The Jacobian of a function from one array to one, a column of inputs at a time: shape [...out, ...in]. */
+export const jacfwd =
+  (f: (x: NdArray) => NdArray): ((x: NdArray) => NdArray) =>
+  (x) => {
+    const [y, push] = linearize(f, x)
+    const columns = batchMap((t) => push(t), basis(x)) // [n, ...out]
+    const last = [...range(y.ndim).map((d) => d + 1), 0]
+    return reshape(transposeAxes(columns, last), [...y.shape, ...x.shape])
+  }
+
+/** The Hessian of a scalar function of one array: shape [...in, ...in]. */
+export const hessian = (f: (x: NdArray) => NdArray): ((x: NdArray) => NdArray) => jacfwd(grad(f) as (x: NdArray) => NdArray)

@@ -1,0 +1,109 @@
+/** The memory plan: every buffer's life is known, intermediates share one arena, donated inputs become results. */
+import { byteWidth } from '../src/core/dtype.ts'
+import { type Node, sizeOfNode } from '../src/core/graph.ts'
+import type { Buffer, Place, Program, Step } from '../src/core/program.ts'
+import { fuse, type Launch } from './fuse.ts'
+
+/** Arrays start on 16-byte borders with 16 bytes behind them, so that a vector load never leaves the arena. */
+const reserve = (bytes: number): number => (bytes + 31) & ~15
+
+interface Block {
+  readonly from: number
+  readonly to: number
+  readonly offset: number
+  readonly bytes: number
+}
+
+/** First fit among the blocks alive at the same time. */
+const fit = (blocks: readonly Block[], from: number, to: number, bytes: number): number => {
+  const busy = blocks.filter((b) => b.from <= to && b.to >= from).sort((a, b) => a.offset - b.offset)
+  let offset = 0
+  for (const b of busy) {
+    if (offset + bytes <= b.offset) break
+    offset = Math.max(offset, b.offset + b.bytes)
+  }
+  return offset
+}
+
+export const planProgram = (
+  inputs: readonly Node[],
+  outs: readonly Node[],
+  donated: ReadonlySet<number>,
+  options: { readonly fuse: boolean },
+): Program => {
+  // A result that is an argument, or that another result is too, is a copy of its own.
+  const seen = new Set<Node>()
+  const roots = outs.map((node): Node => {
+    const own: Node =
+      seen.has(node) || node.kind === 'input' || node.kind === 'part'
+        ? { kind: 'reshape', source: node, shape: node.shape, dtype: node.dtype }
+        : node
+    seen.add(own)
+    return own
+  })
+  const launches = fuse(roots, options)
+  const first = new Map<Node, number>()
+  const last = new Map<Node, number>()
+  launches.forEach((launch, i) => {
+    for (const node of launch.reads) last.set(node, i)
+    for (const node of launch.writes) {
+      first.set(node, i)
+      if (!last.has(node)) last.set(node, i)
+    }
+  })
+  const places = new Map<Node, Place>()
+  inputs.forEach((node, index) => places.set(node, { kind: 'input', index }))
+  const taken = new Set<number>()
+  roots.forEach((node, index) =>
+    places.set(node, takeOver(node, inputs, donated, taken, launches, first, last) ?? { kind: 'output', index }),
+  )
+
+  const blocks: Block[] = []
+  let arenaBytes = 0
+  for (const launch of launches)
+    for (const node of launch.writes) {
+      if (places.has(node)) continue
+      const bytes = reserve(sizeOfNode(node) * byteWidth[node.dtype])
+      const from = first.get(node)!
+      const to = last.get(node)!
+      const offset = fit(blocks, from, to, bytes)
+      blocks.push({ from, to, offset, bytes })
+      arenaBytes = Math.max(arenaBytes, offset + bytes)
+      places.set(node, { kind: 'arena', offset })
+    }
+  const ids = new Map<Node, number>()
+  const buffers: Buffer[] = []
+  for (const [node, place] of places) {
+    ids.set(node, buffers.length)
+    buffers.push({ dtype: node.dtype, size: sizeOfNode(node), place })
+  }
+  const step = ({ kernel, extent, reads, writes }: Launch): Step => ({
+    kind: 'launch',
+    kernel,
+    segments: [{ buffers: [...reads, ...writes].map((n) => ids.get(n)!), extent }],
+  })
+  return { buffers, inputs: inputs.map((n) => ids.get(n)!), outputs: roots.map((n) => ids.get(n)!), steps: launches.map(step), arenaBytes }
+}
+
+/** A donated input of the same size that nobody reads after the result is written, but for its writer reading the same element. */
+const takeOver = (
+  node: Node,
+  inputs: readonly Node[],
+  donated: ReadonlySet<number>,
+  taken: Set<number>,
+  launches: readonly Launch[],
+  first: ReadonlyMap<Node, number>,
+  last: ReadonlyMap<Node, number>,
+): Place | null => {
+  const at = first.get(node)
+  if (at === undefined) return null
+  for (const index of donated) {
+    const input = inputs[index]!
+    if (taken.has(index) || input.dtype !== node.dtype || sizeOfNode(input) !== sizeOfNode(node)) continue
+    const read = last.get(input) ?? -1
+    if (read > at || (read === at && !launches[at]!.inPlace.has(input))) continue
+    taken.add(index)
+    return { kind: 'input', index }
+  }
+  return null
+}
