@@ -7,8 +7,7 @@ import { read, write } from './expr.ts'
 import type { Run } from './nest.ts'
 import { bitcast, threefry } from './special.ts'
 
-const at = ({ strides, offset }: Strided, ...index: readonly number[]): number =>
-  index.reduce((sum, i, d) => sum + i * strides[d]!, offset)
+const at = ({ strides, offset }: Strided, ...index: readonly number[]): number => index.reduce((sum, i, d) => sum + i * strides[d]!, offset)
 
 /** Reads an operand at four indices. */
 const reader =
@@ -49,8 +48,7 @@ const rows = (shape: AttentionShape, buffers: readonly TypedArray[]) => {
 }
 
 const forEachRow = (shape: AttentionShape, body: (b: number, h: number, i: number) => void): void => {
-  for (let b = 0; b < shape.batch; b++)
-    for (let h = 0; h < shape.heads; h++) for (let i = 0; i < shape.queries; i++) body(b, h, i)
+  for (let b = 0; b < shape.batch; b++) for (let h = 0; h < shape.heads; h++) for (let i = 0; i < shape.queries; i++) body(b, h, i)
 }
 
 export const attention =
@@ -86,9 +84,7 @@ export const attentionGrad =
     const { batch, heads, group, queries, keys, headDim, valueDim, scale } = kernel
     const { scores, keeps } = rows(kernel, buffers)
     const operand = (strided: Strided) => reader(buffers, strided)
-    const [q, k, v, out, lse, ct] = [kernel.query, kernel.key, kernel.value, kernel.out, kernel.lse, kernel.ct].map(
-      operand,
-    )
+    const [q, k, v, out, lse, ct] = [kernel.query, kernel.key, kernel.value, kernel.out, kernel.lse, kernel.ct].map(operand)
     const kvHeads = Math.floor(heads / group)
     const dq = new Float64Array(batch * heads * queries * headDim)
     const dk = new Float64Array(batch * kvHeads * keys * headDim)

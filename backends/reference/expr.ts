@@ -74,8 +74,7 @@ export const read = (buffer: TypedArray, at: number): number => {
 }
 
 export const write = (buffer: TypedArray, at: number, x: number): void => {
-  if (!(at >= 0 && at < buffer.length))
-    throw new RangeError(`internal: a kernel writes element ${at} of ${buffer.length}`)
+  if (!(at >= 0 && at < buffer.length)) throw new RangeError(`internal: a kernel writes element ${at} of ${buffer.length}`)
   buffer[at] = x
 }
 
@@ -111,8 +110,7 @@ export const compile = (roots: readonly Expr[], frame: Frame, slots: Map<Expr, n
 const evaluator = (expr: Expr, frame: Frame, operand: (of: Expr) => () => number): (() => number) | null => {
   switch (expr.kind) {
     case 'load':
-      return () =>
-        guarded(expr.access, frame.index) ? read(frame.buffers[expr.arg]!, affineAt(expr.access, frame.index)) : 0
+      return () => (guarded(expr.access, frame.index) ? read(frame.buffers[expr.arg]!, affineAt(expr.access, frame.index)) : 0)
     case 'gather': {
       const index = operand(expr.index)
       return () => read(frame.buffers[expr.arg]!, index())

@@ -120,10 +120,7 @@ const prepareStep = (step: Step): RunStep => {
   }
 }
 
-const interpret = (
-  program: Program,
-  allocate: (byteLength: number) => ReferenceStorage,
-): Executable<ReferenceStorage> => {
+const interpret = (program: Program, allocate: (byteLength: number) => ReferenceStorage): Executable<ReferenceStorage> => {
   const run = prepareSteps(program.steps)
   const bytesOf = (buffer: number): number => {
     const { dtype, size } = program.buffers[buffer]!

@@ -8,8 +8,7 @@ import { reducer, type Scalar, scalar } from './scalar.ts'
 /** Calls `line` with the place of each element of each line along the middle of [outer, n, inner]. */
 const forEachLine = (shape: Cumulative | Sort, line: (places: readonly number[]) => void): void => {
   const { outer, n, inner } = shape
-  for (let o = 0; o < outer; o++)
-    for (let i = 0; i < inner; i++) line(Array.from({ length: n }, (_, j) => (o * n + j) * inner + i))
+  for (let o = 0; o < outer; o++) for (let i = 0; i < inner; i++) line(Array.from({ length: n }, (_, j) => (o * n + j) * inner + i))
 }
 
 export const cumulative =

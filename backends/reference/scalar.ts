@@ -205,8 +205,7 @@ const roundHalfEven = (x: number): number => {
 }
 
 /** C's pow, and XLA's: 1 to any power is 1, and so is -1 to an infinite one, where JavaScript's are NaN. */
-const power = (x: number, y: number): number =>
-  x === 1 || (x === -1 && Math.abs(y) === Number.POSITIVE_INFINITY) ? 1 : x ** y
+const power = (x: number, y: number): number => (x === 1 || (x === -1 && Math.abs(y) === Number.POSITIVE_INFINITY) ? 1 : x ** y)
 
 /** Wraps as repeated multiplication does; a negative exponent gives the truncated reciprocal (of 0: 0). */
 const integerPower = (x: number, y: number): number => {
