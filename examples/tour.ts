@@ -3,10 +3,11 @@ import { jit, makeJaxpr, type NdArray, np, random, tree, valueAndGrad, vmap } fr
 
 interface Params {
   readonly w1: NdArray // [2,8]
+  readonly b1: NdArray // [8]
   readonly w2: NdArray // [8]
 }
 
-const predict = (p: Params, x: NdArray): NdArray => np.tanh(x.matmul(p.w1)).matmul(p.w2) // [2] -> []
+const predict = (p: Params, x: NdArray): NdArray => np.tanh(x.matmul(p.w1).add(p.b1)).matmul(p.w2) // [2] -> []
 const loss = (p: Params, xs: NdArray, ys: NdArray): NdArray =>
   vmap((x: NdArray) => predict(p, x))(xs)
     .sub(ys)
@@ -28,7 +29,11 @@ const xs = np.array([
   [1, 1],
 ])
 const ys = np.array([-1, 1, 1, -1])
-let params: Params = { w1: random.normal(random.key(0), [2, 8]), w2: random.normal(random.key(1), [8]) }
+let params: Params = {
+  w1: random.normal(random.key(0), [2, 8]),
+  b1: random.normal(random.key(2), [8]),
+  w2: random.normal(random.key(1), [8]),
+}
 
 console.log(String(makeJaxpr(predict)(params, np.array([1, -1]))))
 for (let i = 0; i <= 200; i++) {

@@ -2,6 +2,7 @@
 import { isLeft, right } from 'fp-ts/lib/Either.js'
 import { rules } from '../primitives/index.ts'
 import { reference } from '../backends/reference/index.ts'
+import { wasm } from '../backends/wasm/index.ts'
 import { makeTransforms } from '../transforms/algebra.ts'
 import * as autodiff from '../transforms/autodiff.ts'
 import { Engine } from '../transforms/engine.ts'
@@ -18,9 +19,9 @@ import * as numpy from './numpy/index.ts'
 import * as randomModule from './random/index.ts'
 import * as treeModule from './tree.ts'
 
-const devices: Readonly<Record<string, () => Backend>> = { reference: reference as () => Backend }
+const devices: Readonly<Record<string, () => Backend>> = { wasm: wasm as () => Backend, reference: reference as () => Backend }
 let device: Backend | null = null
-const backend = (): Backend => (device ??= devices['reference']!())
+const backend = (): Backend => (device ??= devices['wasm']!())
 
 const transforms = makeTransforms(rules)
 const engine = new Engine(rules, transforms, backend)

@@ -165,7 +165,7 @@ export const fuse = (roots: readonly Node[], options: { readonly fuse: boolean }
         queue.push(...reads)
         break
       } catch (reason) {
-        if (!(reason instanceof NeedsBuffer)) throw reason
+        if (!(reason instanceof NeedsBuffer) || isBuffered(reason.node)) throw reason
         buffers.add(reason.node)
       }
     }

@@ -107,9 +107,9 @@ export const dot = (lhs: Node, rhs: Node): Node => ({
 export const gather = (source: Node, index: Node): Node => ({ kind: 'gather', source, index, shape: index.shape, dtype: source.dtype })
 
 export const special = (kernel: Kernel, args: readonly Node[], outs: readonly { shape: readonly number[]; dtype: DType }[]): Node[] => {
-  let node: Node & { kind: 'special' }
-  const parts: Node[] = outs.map((o, index) => ({ kind: 'part', of: () => node, index, shape: o.shape, dtype: o.dtype }))
-  node = { kind: 'special', kernel, args, outs: parts, shape: [], dtype: 'bool' }
+  const parts: Node[] = []
+  const node: Node & { kind: 'special' } = { kind: 'special', kernel, args, outs: parts, shape: [], dtype: 'bool' }
+  for (const { shape, dtype } of outs) parts.push({ kind: 'part', of: () => node, index: parts.length, shape, dtype })
   return parts
 }
 

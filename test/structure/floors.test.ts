@@ -22,7 +22,7 @@ const filesOf = (root: string, folder: string): string[] =>
     .map((f) => join(folder, f))
 
 const importsOf = (root: string, file: string): string[] =>
-  [...readFileSync(join(root, file), 'utf8').matchAll(/(?:from|import) '(\.[^']+)'/g)].map((m) =>
+  [...readFileSync(join(root, file), 'utf8').matchAll(/(?:from |import |import\()'(\.[^']+)'/g)].map((m) =>
     relative(root, join(root, dirname(file), m[1]!)),
   )
 

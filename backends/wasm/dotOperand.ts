@@ -1,0 +1,73 @@
+/**
+ * An operand of a contraction, packed a panel at a time: a bare load straight from where it lies, any other expression
+ * evaluated on the way, along whichever of its two dims is contiguous.
+ */
+import type { Dot, Expr } from '../../src/core/kernel.ts'
+import type { FunctionBuilder, Local, ModuleBuilder } from './assembler.ts'
+import { callWith, pushAddress } from './dotIndex.ts'
+import { emitPack } from './dotPack.ts'
+import { bareLoad, type Operand } from './dotPlan.ts'
+import { blockAccess, emitSweep } from './dotSweep.ts'
+
+/** Where the loops are: the pointers, the batch, the first k of the block and how many there are. */
+export interface Place {
+  readonly args: readonly Local[]
+  readonly batch: readonly Local[]
+  readonly k: Local
+  readonly depth: Local
+}
+
+export interface PackOperand {
+  /** Packs rows first … first + count - 1 to `to`. */
+  readonly emit: (f: FunctionBuilder, place: Place, first: Local, count: Local, stage: Local, to: Local) => void
+  readonly stageBytes: number
+}
+
+/** The operand's index with its rows at `row`. */
+export const indexOf = (operand: Operand, { batch, k }: Place, row: Local): Local[] =>
+  operand.row < operand.k ? [...batch, row, k] : [...batch, k, row]
+
+export const emitOperand = (module: ModuleBuilder, kernel: Dot, operand: Operand, width: number, kBlock: number): PackOperand => {
+  const load = bareLoad(operand.expr)
+  if (load !== null) {
+    const { arg, access } = load
+    const strides = { rowStride: 4 * (access.strides[operand.row] ?? 0), kStride: 4 * (access.strides[operand.k] ?? 0) }
+    return {
+      stageBytes: 0,
+      emit: (f, place, first, count, _, to) => {
+        const source = () => pushAddress(f, place.args[arg] as Local, access, indexOf(operand, place, first))
+        emitPack(f, width, strides, source, count, place.depth, to)
+      },
+    }
+  }
+  const alongRows = contiguity(operand.expr, operand.row) > contiguity(operand.expr, operand.k)
+  const pitch = alongRows ? 4 * width : 4 * kBlock
+  const [outer, lane] = alongRows ? [operand.k, operand.row] : [operand.row, operand.k]
+  const rectangle = { outer, lane, pitch }
+  const block = { arg: kernel.args.length, expr: operand.expr, access: blockAccess(kernel.batch.length, rectangle), rowwise: false }
+  const evaluate = emitSweep(module, 'operand', kernel, rectangle, [block])
+  return {
+    stageBytes: alongRows ? 0 : width * pitch,
+    emit: (f, { args, batch, k, depth }, first, count, stage, to) => {
+      const [rows, ks] = [
+        [first, count],
+        [k, depth],
+      ] as const
+      const [o, l] = alongRows ? [ks, rows] : [rows, ks]
+      callWith(f, evaluate, [...args, ...batch, ...o, ...l, alongRows ? to : stage])
+      if (!alongRows) emitPack(f, width, { rowStride: pitch, kStride: 4 }, stage, count, depth, to)
+    },
+  }
+}
+
+/** How many of an expression's loads are contiguous along a dim. */
+const contiguity = (expr: Expr, dim: number): number => {
+  const seen = new Set<Expr>()
+  const count = (e: Expr): number => {
+    if (seen.has(e)) return 0
+    seen.add(e)
+    if (e.kind === 'load') return e.access.strides[dim] === 1 ? 1 : 0
+    return e.kind === 'apply' ? e.args.reduce((sum, arg) => sum + count(arg), 0) : 0
+  }
+  return count(expr)
+}

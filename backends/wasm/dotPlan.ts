@@ -1,0 +1,121 @@
+/**
+ * How a contraction is cut up: blocks of rows and columns are its units of work, blocks of k stay in the caches.
+ * Everything follows from shapes alone, so that a sum's order doesn't depend on who runs which unit.
+ */
+import type { Access, Dot, Expr } from '../../src/core/kernel.ts'
+import { tileColumns } from './dotTile.ts'
+
+/** An operand: `row` and `k` say which dims of its index they are. */
+export interface Operand {
+  readonly expr: Expr
+  readonly row: number
+  readonly k: number
+  /** Whether it is the same for all batches. */
+  readonly batchFree: boolean
+}
+
+export interface DotPlan {
+  /** The operand whose rows are the tile's rows, and the one whose rows are its columns. */
+  readonly a: Operand
+  readonly b: Operand
+  /** Which dims of the outputs' index run along a tile's rows and columns. */
+  readonly rowDim: number
+  readonly columnDim: number
+  readonly rows: number
+  readonly columns: number
+  readonly k: number
+  readonly batches: number
+  /** Rows and columns of a unit. */
+  readonly rowBlock: number
+  readonly columnBlock: number
+  readonly kBlock: number
+  readonly rowBlocks: number
+  readonly columnBlocks: number
+  readonly kBlocks: number
+  /** The second operand is packed for all of k at once and kept while units share it. */
+  readonly keep: boolean
+  /** One row only: the second operand is read in place, by columns or by rows of k. */
+  readonly vector: { readonly arg: number; readonly access: Access; readonly byColumns: boolean } | null
+}
+
+export const planDot = (kernel: Dot): DotPlan => {
+  const { batch, m, n, k, lhs, rhs } = kernel
+  const rank = batch.length
+  const left = { expr: lhs, row: rank, k: rank + 1, batchFree: batchFree(lhs, rank) }
+  const right = { expr: rhs, row: rank + 1, k: rank, batchFree: batchFree(rhs, rank) }
+  const swapped = n === 1 ? m > 1 : m > 1 && runsAlongRows(kernel)
+  const [rows, columns] = swapped ? [n, m] : [m, n]
+  const [a, b] = swapped ? [right, left] : [left, right]
+  const vector = rows === 1 && k > 0 ? readInPlace(b) : null
+  const kBlocks = Math.max(1, Math.ceil(k / (vector === null ? 384 : 4096)))
+  const kBlock = roundUp(Math.ceil(k / kBlocks), 4)
+  // A packed block of kBlock x columnBlock stays in the second-level cache, one of k x columnBlock in the third.
+  const most = vector === null ? Math.min(512, 81920 / kBlock, Math.max(393216 / k, 128)) : Math.min(2048, Math.max(256, columns / 8))
+  const columnBlocks = Math.ceil(columns / roundUp(most - tileColumns + 1, tileColumns))
+  const columnBlock = roundUp(Math.ceil(columns / Math.max(1, columnBlocks)), tileColumns)
+  const keep = k * columnBlock <= 1572864
+  const rowBlock = kBlocks === 1 ? 48 : keep ? 96 : 192
+  return {
+    a,
+    b,
+    rowDim: swapped ? rank + 1 : rank,
+    columnDim: swapped ? rank : rank + 1,
+    rows,
+    columns,
+    k,
+    batches: batch.reduce((x, y) => x * y, 1),
+    rowBlock,
+    columnBlock,
+    kBlock,
+    rowBlocks: Math.ceil(rows / rowBlock),
+    columnBlocks,
+    kBlocks,
+    keep,
+    vector,
+  }
+}
+
+const readInPlace = ({ expr, row, k }: Operand): DotPlan['vector'] => {
+  const load = bareLoad(expr)
+  if (load === null) return null
+  const byColumns = load.access.strides[row] === 1
+  return byColumns || load.access.strides[k] === 1 ? { ...load, byColumns } : null
+}
+
+/** Whether outputs are contiguous along m rather than n. */
+const runsAlongRows = ({ batch, outputs }: Dot): boolean => {
+  const strides = outputs[0]?.access.strides ?? []
+  return strides[batch.length] === 1 && strides[batch.length + 1] !== 1
+}
+
+/** Whether an expression doesn't look at the first `rank` dims. */
+const batchFree = (expr: Expr, rank: number): boolean => {
+  const ignores = (strides: readonly number[]) => strides.slice(0, rank).every((stride) => stride === 0)
+  const seen = new Set<Expr>()
+  const free = (e: Expr): boolean => {
+    if (seen.has(e)) return true
+    seen.add(e)
+    switch (e.kind) {
+      case 'load':
+        return ignores(e.access.strides) && e.access.guards.every((guard) => ignores(guard.strides))
+      case 'index':
+        return ignores(e.affine.strides)
+      case 'gather':
+        return free(e.index)
+      case 'apply':
+        return e.args.every(free)
+      case 'reduce':
+        return free(e.arg)
+      case 'const':
+      case 'acc':
+        return true
+    }
+  }
+  return free(expr)
+}
+
+/** The access of an operand that is nothing but a float32 load. */
+export const bareLoad = (expr: Expr): { readonly arg: number; readonly access: Access } | null =>
+  expr.kind === 'load' && expr.dtype === 'float32' && expr.access.guards.length === 0 ? expr : null
+
+export const roundUp = (x: number, to: number): number => Math.ceil(x / to) * to

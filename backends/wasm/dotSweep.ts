@@ -1,0 +1,122 @@
+/**
+ * Expressions over a rectangle of a contraction's index, four lanes at a time: operands while they are packed, outputs while their
+ * sums are in the cache. The rectangle's block of scratch memory counts as one more arg.
+ */
+import type { Affine, Dot, Expr, Output } from '../../src/core/kernel.ts'
+import type { FunctionHandle, Local, ModuleBuilder } from './assembler.ts'
+import { add } from './dotIndex.ts'
+import { Evaluator, type Lanes } from './evaluate.ts'
+import { nestNodes, type NestNodes } from './nodes.ts'
+
+/** The dims that a rectangle spans, its lanes running along `lane`, and the bytes between its block's rows. */
+export interface Rectangle {
+  readonly outer: number
+  readonly lane: number
+  readonly pitch: number
+}
+
+/** Where the block stands in an access over `rank` batch dims and two more. */
+export const blockAccess = (rank: number, { outer, lane, pitch }: Rectangle): Affine => ({
+  strides: Array.from({ length: rank + 2 }, (_, d) => (d === outer ? pitch / 4 : d === lane ? 1 : 0)),
+  offset: 0,
+})
+
+/** A function (args…, batch…, first outer, outer count, first lane, lane count, block). */
+export const emitSweep = (
+  module: ModuleBuilder,
+  name: string,
+  kernel: Dot,
+  rectangle: Rectangle,
+  outputs: readonly Output[],
+): FunctionHandle => {
+  const { outer, lane, pitch } = rectangle
+  const [argCount, rank] = [kernel.args.length, kernel.batch.length]
+  const f = module.func(name, Array(argCount + rank + 5).fill('i32'))
+  const batch = f.params.slice(argCount, argCount + rank)
+  const [outerFirst, outerCount, laneFirst, laneCount, block] = f.params.slice(argCount + rank) as [Local, Local, Local, Local, Local]
+  const nodes = separateNodes(rank + 2, outputs)
+  const [o, l, laneEnd] = [f.local('i32'), f.local('i32'), f.local('i32')]
+  const index = outer < lane ? [...batch, o, l] : [...batch, l, o]
+  // The block's address as if it began at index 0.
+  for (const [first, bytes] of [
+    [outerFirst, pitch],
+    [laneFirst, 4],
+  ] as const) {
+    f.get(block)
+    f.get(first)
+    f.const('i32', bytes)
+    f.i32.mul()
+    f.i32.sub()
+    f.set(block)
+  }
+  add(f, outerFirst, outerCount, outerCount)
+  add(f, laneFirst, laneCount, laneCount)
+
+  const wide = nodes.nodes.some(({ dtype }) => dtype === 'float64' || dtype === 'key')
+  const passes = (wide ? [1 as const] : [4 as const, 1 as const]).map((width) => {
+    const lanes: Lanes = { dim: lane, width, vectors: 1, partial: null }
+    return { width, evaluator: new Evaluator(f, [...f.params.slice(0, argCount), block], index, lanes) }
+  })
+  const roots = nodes.outputs.map(({ node }) => node)
+  /** The body in a scope of every pass, after what doesn't change in it. */
+  const settle = (dims: number, body: () => void, i = 0): void => {
+    const pass = passes[i]
+    if (pass === undefined) return body()
+    pass.evaluator.scope(dims, () => {
+      pass.evaluator.hoist(roots, 0)
+      settle(dims, body, i + 1)
+    })
+  }
+  settle((1 << rank) - 1, () =>
+    f.for(o, outerFirst, outerCount, 1, () =>
+      settle(1 << outer, () => {
+        f.get(laneFirst)
+        f.set(l)
+        for (const { width, evaluator } of passes) {
+          add(f, laneCount, 1 - width, laneEnd)
+          f.for(l, l, laneEnd, width, () =>
+            evaluator.scope(1 << lane, () => {
+              for (const { arg, node, access } of nodes.outputs) evaluator.store(arg, access, node.dtype, evaluator.value(node, 0), 0, true)
+            }),
+          )
+        }
+      }),
+    ),
+  )
+  return f
+}
+
+/** One graph for several outputs, its dims kept apart: with no extent there are no two that act as one. */
+export const separateNodes = (dims: number, outputs: readonly Output[]): NestNodes =>
+  nestNodes({ kind: 'nest', dims: Array(dims).fill(Number.NaN), inner: 0, args: [], outputs })
+
+/** An expression with its index mapped, and its sum loaded from where it stands. */
+export const mapIndex = (expr: Expr, map: (affine: Affine) => Affine, sum: Expr | null): Expr => {
+  const done = new Map<Expr, Expr>()
+  const visit = (e: Expr): Expr => {
+    const known = done.get(e)
+    if (known !== undefined) return known
+    const mapped = make(e)
+    done.set(e, mapped)
+    return mapped
+  }
+  const make = (e: Expr): Expr => {
+    switch (e.kind) {
+      case 'load':
+        return { ...e, access: { ...map(e.access), guards: e.access.guards.map((guard) => ({ ...map(guard), extent: guard.extent })) } }
+      case 'index':
+        return { ...e, affine: map(e.affine) }
+      case 'gather':
+        return { ...e, index: visit(e.index) }
+      case 'apply':
+        return { ...e, args: e.args.map(visit) }
+      case 'reduce':
+        return { ...e, arg: visit(e.arg) }
+      case 'acc':
+        return sum ?? e
+      case 'const':
+        return e
+    }
+  }
+  return visit(expr)
+}

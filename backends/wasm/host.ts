@@ -1,0 +1,64 @@
+/**
+ * float64 functions that generated code imports: JavaScript's Math, and what it lacks.
+ */
+
+/** erf x for 0 <= x <= 3: (2/√π) e^(-x²) Σ 2ⁿ x^(2n+1) / (2n+1)!!, all terms positive. */
+const erfSeries = (x: number): number => {
+  let [term, sum] = [x, x]
+  for (let n = 1; term > sum * 1e-17; n++) {
+    term *= (2 * x * x) / (2 * n + 1)
+    sum += term
+  }
+  return (2 / Math.sqrt(Math.PI)) * Math.exp(-x * x) * sum
+}
+
+/** erfc x for x >= 2, by its continued fraction. */
+const erfcFraction = (x: number): number => {
+  let tail = x
+  for (let n = 100; n >= 1; n--) tail = x + n / 2 / tail
+  return Math.exp(-x * x) / (Math.sqrt(Math.PI) * tail)
+}
+
+const erf = (x: number): number => {
+  const a = Math.abs(x)
+  if (!(a > 0)) return x
+  return Math.sign(x) * (a < 2 ? erfSeries(a) : 1 - erfcFraction(a))
+}
+
+/** Newton's steps on erf, or on log erfc where erf is flat, from the Gaussian tail's expansion. */
+const erfInv = (x: number): number => {
+  const a = Math.abs(x)
+  if (!(a > 0 && a < 1)) return a === 1 ? x * Number.POSITIVE_INFINITY : a > 1 ? Number.NaN : x
+  const l = Math.log1p(-a * a)
+  const t = 2 / (Math.PI * 0.147) + l / 2
+  let y = Math.sqrt(Math.sqrt(t * t - l / 0.147) - t)
+  for (let i = 0; i < 4; i++) {
+    const slope = (2 / Math.sqrt(Math.PI)) * Math.exp(-y * y)
+    const error = y < 2 ? erfSeries(y) - a : 1 - a - erfcFraction(y)
+    const step = (y < 2 ? error : -error) / slope
+    y -= step / (1 + y * step)
+  }
+  return Math.sign(x) * y
+}
+
+const view = new DataView(new ArrayBuffer(8))
+
+const nextafter = (x: number, y: number): number => {
+  if (Number.isNaN(x) || Number.isNaN(y)) return Number.NaN
+  if (x === y) return y
+  if (x === 0) return y > 0 ? Number.MIN_VALUE : -Number.MIN_VALUE
+  view.setFloat64(0, x)
+  view.setBigInt64(0, view.getBigInt64(0) + (x < y === x > 0 ? 1n : -1n))
+  return view.getFloat64(0)
+}
+
+/** C's pow, where JavaScript's gives NaN for 1 and -1 to infinite powers. */
+const pow = (x: number, y: number): number => (x === 1 || (x === -1 && Math.abs(y) === Number.POSITIVE_INFINITY) ? 1 : x ** y)
+
+const { exp, expm1, log, log1p, sin, cos, tan, asin, acos, atan, sinh, cosh, tanh, asinh, acosh, atanh, atan2, sign } = Math
+export const hostFunctions: Readonly<Record<string, (x: number, y: number) => number>> = {
+  ...{ exp, expm1, log, log1p, sin, cos, tan, asin, acos, atan, sinh, cosh, tanh, asinh, acosh, atanh, atan2, sign },
+  ...{ erf, erfInv, nextafter, pow },
+  logistic: (x) => 1 / (1 + Math.exp(-x)),
+  rem: (x, y) => x % y,
+}

@@ -1,0 +1,97 @@
+/**
+ * Integer division, powers, neighbours of a float, and threefry, on four lanes: what SIMD has no instruction for.
+ */
+import type { FunctionHandle, Local, ModuleBuilder } from './assembler.ts'
+import { high } from './math.ts'
+import { type Calculator, calculator, type Vec } from './vec.ts'
+
+/** Through float64, whose quotient of two 32-bit integers truncates to the right one. x/0 is -1, x rem 0 is x; nothing traps. */
+export const intDiv = (module: ModuleBuilder, op: 'div' | 'rem', signed: boolean): FunctionHandle =>
+  module.once(`${op} ${signed}`, () => {
+    const f = module.func(`int_${op}`, ['v128', 'v128'], ['v128'])
+    const c = calculator(f)
+    const { D, I, B } = c
+    const [x, y] = [f.param(0), f.param(1)]
+    const suffix = signed ? 's' : 'u'
+    const quotient = (a: Vec, b: Vec): Vec =>
+      I[`trunc_sat_f64x2_${suffix}_zero`](D.div(D[`convert_low_i32x4_${suffix}`](a), D[`convert_low_i32x4_${suffix}`](b)))
+    const q = c.hold(c.lanes(quotient(x, y), quotient(high(c, x), high(c, y)), 0, 1, 4, 5))
+    // -2^31 / -1 wraps
+    const wrapped = signed ? c.hold(c.pick(I.eq(y, -1), I.neg(x), q)) : q
+    const checked = c.hold(B.or(wrapped, I.eq(y, 0)))
+    f.push(op === 'div' ? checked : I.sub(x, I.mul(checked, y)))
+    return f
+  })
+
+/** Repeated squaring, wrapping; a negative exponent gives the truncated reciprocal, as the reference does. */
+export const intPow = (module: ModuleBuilder, signed: boolean): FunctionHandle =>
+  module.once(`pow ${signed}`, () => {
+    const f = module.func('int_pow', ['v128', 'v128'], ['v128'])
+    const c = calculator(f)
+    const { I, B } = c
+    const one = f.constant('i32x4', 1)
+    const [base, n] = [c.hold(f.param(0)), c.hold(f.param(1))]
+    const product = c.hold(one)
+    const set = (to: Local, value: Vec): void => {
+      f.push(value)
+      f.set(to)
+    }
+    f.while(
+      () => f.push(B.any_true(n)),
+      () => {
+        set(product, I.mul(product, c.pick(I.ne(B.and(n, one), 0), base, one)))
+        set(base, I.mul(base, base))
+        set(n, I.shr_u(n, 1))
+      },
+    )
+    if (!signed) f.get(product)
+    else {
+      const [x, y] = [f.param(0), f.param(1)]
+      const odd = I.ne(B.and(y, one), 0)
+      const minusOne = B.and(c.pick(odd, f.constant('i32x4', -1), one), I.eq(x, -1))
+      const reciprocal = B.or(minusOne, B.and(one, I.eq(x, 1)))
+      f.push(c.pick(I.lt_s(y, 0), reciprocal, product))
+    }
+    return f
+  })
+
+/** The float32 after x towards y. */
+export const nextafter = (c: Calculator, x: Local, y: Local): Vec => {
+  const { F, I, B } = c
+  const away = c.hold(B.not(B.xor(F.lt(x, y), F.gt(x, 0))))
+  const stepped = I.add(x, c.pick(away, c.f.constant('i32x4', 1), c.f.constant('i32x4', -1)))
+  const fromZero = B.or(B.and(y, 0x80000000), 1)
+  const moved = c.pick(F.eq(x, 0), fromZero, stepped)
+  return B.or(c.pick(F.eq(x, y), y, moved), B.or(F.ne(x, x), F.ne(y, y)))
+}
+
+/** (k0, k1, x0, x1) -> both words of threefry2x32, 20 rounds. */
+export const threefry = (module: ModuleBuilder): FunctionHandle =>
+  module.once('threefry', () => {
+    const f = module.func('threefry', ['v128', 'v128', 'v128', 'v128'], ['v128', 'v128'])
+    const c = calculator(f)
+    const { I, B } = c
+    const [k0, k1, x0, x1] = f.params as readonly [Local, Local, Local, Local]
+    const keys = [k0, k1, c.hold(B.xor(B.xor(k0, k1), 0x1bd11bda))] as const
+    const set = (to: Local, value: Vec): void => {
+      f.push(value)
+      f.set(to)
+    }
+    set(x0, I.add(x0, k0))
+    set(x1, I.add(x1, k1))
+    const rotations = [
+      [13, 15, 26, 6],
+      [17, 29, 16, 24],
+    ]
+    for (let group = 0; group < 5; group++) {
+      for (const r of rotations[group % 2] as readonly number[]) {
+        set(x0, I.add(x0, x1))
+        set(x1, B.xor(B.or(I.shl(x1, r), I.shr_u(x1, 32 - r)), x0))
+      }
+      set(x0, I.add(x0, keys[(group + 1) % 3] as Local))
+      set(x1, I.add(I.add(x1, keys[(group + 2) % 3] as Local), group + 1))
+    }
+    f.get(x0)
+    f.get(x1)
+    return f
+  })

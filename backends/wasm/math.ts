@@ -1,0 +1,273 @@
+/**
+ * float32 functions on four lanes, within 2 ulp, written inline where they are called: each leaves its result on the stack.
+ * Multiplications and additions are never fused, so that the bits are the same with and without relaxed SIMD.
+ */
+import type { FunctionBuilder, FunctionHandle, Local } from './assembler.ts'
+import { type Calculator, calculator, type Vec } from './vec.ts'
+
+export type Inline = (f: FunctionBuilder, ...args: Local[]) => void
+
+const LOG2E = Math.LOG2E
+/** ln 2 = high + low, where n · high is exact for any exponent n. */
+const LN2_HIGH = 0.693145751953125
+const LN2_LOW = 1.4286068203094172e-6
+const SMALLEST_NORMAL = 2 ** -126
+const SIGN = 0x80000000
+
+/** 2^n from an integer vector, -126 <= n <= 127. */
+const exp2Int = ({ I }: Calculator, n: Vec): Vec => I.shl(I.add(n, 127), 23)
+
+/** p · 2^n in two steps, so that the result may be subnormal or infinite. */
+const scale = (c: Calculator, p: Vec, n: Vec): Vec => {
+  const integer = c.hold(c.I.trunc_sat_f32x4_s(n))
+  const half = c.hold(c.I.shr_s(integer, 1))
+  return c.F.mul(c.F.mul(p, exp2Int(c, half)), exp2Int(c, c.I.sub(integer, half)))
+}
+
+/** The same for p · 2^n in the range of normal numbers. */
+const scaleNormal = (c: Calculator, p: Vec, n: Vec): Vec => c.F.mul(p, exp2Int(c, c.I.trunc_sat_f32x4_s(n)))
+
+/** x = n ln 2 + r with |r| <= ln 2 / 2. */
+const reduceExp = (c: Calculator, x: Local): { readonly n: Local; readonly r: Local } => {
+  const { F } = c
+  const n = c.hold(F.nearest(F.mul(x, LOG2E)))
+  return { n, r: c.hold(F.sub(F.sub(x, F.mul(n, LN2_HIGH)), F.mul(n, LN2_LOW))) }
+}
+
+const expValue = (c: Calculator, x: Vec, finish = scale): Vec => {
+  const { F } = c
+  const { n, r } = reduceExp(c, c.hold(F.pmin(F.pmax(x, -104), 89)))
+  // e^r = 1 + r + r² q(r)
+  const q = c.poly('F', r, [0.49999994, 0.166665196, 0.04166824, 0.00836882368, 0.00138232135])
+  return finish(c, F.add(F.add(F.mul(F.mul(r, r), q), r), 1), n)
+}
+
+export const exp: Inline = (f, x) => f.push(expValue(calculator(f), x))
+
+const expm1Value = (c: Calculator, x: Vec): Vec => {
+  const { F } = c
+  const { n, r } = reduceExp(c, c.hold(F.pmin(F.pmax(x, -18), 89)))
+  const q = c.poly('F', r, [0.5, 0.166666657, 0.0416664779, 0.00833356567, 0.0013933708, 0.000197442845])
+  const p = c.hold(F.add(F.mul(F.mul(r, r), q), r))
+  // 2^n (p + 1 - 2^-n); below 2^-60 the last term doesn't matter
+  const inverse = exp2Int(c, c.I.neg(c.I.trunc_sat_f32x4_s(F.pmin(n, 60))))
+  return scale(c, F.add(p, F.sub(1, inverse)), n)
+}
+
+/** -0 stays. */
+export const expm1: Inline = (f, x) => {
+  const c = calculator(f)
+  const y = c.hold(expm1Value(c, x))
+  f.push(keepZero(c, x, y))
+}
+
+/** log of (1 + extra) · 2^k · m where m's bits are in `bits`; `x` decides the special cases. */
+const logValue = (c: Calculator, x: Local, positive: Local, exponent: Vec | null, correction: Vec | null): Vec => {
+  const { F, I, B } = c
+  // k so that m is in [sqrt(1/2), sqrt(2))
+  const k = c.hold(I.shr_s(I.sub(positive, 0x3f3504f3), 23))
+  const m = I.sub(positive, I.shl(k, 23))
+  const kf = c.hold(exponent === null ? F.convert_i32x4_s(k) : F.sub(F.convert_i32x4_s(k), exponent))
+  const fraction = c.hold(F.sub(m, 1))
+  // log(1+f) = f - (f²/2 - s (f²/2 + R)), s = f/(2+f)
+  const s = c.hold(F.div(fraction, F.add(fraction, 2)))
+  const z = c.hold(F.mul(s, s))
+  const R = F.mul(z, c.poly('F', z, [0.666667759, 0.399775714, 0.298713505]))
+  const half = c.hold(F.mul(F.mul(fraction, fraction), 0.5))
+  const low = correction === null ? F.mul(kf, LN2_LOW) : F.add(F.mul(kf, LN2_LOW), correction)
+  const sum = F.add(F.add(F.sub(F.add(F.mul(s, F.add(half, R)), low), half), fraction), F.mul(kf, LN2_HIGH))
+  const y = c.hold(sum)
+  const special = B.or(F.lt(x, 0), c.pick(F.eq(x, 0), Number.NEGATIVE_INFINITY, x))
+  return c.pick(B.and(F.gt(x, 0), F.lt(x, Number.POSITIVE_INFINITY)), y, special)
+}
+
+export const log: Inline = (f, x) => {
+  const c = calculator(f)
+  const { F, B } = c
+  const tiny = c.hold(F.lt(x, SMALLEST_NORMAL))
+  const positive = c.hold(c.pick(tiny, F.mul(x, 2 ** 23), x))
+  f.push(logValue(c, x, positive, B.and(tiny, f.constant('f32x4', 23)), null))
+}
+
+const log1pValue = (c: Calculator, x: Local): Vec => {
+  const { F } = c
+  const u = c.hold(F.add(x, 1))
+  // what rounding 1 + x lost, relative to u: from the smaller operand
+  const lost = c.pick(F.ge(x, 1), F.sub(1, F.sub(u, x)), F.sub(x, F.sub(u, 1)))
+  const correction = c.hold(F.div(lost, u))
+  const y = c.hold(logValue(c, u, u, null, correction))
+  // near 0: x - x²/2 is exact enough, and keeps -0 and subnormals; infinity would have lost a NaN
+  const small = F.lt(F.abs(x), 2 ** -12)
+  return c.pick(small, F.sub(x, F.mul(F.mul(x, x), 0.5)), y)
+}
+
+export const log1p: Inline = (f, x) => f.push(log1pValue(calculator(f), x))
+
+/** π/2 in three parts: n · part is exact for |n| < 2^30. */
+const [HALF_PI_1, HALF_PI_2, HALF_PI_3] = ((): readonly [number, number, number] => {
+  const chop = (x: number, bits: number) => Math.floor(x * 2 ** bits) / 2 ** bits
+  const first = chop(Math.PI / 2, 22)
+  const second = chop(Math.PI / 2 - first, 45)
+  // π/2 = 1.5707963267948966 (float64) + 6.123233995736766e-17
+  return [first, second, Math.PI / 2 - first - second + 6.123233995736766e-17]
+})()
+/** Adding it to a float64 leaves the nearest integer in the low bits. */
+export const ROUND64 = 1.5 * 2 ** 52
+/** Beyond this the engine's own Math functions are asked, lane by lane. */
+const REDUCIBLE = 1.6e9
+
+/** x = n π/2 + r for two float64 lanes: t's low words hold n. */
+export const reduceTrig = (c: Calculator, x: Vec): { readonly t: Local; readonly r: Local } => {
+  const { D } = c
+  const x2 = c.hold(x)
+  const t = c.hold(D.add(D.mul(x2, 2 / Math.PI), ROUND64))
+  const n = c.hold(D.sub(t, ROUND64))
+  const r = D.sub(D.sub(D.sub(x2, D.mul(n, HALF_PI_1)), D.mul(n, HALF_PI_2)), D.mul(n, HALF_PI_3))
+  return { t, r: c.hold(r) }
+}
+
+export const high = (c: Calculator, x: Vec): Vec => {
+  const held = c.hold(x)
+  return c.lanes(held, held, 2, 3, 2, 3)
+}
+
+/** The engine's Math function for each lane: rare cases only. */
+export const lanewise = (f: FunctionBuilder, name: string, ...args: Local[]): void => {
+  const { module } = f
+  const scalar = module.importFunction(
+    name,
+    args.map(() => 'f64' as const),
+    ['f64'],
+  )
+  const handle: FunctionHandle = module.once(`lanes ${name}`, () => {
+    const g = module.func(
+      `lanes_${name}`,
+      args.map(() => 'v128' as const),
+      ['v128'],
+    )
+    const out = g.local('v128')
+    for (let lane = 0; lane < 4; lane++) {
+      g.get(out)
+      for (const param of g.params) {
+        g.get(param)
+        g.f32x4.extract_lane(lane)
+        g.f64.promote_f32()
+      }
+      g.call(scalar)
+      g.f32.demote_f64()
+      g.f32x4.replace_lane(lane)
+      g.set(out)
+    }
+    g.get(out)
+    return g
+  })
+  for (const arg of args) f.get(arg)
+  f.call(handle)
+}
+
+/** y where every |x| is small enough, else the engine's answer for those that aren't. */
+export const orLanewise = (f: FunctionBuilder, name: string, x: Local, y: Local): void => {
+  const c = calculator(f)
+  const far = c.hold(c.F.gt(c.F.abs(x), REDUCIBLE))
+  f.get(far)
+  f.v128.any_true()
+  f.if(() => {
+    lanewise(f, name, x)
+    f.get(y)
+    f.get(far)
+    f.v128.bitselect()
+    f.set(y)
+  })
+  f.get(y)
+}
+
+/** -0 gives -0. */
+export const keepZero = ({ F, B }: Calculator, x: Local, y: Vec): Vec => B.or(y, B.and(x, F.eq(x, 0)))
+
+const sinOrCos =
+  (name: 'sin' | 'cos', shift: number): Inline =>
+  (f, x) => {
+    const c = calculator(f)
+    const { F, I, D, B } = c
+    const low = reduceTrig(c, D.promote_low_f32x4(x))
+    const upper = reduceTrig(c, D.promote_low_f32x4(high(c, x)))
+    const r = c.hold(c.lanes(F.demote_f64x2_zero(low.r), F.demote_f64x2_zero(upper.r), 0, 1, 4, 5))
+    const n = c.lanes(low.t, upper.t, 0, 2, 4, 6)
+    const quadrant = c.hold(shift === 0 ? n : I.add(n, shift))
+    const z = c.hold(F.mul(r, r))
+    const sine = F.add(r, F.mul(F.mul(r, z), c.poly('F', z, [-0.166666552, 0.0083321901, -0.000195184504])))
+    const cosine = F.add(F.sub(1, F.mul(z, 0.5)), F.mul(F.mul(z, z), c.poly('F', z, [0.0416666456, -0.0013887313, 2.44329694e-5])))
+    const odd = I.ne(B.and(quadrant, 1), 0)
+    const sign = I.shl(B.and(quadrant, 2), 30)
+    const y = B.xor(c.pick(odd, cosine, sine), sign)
+    orLanewise(f, name, x, c.hold(name === 'sin' ? keepZero(c, x, y) : y))
+  }
+
+export const sin = sinOrCos('sin', 0)
+export const cos = sinOrCos('cos', 1)
+
+export const tanh: Inline = (f, x) => {
+  const c = calculator(f)
+  const { F, B } = c
+  const a = c.hold(F.pmin(F.abs(x), 10))
+  const z = c.hold(F.mul(a, a))
+  const small = F.add(a, F.mul(F.mul(a, z), c.poly('F', z, [-0.333333135, 0.133324489, -0.0538377874, 0.0210109558, -0.00618686387])))
+  const big = F.sub(1, F.div(2, F.add(expValue(c, F.add(a, a), scaleNormal), 1)))
+  f.push(B.or(c.pick(F.lt(a, 0.55), small, big), B.and(x, SIGN)))
+}
+
+export const logistic: Inline = (f, x) => {
+  const c = calculator(f)
+  const { F } = c
+  // 1/(1+e) where x >= 0, else e/(1+e), with e = exp(-|x|) <= 1; what rounding 1+e lost is put back
+  const e = c.hold(expValue(c, F.neg(F.abs(x))))
+  const s = c.hold(F.add(e, 1))
+  const y = c.hold(F.div(c.pick(F.lt(x, 0), e, 1), s))
+  f.push(F.sub(y, F.mul(y, F.sub(e, F.sub(s, 1)))))
+}
+
+export const erf: Inline = (f, x) => {
+  const c = calculator(f)
+  const { F, B } = c
+  const a = c.hold(F.pmin(F.abs(x), 4))
+  const z = c.hold(F.mul(a, a))
+  const near = [0.128379166, -0.376126319, 0.112836815, -0.0268590227, 0.00520072179, -0.000814415806, 8.3922685e-5]
+  const small = c.hold(F.add(a, F.mul(a, c.poly('F', z, near))))
+  // erfc(t) = exp(-t p(t)) for 0.87 <= t <= 4
+  const far = [
+    1.12844729, 0.636189997, 0.10395395, -0.0209773388, 0.0015849889, 0.000617739395, -0.000247792515, 3.91441827e-5, -2.472495e-6,
+  ]
+  const big = F.sub(1, expValue(c, F.neg(F.mul(a, c.poly('F', a, far)))))
+  f.push(B.or(c.pick(F.lt(a, 0.88), small, big), B.and(x, SIGN)))
+}
+
+/** Giles' single precision polynomials, as XLA evaluates them. */
+export const erfInv: Inline = (f, x) => {
+  const c = calculator(f)
+  const { F } = c
+  const w = c.hold(F.neg(log1pValue(c, c.hold(F.neg(F.mul(x, x))))))
+  const near = c.hold(F.lt(w, 5))
+  const v = c.hold(c.pick(near, F.sub(w, 2.5), F.sub(F.sqrt(w), 3)))
+  const pairs = [
+    [1.50140941, 2.83297682],
+    [0.246640727, 1.00167406],
+    [-0.00417768164, 0.00943887047],
+    [-0.00125372503, -0.0076224613],
+    [0.00021858087, 0.00573950773],
+    [-4.39150654e-6, -0.00367342844],
+    [-3.5233877e-6, 0.00134934322],
+    [3.43273939e-7, 0.000100950558],
+    [2.81022636e-8, -0.000200214257],
+  ] as const
+  const p = pairs.reduceRight<Vec | null>((sum, [a, b]) => {
+    const k = c.pick(near, a, b)
+    return sum === null ? k : F.add(k, F.mul(sum, v))
+  }, null)
+  const y = c.hold(F.mul(p as Vec, x))
+  f.push(c.pick(F.eq(F.abs(x), 1), F.mul(x, Number.POSITIVE_INFINITY), y))
+}
+
+export const rsqrt: Inline = (f, x) => {
+  const { F } = calculator(f)
+  f.push(F.div(1, F.sqrt(x)))
+}

@@ -1,0 +1,196 @@
+/**
+ * A nest's expressions as the emitter wants them: equal nodes are one node, guards are masks of their own, and
+ * adjacent dims that every access walks as one are one.
+ */
+import type { DType } from '../../src/core/dtype.ts'
+import type { Affine, Expr, Nest, ReduceOp, ScalarOp } from '../../src/core/kernel.ts'
+
+interface Common {
+  readonly id: number
+  readonly dtype: DType
+  readonly args: readonly Node[]
+  /** Bit d: varies along dim d. */
+  readonly deps: number
+  /** Reductions that must have finished before it, one inside another. A reduce counts itself. */
+  readonly depth: number
+}
+
+export type Node = Common &
+  (
+    | { readonly kind: 'load'; readonly arg: number; readonly access: Affine } // args: its guards' mask, if any
+    | { readonly kind: 'gather'; readonly arg: number } // args: the element number
+    | { readonly kind: 'const'; readonly value: number }
+    | { readonly kind: 'index'; readonly access: Affine }
+    | { readonly kind: 'apply'; readonly op: ScalarOp }
+    | { readonly kind: 'reduce'; readonly op: ReduceOp }
+  )
+
+type Shape<T> = T extends Common ? Omit<T, 'id' | 'deps' | 'depth'> : never
+
+export interface OutputNode {
+  readonly arg: number
+  readonly node: Node
+  readonly access: Affine
+  readonly rowwise: boolean
+}
+
+export interface NestNodes {
+  /** Extents after collapsing; the first isn't to be relied on. */
+  readonly dims: readonly number[]
+  readonly outer: number
+  readonly outputs: readonly OutputNode[]
+  /** Every node, arguments before those who use them. */
+  readonly nodes: readonly Node[]
+}
+
+const bits = (strides: readonly number[]): number => strides.reduce((mask, s, d) => (s === 0 ? mask : mask | (1 << d)), 0)
+
+/** The kernel's affine maps, to find which dims can be one. */
+const affines = (nest: Nest): Affine[] => {
+  const found: Affine[] = nest.outputs.map((output) => output.access)
+  const seen = new Set<Expr>()
+  const visit = (expr: Expr): void => {
+    if (seen.has(expr)) return
+    seen.add(expr)
+    switch (expr.kind) {
+      case 'load':
+        found.push(expr.access, ...expr.access.guards)
+        return
+      case 'gather':
+        return visit(expr.index)
+      case 'index':
+        found.push(expr.affine)
+        return
+      case 'apply':
+        return expr.args.forEach(visit)
+      case 'reduce':
+        return visit(expr.arg)
+      case 'const':
+      case 'acc':
+        return
+    }
+  }
+  for (const output of nest.outputs) visit(output.expr)
+  return found
+}
+
+/** Which dims survive: `kept` lists the last dim of each run of dims that act as one. */
+const collapse = (nest: Nest): { readonly dims: readonly number[]; readonly outer: number; readonly kept: readonly number[] } => {
+  const maps = affines(nest)
+  const outerDims = nest.dims.length - nest.inner
+  const groups: { kept: number; extent: number; outermost: number }[] = []
+  for (let d = nest.dims.length - 1; d >= 0; d--) {
+    const extent = nest.dims[d] as number
+    if (extent === 1 && d > 0) continue
+    const last = groups.at(-1)
+    const sameKind = last !== undefined && last.kept < outerDims === d < outerDims
+    if (sameKind && maps.every(({ strides }) => strides[d] === (strides[last.kept] as number) * last.extent)) {
+      last.extent *= extent
+      last.outermost = d
+    } else groups.push({ kept: d, extent, outermost: d })
+  }
+  groups.reverse()
+  return {
+    dims: groups.map((group) => group.extent),
+    outer: groups.filter((group) => group.kept < outerDims).length,
+    kept: groups.map((group) => group.kept),
+  }
+}
+
+export const nestNodes = (nest: Nest): NestNodes => {
+  const { dims, outer, kept } = collapse(nest)
+  const innerBits = dims.reduce((mask, _, d) => (d < outer ? mask : mask | (1 << d)), 0)
+  const nodes: Node[] = []
+  const interned = new Map<string, Node>()
+  const built = new Map<Expr, Node>()
+
+  const narrow = ({ strides, offset }: Affine): Affine => ({ strides: kept.map((d) => strides[d] ?? 0), offset })
+  const intern = (shape: Shape<Node>, deps: number): Node => {
+    const { kind, dtype, args } = shape
+    const own =
+      kind === 'load'
+        ? `${shape.arg};${shape.access.offset};${shape.access.strides}`
+        : kind === 'gather'
+          ? shape.arg
+          : kind === 'const'
+            ? Object.is(shape.value, -0)
+              ? '-0'
+              : shape.value
+            : kind === 'index'
+              ? `${shape.access.offset};${shape.access.strides}`
+              : shape.op
+    const key = `${kind} ${dtype} ${own} ${args.map((arg) => arg.id)}`
+    const known = interned.get(key)
+    if (known !== undefined) return known
+    const depth = args.reduce((max, arg) => Math.max(max, arg.depth), 0) + (kind === 'reduce' ? 1 : 0)
+    const all = args.reduce((mask, arg) => mask | arg.deps, deps)
+    const node = { ...shape, id: nodes.length, deps: kind === 'reduce' ? all & ~innerBits : all, depth } as Node
+    nodes.push(node)
+    interned.set(key, node)
+    return node
+  }
+  const index = (affine: Affine, dtype: DType): Node => {
+    const access = narrow(affine)
+    return intern({ kind: 'index', dtype, access, args: [] }, bits(access.strides))
+  }
+  const build = (expr: Expr): Node => {
+    const known = built.get(expr)
+    if (known !== undefined) return known
+    const node = make(expr)
+    built.set(expr, node)
+    return node
+  }
+  const make = (expr: Expr): Node => {
+    const { dtype } = expr
+    switch (expr.kind) {
+      case 'load': {
+        const tests = expr.access.guards.map((guard) => {
+          const extent = intern({ kind: 'const', dtype: 'uint32', value: guard.extent, args: [] }, 0)
+          return intern({ kind: 'apply', dtype: 'bool', op: 'lt', args: [index(guard, 'uint32'), extent] }, 0)
+        })
+        const mask = tests.reduce<Node | null>(
+          (all, test) => (all === null ? test : intern({ kind: 'apply', dtype: 'bool', op: 'and', args: [all, test] }, 0)),
+          null,
+        )
+        const access = narrow(expr.access)
+        return intern({ kind: 'load', dtype, arg: expr.arg, access, args: mask === null ? [] : [mask] }, bits(access.strides))
+      }
+      case 'gather':
+        return intern({ kind: 'gather', dtype, arg: expr.arg, args: [build(expr.index)] }, 0)
+      case 'const':
+        return intern({ kind: 'const', dtype, value: expr.value, args: [] }, 0)
+      case 'index':
+        return index(expr.affine, dtype)
+      case 'apply':
+        return intern({ kind: 'apply', dtype, op: expr.op, args: expr.args.map(build) }, 0)
+      case 'reduce':
+        return intern({ kind: 'reduce', dtype, op: expr.op, args: [build(expr.arg)] }, 0)
+      case 'acc':
+        throw new Error("internal: a dot's sum outside of a dot")
+    }
+  }
+  const outputs = nest.outputs.map(({ arg, expr, access, rowwise }) => ({
+    arg,
+    node: build(expr),
+    access: narrow(access),
+    rowwise: rowwise || nest.inner === 0,
+  }))
+  return { dims, outer, outputs, nodes }
+}
+
+/** How much a node changes from one lane to the next along a dim: null where that isn't one number. Only for integers. */
+export const laneStride = (node: Node, dim: number): number | null => {
+  if ((node.deps & (1 << dim)) === 0) return 0
+  if (node.kind === 'index') return node.access.strides[dim] ?? 0
+  if (node.kind !== 'apply' || (node.dtype !== 'int32' && node.dtype !== 'uint32')) return null
+  const [a, b] = [node.args[0] as Node, node.args[1]]
+  if (node.op === 'cast' || node.op === 'bitcast') return a.dtype === 'int32' || a.dtype === 'uint32' ? laneStride(a, dim) : null
+  if (b === undefined) return null
+  const [x, y] = [laneStride(a, dim), laneStride(b, dim)]
+  if (x === null || y === null) return null
+  if (node.op === 'add') return x + y
+  if (node.op === 'sub') return x - y
+  if (node.op === 'mul' && b.kind === 'const') return x * b.value
+  if (node.op === 'mul' && a.kind === 'const') return y * a.value
+  return null
+}

@@ -1,0 +1,156 @@
+/**
+ * Arrays in the heap, as a cache. Under pressure all arrays that the current run doesn't use move to ArrayBuffers,
+ * which the collector frees even inside a synchronous loop, and the heap forgets them; they come back on their next use.
+ */
+import type { Storage } from '../../src/core/backend.ts'
+import { Heap } from './heap.ts'
+
+/**
+ * The heap holds cells of resident arrays only, and a finalizer holds a token that leads to the cell only while it is resident: once moved, a
+ * cell (and its ArrayBuffer) lives as long as the storage that the user's array holds.
+ */
+interface Cell {
+  readonly byteLength: number
+  readonly token: Token
+  /** 0: not resident. */
+  at: number
+  host: Uint8Array | null
+  /** The run that used it last. */
+  used: number
+}
+
+interface Token {
+  cell: Cell | null
+}
+
+/** Resident bytes before arrays move out; doubles where most of what moved came back. */
+const SOFT_LIMIT = 128 << 20
+/** What a resident array costs beside its bytes: JavaScript objects that the heap keeps alive. */
+const OVERHEAD = 1024
+
+export class WasmStorage implements Storage {
+  readonly cell: Cell
+  private readonly residency: Residency
+
+  constructor(residency: Residency, cell: Cell) {
+    this.residency = residency
+    this.cell = cell
+  }
+
+  get byteLength(): number {
+    return this.cell.byteLength
+  }
+
+  free(): void {
+    this.residency.release(this.cell)
+  }
+}
+
+export class Residency {
+  readonly heap: Heap
+  private readonly resident = new Set<Cell>()
+  private readonly collected = new FinalizationRegistry<Token>(({ cell }) => {
+    if (cell !== null) this.release(cell)
+  })
+  private run = 0
+  /** Bytes in use by the current run. */
+  private runBytes = 0
+  private bytes = 0
+  private limit: number
+  /** Bytes that came back since arrays last moved out. */
+  private returned = 0
+
+  constructor(heap: Heap, limit = SOFT_LIMIT) {
+    this.heap = heap
+    this.limit = limit
+  }
+
+  /** Starts a run: what is used or made from here on stays until the next. */
+  begin(): void {
+    this.run++
+    this.runBytes = 0
+  }
+
+  /** A new array, contents undefined. */
+  create(byteLength: number): WasmStorage {
+    const cell: Cell = { byteLength, token: { cell: null }, at: 0, host: null, used: this.run }
+    const storage = new WasmStorage(this, cell)
+    this.admit(cell)
+    this.collected.register(storage, cell.token)
+    return storage
+  }
+
+  /** The address of an array's bytes, which come back to the heap if they had left. */
+  address({ cell }: WasmStorage): number {
+    if (cell.used !== this.run) {
+      cell.used = this.run
+      this.runBytes += cell.byteLength
+    }
+    if (cell.at !== 0) return cell.at
+    const { host } = cell
+    if (host === null) throw new Error('internal: a freed array was used')
+    this.admit(cell)
+    this.heap.bytes.set(host, cell.at)
+    cell.host = null
+    this.returned += cell.byteLength
+    return cell.at
+  }
+
+  /** The bytes, wherever they are; not copied. */
+  view({ cell }: WasmStorage): Uint8Array {
+    if (cell.at !== 0) return this.heap.bytes.subarray(cell.at, cell.at + cell.byteLength)
+    if (cell.host === null) throw new Error('internal: a freed array was read')
+    return cell.host
+  }
+
+  release(cell: Cell): void {
+    if (cell.at !== 0) this.forget(cell)
+    cell.host = null
+  }
+
+  /** Bytes of arrays in the heap now. */
+  bytesInUse(): number {
+    return this.bytes
+  }
+
+  /** A block that isn't an array: an arena, a table. */
+  block(bytes: number): number {
+    const size = Heap.blockSize(bytes)
+    return this.heap.allocate(size) || this.squeeze(size)
+  }
+
+  private admit(cell: Cell): void {
+    const size = Heap.blockSize(cell.byteLength)
+    if (this.bytes + size + OVERHEAD * this.resident.size > this.limit) this.moveOut()
+    cell.at = this.heap.allocate(size) || this.squeeze(size)
+    cell.token.cell = cell
+    this.resident.add(cell)
+    this.bytes += cell.byteLength
+  }
+
+  private squeeze(size: number): number {
+    this.moveOut()
+    const at = this.heap.allocate(size)
+    if (at === 0) throw new RangeError(`wasm: out of memory: ${size} bytes asked for, ${this.bytes} in use by arrays`)
+    return at
+  }
+
+  private forget(cell: Cell): void {
+    this.heap.release(cell.at, Heap.blockSize(cell.byteLength))
+    this.bytes -= cell.byteLength
+    cell.at = 0
+    cell.token.cell = null
+    this.resident.delete(cell)
+  }
+
+  private moveOut(): void {
+    if (this.returned > this.limit / 2) this.limit *= 2
+    this.limit = Math.max(this.limit, 3 * this.runBytes)
+    this.returned = 0
+    for (const cell of this.resident) {
+      if (cell.used === this.run) continue
+      cell.host = this.heap.bytes.slice(cell.at, cell.at + cell.byteLength)
+      this.forget(cell)
+    }
+  }
+}

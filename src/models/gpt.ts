@@ -1,0 +1,96 @@
+/** GPT-2's decoder, without biases: pre-LN blocks, learned positions, a head tied to the embedding. Radford et al. 2019. */
+import type { NdArray } from '../core/array.ts'
+import { dotGeneral, range, slice } from '../core/constructors.ts'
+import { ShapeError } from '../core/errors.ts'
+import * as nn from '../nn/index.ts'
+import * as np from '../numpy/index.ts'
+import * as random from '../random/index.ts'
+
+export interface GptConfig {
+  readonly layers: number
+  /** H, which divides the width. */
+  readonly heads: number
+  /** D. */
+  readonly width: number
+  /** The longest sequence. */
+  readonly context: number
+  /** V. */
+  readonly vocab: number
+}
+export type ApplyOptions = Pick<GptConfig, 'heads'>
+
+export interface BlockParams {
+  readonly attn: { readonly proj: { readonly w: NdArray }; readonly qkv: { readonly w: NdArray } } // [D,D], [D,3D]
+  readonly ln1: { readonly scale: NdArray } // [D]
+  readonly ln2: { readonly scale: NdArray } // [D]
+  readonly mlp: { readonly down: { readonly w: NdArray }; readonly up: { readonly w: NdArray } } // [4D,D], [D,4D]
+}
+export interface GptParams {
+  readonly blocks: readonly BlockParams[]
+  readonly lnF: { readonly scale: NdArray } // [D]
+  readonly wpe: { readonly w: NdArray } // [context,D]
+  readonly wte: { readonly w: NdArray } // [V,D]
+}
+
+/**
+ * GPT-2's initialisation: weights N(0, 0.02²), those that write to the residual stream divided by sqrt(2 layers), scales 1. All float32.
+ *
+ * @example const params = init(random.key(0), { layers: 2, heads: 2, width: 32, context: 32, vocab: 65 })
+ * @throws ShapeError when the heads don't divide the width
+ */
+export const init = (key: NdArray, config: GptConfig): GptParams => {
+  const { layers, heads, width: D, context, vocab } = config
+  if (D % heads !== 0) throw new ShapeError(`gpt.init: ${heads} heads don't divide the width ${D}`)
+  let drawn = 0
+  const weight = (shape: readonly number[], stddev = 0.02): { readonly w: NdArray } => ({
+    w: nn.initializers.normal({ stddev })(random.foldIn(key, drawn++), shape),
+  })
+  const norm = (): { readonly scale: NdArray } => ({ scale: np.ones([D]) })
+  const residual = 0.02 / Math.sqrt(2 * layers) // two branches a layer add up to the variance of one
+  return {
+    blocks: range(layers).map(() => ({
+      attn: { proj: weight([D, D], residual), qkv: weight([D, 3 * D]) },
+      ln1: norm(),
+      ln2: norm(),
+      mlp: { down: weight([4 * D, D], residual), up: weight([D, 4 * D]) },
+    })),
+    lnF: norm(),
+    wpe: weight([context, D]),
+    wte: weight([vocab, D]),
+  }
+}
+
+const attention = (p: BlockParams['attn'], x: NdArray, heads: number): NdArray => {
+  const [B, T, D] = x.shape as readonly [number, number, number]
+  const width = D / heads
+  const qkv = np.reshape(nn.linear(p.qkv, x), [B, T, 3 * heads, width]) // [B,T,3H,D/H]
+  const part = (i: number): NdArray => slice(qkv, [0, 0, i * heads, 0], [B, T, (i + 1) * heads, width]) // [B,T,H,D/H]
+  const mixed = nn.dotProductAttention(part(0), part(1), part(2), { causal: true }) // [B,T,H,D/H]
+  return nn.linear(p.proj, np.reshape(mixed, [B, T, D]))
+}
+
+/** One block: [B,T,D] -> [B,T,D]. */
+export const block = (p: BlockParams, x: NdArray, { heads }: ApplyOptions): NdArray => {
+  const h = np.add(x, attention(p.attn, nn.layerNorm(p.ln1, x), heads)) // [B,T,D]
+  return np.add(h, nn.linear(p.mlp.down, nn.gelu(nn.linear(p.mlp.up, nn.layerNorm(p.ln2, h))))) // [B,T,4D] inside
+}
+
+/**
+ * Logits of the next token at every position: int32 [B,T] -> float32 [B,T,V]. `heads` isn't in the parameters' shapes, so it is given.
+ *
+ * @example apply(params, tokens, { heads: 2 })
+ * @throws ShapeError when the tokens aren't [B,T], or T is longer than the context
+ */
+export const apply = (params: GptParams, tokens: NdArray, options: ApplyOptions): NdArray => {
+  const [context, D] = params.wpe.w.shape as readonly [number, number]
+  const T = tokens.shape[1]
+  if (tokens.ndim !== 2 || T === undefined) throw new ShapeError(`gpt.apply: tokens [${tokens.shape.join(',')}] where [B,T] was expected`)
+  if (T > context) throw new ShapeError(`gpt.apply: ${T} tokens are more than the context of ${context}`)
+  const embedded = np.add(nn.embedding(params.wte, tokens), slice(params.wpe.w, [0, 0], [T, D])) // [B,T,D]
+  const h = params.blocks.reduce((x, p) => block(p, x, options), embedded)
+  return dotGeneral(nn.layerNorm(params.lnF, h), params.wte.w, [[2], [1]]) // [B,T,V]
+}
+
+/** The mean cross-entropy of the targets, in nats: int32 [B,T] twice -> []. `grad((p: GptParams) => loss(p, x, y, { heads: 2 }))(params)` */
+export const loss = (params: GptParams, tokens: NdArray, targets: NdArray, options: ApplyOptions): NdArray =>
+  np.mean(nn.crossEntropy(apply(params, tokens, options), targets))
