@@ -10,7 +10,7 @@ export type Inline = (f: FunctionBuilder, ...args: Local[]) => void
 const LOG2E = Math.LOG2E
 /** ln 2 = high + low, where n · high is exact for any exponent n. */
 const LN2_HIGH = 0.693145751953125
-const LN2_LOW = 1.4286068203094172e-6
+const LN2_LOW = 0.0000014286068203094173
 const SMALLEST_NORMAL = 2 ** -126
 const SIGN = 0x80000000
 
