@@ -50,8 +50,18 @@ class Emitter {
     if (mine === undefined) this.#memo.set(node, (mine = new Map()))
     const key = JSON.stringify(p)
     let out = mine.get(key)
-    if (out === undefined) mine.set(key, (out = this.#emit(node, p)))
+    if (out === undefined) mine.set(key, (out = this.#emitOrKeep(node, p)))
     return out
+  }
+
+  /** Where a buffer can't be read at this index, what stands between it and the last node with a known element number is kept instead. */
+  #emitOrKeep(node: Node, p: Position): Expr {
+    try {
+      return this.#emit(node, p)
+    } catch (reason) {
+      const stuck = reason instanceof NeedsBuffer && reason.node !== node && this.#buffered(reason.node)
+      throw stuck && p.linear !== null && !this.#buffered(node) ? new NeedsBuffer(node) : reason
+    }
   }
 
   #emit(node: Node, p: Position): Expr {
