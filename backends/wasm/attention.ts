@@ -4,47 +4,21 @@
  */
 import type { Attention } from '../../src/core/kernel.ts'
 import type { FunctionHandle, ModuleBuilder } from './assembler.ts'
-import {
-  attending,
-  clear,
-  dropoutBlock,
-  keyBlock,
-  type LocalsOf,
-  packAllColumns,
-  packAllRows,
-  packRows,
-  scoreBlock,
-  select,
-  splatRow,
-  splitUnit,
-  subtract,
-  tileColumn,
-  times,
-  unpack,
-  visibleKeys,
-} from './attentionBlock.ts'
-import { finishStats, multiplyPanel, panelQueries, resetStats, rowBytes, scalePanel, softmaxPanel, statsBytes } from './attentionPanel.ts'
-import { callWith, plus, remaining } from './dotIndex.ts'
-import { roundUp } from './dotPlan.ts'
-import { layOut } from './dotScratch.ts'
-import { tileRows } from './dotTile.ts'
+import { Attending, keyBlock, panelsAtOnce } from './attentionBlock.ts'
+import { finishStats, multiplyPanel, resetStats, rowBytes, scalePanel, softmaxPanel, statsBytes } from './attentionPanel.ts'
+import { roundUp } from './dotIndex.ts'
 
 /** Units of work: batches x heads. */
 export const attentionUnits = ({ batch, heads, queries }: Attention): number => (queries === 0 ? 0 : batch * heads)
 
-/** Panels of queries that share a block of keys while it is in the second-level cache. */
-const panelsAtOnce = 8
-
 /** A function (pointer of each arg…, start, end) that computes a range of (batch, head). */
 export const emitAttention = (module: ModuleBuilder, kernel: Attention): FunctionHandle => {
-  const { args, heads, group, queries, keys, headDim, valueDim, scale, dropout } = kernel
-  const f = module.func('attention', [...args.map(() => 'i32' as const), 'i32', 'i32'])
-  const at = attending(f, kernel)
-  const { head, kvHead, query, key } = at
-  const tall = tileRows(module)
+  const { heads, group, queries, keys, headDim, valueDim, scale, dropout } = kernel
+  const n = new Attending(module, kernel, 'attention')
+  const { f, tall, head, kvHead, key } = n
   const block = keyBlock(keys, 192)
   const [queryBytes, sumBytes] = [rowBytes * headDim, rowBytes * roundUp(valueDim, tall)]
-  const [packedKeys, packedValues, packedQueries, allSums, allStats, scores, spare, factor] = layOut(f, [
+  const [packedKeys, packedValues, packedQueries, allSums, allStats, scores, spare, factor] = n.blocks<8>(
     4 * roundUp(keys, tall) * headDim,
     4 * roundUp(valueDim, tall) * keys,
     panelsAtOnce * queryBytes,
@@ -53,100 +27,65 @@ export const emitAttention = (module: ModuleBuilder, kernel: Attention): Functio
     rowBytes * (block + tall),
     rowBytes * block,
     rowBytes,
-  ]) as unknown as LocalsOf<8>
-  const locals = Array.from({ length: 12 }, () => f.local('i32'))
-  const [unit, packed, kvUnit, first, slot, from, to, blockKey, blockEnd, sums] = locals as unknown as LocalsOf<10>
-  const [stats, packedQuery] = locals.slice(10) as unknown as LocalsOf<2>
-  const correction = plus(f, stats, 2 * rowBytes)
+  )
+  const [packed, kvUnit, first, slot, from, to, blockKey, blockEnd, sums, stats, packedQuery] = n.locals(11)
+  const correction = n.add(stats, 2 * rowBytes)
 
+  /** The eight panels from `first` on that exist. */
   const eachPanel = (body: () => void) =>
-    f.for(slot, 0, panelsAtOnce, 1, () => {
-      times(f, first, slot, panelQueries)()
-      f.tee(query)
-      f.const('i32', queries)
-      f.i32.lt_s()
-      f.if(() => {
-        remaining(f, queries, query, panelQueries, at.queries)
-        for (const [pointer, base, bytes] of [
-          [packedQuery, packedQueries, queryBytes],
-          [sums, allSums, sumBytes],
-          [stats, allStats, statsBytes],
-        ] as const) {
-          times(f, base, slot, bytes)()
-          f.set(pointer)
-        }
-        body()
-      })
+    f.for(slot, 0, n.min(n.sub(Math.ceil(queries / 8), first), panelsAtOnce), 1, () => {
+      n.setPanel(n.add(first, slot))
+      n.set(packedQuery, n.times(packedQueries, slot, queryBytes))
+      n.set(sums, n.times(allSums, slot, sumBytes))
+      n.set(stats, n.times(allStats, slot, statsBytes))
+      n.visible(from, to)
+      body()
     })
   const attend = () => {
-    scoreBlock(at, packedKeys, packedQuery, scores, spare)
-    callWith(f, softmaxPanel(module), [scores, at.keys, stats])
-    callWith(f, scalePanel(module), [sums, valueDim, correction])
+    n.score(packedKeys, packedQuery, scores, spare)
+    n.call(softmaxPanel(module), scores, n.keys, stats)
+    n.call(scalePanel(module), sums, valueDim, correction)
     if (dropout !== null) {
-      dropoutBlock(at, spare)
-      callWith(f, multiplyPanel(module), [scores, spare, at.keys])
+      n.dropout(spare)
+      n.call(multiplyPanel(module), scores, spare, n.keys)
     }
-    tileColumn(at, times(f, packedValues, key, 4 * tall), scores, sums, at.keys, 1, valueDim, 4 * tall * keys)
+    n.tileColumn(n.times(packedValues, key, 4 * tall), scores, sums, n.keys, 1, valueDim, 4 * tall * keys)
   }
 
-  splatRow(f, factor, scale)
-  f.const('i32', -1)
-  f.set(packed)
-  f.for(unit, f.param(args.length), f.param(args.length + 1), 1, () => {
-    splitUnit(f, unit, heads, at.batch, head)
-    f.get(head)
-    f.const('i32', group)
-    f.i32.div_u()
-    f.set(kvHead)
-    f.get(unit)
-    f.const('i32', group)
-    f.i32.div_u()
-    f.tee(kvUnit)
-    f.get(packed)
-    f.i32.ne()
-    f.if(() => {
-      f.get(kvUnit)
-      f.set(packed)
-      if (keys === 0) return
-      packAllRows(at, kernel.key, kvHead, tall, keys, headDim, packedKeys)
-      packAllColumns(at, kernel.value, kvHead, tall, keys, valueDim, packedValues)
+  n.splatRow(factor, scale)
+  n.set(packed, -1)
+  n.eachUnit(heads, head, (unit) => {
+    n.set(kvHead, n.div(head, group))
+    n.set(kvUnit, n.div(unit, group))
+    n.when(n.ne(kvUnit, packed), () => {
+      n.set(packed, kvUnit)
+      n.packAll(tall, kernel.key, 2, kvHead, keys, headDim, packedKeys)
+      n.packAll(tall, kernel.value, 3, kvHead, keys, valueDim, packedValues)
     })
-    f.for(first, 0, queries, panelsAtOnce * panelQueries, () => {
-      clear(f, allSums, panelsAtOnce * sumBytes)
-      // The keys that the panels see, the first panel's first to the last one's last.
-      f.const('i32', keys)
-      f.set(blockKey)
-      f.const('i32', 0)
-      f.set(blockEnd)
+    f.for(first, 0, Math.ceil(queries / 8), panelsAtOnce, () => {
+      n.clear(allSums, panelsAtOnce * sumBytes)
+      // The keys that the panels see: the first panel's first to the last one's last.
+      n.set(blockKey, keys)
+      n.set(blockEnd, 0)
       eachPanel(() => {
-        packRows(at, kernel.query, head, panelQueries, query, at.queries, headDim, packedQuery)
-        callWith(f, scalePanel(module), [packedQuery, headDim, factor])
-        callWith(f, resetStats(module), [stats])
-        visibleKeys(at, from, to)
-        select(f, from, blockKey, 'lt_s', blockKey)
-        select(f, to, blockEnd, 'gt_s', blockEnd)
+        n.packQueries(kernel.query, headDim, packedQuery)
+        n.call(scalePanel(module), packedQuery, headDim, factor)
+        n.call(resetStats(module), stats)
+        n.set(blockKey, n.min(blockKey, from))
+        n.set(blockEnd, n.max(blockEnd, to))
       })
       f.for(blockKey, blockKey, blockEnd, block, () =>
         eachPanel(() => {
-          visibleKeys(at, from, to)
-          select(f, from, blockKey, 'gt_s', key)
-          f.get(blockKey)
-          f.const('i32', block)
-          f.i32.add()
-          f.set(from)
-          select(f, to, from, 'lt_s', to)
-          subtract(f, to, key)
-          f.tee(at.keys)
-          f.const('i32', 0)
-          f.i32.gt_s()
-          f.if(attend)
+          n.set(key, n.max(from, blockKey))
+          n.set(n.keys, n.sub(n.min(to, n.add(blockKey, block)), key))
+          n.when(n.gt(n.keys, 0), attend)
         }),
       )
       eachPanel(() => {
-        callWith(f, finishStats(module), [stats])
-        callWith(f, scalePanel(module), [sums, valueDim, correction])
-        unpack(at, sums, valueDim, head, kernel.out)
-        unpack(at, plus(f, stats, 3 * rowBytes), 1, head, kernel.lse)
+        n.call(finishStats(module), stats)
+        n.call(scalePanel(module), sums, valueDim, correction)
+        n.unpack(sums, valueDim, kernel.out)
+        n.unpack(n.add(stats, 3 * rowBytes), 1, kernel.lse)
       })
     })
   })

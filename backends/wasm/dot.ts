@@ -3,13 +3,12 @@
  * packing and the outputs' expressions while a strip of finished sums is in the cache.
  */
 import type { Dot } from '../../src/core/kernel.ts'
-import type { FunctionBuilder, FunctionHandle, Local, ModuleBuilder } from './assembler.ts'
+import type { FunctionHandle, Local, ModuleBuilder } from './assembler.ts'
 import { emitEpilogue } from './dotEpilogue.ts'
-import { add, callWith, multiply, pushAddress, remaining, takeDigit } from './dotIndex.ts'
+import { Integers, roundUp } from './dotIndex.ts'
 import { emitOperand, indexOf, type PackOperand, type Place } from './dotOperand.ts'
 import { emitPlainDot, plainDotUnits } from './dotPlain.ts'
-import { type DotPlan, planDot, roundUp } from './dotPlan.ts'
-import { layOut } from './dotScratch.ts'
+import { type DotPlan, planDot } from './dotPlan.ts'
 import { tileColumns, tileLoop, tileRows } from './dotTile.ts'
 import { vectorByColumns, vectorByRows } from './dotVector.ts'
 
@@ -25,118 +24,90 @@ export const emitDot = (module: ModuleBuilder, kernel: Dot): FunctionHandle =>
   kernel.dtype === 'float32' ? emitBlocked(module, kernel, planDot(kernel)) : emitPlainDot(module, kernel)
 
 const emitBlocked = (module: ModuleBuilder, kernel: Dot, plan: DotPlan): FunctionHandle => {
-  const f = module.func('dot', [...kernel.args.map(() => 'i32' as const), 'i32', 'i32'])
+  const f = module.func('dot', Array(kernel.args.length + 2).fill('i32'))
+  const n = new Integers(f)
   const { rows, columns, k, rowBlock, columnBlock, kBlock, kBlocks, rowBlocks, columnBlocks, keep, vector } = plan
   const tall = vector === null ? tileRows(module) : 1
   const pitch = 4 * columnBlock
-  const local = () => f.local('i32')
-  const [start, end] = [f.param(kernel.args.length), f.param(kernel.args.length + 1)]
-  const place: Place = { args: kernel.args.map((_, i) => f.param(i)), batch: kernel.batch.map(local), k: local(), depth: local() }
-  const [unit, rest, key, packedKey, row, rowStart, rowEnd] = [local(), local(), local(), local(), local(), local(), local()]
-  const [height, column, width, columnStart, columnEnd, panels] = [local(), local(), local(), local(), local(), local()]
-  const [sums, block, to, panelStep] = [local(), local(), local(), local()]
+  const args = f.params.slice(0, -2)
+  const [unit, rest, key, packedKey, row, rowStart, rowEnd, height, column, width] = n.locals(10)
+  const [columnStart, columnEnd, sums, block, to, panelStep] = n.locals(6)
+  const place: Place = { args, batch: n.locals(kernel.batch.length), k: n.local(), depth: n.local() }
 
-  const packA = emitOperand(module, kernel, plan.a, tall, kBlock)
-  const packB = vector === null ? emitOperand(module, kernel, plan.b, tileColumns, kBlock) : null
-  const finish = emitEpilogue(module, kernel, plan, pitch)
-  const [panel, strip, stage, packed] = layOut(f, [
+  const packA = emitOperand(n, kernel, plan.a, tall, kBlock)
+  const packB = vector === null ? emitOperand(n, kernel, plan.b, tileColumns, kBlock) : null
+  const epilogue = emitEpilogue(module, kernel, plan, pitch)
+  const [panel, strip, stage, packed] = n.blocks<4>(
     4 * tall * kBlock,
     pitch * (kBlocks === 1 ? tall : roundUp(rowBlock, tall)),
     Math.max(packA.stageBytes, packB?.stageBytes ?? 0),
     packB === null ? 0 : 4 * columnBlock * kBlock * (keep ? kBlocks : 1),
-  ]) as [Local, Local, Local, Local]
+  )
+  n.set(packedKey, -1)
 
   const packBlock = (pack: PackOperand) => () => {
-    f.get(block)
-    f.set(to)
+    n.set(to, block)
     f.for(column, columnStart, columnEnd, tileColumns, () => {
-      remaining(f, columnEnd, column, tileColumns, width)
-      pack.emit(f, place, column, width, stage, to)
-      add(f, to, panelStep, to)
+      n.set(width, n.min(n.sub(columnEnd, column), tileColumns))
+      pack.emit(place, column, width, stage, to)
+      n.step(to, panelStep)
     })
   }
   const product = () => {
     const grow = kBlocks > 1 ? place.k : 0
     if (vector !== null) {
-      const index = indexOf(plan.b, place, columnStart)
-      const b = () => pushAddress(f, place.args[vector.arg] as Local, vector.access, index)
-      const [byColumns, stride] = vector.byColumns ? [vectorByColumns, plan.b.k] : [vectorByRows, plan.b.row]
-      callWith(f, byColumns(module), [panel, b, sums, 4 * (vector.access.strides[stride] ?? 0), place.depth, grow, width])
-    } else callWith(f, tileLoop(module), [panel, block, sums, pitch, place.depth, grow, panels, 0, panelStep, 4 * tileColumns])
+      const b = n.address(args[vector.arg] as Local, vector.access, indexOf(plan.b, place, columnStart))
+      const [multiply, stride] = vector.byColumns ? [vectorByColumns, plan.b.k] : [vectorByRows, plan.b.row]
+      n.call(multiply(module), panel, b, sums, 4 * (vector.access.strides[stride] ?? 0), place.depth, grow, width)
+    } else {
+      const panels = n.shr(n.add(width, tileColumns - 1), 3)
+      n.call(tileLoop(module), panel, block, sums, pitch, place.depth, grow, panels, 0, panelStep, 4 * tileColumns)
+    }
+  }
+  const eachRow = () => {
+    n.set(height, n.min(n.sub(rowEnd, row), tall))
+    if (k > 0) packA.emit(place, row, height, stage, panel)
+    n.set(width, n.sub(columnEnd, columnStart))
+    product()
+    const finish = () => n.call(epilogue, ...args, ...place.batch, row, height, columnStart, width, sums)
+    if (kBlocks === 1) return finish()
+    n.when(n.eq(place.k, kBlock * (kBlocks - 1)), finish)
+    n.step(sums, pitch * tall)
   }
 
-  f.const('i32', -1)
-  f.set(packedKey)
-  f.for(unit, start, end, 1, () => {
+  f.for(unit, f.param(args.length), f.param(args.length + 1), 1, () => {
     // unit = (batch, column block, row block), or (column block, batch, row block) where B is the same for all batches.
-    f.get(unit)
-    f.set(rest)
-    takeDigit(f, rest, rowBlocks, rowStart)
+    n.set(rest, unit)
+    n.takeDigit(rest, rowBlocks, rowStart)
     const batches = () => {
-      for (let d = kernel.batch.length - 1; d >= 0; d--) takeDigit(f, rest, kernel.batch[d] as number, place.batch[d] as Local)
+      for (let d = kernel.batch.length - 1; d >= 0; d--) n.takeDigit(rest, kernel.batch[d] as number, place.batch[d] as Local)
     }
     if (plan.b.batchFree) batches()
-    f.get(rest)
-    f.set(key)
-    takeDigit(f, rest, columnBlocks, columnStart)
+    n.set(key, rest)
+    n.takeDigit(rest, columnBlocks, columnStart)
     if (!plan.b.batchFree) batches()
-    multiply(f, rowStart, rowBlock, rowStart)
-    remaining(f, rows, rowStart, rowBlock, rowEnd)
-    add(f, rowStart, rowEnd, rowEnd)
-    multiply(f, columnStart, columnBlock, columnStart)
-    remaining(f, columns, columnStart, columnBlock, columnEnd)
-    add(f, columnEnd, tileColumns - 1, panels)
-    f.get(panels)
-    f.const('i32', 3)
-    f.i32.shr_u()
-    f.set(panels)
-    add(f, columnStart, columnEnd, columnEnd)
-    f.get(packed)
-    f.set(block)
-    f.const('i32', 0)
-    f.set(place.k)
+    n.set(rowStart, n.mul(rowStart, rowBlock))
+    n.set(rowEnd, n.min(n.add(rowStart, rowBlock), rows))
+    n.set(columnStart, n.mul(columnStart, columnBlock))
+    n.set(columnEnd, n.min(n.add(columnStart, columnBlock), columns))
+    n.set(block, packed)
+    n.set(place.k, 0)
     f.loop((again) => {
-      remaining(f, k, place.k, kBlock, place.depth)
-      multiply(f, place.depth, 4 * tileColumns, panelStep)
+      n.set(place.depth, n.min(n.sub(k, place.k), kBlock))
+      n.set(panelStep, n.mul(place.depth, 4 * tileColumns))
       if (packB !== null && k > 0) {
-        if (keep) {
-          f.get(key)
-          f.get(packedKey)
-          f.i32.ne()
-          f.if(packBlock(packB))
-        } else packBlock(packB)()
+        if (keep) n.when(n.ne(key, packedKey), packBlock(packB))
+        else packBlock(packB)()
       }
-      f.get(strip)
-      f.set(sums)
-      f.for(row, rowStart, rowEnd, tall, () => {
-        remaining(f, rowEnd, row, tall, height)
-        if (k > 0) packA.emit(f, place, row, height, stage, panel)
-        add(f, columnEnd, () => minus(f, columnStart), width)
-        product()
-        const write = () => finish(f, place, row, height, columnStart, width, sums)
-        if (kBlocks === 1) return write()
-        f.get(place.k)
-        f.const('i32', kBlock * (kBlocks - 1))
-        f.i32.eq()
-        f.if(write)
-        add(f, sums, pitch * tall, sums)
-      })
+      n.set(sums, strip)
+      f.for(row, rowStart, rowEnd, tall, eachRow)
       if (kBlocks === 1) return
-      if (keep) add(f, block, 4 * columnBlock * kBlock, block)
-      add(f, place.k, kBlock, place.k)
-      f.get(place.k)
-      f.const('i32', k)
-      f.i32.lt_s()
+      if (keep) n.step(block, 4 * columnBlock * kBlock)
+      n.step(place.k, kBlock)
+      f.push(n.lt(place.k, k))
       f.br_if(again)
     })
-    f.get(key)
-    f.set(packedKey)
+    n.set(packedKey, key)
   })
   return f
-}
-
-const minus = (f: FunctionBuilder, x: Local): void => {
-  f.const('i32', 0)
-  f.get(x)
-  f.i32.sub()
 }

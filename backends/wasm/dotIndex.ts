@@ -1,95 +1,123 @@
-/** Integer arithmetic that contractions emit: addresses, digits of an index, block ends. */
+/**
+ * Integer arithmetic written as expressions: `set(end, add(start, mul(rows, 4)))`. Contractions and attention are made of addresses, block
+ * ends and loops over them.
+ */
 import type { Affine } from '../../src/core/kernel.ts'
-import type { FunctionBuilder, Local, Value } from './assembler.ts'
+import type { FunctionBuilder, FunctionHandle, Local, ModuleBuilder, Value } from './assembler.ts'
 
-/** Pushes pointer + 4·(offset + Σ strides·index). */
-export const pushAddress = (f: FunctionBuilder, pointer: Local, { strides, offset }: Affine, index: readonly Local[]): void => {
-  f.get(pointer)
-  if (offset !== 0) {
-    f.const('i32', 4 * offset)
-    f.i32.add()
+export const roundUp = (x: number, to: number): number => Math.ceil(x / to) * to
+
+/** So many locals. */
+export type LocalsOf<N extends number, T extends readonly Local[] = readonly []> = T['length'] extends N
+  ? T
+  : LocalsOf<N, readonly [...T, Local]>
+
+export class Integers {
+  readonly f: FunctionBuilder
+  constructor(f: FunctionBuilder) {
+    this.f = f
   }
-  strides.forEach((stride, d) => {
-    if (stride === 0) return
-    f.get(index[d] as Local)
-    f.const('i32', 4 * stride)
-    f.i32.mul()
-    f.i32.add()
+
+  private binary(op: 'add' | 'mul' | 'sub' | 'and' | 'shr_u' | 'eq' | 'ne' | 'lt_s' | 'gt_s' | 'div_u' | 'rem_u') {
+    return (x: Value, y: Value): Value =>
+      () => {
+        this.f.push(x)
+        this.f.push(y)
+        this.f.i32[op]()
+      }
+  }
+  readonly and = this.binary('and')
+  readonly shr = this.binary('shr_u')
+  readonly eq = this.binary('eq')
+  readonly ne = this.binary('ne')
+  readonly lt = this.binary('lt_s')
+  readonly gt = this.binary('gt_s')
+  readonly div = this.binary('div_u')
+  readonly rem = this.binary('rem_u')
+  readonly sub = (x: Value, y: Value): Value => (typeof y === 'number' ? this.add(x, -y) : this.binary('sub')(x, y))
+  readonly add = (x: Value, y: Value): Value => (y === 0 ? x : x === 0 ? y : this.binary('add')(x, y))
+  readonly mul = (x: Value, y: Value): Value => (x === 0 || y === 0 ? 0 : y === 1 ? x : this.binary('mul')(x, y))
+  readonly pick = (condition: Value, x: Value, y: Value): Value => {
+    return () => {
+      for (const value of [x, y, condition]) this.f.push(value)
+      this.f.select()
+    }
+  }
+  readonly min = (x: Value, y: Value): Value => this.pick(this.lt(x, y), x, y)
+  readonly max = (x: Value, y: Value): Value => this.pick(this.gt(x, y), x, y)
+
+  local(): Local {
+    return this.f.local('i32')
+  }
+  locals<N extends number>(count: N): LocalsOf<N> {
+    return Array.from({ length: count }, () => this.local()) as unknown as LocalsOf<N>
+  }
+  set(to: Local, value: Value): void {
+    this.f.push(value)
+    this.f.set(to)
+  }
+  /** A new local with this value. */
+  hold(value: Value): Local {
+    const local = this.local()
+    this.set(local, value)
+    return local
+  }
+  /** x += by */
+  step(x: Local, by: Value): void {
+    this.set(x, this.add(x, by))
+  }
+  call(callee: FunctionHandle, ...values: readonly Value[]): void {
+    for (const value of values) this.f.push(value)
+    this.f.call(callee)
+  }
+  when(condition: Value, then: () => void, otherwise?: () => void): void {
+    this.f.push(condition)
+    this.f.if(then, otherwise)
+  }
+  /** While count >= by: body, count -= by. */
+  countDown(count: Local, by: number, body: () => void): void {
+    const more = this.gt(count, by - 1)
+    this.when(more, () =>
+      this.f.loop((again) => {
+        body()
+        this.step(count, -by)
+        this.f.push(more)
+        this.f.br_if(again)
+      }),
+    )
+  }
+  /** digit = x mod extent, x = x / extent */
+  takeDigit(x: Local, extent: number, digit: Local): void {
+    this.set(digit, extent === 1 ? 0 : this.rem(x, extent))
+    if (extent !== 1) this.set(x, this.div(x, extent))
+  }
+  /** pointer + 4·(offset + Σ strides·index) */
+  address(pointer: Value, { strides, offset }: Affine, index: readonly Value[]): Value {
+    return strides.reduce((sum, s, d) => this.add(sum, this.mul(index[d] as Value, 4 * s)), this.add(pointer, 4 * offset))
+  }
+  /** Zeroes bytes. */
+  clear(start: Value, bytes: Value): void {
+    for (const value of [start, 0, bytes]) this.f.push(value)
+    this.f.memoryFill()
+  }
+  /** Addresses of blocks of scratch memory, of these sizes in bytes. */
+  blocks<N extends number>(...sizes: readonly number[] & { readonly length: N }): LocalsOf<N> {
+    let total = 0
+    const starts = sizes.map((size) => (total += roundUp(size, 64)) - roundUp(size, 64))
+    const base = this.f.module.scratch(total)
+    return starts.map((start) => this.hold(this.add(() => this.f.getGlobal(base), start))) as unknown as LocalsOf<N>
+  }
+}
+
+/** A module's one function of this name, its parameters all i32. */
+export const shared = <N extends number>(
+  module: ModuleBuilder,
+  name: string,
+  params: N,
+  emit: (n: Integers, ...params: LocalsOf<N>) => void,
+): FunctionHandle =>
+  module.once(name, () => {
+    const f = module.func(name, Array(params).fill('i32'))
+    emit(new Integers(f), ...(f.params as unknown as LocalsOf<N>))
+    return f
   })
-}
-
-/** to = x + y */
-export const add = (f: FunctionBuilder, x: Value, y: Value, to: Local): void => {
-  f.push(x)
-  f.push(y)
-  f.i32.add()
-  f.set(to)
-}
-
-/** to = x · y */
-export const multiply = (f: FunctionBuilder, x: Value, y: Value, to: Local): void => {
-  f.push(x)
-  f.push(y)
-  f.i32.mul()
-  f.set(to)
-}
-
-/** to = min(total - from, most) */
-export const remaining = (f: FunctionBuilder, total: Value, from: Value, most: number, to: Local): void => {
-  f.push(total)
-  f.push(from)
-  f.i32.sub()
-  f.set(to)
-  f.push(to)
-  f.push(most)
-  f.push(to)
-  f.push(most)
-  f.i32.lt_s()
-  f.select()
-  f.set(to)
-}
-
-/** digit = x mod extent, x = x / extent */
-export const takeDigit = (f: FunctionBuilder, x: Local, extent: number, digit: Local): void => {
-  if (extent === 1) {
-    f.const('i32', 0)
-    f.set(digit)
-    return
-  }
-  f.get(x)
-  f.const('i32', extent)
-  f.i32.rem_u()
-  f.set(digit)
-  f.get(x)
-  f.const('i32', extent)
-  f.i32.div_u()
-  f.set(x)
-}
-
-/** Pushes what `to` more than a value is. */
-export const plus =
-  (f: FunctionBuilder, value: Value, more: Value): (() => void) =>
-  () => {
-    f.push(value)
-    if (more === 0) return
-    f.push(more)
-    f.i32.add()
-  }
-
-/** callee(...values) */
-export const callWith = (f: FunctionBuilder, callee: Parameters<FunctionBuilder['call']>[0], values: readonly Value[]): void => {
-  for (const value of values) f.push(value)
-  f.call(callee)
-}
-
-/** Pushes pointer + stride, or the pointer itself where row `index` isn't among `count`. */
-export const stepWithin = (f: FunctionBuilder, pointer: Local, stride: Local, index: number, count: Local): void => {
-  f.get(pointer)
-  f.get(stride)
-  f.const('i32', 0)
-  f.get(count)
-  f.const('i32', index)
-  f.i32.gt_s()
-  f.select()
-  f.i32.add()
-}

@@ -3,8 +3,8 @@
  * evaluated on the way, along whichever of its two dims is contiguous.
  */
 import type { Dot, Expr } from '../../src/core/kernel.ts'
-import type { FunctionBuilder, Local, ModuleBuilder } from './assembler.ts'
-import { callWith, pushAddress } from './dotIndex.ts'
+import type { Local } from './assembler.ts'
+import type { Integers } from './dotIndex.ts'
 import { emitPack } from './dotPack.ts'
 import { bareLoad, type Operand } from './dotPlan.ts'
 import { blockAccess, emitSweep } from './dotSweep.ts'
@@ -19,7 +19,7 @@ export interface Place {
 
 export interface PackOperand {
   /** Packs rows first … first + count - 1 to `to`. */
-  readonly emit: (f: FunctionBuilder, place: Place, first: Local, count: Local, stage: Local, to: Local) => void
+  readonly emit: (place: Place, first: Local, count: Local, stage: Local, to: Local) => void
   readonly stageBytes: number
 }
 
@@ -27,16 +27,16 @@ export interface PackOperand {
 export const indexOf = (operand: Operand, { batch, k }: Place, row: Local): Local[] =>
   operand.row < operand.k ? [...batch, row, k] : [...batch, k, row]
 
-export const emitOperand = (module: ModuleBuilder, kernel: Dot, operand: Operand, width: number, kBlock: number): PackOperand => {
+export const emitOperand = (n: Integers, kernel: Dot, operand: Operand, width: number, kBlock: number): PackOperand => {
   const load = bareLoad(operand.expr)
   if (load !== null) {
     const { arg, access } = load
     const strides = { rowStride: 4 * (access.strides[operand.row] ?? 0), kStride: 4 * (access.strides[operand.k] ?? 0) }
     return {
       stageBytes: 0,
-      emit: (f, place, first, count, _, to) => {
-        const source = () => pushAddress(f, place.args[arg] as Local, access, indexOf(operand, place, first))
-        emitPack(f, width, strides, source, count, place.depth, to)
+      emit: (place, first, count, _, to) => {
+        const source = n.address(place.args[arg] as Local, access, indexOf(operand, place, first))
+        emitPack(n, width, strides, source, count, place.depth, to)
       },
     }
   }
@@ -44,18 +44,15 @@ export const emitOperand = (module: ModuleBuilder, kernel: Dot, operand: Operand
   const pitch = alongRows ? 4 * width : 4 * kBlock
   const [outer, lane] = alongRows ? [operand.k, operand.row] : [operand.row, operand.k]
   const rectangle = { outer, lane, pitch }
-  const block = { arg: kernel.args.length, expr: operand.expr, access: blockAccess(kernel.batch.length, rectangle), rowwise: false }
-  const evaluate = emitSweep(module, 'operand', kernel, rectangle, [block])
+  const access = blockAccess(kernel.batch.length, rectangle)
+  const block = { arg: kernel.args.length, expr: operand.expr, access, rowwise: false }
+  const evaluate = emitSweep(n.f.module, 'operand', kernel, rectangle, [block])
   return {
     stageBytes: alongRows ? 0 : width * pitch,
-    emit: (f, { args, batch, k, depth }, first, count, stage, to) => {
-      const [rows, ks] = [
-        [first, count],
-        [k, depth],
-      ] as const
-      const [o, l] = alongRows ? [ks, rows] : [rows, ks]
-      callWith(f, evaluate, [...args, ...batch, ...o, ...l, alongRows ? to : stage])
-      if (!alongRows) emitPack(f, width, { rowStride: pitch, kStride: 4 }, stage, count, depth, to)
+    emit: ({ args, batch, k, depth }, first, count, stage, to) => {
+      if (alongRows) return n.call(evaluate, ...args, ...batch, k, depth, first, count, to)
+      n.call(evaluate, ...args, ...batch, first, count, k, depth, stage)
+      emitPack(n, width, { rowStride: pitch, kStride: 4 }, stage, count, depth, to)
     },
   }
 }

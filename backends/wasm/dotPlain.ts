@@ -1,8 +1,8 @@
 /** Contractions of other dtypes than float32: a sum of products for each element, one at a time. */
 import type { DType } from '../../src/core/dtype.ts'
 import type { Affine, Dot, Expr } from '../../src/core/kernel.ts'
-import type { FunctionHandle, ModuleBuilder } from './assembler.ts'
-import { takeDigit } from './dotIndex.ts'
+import type { FunctionHandle, Local, ModuleBuilder } from './assembler.ts'
+import { Integers } from './dotIndex.ts'
 import { mapIndex, separateNodes } from './dotSweep.ts'
 import { Evaluator } from './evaluate.ts'
 import { emitOp, registerOf } from './ops.ts'
@@ -14,9 +14,9 @@ export const emitPlainDot = (module: ModuleBuilder, kernel: Dot): FunctionHandle
   const { batch, m, n, k, dtype, args } = kernel
   const rank = batch.length
   const f = module.func('plainDot', Array(args.length + 2).fill('i32'))
-  const index = Array.from({ length: rank + 3 }, () => f.local('i32'))
-  const [row, column, depth] = index.slice(rank) as [(typeof index)[0], (typeof index)[0], (typeof index)[0]]
-  const rest = f.local('i32')
+  const integers = new Integers(f)
+  const [rest, row, column, depth] = integers.locals(4)
+  const index = [...batch.map(() => integers.local()), row, column, depth]
   // Everything over (...batch, m, n, k).
   const spread =
     (...dims: readonly [number, number]) =>
@@ -38,16 +38,14 @@ export const emitPlainDot = (module: ModuleBuilder, kernel: Dot): FunctionHandle
   const evaluator = new Evaluator(f, f.params.slice(0, args.length), index, { dim: rank + 1, width: 1, vectors: 1, partial: null })
   const total = f.local(registerOf(dtype))
   const product = f.local(registerOf(dtype))
-  const combine = (op: 'mul' | 'add', x: typeof total, y: typeof total, to: typeof total) => {
+  const combine = (op: 'mul' | 'add', x: Local, y: Local, to: Local) => {
     const same: readonly DType[] = [dtype, dtype]
     emitOp(f, op, dtype, same, [x, y])
     f.set(to)
   }
   f.for('i32', f.param(args.length), f.param(args.length + 1), 1, (unit) => {
-    f.get(unit)
-    f.set(rest)
-    takeDigit(f, rest, m, row)
-    for (let d = rank - 1; d >= 0; d--) takeDigit(f, rest, batch[d] as number, index[d] as typeof rest)
+    integers.set(rest, unit)
+    for (let d = rank; d >= 0; d--) integers.takeDigit(rest, batch[d] ?? m, index[d] as Local)
     evaluator.scope((1 << (rank + 1)) - 1, () =>
       f.for(column, 0, n, 1, () =>
         evaluator.scope(1 << (rank + 1), () => {

@@ -3,6 +3,7 @@
  * Everything follows from shapes alone, so that a sum's order doesn't depend on who runs which unit.
  */
 import type { Access, Dot, Expr } from '../../src/core/kernel.ts'
+import { roundUp } from './dotIndex.ts'
 import { tileColumns } from './dotTile.ts'
 
 /** An operand: `row` and `k` say which dims of its index they are. */
@@ -117,5 +118,3 @@ const batchFree = (expr: Expr, rank: number): boolean => {
 /** The access of an operand that is nothing but a float32 load. */
 export const bareLoad = (expr: Expr): { readonly arg: number; readonly access: Access } | null =>
   expr.kind === 'load' && expr.dtype === 'float32' && expr.access.guards.length === 0 ? expr : null
-
-export const roundUp = (x: number, to: number): number => Math.ceil(x / to) * to

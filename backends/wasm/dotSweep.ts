@@ -4,7 +4,7 @@
  */
 import type { Affine, Dot, Expr, Output } from '../../src/core/kernel.ts'
 import type { FunctionHandle, Local, ModuleBuilder } from './assembler.ts'
-import { add } from './dotIndex.ts'
+import { Integers } from './dotIndex.ts'
 import { Evaluator, type Lanes } from './evaluate.ts'
 import { nestNodes, type NestNodes } from './nodes.ts'
 
@@ -35,22 +35,13 @@ export const emitSweep = (
   const batch = f.params.slice(argCount, argCount + rank)
   const [outerFirst, outerCount, laneFirst, laneCount, block] = f.params.slice(argCount + rank) as [Local, Local, Local, Local, Local]
   const nodes = separateNodes(rank + 2, outputs)
-  const [o, l, laneEnd] = [f.local('i32'), f.local('i32'), f.local('i32')]
+  const n = new Integers(f)
+  const [o, l] = n.locals(2)
   const index = outer < lane ? [...batch, o, l] : [...batch, l, o]
   // The block's address as if it began at index 0.
-  for (const [first, bytes] of [
-    [outerFirst, pitch],
-    [laneFirst, 4],
-  ] as const) {
-    f.get(block)
-    f.get(first)
-    f.const('i32', bytes)
-    f.i32.mul()
-    f.i32.sub()
-    f.set(block)
-  }
-  add(f, outerFirst, outerCount, outerCount)
-  add(f, laneFirst, laneCount, laneCount)
+  n.set(block, n.sub(block, n.add(n.mul(outerFirst, pitch), n.mul(laneFirst, 4))))
+  n.step(outerCount, outerFirst)
+  n.step(laneCount, laneFirst)
 
   const wide = nodes.nodes.some(({ dtype }) => dtype === 'float64' || dtype === 'key')
   const passes = (wide ? [1 as const] : [4 as const, 1 as const]).map((width) => {
@@ -70,16 +61,13 @@ export const emitSweep = (
   settle((1 << rank) - 1, () =>
     f.for(o, outerFirst, outerCount, 1, () =>
       settle(1 << outer, () => {
-        f.get(laneFirst)
-        f.set(l)
-        for (const { width, evaluator } of passes) {
-          add(f, laneCount, 1 - width, laneEnd)
-          f.for(l, l, laneEnd, width, () =>
+        n.set(l, laneFirst)
+        for (const { width, evaluator } of passes)
+          f.for(l, l, n.sub(laneCount, width - 1), width, () =>
             evaluator.scope(1 << lane, () => {
               for (const { arg, node, access } of nodes.outputs) evaluator.store(arg, access, node.dtype, evaluator.value(node, 0), 0, true)
             }),
           )
-        }
       }),
     ),
   )

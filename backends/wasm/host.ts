@@ -25,17 +25,17 @@ const erf = (x: number): number => {
   return Math.sign(x) * (a < 2 ? erfSeries(a) : 1 - erfcFraction(a))
 }
 
-/** Newton's steps on erf, or on log erfc where erf is flat, from the Gaussian tail's expansion. */
+/** Halley's steps on erf, or on erfc where erf is flat, from Winitzki's estimate, which has no digits for tiny x. */
 const erfInv = (x: number): number => {
   const a = Math.abs(x)
   if (!(a > 0 && a < 1)) return a === 1 ? x * Number.POSITIVE_INFINITY : a > 1 ? Number.NaN : x
   const l = Math.log1p(-a * a)
   const t = 2 / (Math.PI * 0.147) + l / 2
-  let y = Math.sqrt(Math.sqrt(t * t - l / 0.147) - t)
+  let y = a < 1e-4 ? (a * Math.sqrt(Math.PI)) / 2 : Math.sqrt(Math.sqrt(t * t - l / 0.147) - t)
   for (let i = 0; i < 4; i++) {
     const slope = (2 / Math.sqrt(Math.PI)) * Math.exp(-y * y)
     const error = y < 2 ? erfSeries(y) - a : 1 - a - erfcFraction(y)
-    const step = (y < 2 ? error : -error) / slope
+    const step = error / slope
     y -= step / (1 + y * step)
   }
   return Math.sign(x) * y

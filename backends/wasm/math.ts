@@ -13,45 +13,51 @@ const LN2_HIGH = 0.693145751953125
 const LN2_LOW = 0.0000014286068203094173
 const SMALLEST_NORMAL = 2 ** -126
 const SIGN = 0x80000000
+/** 1's bits. */
+const ONE = 0x3f800000
 
-/** 2^n from an integer vector, -126 <= n <= 127. */
-const exp2Int = ({ I }: Calculator, n: Vec): Vec => I.shl(I.add(n, 127), 23)
+/** Adding it rounds a float32 below 2^22 to an integer, found in the low bits. */
+const ROUND32 = 1.5 * 2 ** 23
 
-/** p · 2^n in two steps, so that the result may be subnormal or infinite. */
-const scale = (c: Calculator, p: Vec, n: Vec): Vec => {
-  const integer = c.hold(c.I.trunc_sat_f32x4_s(n))
-  const half = c.hold(c.I.shr_s(integer, 1))
-  return c.F.mul(c.F.mul(p, exp2Int(c, half)), exp2Int(c, c.I.sub(integer, half)))
+/** p · 2^n in two steps, so that the result may be subnormal or infinite. `t`: n + ROUND32. */
+const scale = (c: Calculator, p: Vec, t: Local): Vec => {
+  const { F, I } = c
+  const n = c.hold(I.sub(t, 0x4b400000))
+  const half = c.hold(I.shl(I.shr_s(n, 1), 23))
+  const rest = I.sub(I.shl(n, 23), half)
+  return F.mul(F.mul(p, I.add(half, ONE)), I.add(rest, ONE))
 }
 
 /** The same for p · 2^n in the range of normal numbers. */
-const scaleNormal = (c: Calculator, p: Vec, n: Vec): Vec => c.F.mul(p, exp2Int(c, c.I.trunc_sat_f32x4_s(n)))
+const scaleNormal = (c: Calculator, p: Vec, t: Local): Vec => c.F.mul(p, c.I.add(c.I.shl(t, 23), ONE))
 
-/** x = n ln 2 + r with |r| <= ln 2 / 2. */
-const reduceExp = (c: Calculator, x: Local): { readonly n: Local; readonly r: Local } => {
+/** x = n ln 2 + r with |r| <= ln 2 / 2; t is n + ROUND32. */
+const reduceExp = (c: Calculator, x: Local): { readonly t: Local; readonly r: Local } => {
   const { F } = c
-  const n = c.hold(F.nearest(F.mul(x, LOG2E)))
-  return { n, r: c.hold(F.sub(F.sub(x, F.mul(n, LN2_HIGH)), F.mul(n, LN2_LOW))) }
+  const t = c.hold(F.add(F.mul(x, LOG2E), ROUND32))
+  const n = c.hold(F.sub(t, ROUND32))
+  return { t, r: c.hold(F.sub(F.sub(x, F.mul(n, LN2_HIGH)), F.mul(n, LN2_LOW))) }
 }
 
 const expValue = (c: Calculator, x: Vec, finish = scale): Vec => {
   const { F } = c
-  const { n, r } = reduceExp(c, c.hold(F.pmin(F.pmax(x, -104), 89)))
+  const { t, r } = reduceExp(c, c.hold(F.pmin(F.pmax(x, -104), 89)))
   // e^r = 1 + r + r² q(r)
   const q = c.poly('F', r, [0.49999994, 0.166665196, 0.04166824, 0.00836882368, 0.00138232135])
-  return finish(c, F.add(F.add(F.mul(F.mul(r, r), q), r), 1), n)
+  return finish(c, F.add(F.add(F.mul(F.mul(r, r), q), r), 1), t)
 }
 
 export const exp: Inline = (f, x) => f.push(expValue(calculator(f), x))
 
 const expm1Value = (c: Calculator, x: Vec): Vec => {
   const { F } = c
-  const { n, r } = reduceExp(c, c.hold(F.pmin(F.pmax(x, -18), 89)))
+  const { t, r } = reduceExp(c, c.hold(F.pmin(F.pmax(x, -18), 89)))
   const q = c.poly('F', r, [0.5, 0.166666657, 0.0416664779, 0.00833356567, 0.0013933708, 0.000197442845])
   const p = c.hold(F.add(F.mul(F.mul(r, r), q), r))
   // 2^n (p + 1 - 2^-n); below 2^-60 the last term doesn't matter
-  const inverse = exp2Int(c, c.I.neg(c.I.trunc_sat_f32x4_s(F.pmin(n, 60))))
-  return scale(c, F.add(p, F.sub(1, inverse)), n)
+  const bounded = F.pmin(t, ROUND32 + 60)
+  const inverse = c.I.sub(ONE, c.I.shl(bounded, 23))
+  return scale(c, F.add(p, F.sub(1, inverse)), t)
 }
 
 /** -0 stays. */

@@ -1,0 +1,162 @@
+/** Random kernels of the other kinds: contractions, attention, and those in which order counts. */
+import { type DType, isFloat } from '../../src/core/dtype.ts'
+import type { Affine, AttentionGrad, AttentionShape, Cumulative, Dot, Expr, Output, Scatter, Sort, Strided } from '../../src/core/kernel.ts'
+import type { Choices } from './choices.ts'
+import { apply } from './harness.ts'
+import { type ArgSizes, type Drawn, expression, loadOf, outputAccess, type Scope } from './nests.ts'
+
+const extent = (choices: Choices, large: number): number =>
+  choices.oneIn(12) ? choices.below(2) : 1 + choices.below(choices.oneIn(5) ? large : 9)
+
+/** Operands are loads, mostly, or expressions of them; several outputs, with what an epilogue reads. */
+export const dot = (choices: Choices, dtypes: readonly DType[]): Drawn<Dot> & { readonly outputsFrom: number } => {
+  const dtype = choices.pick(['float32', 'int32', ...dtypes.filter(isFloat)] as const)
+  const batch = Array.from({ length: choices.below(3) }, () => extent(choices, 3))
+  const [m, n, k] = [extent(choices, 70), extent(choices, 70), extent(choices, 300)]
+  const args: ArgSizes = { dtypes: [], sizes: [] }
+  const scope = (dims: readonly number[], made: Scope['made']): Scope => ({
+    ...args,
+    choices,
+    dims,
+    innerFrom: dims.length,
+    floats: dtypes.filter(isFloat),
+    made,
+  })
+  const operand = (dims: readonly number[]): Expr => {
+    const over = scope(dims, [])
+    if (!choices.oneIn(3)) return loadOf(over, dtype, false)
+    return expression(over, dtype, { row: false, exact: false, depth: 1 + choices.below(2) })
+  }
+  const [lhs, rhs] = [operand([...batch, m, k]), operand([...batch, k, n])]
+  const dims = [...batch, m, n]
+  const acc: Expr = { kind: 'acc', dtype }
+  const epilogue = scope(dims, [{ expr: acc, exact: !isFloat(dtype), row: false }])
+  const drafts = Array.from({ length: 1 + choices.below(2) }, (_, i) => {
+    const kind = choices.below(3)
+    const expr =
+      kind === 0 && i === 0
+        ? acc
+        : kind === 1
+          ? apply('add', dtype, acc, loadOf(epilogue, dtype, false))
+          : expression(epilogue, dtype, { row: false, exact: false, depth: 1 + choices.below(3) })
+    return { expr, access: outputAccess(choices, dims, dims.length) }
+  })
+  const outputsFrom = args.dtypes.length
+  const outputs = drafts.map(({ expr, access: { strides, offset, size } }, i): Output => {
+    args.dtypes.push(expr.dtype)
+    args.sizes.push(size)
+    return { arg: outputsFrom + i, expr, access: { strides, offset }, rowwise: false }
+  })
+  return {
+    kernel: { kind: 'dot', dtype, batch, m, n, k, lhs, rhs, args: args.dtypes, outputs },
+    sizes: args.sizes,
+    outputsFrom,
+  }
+}
+
+/** [batch, head, time, width] in memory as such or with heads after time, and dims that broadcast where `spread` allows. */
+const strided = (choices: Choices, args: ArgSizes, dtype: DType, dims: readonly number[], spread = false): Strided => {
+  const order = choices.oneIn(2) ? [0, 2, 1, 3] : [0, 1, 2, 3]
+  const strides = [0, 0, 0, 0]
+  const offset = choices.oneIn(4) ? choices.below(5) : 0
+  let stride = 1
+  let size = offset + 1
+  for (const d of order.reverse()) {
+    if (spread && choices.oneIn(2)) continue
+    strides[d] = stride
+    size += Math.max(dims[d]! - 1, 0) * stride
+    stride *= dims[d]! + (!spread && d === 2 && choices.oneIn(6) ? 1 : 0)
+  }
+  args.dtypes.push(dtype)
+  return { arg: args.sizes.push(size) - 1, strides, offset }
+}
+
+/** The forward kernel's args come first, then out and lse, then the gradient's: ct and three outputs. */
+export const attention = (choices: Choices): Drawn<AttentionGrad> => {
+  const args: ArgSizes = { dtypes: [], sizes: [] }
+  const group = 1 + choices.below(3)
+  const kvHeads = 1 + choices.below(2)
+  const [batch, heads] = [1 + choices.below(2), group * kvHeads]
+  const [queries, keys] = [extent(choices, 40), extent(choices, 70)]
+  const [headDim, valueDim] = [1 + choices.below(20), 1 + choices.below(20)]
+  const float = (dims: readonly number[]): Strided => strided(choices, args, 'float32', dims)
+  const scores = [batch, heads, queries, keys]
+  const shape: Omit<AttentionShape, 'args'> = {
+    batch,
+    heads,
+    group,
+    queries,
+    keys,
+    headDim,
+    valueDim,
+    scale: choices.pick([1 / Math.sqrt(headDim), 1, 0.1]),
+    left: choices.oneIn(3) ? choices.below(8) : null,
+    right: choices.oneIn(2) ? choices.pick([0, 0, 3]) : null,
+    query: float([batch, heads, queries, headDim]),
+    key: float([batch, kvHeads, keys, headDim]),
+    value: float([batch, kvHeads, keys, valueDim]),
+    bias: choices.oneIn(3) ? strided(choices, args, 'float32', scores, true) : null,
+    mask: choices.oneIn(3) ? strided(choices, args, 'bool', scores, true) : null,
+    dropout: choices.oneIn(4) ? { arg: args.dtypes.push('uint32') - 1, rate: choices.pick([0.1, 0.5, 0]) } : null,
+  }
+  if (shape.dropout !== null) args.sizes.push(2)
+  const out = float([batch, heads, queries, valueDim])
+  const lse = float([batch, heads, queries, 1])
+  const ct = float([batch, heads, queries, valueDim])
+  const dQuery = float([batch, heads, queries, headDim])
+  const dKey = float([batch, kvHeads, keys, headDim])
+  const dValue = float([batch, kvHeads, keys, valueDim])
+  return {
+    kernel: { kind: 'attentionGrad', ...shape, out, lse, ct, dQuery, dKey, dValue, args: args.dtypes },
+    sizes: args.sizes,
+  }
+}
+
+/** The lines of cumulative and sort; a long line now and then, for the sort that is meant for it. */
+const lines = (choices: Choices) => ({
+  outer: extent(choices, 4),
+  n: choices.oneIn(4) ? choices.below(200) : choices.below(12),
+  inner: choices.oneIn(2) ? 1 + choices.below(11) : 1,
+})
+
+export const cumulative = (choices: Choices, dtypes: readonly DType[]): Drawn<Cumulative> => {
+  const shape = lines(choices)
+  const dtype = choices.pick(dtypes.filter((dtype) => dtype !== 'key'))
+  const op = choices.pick(dtype === 'bool' ? (['max', 'min'] as const) : (['sum', 'prod', 'max', 'min'] as const))
+  const size = shape.outer * shape.n * shape.inner
+  return {
+    kernel: { kind: 'cumulative', op, dtype, ...shape, reverse: choices.oneIn(2), args: [dtype, dtype] },
+    sizes: [size, size],
+  }
+}
+
+export const sort = (choices: Choices, dtypes: readonly DType[]): Drawn<Sort> => {
+  const shape = lines(choices)
+  const operands = Array.from({ length: 1 + choices.below(3) }, () => choices.pick(dtypes.filter((dtype) => dtype !== 'key')))
+  const args = [...operands, ...operands]
+  const size = shape.outer * shape.n * shape.inner
+  return {
+    kernel: { kind: 'sort', ...shape, keys: 1 + choices.below(operands.length), args },
+    sizes: args.map(() => size),
+  }
+}
+
+/** The index buffer is to be drawn from -2 … rows+1. */
+export const scatter = (choices: Choices, dtypes: readonly DType[]): Drawn<Scatter> => {
+  const dtype = choices.pick(dtypes.filter((dtype) => dtype !== 'key'))
+  const combine = choices.pick(dtype === 'bool' ? (['set', 'max', 'min'] as const) : (['set', 'add', 'mul', 'max', 'min'] as const))
+  const [rows, rest, count] = [choices.below(8), choices.oneIn(4) ? choices.below(200) : choices.below(9), choices.below(20)]
+  return {
+    kernel: { kind: 'scatter', combine, dtype, rows, rest, count, args: [dtype, 'int32', dtype, dtype] },
+    sizes: [rows * rest, count, count * rest, rows * rest],
+  }
+}
+
+/** The places an output writes; others keep whatever was there. */
+export const writtenPlaces = ({ strides, offset }: Affine, dims: readonly number[]): Set<number> => {
+  let places = [offset]
+  dims.forEach((n, d) => {
+    places = places.flatMap((at) => Array.from({ length: n }, (_, i) => at + i * strides[d]!))
+  })
+  return new Set(places)
+}
