@@ -20,7 +20,8 @@ const hash = (i, t) => {
   return (h ^ (h >>> 16)) >>> 0
 }
 
-const uniform = (i, t) => Math.fround((Math.fround((hash(i, t) >>> 8) / 2 ** 24) - 0.5) * 0.08) // in [-0.04, 0.04)
+/** In [-0.04, 0.04). */
+export const uniform = (i, t) => Math.fround((Math.fround((hash(i, t) >>> 8) / 2 ** 24) - 0.5) * 0.08)
 
 /**
  * Weights [in, out] for y = x @ w, each leaf `{ shape, data }`, float32. Keys are written sorted: tensors are

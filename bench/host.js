@@ -1,0 +1,31 @@
+// A process for one peer: makes its cases when asked, answers, and times calls. Messages come one at a time.
+const { name, makers } = await import(process.argv[2])
+const made = new Map()
+
+const caseOf = async (title) => {
+  if (!made.has(title)) made.set(title, await makers[title]())
+  return made.get(title)
+}
+
+const commands = {
+  answer: async ({ title }) => {
+    const { answer } = await caseOf(title)
+    const begin = performance.now()
+    const values = Array.from(await answer())
+    return { values, milliseconds: performance.now() - begin }
+  },
+  time: async ({ title, calls }) => {
+    const { call } = await caseOf(title)
+    const milliseconds = []
+    for (let i = 0; i < calls; i++) {
+      const begin = performance.now()
+      const pending = call()
+      if (pending instanceof Promise) await pending
+      milliseconds.push(performance.now() - begin)
+    }
+    return { milliseconds }
+  },
+}
+
+process.on('message', async (message) => process.send(await commands[message.command](message)))
+process.send({ name, node: process.version, resident: process.memoryUsage().rss })

@@ -1,0 +1,68 @@
+// Cotangent's side of every case, with its public API.
+import { readFileSync } from 'node:fs'
+import { init, jit, np, tree, valueAndGrad } from 'cotangent'
+import * as gpt from '../../dist/src/models/gpt.js'
+import * as nn from '../../dist/src/nn/index.js'
+import * as optim from '../../dist/src/optim/index.js'
+import { numbers, rows, trainSteps } from '../cases.js'
+import { adamw, batch, initialParams, learningRate, model } from '../workload.js'
+
+const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'))
+export const name = `cotangent ${version}`
+await init({ device: 'wasm' })
+
+const { B, H, T } = model
+const optimizer = optim.chain(
+  optim.clipByGlobalNorm(adamw.clip),
+  optim.adamw({ lr: 1, ...adamw, weightDecay: adamw.decay, mask: (params) => tree.map((p) => p.ndim > 1, params) }),
+)
+
+const step = (params, state, tokens, targets, lr) => {
+  const [loss, grads] = valueAndGrad((p) => gpt.loss(p, tokens, targets, { heads: H }))(params)
+  const [updates, next] = optimizer.update(grads, state, params, { lr })
+  return [optim.applyUpdates(params, updates), next, loss]
+}
+
+const toArrays = (node) =>
+  Array.isArray(node)
+    ? node.map(toArrays)
+    : node.data
+      ? np.array(node.data, { shape: node.shape })
+      : Object.fromEntries(Object.entries(node).map(([key, child]) => [key, toArrays(child)]))
+
+const train = () => {
+  let params = toArrays(initialParams())
+  let state = optimizer.init(params)
+  let done = 0
+  const jitted = jit(step, { donateArgnums: [0, 1] })
+  const call = () => {
+    const { inputs, targets } = batch(done)
+    const [x, y] = [inputs, targets].map((tokens) => np.array(tokens, { shape: [B, T] }))
+    let loss
+    ;[params, state, loss] = jitted(params, state, x, y, learningRate(done++))
+    return loss.item()
+  }
+  return { call, answer: () => Array.from({ length: trainSteps }, call) }
+}
+
+/** A jitted function of arrays of these shapes. */
+const kernel = (f, ...shapes) => {
+  const jitted = jit(f)
+  const args = shapes.map((shape, t) => np.array(numbers(shape, t), { shape }))
+  return { call: () => jitted(...args).dispose(), answer: () => jitted(...args).toTyped() }
+}
+
+export const makers = {
+  'train step': train,
+  'tiny jitted call, read': () => {
+    const jitted = jit((x) => x.mul(2).add(1))
+    const x = np.array([1, 2, 3])
+    const call = () => jitted(x).toTyped()
+    return { call, answer: call }
+  },
+  'matmul 512': () => kernel(np.matmul, [512, 512], [512, 512]),
+  'matmul 1024': () => kernel(np.matmul, [1024, 1024], [1024, 1024]),
+  'softmax rows': () => kernel(nn.softmax, rows),
+  layerNorm: () => kernel((x, scale) => nn.layerNorm({ scale }, x), rows, [rows[1]]),
+  'element-wise chain': () => kernel((x, y) => np.tanh(x.mul(y).add(0.5)).mul(np.exp(y)).sub(x), rows, rows),
+}
