@@ -16,6 +16,7 @@ export default [
       ...on('no-empty', 'no-empty-pattern', 'no-sparse-arrays', 'no-useless-catch', 'no-useless-rename', 'no-extra-boolean-cast', 'use-isnan'),
       ...on('no-fallthrough', 'no-duplicate-case', 'no-dupe-else-if', 'no-cond-assign', 'no-loss-of-precision', 'no-async-promise-executor'),
       ...on('no-eval', 'no-throw-literal', 'no-useless-computed-key', 'object-shorthand', 'prefer-rest-params', 'prefer-spread'),
+      'no-restricted-imports': ['error', { patterns: [{ regex: '^fp-ts', message: "Import '#fp-ts/…': bundlers drop what isn't used of it." }] }],
       'no-restricted-syntax': [
         'error',
         { selector: 'TSAnyKeyword', message: 'No any: say what it is.' },

@@ -1,6 +1,6 @@
 /** What rules of one family share: refusals, tangents that may be absent, and the common batching. */
-import * as E from 'fp-ts/lib/Either.js'
-import * as O from 'fp-ts/lib/Option.js'
+import * as E from '#fp-ts/Either.js'
+import * as O from '#fp-ts/Option.js'
 import type { NdArray } from '../src/core/array.ts'
 import { type Aval, eqShape } from '../src/core/aval.ts'
 import { add, broadcastInDim, moveAxis, range, reduceSum, reshape } from '../src/core/constructors.ts'

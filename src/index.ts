@@ -1,7 +1,6 @@
 /** Cotangent: transforms of pure functions over immutable arrays. This is the one place that wires rules, methods and device together. */
-import { isLeft, right } from 'fp-ts/lib/Either.js'
+import { isLeft, right } from '#fp-ts/Either.js'
 import { rules } from '../primitives/index.ts'
-import { reference } from '../backends/reference/index.ts'
 import { wasm } from '../backends/wasm/index.ts'
 import { makeTransforms } from '../transforms/algebra.ts'
 import * as autodiff from '../transforms/autodiff.ts'
@@ -19,9 +18,13 @@ import * as numpy from './numpy/index.ts'
 import * as randomModule from './random/index.ts'
 import * as treeModule from './tree.ts'
 
-const devices: Readonly<Record<string, () => Backend>> = { wasm: wasm as () => Backend, reference: reference as () => Backend }
+/** Only the default comes with the entry; the others are loaded when they are chosen. */
+const devices: Readonly<Record<string, () => Backend | Promise<Backend>>> = {
+  wasm: wasm as () => Backend,
+  reference: async () => (await import('../backends/reference/index.ts')).reference() as Backend,
+}
 let device: Backend | null = null
-const backend = (): Backend => (device ??= devices['wasm']!())
+const backend = (): Backend => (device ??= wasm() as Backend)
 
 const transforms = makeTransforms(rules)
 const engine = new Engine(rules, transforms, backend)
@@ -41,9 +44,9 @@ export const init = async (options: { readonly device: string }): Promise<string
   const make = devices[options.device]
   if (make === undefined)
     throw new DeviceError(`init: there is no device ${JSON.stringify(options.device)}: choose ${Object.keys(devices).join(' or ')}`)
-  if (device !== null && device.name !== options.device)
-    throw new DeviceError(`init: arrays already live on ${device.name}: call init before anything else`)
-  device ??= make()
+  const chosen = device ?? (await make())
+  device ??= chosen
+  if (device.name !== options.device) throw new DeviceError(`init: arrays already live on ${device.name}: call init before anything else`)
   return device.name
 }
 

@@ -1,5 +1,5 @@
 /** jvp, batching and transposition of jaxprs: each replays the equations through the primitives' rules into a new trace. */
-import * as O from 'fp-ts/lib/Option.js'
+import * as O from '#fp-ts/Option.js'
 import type { NdArray } from '../src/core/array.ts'
 import { add, full, zerosLike } from '../src/core/constructors.ts'
 import { CotangentError } from '../src/core/errors.ts'

@@ -1,5 +1,5 @@
 /** Differentiation for users: grad, valueAndGrad, jvp, vjp, linearize, linearTranspose, jacobians. Options come last. */
-import * as O from 'fp-ts/lib/Option.js'
+import * as O from '#fp-ts/Option.js'
 import type { NdArray } from '../src/core/array.ts'
 import { eqAval, showAval, sizeOf } from '../src/core/aval.ts'
 import { full, iota, eq, convertElementType, range, reshape, transpose as transposeAxes, zerosLike } from '../src/core/constructors.ts'

@@ -2,7 +2,7 @@
  * The oracle: every program interpreted by plain loops, sums in float64. Buffers of the arena don't share memory
  * here, so a mistake in a memory plan shows as a difference from the other backends.
  */
-import { absurd } from 'fp-ts/lib/function.js'
+import { absurd } from '#fp-ts/function.js'
 import type { Backend, Executable, Storage } from '../../src/core/backend.ts'
 import { byteWidth, type DType, type TypedArray, typedArrayOf } from '../../src/core/dtype.ts'
 import type { Kernel } from '../../src/core/kernel.ts'
@@ -147,7 +147,7 @@ const interpret = (program: Program, allocate: (byteLength: number) => Reference
       run(memory)
       return results
     },
-    source: () => kernelsOf(program.steps).map((kernel) => `interpreted ${kernel.kind}(${kernel.args.join(', ')})`),
+    source: async () => kernelsOf(program.steps).map((kernel) => `interpreted ${kernel.kind}(${kernel.args.join(', ')})`),
   }
 }
 

@@ -22,10 +22,9 @@
  * - `f.fma('f32x4')`: a, b, c -> a·b + c, relaxed (fused where the CPU can) when the module was built with `relaxed`, else mul and add:
  *   the result's last bit depends on the engine. `f.prologue(() => …)` emits at the head of the function, before what was emitted so far.
  * - `m.once(key, make)` makes a shared function on first use. `m.importFunction(name, params, results)` imports from 'm';
- *   imports may come at any time. `f.text()` is a readable listing, made from the bytes only when asked for.
+ *   imports may come at any time. `disassemble.ts` makes a readable listing of a function.
  */
 import { Bytes } from './bytes.ts'
-import { disassemble } from './disassemble.ts'
 import { type Immediate, type Ops, type OpType, opcodes, type Run } from './opcodes.ts'
 
 export type ValType = 'i32' | 'i64' | 'f32' | 'f64' | 'v128'
@@ -42,10 +41,8 @@ export interface Label {
   readonly depth: number
 }
 
-export interface Global {
-  readonly type: ValType
-  readonly index: number
-}
+/** The number of a mutable i32. */
+export type Global = number
 
 /** Pushes one value: an i32 literal, a local, or code. */
 export type Value = number | Local | (() => void)
@@ -100,19 +97,19 @@ export class FunctionBuilder implements FunctionHandle {
   readonly f32 = new opsClasses.f32(this)
   readonly f64 = new opsClasses.f64(this)
   readonly v128 = new opsClasses.v128(this)
-  readonly i8x16 = new opsClasses.i8x16(this)
-  readonly i16x8 = new opsClasses.i16x8(this)
   readonly i32x4 = new opsClasses.i32x4(this)
   readonly i64x2 = new opsClasses.i64x2(this)
   readonly f32x4 = new opsClasses.f32x4(this)
   readonly f64x2 = new opsClasses.f64x2(this)
-  private readonly locals: ValType[] = []
-  private readonly head = new Bytes()
-  private readonly body = new Bytes()
+  /** Types of what follows the parameters. */
+  readonly locals: ValType[] = []
+  readonly head = new Bytes()
+  readonly body = new Bytes()
   private code = this.body
   private depth = 0
   private readonly constants = new Map<string, Local>()
-  private readonly calls: { readonly code: Bytes; readonly at: number; readonly callee: FunctionHandle }[] = []
+  /** Where an index is to be filled in. */
+  readonly calls: { readonly code: Bytes; readonly at: number; readonly callee: FunctionHandle }[] = []
 
   constructor(module: ModuleBuilder, name: string, order: number, type: number, params: readonly ValType[]) {
     this.module = module
@@ -168,11 +165,11 @@ export class FunctionBuilder implements FunctionHandle {
   }
   getGlobal(global: Global): void {
     this.code.u8(0x23)
-    this.code.u32(global.index)
+    this.code.u32(global)
   }
   setGlobal(global: Global): void {
     this.code.u8(0x24)
-    this.code.u32(global.index)
+    this.code.u32(global)
   }
 
   const(type: 'i32' | 'i64' | 'f32' | 'f64', value: number): void {
@@ -308,9 +305,6 @@ export class FunctionBuilder implements FunctionHandle {
   select(): void {
     this.code.u8(0x1b)
   }
-  unreachable(): void {
-    this.code.u8(0x00)
-  }
   /** to, from, bytes -> */
   memoryCopy(): void {
     for (const byte of [0xfc, 10, 0, 0]) this.code.u8(byte)
@@ -398,17 +392,6 @@ export class FunctionBuilder implements FunctionHandle {
     out.append(this.body)
     out.u8(0x0b)
   }
-
-  /** A readable listing. */
-  text(): string {
-    const callees = new Map(this.calls.map(({ code, at, callee }) => [code === this.head ? at : at + this.head.length, callee.name]))
-    const signature = this.params.map(({ type, index }) => `(param $${index} ${type})`).join(' ')
-    const locals = this.locals.map((type, i) => `(local $${i + this.params.length} ${type})`).join(' ')
-    const code = new Bytes()
-    code.append(this.head)
-    code.append(this.body)
-    return [`(func $${this.name} ${signature}`, ...(locals ? [`  ${locals}`] : []), disassemble(code.view(), callees), ')'].join('\n')
-  }
 }
 
 export interface ModuleOptions {
@@ -424,12 +407,9 @@ export class ModuleBuilder {
   readonly functions: FunctionBuilder[] = []
   private readonly types: { readonly key: string; readonly params: readonly ValType[]; readonly results: readonly ValType[] }[] = []
   private readonly imports: FunctionHandle[] = []
-  private readonly globals: { readonly type: ValType; readonly initial: number }[] = []
-  private readonly exports: { readonly name: string; readonly kind: number; readonly of: FunctionHandle | Global }[] = []
-  private readonly segments: { readonly offset: number; readonly bytes: Uint8Array }[] = []
+  private readonly exports: { readonly name: string; readonly of: FunctionHandle }[] = []
   private readonly shareds = new Map<string, FunctionHandle>()
   private scratchBytes = 0
-  private scratchGlobal: Global | undefined
 
   constructor({ shared = false, relaxed = false }: ModuleOptions = {}) {
     this.shared = shared
@@ -466,22 +446,13 @@ export class ModuleBuilder {
     return made
   }
 
-  /** A mutable global. */
-  global(type: ValType, initial = 0): Global {
-    return { type, index: this.globals.push({ type, initial }) - 1 }
-  }
-
   /**
    * Asks for `bytes` of scratch memory, 16-byte aligned, the same block for every kernel of the program (kernels run one after another); the
    * global holds its address. Contents don't survive the kernel's call.
    */
   scratch(bytes: number): Global {
     this.scratchBytes = Math.max(this.scratchBytes, bytes)
-    if (this.scratchGlobal === undefined) {
-      this.scratchGlobal = this.global('i32')
-      this.export('scratch', this.scratchGlobal)
-    }
-    return this.scratchGlobal
+    return 0
   }
 
   /** What all kernels asked for, at most. */
@@ -489,13 +460,8 @@ export class ModuleBuilder {
     return this.scratchBytes
   }
 
-  /** Bytes copied to a fixed address at instantiation. */
-  data(offset: number, bytes: Uint8Array): void {
-    this.segments.push({ offset, bytes })
-  }
-
-  export(name: string, of: FunctionHandle | Global): void {
-    this.exports.push({ name, kind: 'order' in of ? 0 : 3, of })
+  export(name: string, of: FunctionHandle): void {
+    this.exports.push({ name, of })
   }
 
   functionIndex(handle: FunctionHandle): number {
@@ -533,39 +499,15 @@ export class ModuleBuilder {
       if (this.shared) to.u32(65536)
     })
     section(3, this.functions, (f, to) => to.u32(f.type))
-    section(6, this.globals, ({ type, initial }, to) => {
-      to.u8(valCode[type])
-      to.u8(1)
-      if (type === 'v128') throw new TypeError('no v128 globals')
-      writeConstant(type, initial, to)
-    })
-    section(7, this.exports, ({ name, kind, of }, to) => {
+    section(6, [this.scratchBytes], (_, to) => to.bytes(Uint8Array.of(valCode.i32, 1, 0x41, 0, 0x0b)))
+    section(7, this.exports, ({ name, of }, to) => {
       to.name(name)
-      to.u8(kind)
-      to.u32('order' in of ? this.functionIndex(of) : of.index)
+      to.u8(0)
+      to.u32(this.functionIndex(of))
     })
     section(10, this.functions, (f, to) => f.encode(to))
-    section(11, this.segments, ({ offset, bytes }, to) => {
-      to.u8(0)
-      writeConstant('i32', offset, to)
-      to.u32(bytes.length)
-      to.bytes(bytes)
-    })
     return out.view().slice()
   }
-
-  /** A listing of every function. */
-  text(): string[] {
-    return this.functions.map((f) => f.text())
-  }
-}
-
-const writeConstant = (type: 'i32' | 'i64' | 'f32' | 'f64', value: number, to: Bytes): void => {
-  to.u8({ i32: 0x41, i64: 0x42, f32: 0x43, f64: 0x44 }[type])
-  if (type === 'i32') to.s32(value)
-  else if (type === 'i64') to.s64(BigInt(value))
-  else to[type](value)
-  to.u8(0x0b)
 }
 
 let relaxedSimdKnown: boolean | undefined

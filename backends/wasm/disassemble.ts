@@ -2,6 +2,8 @@
  * Code bytes back to a listing in the manner of WAT: what `explain` shows. Nothing is recorded while code is emitted,
  * so that a program nobody looks at pays nothing.
  */
+import type { FunctionBuilder } from './assembler.ts'
+import { Bytes } from './bytes.ts'
 import { type Immediate, opcodes, type Run } from './opcodes.ts'
 
 interface Instruction {
@@ -52,8 +54,19 @@ const table = (): ReadonlyMap<number, Instruction> => {
 
 let known: ReadonlyMap<number, Instruction> | undefined
 
+/** A function as text, once its module is finished. */
+export const listing = ({ name, params, locals, head, body, calls }: FunctionBuilder): string => {
+  const callees = new Map(calls.map(({ code, at, callee }) => [code === head ? at : at + head.length, callee.name]))
+  const signature = params.map(({ type, index }) => `(param $${index} ${type})`).join(' ')
+  const declared = locals.map((type, i) => `(local $${i + params.length} ${type})`).join(' ')
+  const code = new Bytes()
+  code.append(head)
+  code.append(body)
+  return [`(func $${name} ${signature}`, ...(declared ? [`  ${declared}`] : []), disassemble(code.view(), callees), ')'].join('\n')
+}
+
 /** `callees` names the function called at each call's index byte. */
-export const disassemble = (bytes: Uint8Array, callees: ReadonlyMap<number, string>): string => {
+const disassemble = (bytes: Uint8Array, callees: ReadonlyMap<number, string>): string => {
   known ??= table()
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
   let at = 0

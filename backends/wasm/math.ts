@@ -118,12 +118,12 @@ const [HALF_PI_1, HALF_PI_2, HALF_PI_3] = ((): readonly [number, number, number]
   return [first, second, Math.PI / 2 - first - second + 6.123233995736766e-17]
 })()
 /** Adding it to a float64 leaves the nearest integer in the low bits. */
-export const ROUND64 = 1.5 * 2 ** 52
+const ROUND64 = 1.5 * 2 ** 52
 /** Beyond this the engine's own Math functions are asked, lane by lane. */
 const REDUCIBLE = 1.6e9
 
 /** x = n π/2 + r for two float64 lanes: t's low words hold n. */
-export const reduceTrig = (c: Calculator, x: Vec): { readonly t: Local; readonly r: Local } => {
+const reduceTrig = (c: Calculator, x: Vec): { readonly t: Local; readonly r: Local } => {
   const { D } = c
   const x2 = c.hold(x)
   const t = c.hold(D.add(D.mul(x2, 2 / Math.PI), ROUND64))
@@ -188,7 +188,7 @@ export const orLanewise = (f: FunctionBuilder, name: string, x: Local, y: Local)
 }
 
 /** -0 gives -0. */
-export const keepZero = ({ F, B }: Calculator, x: Local, y: Vec): Vec => B.or(y, B.and(x, F.eq(x, 0)))
+const keepZero = ({ F, B }: Calculator, x: Local, y: Vec): Vec => B.or(y, B.and(x, F.eq(x, 0)))
 
 const sinOrCos =
   (name: 'sin' | 'cos', shift: number): Inline =>

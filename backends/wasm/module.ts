@@ -37,7 +37,7 @@ export interface CompiledModule {
   readonly bytes: Uint8Array<ArrayBuffer>
   /** Bytes of arena it needs, kernels' scratch memory included. */
   readonly arenaBytes: number
-  readonly text: () => readonly string[]
+  readonly text: () => Promise<readonly string[]>
 }
 
 /** `run(table, arena)`: the table holds the address of each input, then of each output placed as one. */
@@ -116,7 +116,14 @@ export const compileModule = (program: Program, options: ModuleOptions): Compile
       run.i32.add()
       run.setGlobal(module.scratch(0))
     })
-  return { bytes: module.finish(), arenaBytes: base + module.scratchSize, text: () => module.text() }
+  return {
+    bytes: module.finish(),
+    arenaBytes: base + module.scratchSize,
+    text: async () => {
+      const { listing } = await import('./disassemble.ts')
+      return module.functions.map(listing)
+    },
+  }
 }
 
 const address = (run: FunctionBuilder, program: Program, buffer: number, table: Local, arena: Local): void => {

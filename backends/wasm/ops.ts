@@ -9,7 +9,6 @@ import type { FunctionBuilder, FunctionHandle, Local, ModuleBuilder } from './as
 import { intDiv, intPow, nextafter, threefry } from './integer.ts'
 import * as inline from './math.ts'
 import { calculator, type Vec } from './vec.ts'
-import { isWide, wideFunction } from './wide.ts'
 
 /** What holds a value of a dtype. */
 export const registerOf = (dtype: DType): 'v128' | 'f64' | 'i64' => (dtype === 'float64' ? 'f64' : dtype === 'key' ? 'i64' : 'v128')
@@ -29,9 +28,12 @@ const inlined = {
 } satisfies { readonly [K in ScalarOp]?: inline.Inline }
 const isInlined = (op: string): op is keyof typeof inlined => Object.hasOwn(inlined, op)
 
+/** Too rare for a vector form: the engine's own function, a lane at a time. */
+const byLane: ReadonlySet<string> = new Set('tan asin acos atan sinh cosh asinh acosh atanh atan2 pow rem'.split(' '))
+
 /** Worth evaluating once rather than twice. */
 export const isExpensive = (op: ScalarOp): boolean =>
-  (isInlined(op) && op !== 'rsqrt') || isWide(op) || op === 'threefry0' || op === 'threefry1'
+  (isInlined(op) && op !== 'rsqrt') || byLane.has(op) || op === 'threefry0' || op === 'threefry1'
 
 const uses = new WeakMap<FunctionBuilder, Map<string, number>>()
 
@@ -118,10 +120,7 @@ const emitSingle = (f: FunctionBuilder, op: ScalarOp, args: readonly Local[]): v
   const { F, B } = c
   const [x, y] = [args[0] as Local, args[1] as Local]
   if (isInlined(op)) return emitInlined(f, op, x)
-  if (isWide(op)) {
-    for (const arg of args) f.get(arg)
-    return f.call(wideFunction(f.module, op))
-  }
+  if (byLane.has(op)) return inline.lanewise(f, op, ...args)
   const value = (): Vec => {
     switch (op) {
       case 'neg':
