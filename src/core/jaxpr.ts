@@ -17,6 +17,7 @@ export type Atom = Var | Lit
 
 /** `ordered` equations keep their order and are never removed; `debug` ones are never removed. */
 export type Effect = 'ordered' | 'debug'
+export const isEffect = (name: string): name is Effect => name === 'ordered' || name === 'debug'
 
 export interface Eqn {
   readonly op: Op
