@@ -1,5 +1,5 @@
 /** Printing, parsing and checking jaxprs: by hand here; on generated programs in test/laws. */
-import { isLeft, right } from 'fp-ts/lib/Either.js'
+import { isLeft, right } from '#fp-ts/Either.js'
 import { describe, expect, test } from 'vitest'
 import { rules } from '../../primitives/index.ts'
 import { aval } from '../../src/core/aval.ts'
