@@ -60,6 +60,37 @@ export const flatten = (tree: unknown): readonly [leaves: unknown[], def: TreeDe
   return [leaves, def]
 }
 
+/** Appends the leaves of `tree` to `out` where its structure is `def` and its leaves are arrays, numbers or booleans; false where not. */
+export const flattenLike = (def: TreeDef, tree: unknown, out: unknown[]): boolean => {
+  switch (def.kind) {
+    case 'leaf':
+      out.push(tree)
+      return tree instanceof NdArray || typeof tree === 'number' || typeof tree === 'boolean'
+    case 'none':
+      return tree === def.value
+    case 'list':
+      if (!Array.isArray(tree)) return false
+      return childrenLike(def.children, tree, out)
+    case 'dict': {
+      const { keys, children } = def
+      if (!isDict(tree) || Object.keys(tree).length !== keys.length) return false
+      for (let i = 0; i < keys.length; i++)
+        if (!Object.hasOwn(tree, keys[i]!) || !flattenLike(children[i]!, tree[keys[i]!], out)) return false
+      return true
+    }
+    case 'node': {
+      if (typeof tree !== 'object' || tree === null || registered.get(tree.constructor) !== def.type) return false
+      const [children, aux] = def.type.flatten(tree as never)
+      return aux === def.aux && childrenLike(def.children, children, out)
+    }
+  }
+}
+const childrenLike = (defs: readonly TreeDef[], children: readonly unknown[], out: unknown[]): boolean => {
+  if (children.length !== defs.length) return false
+  for (let i = 0; i < defs.length; i++) if (!flattenLike(defs[i]!, children[i], out)) return false
+  return true
+}
+
 export const unflatten = (def: TreeDef, leaves: readonly unknown[]): unknown => {
   let next = 0
   const build = (d: TreeDef): unknown => {
@@ -70,8 +101,17 @@ export const unflatten = (def: TreeDef, leaves: readonly unknown[]): unknown => 
         return d.value
       case 'list':
         return d.children.map(build)
-      case 'dict':
-        return Object.fromEntries(d.keys.map((k, i) => [k, build(d.children[i]!)]))
+      case 'dict': {
+        const { keys, children } = d
+        const dict: Record<string, unknown> = {}
+        for (let i = 0; i < keys.length; i++) {
+          const value = build(children[i]!)
+          if (keys[i] === '__proto__')
+            Object.defineProperty(dict, '__proto__', { value, enumerable: true, configurable: true, writable: true })
+          else dict[keys[i]!] = value
+        }
+        return dict
+      }
       case 'node':
         return d.type.unflatten(d.aux, d.children.map(build))
     }

@@ -1,7 +1,7 @@
 /** Jaxprs to results: lowered, compiled and kept, keyed on the exact text of the program. */
 import { ConcreteArray } from '../src/core/array.ts'
-import type { Backend, Executable } from '../src/core/backend.ts'
-import { DTypeError } from '../src/core/errors.ts'
+import type { Backend, Executable, Storage } from '../src/core/backend.ts'
+import { DeletedArrayError, DTypeError } from '../src/core/errors.ts'
 import type { Node } from '../src/core/graph.ts'
 import type { Jaxpr } from '../src/core/jaxpr.ts'
 import { printJaxpr } from '../src/core/print.ts'
@@ -18,6 +18,8 @@ export interface Compiled {
   readonly program: Program
   readonly executable: Executable
   readonly donated: ReadonlySet<number>
+  /** The donated inputs whose memory became a result's; that of the others is free after the run. */
+  readonly taken: ReadonlySet<number>
   readonly backend: Backend
 }
 
@@ -57,25 +59,52 @@ export class Engine {
         throw new DTypeError(`the device ${backend.name} can't hold ${showAval(v.aval)}: it holds ${backend.dtypes.join(', ')}`)
     counters.compiled++
     const lowered = this.lower(jaxpr, donated)
-    const compiled: Compiled = { ...lowered, donated, backend, executable: backend.compile(lowered.program) }
+    const compiled: Compiled = {
+      ...lowered,
+      donated,
+      taken: takenInputs(lowered.program),
+      backend,
+      executable: backend.compile(lowered.program),
+    }
     if (this.#cache.size >= CACHED_PROGRAMS) this.#cache.delete(this.#cache.keys().next().value!)
     this.#cache.set(key, compiled)
     return compiled
   }
 
   run(compiled: Compiled, args: readonly ConcreteArray[]): ConcreteArray[] {
-    const storages = args.map((x) => x.storage())
-    const results = compiled.executable.run(storages)
-    for (const i of compiled.donated) {
+    const { jaxpr, donated, taken, executable, backend } = compiled
+    if (donated.size > 0) refuseAliases(args, donated)
+    const storages = new Array<Storage>(args.length)
+    for (let i = 0; i < args.length; i++) storages[i] = args[i]!.storage()
+    const results = executable.run(storages)
+    for (const i of donated) {
       args[i]!.donate()
-      if (!results.includes(storages[i]!)) storages[i]!.free()
+      if (!taken.has(i)) storages[i]!.free()
     }
-    return results.map((storage, i) => new ConcreteArray(compiled.jaxpr.outs[i]!.aval, storage, compiled.backend))
+    const outs = new Array<ConcreteArray>(results.length)
+    for (let i = 0; i < results.length; i++) outs[i] = new ConcreteArray(jaxpr.outs[i]!.aval, results[i]!, backend)
+    return outs
   }
 
   execute(jaxpr: Jaxpr, args: readonly ConcreteArray[]): ConcreteArray[] {
     return this.run(this.compile(jaxpr), args)
   }
+}
+
+const takenInputs = ({ buffers, outputs }: Program): ReadonlySet<number> =>
+  new Set(outputs.map((id) => buffers[id]!.place).flatMap((place) => (place.kind === 'input' ? [place.index] : [])))
+
+const aliased = (x: ConcreteArray): DeletedArrayError =>
+  new DeletedArrayError(`${showAval(x.aval)} is donated and is another argument of the same call too: pass a copy, or drop donateArgnums`)
+
+/** An array whose memory a call may overwrite can't be another argument of it as well. */
+const refuseAliases = (args: readonly ConcreteArray[], donated: ReadonlySet<number>): void => {
+  const given = new Set<ConcreteArray>()
+  for (let i = 0; i < args.length; i++) {
+    const x = args[i]!
+    if (donated.has(i) && given.size === given.add(x).size) throw aliased(x)
+  }
+  for (let i = 0; i < args.length; i++) if (!donated.has(i) && given.has(args[i]!)) throw aliased(args[i]!)
 }
 
 const pick = ({ shape, dtype }: { readonly shape: readonly number[]; readonly dtype: Node['dtype'] }): Pick<Node, 'shape' | 'dtype'> => ({

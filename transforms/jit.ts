@@ -1,13 +1,13 @@
 /** jit: traced once for each structure and avals of its arguments, compiled once, then called. */
 import type { ConcreteArray, NdArray } from '../src/core/array.ts'
-import { type Aval, showAval } from '../src/core/aval.ts'
 import { ShapeError } from '../src/core/errors.ts'
 import type { Jaxpr } from '../src/core/jaxpr.ts'
 import { printJaxpr } from '../src/core/print.ts'
 import { bind, trace, Tracer, tracing } from '../src/core/trace.ts'
-import { showDef, type TreeDef, unflatten } from '../src/tree.ts'
+import { leaves as treeLeaves, type TreeDef, unflatten } from '../src/tree.ts'
 import { type Compiled, counters } from './engine.ts'
-import { flatFunction, flattenArrays, nameOf } from './leaves.ts'
+import { Entries, type Signature } from './entries.ts'
+import { avalOf, flatFunction, flattenArrays, flattenLeaves, nameOf, toArrays } from './leaves.ts'
 import { commonSubexpressions, deadCode } from './passes.ts'
 import { system } from './system.ts'
 
@@ -18,7 +18,7 @@ export interface JitOptions {
   readonly donateArgnums?: readonly number[]
 }
 
-interface Entry {
+interface Entry extends Signature {
   readonly jaxpr: Jaxpr
   readonly captures: readonly NdArray[]
   readonly out: TreeDef
@@ -26,74 +26,67 @@ interface Entry {
   compiled: Compiled | null
 }
 
-const MAX_ENTRIES = 1024
-const identities = new WeakMap<object, number>()
-let identity = 0
-const staticKey = (x: unknown): string => {
-  if ((typeof x !== 'object' && typeof x !== 'function') || x === null) return `${typeof x}:${String(x)}`
-  let id = identities.get(x)
-  if (id === undefined) identities.set(x, (id = identity++))
-  return `#${id}`
-}
-
-const keyOf = (a: Aval): string => showAval(a) + (a.weak ? '*' : '')
+const NONE: readonly unknown[] = []
 
 /** A function that runs as one compiled program. Pure functions of arrays only: side effects happen when it is traced. */
 export const jit = <A extends readonly unknown[], R>(f: (...args: A) => R, options: JitOptions = {}): ((...args: A) => R) => {
-  const entries = new Map<string, Entry>()
+  const entries = new Entries<Entry>()
   const name = nameOf(f)
   const what = `jit(${name})`
-  const isStatic = (i: number): boolean => options.staticArgnums?.includes(i) === true
+  const { staticArgnums = [], donateArgnums = [] } = options
+  const marked = [...staticArgnums, ...donateArgnums]
+  const isStatic = (i: number): boolean => staticArgnums.includes(i)
+
   const jitted = (...args: A): R => {
-    for (const n of [...(options.staticArgnums ?? []), ...(options.donateArgnums ?? [])])
-      if (!(n >= 0 && n < args.length))
-        throw new ShapeError(`${what}: argument ${n} is static or donated, but the call has ${args.length} arguments`)
-    const dynamic = options.staticArgnums === undefined ? args : args.filter((_, i) => !isStatic(i))
-    const { leaves, def } = flattenArrays(dynamic, what)
-    const statics = options.staticArgnums?.map((i) => staticKey(args[i])).join() ?? ''
-    let key = `${showDef(def)}|${statics}`
-    for (const x of leaves) key += `|${keyOf(x.aval)}`
-    let entry = entries.get(key)
-    if (entry === undefined) {
-      entry = make(args, leaves, def)
-      if (!entry.captures.some((x) => x instanceof Tracer)) {
-        if (entries.size >= MAX_ENTRIES) entries.delete(entries.keys().next().value!)
-        entries.set(key, entry)
-      }
-    }
-    return call(entry, leaves)
+    for (let i = 0; i < marked.length; i++)
+      if (!(marked[i]! >= 0 && marked[i]! < args.length))
+        throw new ShapeError(`${what}: argument ${marked[i]} is static or donated, but the call has ${args.length} arguments`)
+    const dynamic = staticArgnums.length === 0 ? args : args.filter((_, i) => !isStatic(i))
+    const statics = staticArgnums.length === 0 ? NONE : staticArgnums.map((i) => args[i])
+    const leaves: unknown[] = []
+    const again = entries.again(dynamic, statics, leaves)
+    return again === null ? callOther(args, dynamic, statics) : call(again, leaves)
   }
 
-  const make = (args: A, leaves: readonly NdArray[], def: TreeDef): Entry => {
+  /** A call unlike the last: like an earlier one, or traced now. An entry that captured a tracer of an outer trace isn't kept. */
+  const callOther = (args: A, dynamic: readonly unknown[], statics: readonly unknown[]): R => {
+    const [leaves, def] = flattenLeaves(dynamic, what)
+    const found = entries.find(def, leaves, statics)
+    if (found !== null) return call(found, leaves)
+    const made = make(args, leaves, def, statics)
+    if (!made.captures.some((x) => x instanceof Tracer)) entries.add(made, leaves)
+    return call(made, leaves)
+  }
+
+  const make = (args: A, leaves: readonly unknown[], def: TreeDef, statics: readonly unknown[]): Entry => {
     counters.traced++
     const whole = (...dynamic: unknown[]): R => {
       let next = 0
       return f(...(args.map((a, i) => (isStatic(i) ? a : dynamic[next++])) as unknown as A))
     }
     const flat = flatFunction(whole as (...args: never[]) => unknown, def, what)
-    const { jaxpr, captures } = trace(
-      leaves.map((x) => x.aval),
-      flat.call,
-      what,
-      { kind: 'jit' },
-    )
+    const avals = leaves.map(avalOf)
+    const { jaxpr, captures } = trace(avals, flat.call, what, { kind: 'jit' })
     const donated = new Set<number>()
     let at = captures.length
     args.forEach((arg, i) => {
       if (isStatic(i)) return
-      const count = flattenArrays(arg, what).leaves.length
-      if (options.donateArgnums?.includes(i) === true) for (let k = 0; k < count; k++) donated.add(at + k)
+      const count = treeLeaves(arg).length
+      if (donateArgnums.includes(i)) for (let k = 0; k < count; k++) donated.add(at + k)
       at += count
     })
-    return { jaxpr: deadCode(commonSubexpressions(jaxpr)), captures, out: flat.out(), donated, compiled: null }
+    return { def, avals, statics, jaxpr: deadCode(commonSubexpressions(jaxpr)), captures, out: flat.out(), donated, compiled: null }
   }
 
-  const call = (entry: Entry, leaves: readonly NdArray[]): R => {
-    const args = entry.captures.length === 0 ? leaves : [...entry.captures, ...leaves]
+  const call = (entry: Entry, leaves: unknown[]): R => {
+    const numbers = toArrays(leaves)
+    const args = (entry.captures.length === 0 ? leaves : [...entry.captures, ...leaves]) as readonly NdArray[]
     if (tracing()) return unflatten(entry.out, bind('jit', { jaxpr: entry.jaxpr, name }, args)) as R
     const { engine } = system()
     entry.compiled ??= engine.compile(entry.jaxpr, entry.donated)
-    return unflatten(entry.out, engine.run(entry.compiled, args as readonly ConcreteArray[])) as R
+    const outs = engine.run(entry.compiled, args as readonly ConcreteArray[])
+    for (const x of numbers) x.dispose() // made for this call, and nobody else's
+    return unflatten(entry.out, outs) as R
   }
   return Object.defineProperty(jitted, 'name', { value: name })
 }

@@ -1,21 +1,21 @@
 /** Between users' trees and flat lists of arrays: what every transform does at its edges. */
 import { NdArray } from '../src/core/array.ts'
-import { aval } from '../src/core/aval.ts'
+import { type Aval, aval } from '../src/core/aval.ts'
 import { TracerError, TreeError } from '../src/core/errors.ts'
 import { userScalar } from '../src/core/trace.ts'
 import { flatten, paths, type TreeDef, unflatten } from '../src/tree.ts'
 
-/** A number is a weak float32 scalar, a boolean a bool one. */
-export const leafArray = (leaf: unknown, what: string, path: string): NdArray => {
-  if (leaf instanceof NdArray) return leaf
-  if (typeof leaf === 'number') return userScalar(leaf, aval([], 'float32', true))
-  if (typeof leaf === 'boolean') return userScalar(leaf ? 1 : 0, aval([], 'bool'))
-  if (leaf instanceof Promise)
-    throw new TracerError(`${what} got a promise${path}: a transformed function must return arrays, not a promise; await outside it`)
-  throw new TreeError(
-    `${what} got ${describe(leaf)}${path}: leaves must be arrays, numbers or booleans (mark other arguments with staticArgnums)`,
-  )
-}
+const NUMBER = aval([], 'float32', true)
+const BOOLEAN = aval([], 'bool')
+/** What a leaf is once it is an array: a number is a weak float32 scalar, a boolean a bool one. */
+export const avalOf = (leaf: unknown): Aval => (leaf instanceof NdArray ? leaf.aval : typeof leaf === 'number' ? NUMBER : BOOLEAN)
+
+const refused = (leaf: unknown, what: string, path: string): Error =>
+  leaf instanceof Promise
+    ? new TracerError(`${what} got a promise${path}: a transformed function must return arrays, not a promise; await outside it`)
+    : new TreeError(
+        `${what} got ${describe(leaf)}${path}: leaves must be arrays, numbers or booleans (mark other arguments with staticArgnums)`,
+      )
 
 const describe = (x: unknown): string =>
   typeof x === 'function'
@@ -29,13 +29,35 @@ export interface Flat {
   readonly def: TreeDef
 }
 
-export const flattenArrays = (tree: unknown, what: string): Flat => {
-  const [leaves, def] = flatten(tree)
-  for (let i = 0; i < leaves.length; i++) {
-    if (leaves[i] instanceof NdArray) continue
+/** Leaves and structure; a leaf that is no array, number or boolean is refused, with its path. */
+export const flattenLeaves = (tree: unknown, what: string): readonly [leaves: unknown[], def: TreeDef] => {
+  const flat = flatten(tree)
+  flat[0].forEach((leaf, i) => {
+    if (leaf instanceof NdArray || typeof leaf === 'number' || typeof leaf === 'boolean') return
     const at = paths(tree)[i]!
-    leaves[i] = leafArray(leaves[i], what, at === '' ? '' : ` at ${at}`)
+    throw refused(leaf, what, at === '' ? '' : ` at ${at}`)
+  })
+  return flat
+}
+
+/** Numbers and booleans among the leaves become scalars, in place; those are returned. */
+export const toArrays = (leaves: unknown[]): readonly NdArray[] => {
+  let made: NdArray[] = NONE
+  for (let i = 0; i < leaves.length; i++) {
+    const leaf = leaves[i]
+    if (leaf instanceof NdArray) continue
+    const x = typeof leaf === 'number' ? userScalar(leaf, NUMBER) : userScalar(leaf === true ? 1 : 0, BOOLEAN)
+    if (made === NONE) made = []
+    made.push(x)
+    leaves[i] = x
   }
+  return made
+}
+const NONE: NdArray[] = []
+
+export const flattenArrays = (tree: unknown, what: string): Flat => {
+  const [leaves, def] = flattenLeaves(tree, what)
+  toArrays(leaves)
   return { leaves: leaves as NdArray[], def }
 }
 
