@@ -32,7 +32,9 @@ export class Engine {
   readonly #transforms: Transforms
   readonly #backend: () => Backend
   readonly #cache = new Map<string, Compiled>()
-  constructor(table: RuleTable, transforms: Transforms, backend: () => Backend) {
+  readonly #limit: number
+  constructor(table: RuleTable, transforms: Transforms, backend: () => Backend, cachedPrograms = CACHED_PROGRAMS) {
+    this.#limit = cachedPrograms
     this.#table = table
     this.#transforms = transforms
     this.#backend = backend
@@ -53,7 +55,11 @@ export class Engine {
     const backend = this.#backend()
     const key = `${backend.name} ${[...donated].join(',')} ${printJaxpr(jaxpr)}`
     const hit = this.#cache.get(key)
-    if (hit !== undefined) return hit
+    if (hit !== undefined) {
+      this.#cache.delete(key) // to the end: the one used longest ago goes first
+      this.#cache.set(key, hit)
+      return hit
+    }
     for (const v of [...jaxpr.inputs, ...jaxpr.eqns.flatMap((eqn) => eqn.outs)])
       if (!backend.dtypes.includes(v.aval.dtype) && v.aval.dtype !== 'key')
         throw new DTypeError(`the device ${backend.name} can't hold ${showAval(v.aval)}: it holds ${backend.dtypes.join(', ')}`)
@@ -66,7 +72,7 @@ export class Engine {
       backend,
       executable: backend.compile(lowered.program),
     }
-    if (this.#cache.size >= CACHED_PROGRAMS) this.#cache.delete(this.#cache.keys().next().value!)
+    if (this.#cache.size >= this.#limit) this.#cache.delete(this.#cache.keys().next().value!)
     this.#cache.set(key, compiled)
     return compiled
   }

@@ -1,6 +1,6 @@
 /** What a jitted function has traced, found by what its calls are told apart by. A hash finds the bucket; equality decides. */
 import { type Aval, eqAval } from '../src/core/aval.ts'
-import { difference, flattenLike, type TreeDef } from '../src/tree.ts'
+import { flattenLike, type TreeDef } from '../src/tree.ts'
 import { avalOf } from './leaves.ts'
 
 /** The structure of the traced arguments, the aval of each leaf, and the static arguments' values (objects by identity). */
@@ -28,10 +28,9 @@ export class Entries<E extends Signature> {
     return eqAvals(last.avals, leaves) && eqStatics(last.statics, statics) ? last : null
   }
 
-  find(def: TreeDef, leaves: readonly unknown[], statics: readonly unknown[]): E | null {
+  find(args: readonly unknown[], leaves: readonly unknown[], statics: readonly unknown[]): E | null {
     for (const entry of this.#buckets.get(hash(leaves, statics)) ?? [])
-      if (eqAvals(entry.avals, leaves) && eqStatics(entry.statics, statics) && difference(def, entry.def) === null)
-        return (this.#last = entry)
+      if (eqAvals(entry.avals, leaves) && eqStatics(entry.statics, statics) && flattenLike(entry.def, args, [])) return (this.#last = entry)
     return null
   }
 

@@ -51,7 +51,7 @@ export const jit = <A extends readonly unknown[], R>(f: (...args: A) => R, optio
   /** A call unlike the last: like an earlier one, or traced now. An entry that captured a tracer of an outer trace isn't kept. */
   const callOther = (args: A, dynamic: readonly unknown[], statics: readonly unknown[]): R => {
     const [leaves, def] = flattenLeaves(dynamic, what)
-    const found = entries.find(def, leaves, statics)
+    const found = entries.find(dynamic, leaves, statics)
     if (found !== null) return call(found, leaves)
     const made = make(args, leaves, def, statics)
     if (!made.captures.some((x) => x instanceof Tracer)) entries.add(made, leaves)
