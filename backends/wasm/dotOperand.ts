@@ -4,7 +4,7 @@
  */
 import type { Dot, Expr } from '../../src/core/kernel.ts'
 import type { Local } from './assembler.ts'
-import type { Integers } from './dotIndex.ts'
+import type { Integers } from './integers.ts'
 import { emitPack } from './dotPack.ts'
 import { bareLoad, type Operand } from './dotPlan.ts'
 import { blockAccess, emitSweep } from './dotSweep.ts'

@@ -2,7 +2,7 @@
 import type { DType } from '../../src/core/dtype.ts'
 import type { Affine, Dot, Expr } from '../../src/core/kernel.ts'
 import type { FunctionHandle, Local, ModuleBuilder } from './assembler.ts'
-import { Integers } from './dotIndex.ts'
+import { Integers } from './integers.ts'
 import { mapIndex, separateNodes } from './dotSweep.ts'
 import { Evaluator } from './evaluate.ts'
 import { emitOp, registerOf } from './ops.ts'

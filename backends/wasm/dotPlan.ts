@@ -3,7 +3,7 @@
  * Everything follows from shapes alone, so that a sum's order doesn't depend on who runs which unit.
  */
 import type { Access, Dot, Expr } from '../../src/core/kernel.ts'
-import { roundUp } from './dotIndex.ts'
+import { roundUp } from './integers.ts'
 import { tileColumns } from './dotTile.ts'
 
 /** An operand: `row` and `k` say which dims of its index they are. */

@@ -4,7 +4,7 @@
  */
 import type { Affine, Dot, Expr, Output } from '../../src/core/kernel.ts'
 import type { FunctionHandle, Local, ModuleBuilder } from './assembler.ts'
-import { Integers } from './dotIndex.ts'
+import { Integers } from './integers.ts'
 import { Evaluator, type Lanes } from './evaluate.ts'
 import { nestNodes, type NestNodes } from './nodes.ts'
 

@@ -3,7 +3,7 @@
  * Two ways through B: several rows of k at a time where columns are contiguous, several columns at a time where k is.
  */
 import type { FunctionHandle, Local, ModuleBuilder } from './assembler.ts'
-import { type Integers, shared } from './dotIndex.ts'
+import { type Integers, shared } from './integers.ts'
 import { clampedRows } from './dotPack.ts'
 import { multiplyAdd } from './dotTile.ts'
 

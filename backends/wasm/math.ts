@@ -1,6 +1,6 @@
 /**
  * float32 functions on four lanes, within 2 ulp, written inline where they are called: each leaves its result on the stack.
- * Multiplications and additions are never fused, so that the bits are the same with and without relaxed SIMD.
+ * What hides the latency of one vector is the next one, so chains are kept short: fused multiply-adds where the engine has them.
  */
 import type { FunctionBuilder, FunctionHandle, Local } from './assembler.ts'
 import { type Calculator, calculator, type Vec } from './vec.ts'
@@ -22,38 +22,37 @@ const ROUND32 = 1.5 * 2 ** 23
 /** p · 2^n in two steps, so that the result may be subnormal or infinite. `t`: n + ROUND32. */
 const scale = (c: Calculator, p: Vec, t: Local): Vec => {
   const { F, I } = c
-  const n = c.hold(I.sub(t, 0x4b400000))
-  const half = c.hold(I.shl(I.shr_s(n, 1), 23))
-  const rest = I.sub(I.shl(n, 23), half)
+  const half = c.hold(I.shl(I.shr_s(t, 1), 23))
+  const rest = I.sub(I.shl(t, 23), half)
   return F.mul(F.mul(p, I.add(half, ONE)), I.add(rest, ONE))
 }
-
-/** The same for p · 2^n in the range of normal numbers. */
-const scaleNormal = (c: Calculator, p: Vec, t: Local): Vec => c.F.mul(p, c.I.add(c.I.shl(t, 23), ONE))
 
 /** x = n ln 2 + r with |r| <= ln 2 / 2; t is n + ROUND32. */
 const reduceExp = (c: Calculator, x: Local): { readonly t: Local; readonly r: Local } => {
   const { F } = c
-  const t = c.hold(F.add(F.mul(x, LOG2E), ROUND32))
+  const t = c.hold(c.fma(x, LOG2E, ROUND32))
   const n = c.hold(F.sub(t, ROUND32))
-  return { t, r: c.hold(F.sub(F.sub(x, F.mul(n, LN2_HIGH)), F.mul(n, LN2_LOW))) }
+  return { t, r: c.hold(c.fma(n, -LN2_LOW, c.fma(n, -LN2_HIGH, x))) }
 }
 
-const expValue = (c: Calculator, x: Vec, finish = scale): Vec => {
+const expValue = (c: Calculator, x: Vec): Vec => {
   const { F } = c
   const { t, r } = reduceExp(c, c.hold(F.pmin(F.pmax(x, -104), 89)))
   // e^r = 1 + r + r² q(r)
-  const q = c.poly('F', r, [0.49999994, 0.166665196, 0.04166824, 0.00836882368, 0.00138232135])
-  return finish(c, F.add(F.add(F.mul(F.mul(r, r), q), r), 1), t)
+  const q = c.poly(r, [0.49999994, 0.166665196, 0.04166824, 0.00836882368, 0.00138232135])
+  return scale(c, F.add(c.fma(F.mul(r, r), q, r), 1), t)
 }
 
 export const exp: Inline = (f, x) => f.push(expValue(calculator(f), x))
 
+/** e^r - 1 for |r| <= ln 2 / 2. */
+const expm1Near = (c: Calculator, r: Local): Vec =>
+  c.fma(c.F.mul(r, r), c.poly(r, [0.5, 0.166666657, 0.0416664779, 0.00833356567, 0.0013933708, 0.000197442845]), r)
+
 const expm1Value = (c: Calculator, x: Vec): Vec => {
   const { F } = c
   const { t, r } = reduceExp(c, c.hold(F.pmin(F.pmax(x, -18), 89)))
-  const q = c.poly('F', r, [0.5, 0.166666657, 0.0416664779, 0.00833356567, 0.0013933708, 0.000197442845])
-  const p = c.hold(F.add(F.mul(F.mul(r, r), q), r))
+  const p = expm1Near(c, r)
   // 2^n (p + 1 - 2^-n); below 2^-60 the last term doesn't matter
   const bounded = F.pmin(t, ROUND32 + 60)
   const inverse = c.I.sub(ONE, c.I.shl(bounded, 23))
@@ -78,7 +77,7 @@ const logValue = (c: Calculator, x: Local, positive: Local, exponent: Vec | null
   // log(1+f) = f - (f²/2 - s (f²/2 + R)), s = f/(2+f)
   const s = c.hold(F.div(fraction, F.add(fraction, 2)))
   const z = c.hold(F.mul(s, s))
-  const R = F.mul(z, c.poly('F', z, [0.666667759, 0.399775714, 0.298713505]))
+  const R = F.mul(z, c.poly(z, [0.666667759, 0.399775714, 0.298713505]))
   const half = c.hold(F.mul(F.mul(fraction, fraction), 0.5))
   const low = correction === null ? F.mul(kf, LN2_LOW) : F.add(F.mul(kf, LN2_LOW), correction)
   const sum = F.add(F.add(F.sub(F.add(F.mul(s, F.add(half, R)), low), half), fraction), F.mul(kf, LN2_HIGH))
@@ -201,8 +200,8 @@ const sinOrCos =
     const n = c.lanes(low.t, upper.t, 0, 2, 4, 6)
     const quadrant = c.hold(shift === 0 ? n : I.add(n, shift))
     const z = c.hold(F.mul(r, r))
-    const sine = F.add(r, F.mul(F.mul(r, z), c.poly('F', z, [-0.166666552, 0.0083321901, -0.000195184504])))
-    const cosine = F.add(F.sub(1, F.mul(z, 0.5)), F.mul(F.mul(z, z), c.poly('F', z, [0.0416666456, -0.0013887313, 2.44329694e-5])))
+    const sine = c.fma(F.mul(r, z), c.poly(z, [-0.166666552, 0.0083321901, -0.000195184504]), r)
+    const cosine = c.fma(F.mul(z, z), c.poly(z, [0.0416666456, -0.0013887313, 2.44329694e-5]), c.fma(z, -0.5, 1))
     const odd = I.ne(B.and(quadrant, 1), 0)
     const sign = I.shl(B.and(quadrant, 2), 30)
     const y = B.xor(c.pick(odd, cosine, sine), sign)
@@ -212,14 +211,15 @@ const sinOrCos =
 export const sin = sinOrCos('sin', 0)
 export const cos = sinOrCos('cos', 1)
 
+/** tanh a = u / (u + 2) with u = e^(2a) - 1 = 2^n (e^r - 1) + 2^n - 1. */
 export const tanh: Inline = (f, x) => {
   const c = calculator(f)
-  const { F, B } = c
+  const { F, I, B } = c
   const a = c.hold(F.pmin(F.abs(x), 10))
-  const z = c.hold(F.mul(a, a))
-  const small = F.add(a, F.mul(F.mul(a, z), c.poly('F', z, [-0.333333135, 0.133324489, -0.0538377874, 0.0210109558, -0.00618686387])))
-  const big = F.sub(1, F.div(2, F.add(expValue(c, F.add(a, a), scaleNormal), 1)))
-  f.push(B.or(c.pick(F.lt(a, 0.55), small, big), B.and(x, SIGN)))
+  const { t, r } = reduceExp(c, c.hold(F.add(a, a)))
+  const power = c.hold(I.add(I.shl(t, 23), ONE))
+  const u = c.hold(c.fma(expm1Near(c, r), power, F.sub(power, 1)))
+  f.push(B.or(F.div(u, F.add(u, 2)), B.and(x, SIGN)))
 }
 
 export const logistic: Inline = (f, x) => {
@@ -238,12 +238,12 @@ export const erf: Inline = (f, x) => {
   const a = c.hold(F.pmin(F.abs(x), 4))
   const z = c.hold(F.mul(a, a))
   const near = [0.128379166, -0.376126319, 0.112836815, -0.0268590227, 0.00520072179, -0.000814415806, 8.3922685e-5]
-  const small = c.hold(F.add(a, F.mul(a, c.poly('F', z, near))))
+  const small = c.hold(c.fma(a, c.poly(z, near), a))
   // erfc(t) = exp(-t p(t)) for 0.87 <= t <= 4
   const far = [
     1.12844729, 0.636189997, 0.10395395, -0.0209773388, 0.0015849889, 0.000617739395, -0.000247792515, 3.91441827e-5, -2.472495e-6,
   ]
-  const big = F.sub(1, expValue(c, F.neg(F.mul(a, c.poly('F', a, far)))))
+  const big = F.sub(1, expValue(c, F.neg(F.mul(a, c.poly(a, far)))))
   f.push(B.or(c.pick(F.lt(a, 0.88), small, big), B.and(x, SIGN)))
 }
 
@@ -267,7 +267,7 @@ export const erfInv: Inline = (f, x) => {
   ] as const
   const p = pairs.reduceRight<Vec | null>((sum, [a, b]) => {
     const k = c.pick(near, a, b)
-    return sum === null ? k : F.add(k, F.mul(sum, v))
+    return sum === null ? k : c.fma(sum, v, k)
   }, null)
   const y = c.hold(F.mul(p as Vec, x))
   f.push(c.pick(F.eq(F.abs(x), 1), F.mul(x, Number.POSITIVE_INFINITY), y))

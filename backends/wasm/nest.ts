@@ -6,8 +6,9 @@
  * reductions depend on one another, and a last one that writes what is wanted at every index.
  */
 import type { Affine, Nest } from '../../src/core/kernel.ts'
-import type { FunctionHandle, Local, ModuleBuilder } from './assembler.ts'
-import { Evaluator, type Lanes, type Row } from './evaluate.ts'
+import type { FunctionHandle, Local, ModuleBuilder, Value } from './assembler.ts'
+import { Evaluator, type Lanes } from './evaluate.ts'
+import { Integers } from './integers.ts'
 import { laneStride, type NestNodes, type Node, nestNodes, type OutputNode } from './nodes.ts'
 import { isExpensive, registerOf } from './ops.ts'
 import { Accumulator, BLOCK } from './reduce.ts'
@@ -24,272 +25,144 @@ interface Pass {
   readonly roots: readonly Node[]
   /** Reductions up to this depth have finished before. */
   readonly depth: number
+  /** What the roots are made of, down to reductions. */
+  readonly nodes: ReadonlySet<Node>
 }
 
+const product = (extents: readonly number[]): number => extents.reduce((all, extent) => all * extent, 1)
+
+/** A bit for each dim from `from` to `to - 1`. */
+const dimBits = (from: number, to: number): number => (1 << to) - (1 << from)
+
 /** The outer index's extent, given the launch's first extent. */
-export const nestUnits = (nest: Nest, extent: number): number =>
-  nest.dims.slice(1, nest.dims.length - nest.inner).reduce((product, dim) => product * dim, extent)
+export const nestUnits = (nest: Nest, extent: number): number => extent * product(nest.dims.slice(1, nest.dims.length - nest.inner))
 
 export const emitNest = (module: ModuleBuilder, nest: Nest): FunctionHandle => {
-  const kernel = nestNodes(nest)
-  const f = module.func('nest', [...nest.args.map(() => 'i32' as const), 'i32', 'i32'])
-  new NestEmitter(module, kernel, f.params.slice(0, -2), f.params.at(-2) as Local, f.params.at(-1) as Local).emit()
+  const f = module.func('nest', Array(nest.args.length + 2).fill('i32'))
+  const n = new Integers(f)
+  const [start, end] = f.params.slice(-2) as [Local, Local]
+  n.when(n.lt(start, end), () => new NestEmitter(n, nestNodes(nest), f.params.slice(0, -2)).emit(start, end))
   return f
 }
 
 const isReduce = (node: Node): node is Reduce => node.kind === 'reduce'
 
+/** A node's stride along a dim, where it reads or writes memory there. */
+const strideOf = (node: Node, dim: number): number | null =>
+  node.kind === 'load' ? (node.access.strides[dim] ?? 0) : node.kind === 'gather' ? laneStride(node.args[0] as Node, dim) : null
+
 class NestEmitter {
+  private readonly n: Integers
   private readonly f
   private readonly dims: readonly number[]
   private readonly outer: number
   private readonly nodes: readonly Node[]
-  private readonly outputs: readonly OutputNode[]
   private readonly passes: readonly Pass[]
   private readonly rowwise: readonly OutputNode[]
   private readonly index: readonly Local[]
   private readonly lanes: Lanes
+  /** Whether lanes run along the last inner dim. */
   private readonly across: boolean
   private readonly evaluator: Evaluator
-  private readonly start: Local
-  private readonly end: Local
-  private readonly module: ModuleBuilder
 
-  constructor(module: ModuleBuilder, kernel: NestNodes, args: readonly Local[], start: Local, end: Local) {
-    const f = module.functions.at(-1)
-    if (f === undefined) throw new Error('internal: no function to emit to')
-    this.f = f
-    this.module = module
-    this.start = start
-    this.end = end
-    this.dims = kernel.dims
-    this.outer = kernel.outer
-    this.nodes = kernel.nodes
-    this.outputs = kernel.outputs
-    this.index = kernel.dims.map(() => f.local('i32'))
-    const simd = [...this.nodes, ...this.outputs.map(({ node }) => node)].every(({ dtype }) => registerOf(dtype) === 'v128')
-    this.across = simd && this.lanesAcross()
-    this.lanes = { dim: this.across ? this.dims.length - 1 : this.outer - 1, width: simd ? 4 : 1, vectors: 1, partial: null }
-    this.passes = this.planPasses()
-    this.rowwise = this.outputs.filter(({ rowwise }) => rowwise)
-    this.evaluator = new Evaluator(f, args, this.index, this.lanes)
+  constructor(n: Integers, { dims, outer, nodes, outputs }: NestNodes, args: readonly Local[]) {
+    this.n = n
+    this.f = n.f
+    this.dims = dims
+    this.outer = outer
+    this.nodes = nodes
+    this.index = dims.map(() => n.local())
+    this.rowwise = outputs.filter(({ rowwise }) => rowwise)
+    this.passes = planPasses(
+      nodes,
+      outputs.filter(({ rowwise }) => !rowwise),
+    )
+    const simd = [...nodes, ...outputs.map(({ node }) => node)].every(({ dtype }) => registerOf(dtype) === 'v128')
+    this.across = simd && this.lanesAcross(outputs)
+    this.lanes = { dim: this.across ? dims.length - 1 : outer - 1, width: simd ? 4 : 1, vectors: 1, partial: null }
+    this.evaluator = new Evaluator(n.f, args, this.index, this.lanes)
   }
 
-  /** Whether lanes should run along the last inner dim. */
-  private lanesAcross(): boolean {
+  private lanesAcross(outputs: readonly OutputNode[]): boolean {
     const [last, lastOuter] = [this.dims.length - 1, this.outer - 1]
     if (last === lastOuter) return false
-    const score = (dim: number): number => {
-      let sum = 0
-      for (const node of this.nodes) {
-        if (node.kind === 'load' && node.access.strides[dim] === 1) sum++
-        if (node.kind === 'gather' && laneStride(node.args[0] as Node, dim) === 1) sum++
+    const contiguous = (dim: number): number =>
+      this.nodes.filter((node) => strideOf(node, dim) === 1).length +
+      outputs.filter(({ rowwise, access }) => !rowwise && access.strides[dim] === 1).length
+    const [inside, outside] = [contiguous(last), contiguous(lastOuter)]
+    return inside !== outside ? inside > outside : (this.dims[last] as number) >= 4 || lastOuter === 0
+  }
+
+  /** Vectors that go through a loop side by side: as many as hide latency, where a body is short; accumulators must fit the registers. */
+  private vectors(): number {
+    const { dims, lanes } = this
+    let cost = this.passes.reduce((sum, { outputs }) => sum + outputs.length, this.rowwise.length)
+    for (const node of this.nodes)
+      if (node.deps & (1 << (dims.length - 1)) && node.kind !== 'const') {
+        const stride = strideOf(node, lanes.dim)
+        cost += stride !== null ? (stride === 1 ? 1 : 4) : node.kind === 'apply' && isExpensive(node.op) ? 12 : 1
       }
-      for (const { rowwise, access } of this.outputs) if (!rowwise && access.strides[dim] === 1) sum++
-      return sum
-    }
-    const [inside, outside] = [score(last), score(lastOuter)]
-    if (inside !== outside) return inside > outside
-    return (this.dims[last] as number) >= 4 || lastOuter === 0
-  }
-
-  private planPasses(): Pass[] {
-    const reduces = this.nodes.filter(isReduce)
-    const passes: Pass[] = []
-    const deepest = reduces.reduce((max, { depth }) => Math.max(max, depth), 0)
-    for (let depth = 1; depth <= deepest; depth++) {
-      const these = reduces.filter((reduce) => reduce.depth === depth)
-      if (these.length > 0) passes.push({ reduces: these, outputs: [], roots: these.map(({ args }) => args[0] as Node), depth: depth - 1 })
-    }
-    const everywhere = this.outputs.filter(({ rowwise }) => !rowwise)
-    if (everywhere.length > 0) passes.push({ reduces: [], outputs: everywhere, roots: everywhere.map(({ node }) => node), depth: deepest })
-    return passes
-  }
-
-  /** Work a vector of lanes takes in the innermost loop, roughly in instructions. */
-  private cost(): number {
-    const lane = 1 << (this.dims.length - 1)
-    let cost = 0
-    for (const node of this.nodes) {
-      if ((node.deps & lane) === 0 || node.kind === 'const') continue
-      if (node.kind === 'apply') cost += isExpensive(node.op) ? 12 : 1
-      else if (node.kind === 'gather') cost += 4
-      else if (node.kind === 'load') cost += node.access.strides[this.lanes.dim] === 1 ? 1 : 4
-      else cost += 1
-    }
-    return cost + this.outputs.length
-  }
-
-  emit(): void {
-    const { f, start, end } = this
-    f.get(start)
-    f.get(end)
-    f.i32.ge_s()
-    f.if(() => f.return())
-    this.evaluator.hoist(this.roots(), 0)
-    if (this.across) this.rows()
-    else this.runs()
-  }
-
-  private roots(): Node[] {
-    return [...this.passes.flatMap(({ roots }) => roots), ...this.rowwise.map(({ node }) => node)]
+    if (cost > 10) return 1
+    const reduces = this.nodes.filter(isReduce).length
+    return reduces === 1 || (this.across && reduces <= 2) ? 8 : 4
   }
 
   private idx(d: number): Local {
     return this.index[d] as Local
   }
 
-  private bitsOf(from: number, to: number): number {
-    let mask = 0
-    for (let d = from; d < to; d++) mask |= 1 << d
-    return mask
+  private hoist(): void {
+    this.evaluator.hoist([...this.passes.flatMap(({ roots }) => roots), ...this.rowwise.map(({ node }) => node)], 0)
   }
 
-  /** Sets the outer dims' index from `start`. */
-  private decompose(): void {
-    const { f } = this
-    const rest = f.local('i32')
-    f.get(this.start)
-    f.set(rest)
-    for (let d = this.outer - 1; d > 0; d--) {
-      const extent = this.dims[d] as number
-      f.get(rest)
-      f.const('i32', extent)
-      f.i32.rem_u()
-      f.set(this.idx(d))
-      f.get(rest)
-      f.const('i32', extent)
-      f.i32.div_u()
-      f.set(rest)
-    }
-    f.get(rest)
-    f.set(this.idx(0))
-  }
-
-  /** Adds `by` to the index along d; past the end it starts again and the dim before moves on. */
-  private advance(d: number, by: Local | number): void {
-    const { f } = this
-    f.get(this.idx(d))
-    f.push(by)
-    f.i32.add()
-    f.tee(this.idx(d))
-    if (d === 0) return f.drop()
-    f.const('i32', this.dims[d] as number)
-    f.i32.ge_s()
-    f.if(() => {
-      f.const('i32', 0)
-      f.set(this.idx(d))
-      this.advance(d - 1, 1)
-    })
-  }
-
-  /** Lanes along the last inner dim: one outer index at a time. */
-  private rows(): void {
-    const { f, outer } = this
-    const vectors = this.cost() <= 10 ? (this.nodes.filter(isReduce).length <= 2 ? 8 : 4) : 1
-    this.decompose()
-    f.for('i32', this.start, this.end, 1, () => {
-      this.evaluator.scope(this.bitsOf(0, outer), () => this.row(vectors))
-      this.advance(outer - 1, 1)
-    })
-  }
-
-  /** Lanes along the last outer dim: as far as the range and that dim go, then on to the next run of it. */
-  private runs(): void {
-    const { f, outer } = this
+  /** Runs along the last outer dim, as far as the range and that dim go, one after another. */
+  emit(start: Local, end: Local): void {
+    const { n, f, outer, dims } = this
     const last = outer - 1
-    const lane = this.idx(last)
-    if (outer === 1) return this.run(this.start, this.end, lane)
-    const [at, stop, from] = [f.local('i32'), f.local('i32'), f.local('i32')]
-    this.decompose()
-    f.get(this.start)
-    f.set(at)
+    const along = this.idx(last)
+    this.hoist()
+    if (outer === 1) return this.run(start, end)
+    const [at, rest, stop] = n.locals(3)
+    n.set(at, start)
     f.while(
+      () => f.push(n.lt(at, end)),
       () => {
-        f.get(at)
-        f.get(this.end)
-        f.i32.lt_s()
-      },
-      () => {
-        const extent = f.constant('i32', this.dims[last] as number)
-        f.get(lane)
-        f.set(from)
-        f.get(from)
-        f.get(this.end)
-        f.i32.add()
-        f.get(at)
-        f.i32.sub()
-        f.tee(stop)
-        f.get(extent)
-        f.get(stop)
-        f.get(extent)
-        f.i32.lt_s()
-        f.select()
-        f.set(stop)
-        this.evaluator.scope(this.bitsOf(0, last), () => {
-          this.evaluator.hoist(this.roots(), 0)
-          this.run(from, stop, lane)
+        n.set(rest, at)
+        for (let d = last; d > 0; d--) n.takeDigit(rest, dims[d] as number, this.idx(d))
+        n.set(this.idx(0), rest)
+        n.set(stop, n.min(n.add(along, n.sub(end, at)), dims[last] as number))
+        n.set(at, n.add(at, n.sub(stop, along)))
+        this.evaluator.scope(dimBits(0, last), () => {
+          this.hoist()
+          this.run(along, stop)
         })
-        f.get(at)
-        f.get(stop)
-        f.i32.add()
-        f.get(from)
-        f.i32.sub()
-        f.set(at)
-        f.get(stop)
-        f.set(lane)
-        this.advance(last, 0)
       },
     )
   }
 
-  /** Lanes from `from` to `to` along the last outer dim. */
-  private run(from: Local, to: Local, lane: Local): void {
-    const { f, lanes, outer } = this
-    const step = (vectors: number) => this.evaluator.scope(this.bitsOf(outer - 1, outer), () => this.row(vectors))
-    if (lanes.width === 1) return f.for(lane, from, to, 1, () => step(1))
-    const cost = this.cost()
-    const reduces = this.nodes.filter(isReduce).length
-    const vectors = cost > 10 ? 1 : reduces === 0 ? 4 : reduces === 1 ? 8 : 4
-    if (vectors > 1) {
-      const bound = f.local('i32')
-      f.get(to)
-      f.const('i32', 4 * vectors - 1)
-      f.i32.sub()
-      f.set(bound)
-      f.for(lane, from, bound, 4 * vectors, () => step(vectors))
-    }
-    f.for(lane, vectors > 1 ? lane : from, to, 4, () => this.partly(lane, to, () => step(1)))
+  /** Rows from `from` to `to` along the last outer dim. */
+  private run(from: Local, to: Local): void {
+    const { f, n, lanes, outer, across } = this
+    const along = this.idx(outer - 1)
+    const vectors = this.vectors()
+    const row = (count: number) => this.evaluator.scope(1 << (outer - 1), () => this.row(count))
+    if (across || lanes.width === 1) return f.for(along, from, to, 1, () => row(across ? vectors : 1))
+    f.for(along, from, n.hold(n.sub(to, 4 * vectors - 1)), 4 * vectors, () => row(vectors))
+    f.for(along, along, to, 4, () => this.partly(along, to, () => row(1)))
   }
 
   /** Emits `body` for a vector at `at` of which only the lanes below `to` exist. */
-  private partly(at: Local, to: Local | number, body: () => void): void {
-    const { f, lanes } = this
-    const [count, mask] = [f.local('i32'), f.local('v128')]
-    f.push(to)
-    f.get(at)
-    f.i32.sub()
-    f.set(count)
+  private partly(at: Local, to: Value, body: () => void): void {
+    const { f, n, lanes } = this
+    const count = n.hold(n.sub(to, at))
+    const mask = f.local('v128')
     f.get(f.constantLanes([0, 1, 2, 3]))
     f.get(count)
     f.i32x4.splat()
     f.i32x4.lt_s()
     f.set(mask)
     const strided = this.nodes.some((node) => node.kind === 'load' && ![0, 1].includes(node.access.strides[lanes.dim] ?? 0))
-    const clamped = [0, 1, 2, 3].map((lane) => {
-      const local = f.local('i32')
-      if (!strided || lane === 0) return local
-      f.const('i32', lane)
-      f.get(count)
-      f.const('i32', 1)
-      f.i32.sub()
-      f.const('i32', lane)
-      f.get(count)
-      f.i32.lt_s()
-      f.select()
-      f.set(local)
-      return local
-    })
+    const clamped = strided ? [0, 1, 2, 3].map((lane) => n.hold(n.min(lane, n.sub(count, 1)))) : []
     lanes.partial = { count, mask, clamped }
     body()
     lanes.partial = null
@@ -299,36 +172,25 @@ class NestEmitter {
   private row(vectors: number): void {
     const { evaluator, lanes, across } = this
     lanes.vectors = across ? 1 : vectors
-    this.planSpills(vectors)
+    const spills = this.planSpills(vectors)
     for (const pass of this.passes) {
       evaluator.hoist(pass.roots, pass.depth)
-      this.pass(pass, across ? vectors : 1)
+      this.pass(pass, across ? vectors : 1, spills)
+      for (const [node, row] of spills) if (pass.nodes.has(node)) evaluator.rows.set(node, row)
     }
-    const values = this.rowwise.map(({ node }) => Array.from({ length: lanes.vectors }, (_, v) => this.evaluator.value(node, v)))
-    this.rowwise.forEach(({ arg, node, access }, i) => {
-      ;(values[i] as Local[]).forEach((value, v) => {
-        evaluator.store(arg, access, node.dtype, value, v, !across)
-      })
-    })
+    const values = this.rowwise.map(({ node }) => Array.from({ length: lanes.vectors }, (_, v) => evaluator.value(node, v)))
+    this.rowwise.forEach(({ arg, node, access }, i) =>
+      (values[i] as Local[]).forEach((value, v) => evaluator.store(arg, access, node.dtype, value, v, !across)),
+    )
     evaluator.rows.clear()
   }
 
-  /** Gives a row of scratch memory to what is costly and needed by more than one pass. */
-  private planSpills(vectors: number): void {
-    const { lanes, across, outer, dims } = this
-    if (lanes.width === 1 || this.passes.length < 2) return
-    const innerBits = this.bitsOf(outer, dims.length)
-    const users = new Map<Node, number>()
-    for (const { roots } of this.passes) {
-      const seen = new Set<Node>()
-      const visit = (node: Node): void => {
-        if (seen.has(node)) return
-        seen.add(node)
-        if (node.kind === 'apply' && isExpensive(node.op) && node.deps & innerBits) users.set(node, (users.get(node) ?? 0) + 1)
-        if (node.kind !== 'reduce') node.args.forEach(visit)
-      }
-      roots.forEach(visit)
-    }
+  /** A row of scratch memory for what is costly and needed by more than one pass. */
+  private planSpills(vectors: number): ReadonlyMap<Node, { readonly base: Local; readonly access: Affine }> {
+    const { lanes, across, outer, dims, passes, f } = this
+    const spills = new Map<Node, { base: Local; access: Affine }>()
+    if (lanes.width === 1) return spills
+    const innerBits = dimBits(outer, dims.length)
     let elements = across ? 1 : 4 * vectors
     const strides = dims.map(() => 0)
     for (let d = dims.length - 1; d >= outer; d--) {
@@ -336,126 +198,107 @@ class NestEmitter {
       elements *= dims[d] as number
     }
     const rowBytes = Math.ceil((4 * elements + 64) / 64) * 64
-    let used = 0
-    for (const [node, count] of users) {
-      if (count < 2 || used + rowBytes > SPILL_BYTES) continue
-      this.spills.set(node, { strides, offset: used / 4 })
-      used += rowBytes
+    const base = f.local('i32')
+    for (const node of this.nodes) {
+      const costly = node.kind === 'apply' && isExpensive(node.op) && (node.deps & innerBits) !== 0
+      const used = spills.size * rowBytes
+      if (!costly || passes.filter((pass) => pass.nodes.has(node)).length < 2 || used + rowBytes > SPILL_BYTES) continue
+      spills.set(node, { base, access: { strides, offset: used / 4 } })
     }
-    if (used === 0) return
-    const scratch = this.module.scratch(used)
-    this.scratch ??= this.f.local('i32')
-    const base = this.scratch
-    this.f.prologue(() => {
-      this.f.getGlobal(scratch)
-      this.f.set(base)
-    })
+    if (spills.size === 0) return spills
+    const scratch = f.module.scratch(spills.size * rowBytes)
+    f.prologue(() => this.n.set(base, () => f.getGlobal(scratch)))
+    return spills
   }
-  private readonly spills = new Map<Node, Affine>()
-  private scratch: Local | null = null
 
-  private pass(pass: Pass, vectors: number): void {
+  private pass(pass: Pass, vectors: number, spills: ReturnType<NestEmitter['planSpills']>): void {
     const { f, lanes, across, dims, outer, evaluator } = this
     const trips = dims.slice(outer)
     if (across) trips[trips.length - 1] = Math.ceil((trips.at(-1) as number) / (4 * vectors))
-    const adds = trips.reduce((product, trip) => product * trip, 1)
+    const adds = product(trips)
     const count = across ? vectors : lanes.vectors
     const sums = pass.reduces.map(({ op, dtype }) => new Accumulator(f, op, dtype, count, adds > BLOCK, across))
-    const flush = (): void => {
-      for (const sum of sums) sum.flush()
-    }
+    const kept = [...spills].filter(([node]) => pass.nodes.has(node) && !evaluator.rows.has(node))
+    const flush = (): void => sums.forEach((sum) => sum.flush())
     const body = (): void => {
+      const mask = across ? (lanes.partial?.mask ?? null) : null
       for (let v = 0; v < lanes.vectors; v++) {
-        const mask = across ? (lanes.partial?.mask ?? null) : null
-        pass.reduces.forEach(({ args }, i) => {
-          ;(sums[i] as Accumulator).add(v, evaluator.value(args[0] as Node, v), mask)
-        })
+        pass.reduces.forEach(({ args }, i) => (sums[i] as Accumulator).add(v, evaluator.value(args[0] as Node, v), mask))
         const values = pass.outputs.map(({ node }) => evaluator.value(node, v))
-        pass.outputs.forEach(({ arg, node, access }, i) => {
-          evaluator.store(arg, access, node.dtype, values[i] as Local, v, true)
-        })
-        this.keepSpills(pass, v)
+        pass.outputs.forEach(({ arg, node, access }, i) => evaluator.store(arg, access, node.dtype, values[i] as Local, v, true))
+        for (const [node, row] of kept) evaluator.spill(node, row, v)
       }
     }
-    if (adds > 0 && dims.every((dim, d) => d === 0 || dim > 0)) this.loops(outer, pass, vectors, trips, flush, body)
-    this.shareSpills(pass)
+    if (product(dims.slice(1)) > 0) this.loops(outer, pass, vectors, trips, flush, body)
     if (across) lanes.vectors = 1
-    pass.reduces.forEach((reduce, i) => {
-      ;(sums[i] as Accumulator).finish().forEach((local, v) => {
-        evaluator.define(reduce, v, local)
-      })
-    })
-  }
-
-  private reached(pass: Pass): Set<Node> {
-    const seen = new Set<Node>()
-    const visit = (node: Node): void => {
-      if (seen.has(node)) return
-      seen.add(node)
-      if (node.kind !== 'reduce') node.args.forEach(visit)
-    }
-    pass.roots.forEach(visit)
-    return seen
-  }
-
-  /** Stores what this pass is the first to compute. */
-  private keepSpills(pass: Pass, vector: number): void {
-    const reached = this.spills.size > 0 ? this.reached(pass) : null
-    for (const [node, access] of this.spills)
-      if (reached?.has(node) && !this.evaluator.rows.has(node)) this.evaluator.spill(node, this.spillRow(access), vector)
-  }
-
-  private shareSpills(pass: Pass): void {
-    const reached = this.spills.size > 0 ? this.reached(pass) : null
-    for (const [node, access] of this.spills) if (reached?.has(node)) this.evaluator.rows.set(node, this.spillRow(access))
-  }
-
-  private spillRow(access: Affine): Row {
-    return { base: this.scratch as Local, access }
+    pass.reduces.forEach((reduce, i) => (sums[i] as Accumulator).finish().forEach((local, v) => evaluator.define(reduce, v, local)))
   }
 
   /** Loops over the inner dims from d on. Long float32 sums are flushed after each block of one level's turns. */
   private loops(d: number, pass: Pass, vectors: number, trips: readonly number[], flush: () => void, body: () => void): void {
-    const { f, dims, outer, evaluator, across } = this
+    const { f, n, dims, outer, evaluator, across } = this
     if (d === dims.length) return body()
-    const inside = trips.slice(d - outer + 1).reduce((product, trip) => product * trip, 1)
-    const turns = trips[d - outer] as number
+    const inside = product(trips.slice(d - outer + 1))
     const idx = this.idx(d)
-    const level = (from: Local | number, to: Local | number, step: number, next: () => void): void =>
+    const level = (from: Value, to: Value, step: number, next: () => void): void =>
       f.for(idx, from, to, step, () =>
-        evaluator.scope(this.bitsOf(d, d + 1), () => {
+        evaluator.scope(1 << d, () => {
           if (d < dims.length - 1) evaluator.hoist(pass.roots, pass.depth)
           next()
         }),
       )
     const blocked = (to: number, step: number, next: () => void): void => {
-      if (inside > BLOCK || turns * inside <= BLOCK) return level(0, to, step, next)
-      const [block, stop] = [f.local('i32'), f.local('i32')]
+      if (inside > BLOCK || (trips[d - outer] as number) * inside <= BLOCK) return level(0, to, step, next)
+      const [block, stop] = n.locals(2)
       const size = Math.max(1, Math.floor(BLOCK / inside)) * step
       f.for(block, 0, to, size, () => {
-        f.get(block)
-        f.const('i32', size)
-        f.i32.add()
-        f.tee(stop)
-        f.const('i32', to)
-        f.get(stop)
-        f.const('i32', to)
-        f.i32.lt_s()
-        f.select()
-        f.set(stop)
+        n.set(stop, n.min(n.add(block, size), to))
         level(block, stop, step, next)
         flush()
       })
     }
     const extent = dims[d] as number
     if (!across || d < dims.length - 1) return blocked(extent, 1, () => this.loops(d + 1, pass, vectors, trips, flush, body))
-    const main = Math.floor(extent / (4 * vectors)) * 4 * vectors
+    const main = extent - (extent % (4 * vectors))
     this.lanes.vectors = vectors
     if (main > 0) blocked(main, 4 * vectors, body)
     this.lanes.vectors = 1
-    if (main === extent) return
-    const rest = (): void => level(main, extent, 4, body)
-    if (extent % 4 === 0) return rest()
-    f.for(idx, main, extent, 4, () => this.partly(idx, extent, () => evaluator.scope(this.bitsOf(d, d + 1), body)))
+    const whole = extent - (extent % 4)
+    if (main < whole) level(main, whole, 4, body)
+    if (whole < extent) {
+      n.set(idx, whole)
+      this.partly(idx, extent, () => evaluator.scope(1 << d, body))
+    }
   }
+}
+
+const planPasses = (nodes: readonly Node[], everywhere: readonly OutputNode[]): Pass[] => {
+  const passes: Pass[] = []
+  const plan = (reduces: readonly Reduce[], outputs: readonly OutputNode[], roots: readonly Node[], depth: number): void => {
+    if (roots.length > 0) passes.push({ reduces, outputs, roots, depth, nodes: reached(roots) })
+  }
+  const reduces = nodes.filter(isReduce)
+  const deepest = Math.max(0, ...reduces.map(({ depth }) => depth))
+  for (let depth = 1; depth <= deepest; depth++) {
+    const these = reduces.filter((reduce) => reduce.depth === depth)
+    plan(
+      these,
+      [],
+      these.map(({ args }) => args[0] as Node),
+      depth - 1,
+    )
+  }
+  plan(
+    [],
+    everywhere,
+    everywhere.map(({ node }) => node),
+    deepest,
+  )
+  return passes
+}
+
+const reached = (roots: readonly Node[]): ReadonlySet<Node> => {
+  const seen = new Set(roots)
+  for (const node of seen) if (node.kind !== 'reduce') for (const arg of node.args) seen.add(arg)
+  return seen
 }

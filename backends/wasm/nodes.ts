@@ -78,16 +78,18 @@ const affines = (nest: Nest): Affine[] => {
 const collapse = (nest: Nest): { readonly dims: readonly number[]; readonly outer: number; readonly kept: readonly number[] } => {
   const maps = affines(nest)
   const outerDims = nest.dims.length - nest.inner
-  const groups: { kept: number; extent: number; outermost: number }[] = []
-  for (let d = nest.dims.length - 1; d >= 0; d--) {
+  // A reduction's order is ours to choose: the dim with the longest steps goes outermost.
+  const steps = nest.dims.map((_, d) => maps.reduce((sum, { strides }) => sum + Math.abs(strides[d] ?? 0), 0))
+  const order = nest.dims.map((_, d) => d)
+  order.sort((a, b) => (a < outerDims || b < outerDims ? a - b : (steps[b] as number) - (steps[a] as number)))
+  const groups: { kept: number; extent: number }[] = []
+  for (const d of order.reverse()) {
     const extent = nest.dims[d] as number
     if (extent === 1 && d > 0) continue
     const last = groups.at(-1)
     const sameKind = last !== undefined && last.kept < outerDims === d < outerDims
-    if (sameKind && maps.every(({ strides }) => strides[d] === (strides[last.kept] as number) * last.extent)) {
-      last.extent *= extent
-      last.outermost = d
-    } else groups.push({ kept: d, extent, outermost: d })
+    if (sameKind && maps.every(({ strides }) => strides[d] === (strides[last.kept] as number) * last.extent)) last.extent *= extent
+    else groups.push({ kept: d, extent })
   }
   groups.reverse()
   return {

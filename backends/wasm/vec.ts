@@ -79,12 +79,14 @@ export class Calculator {
     return this.B.bitselect(float(ifTrue), float(ifFalse), mask)
   }
 
-  /** c0 + c1 x + c2 x² + … after Horner, multiply and add apart: the same bits on every engine. */
-  poly(type: 'F' | 'D', x: Local, coefficients: readonly number[]): Vec {
-    const { add, mul } = this[type]
-    return coefficients
-      .slice(0, -1)
-      .reduceRight<Vec>((sum, c) => add.call(this[type], mul.call(this[type], sum, x), c), coefficients.at(-1) as number)
+  /** x·y + z, rounded once where the engine has relaxed SIMD and the processor a fused multiply-add. */
+  fma(x: Vec, y: Vec, z: Vec): () => void {
+    return this.f.module.relaxed ? this.F.relaxed_madd(x, y, z) : this.F.add(this.F.mul(x, y), z)
+  }
+
+  /** c0 + c1 x + c2 x² + … after Horner. */
+  poly(x: Local, coefficients: readonly number[]): Vec {
+    return coefficients.slice(0, -1).reduceRight<Vec>((sum, c) => this.fma(sum, x, c), coefficients.at(-1) as number)
   }
 
   /** Lanes of a pair of vectors: 0-3 of `a`, 4-7 of `b`. */

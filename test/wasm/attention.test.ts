@@ -5,6 +5,7 @@ import { ModuleBuilder, relaxedSimd } from '../../backends/wasm/assembler.ts'
 import { attentionUnits, emitAttention } from '../../backends/wasm/attention.ts'
 import { attentionGradUnits, emitAttentionGrad } from '../../backends/wasm/attentionGrad.ts'
 import type { Attention, AttentionGrad, AttentionShape, Strided } from '../../src/core/kernel.ts'
+import { exportPlace } from './scratch.ts'
 
 /** threefry2x32 of (0, i), both words xored, as a number in [0, 1). */
 const uniform = (k0: number, k1: number, i: number): number => {
@@ -118,6 +119,7 @@ const execute = (
 ): void => {
   const module = new ModuleBuilder({ relaxed })
   module.export('run', emit(module))
+  exportPlace(module)
   const starts: number[] = []
   let end = 1024
   for (const { data } of buffers) {
@@ -130,8 +132,8 @@ const execute = (
     new Uint8Array(memory.buffer).set(new Uint8Array(data.buffer), starts[i])
   })
   const { exports } = new WebAssembly.Instance(new WebAssembly.Module(module.finish()), { m: { memory } })
-  const { run, scratch } = exports as unknown as { run: (...args: number[]) => void; scratch: WebAssembly.Global }
-  scratch.value = end
+  const { run, place: placeScratch } = exports as unknown as Record<'run' | 'place', (...args: number[]) => void>
+  placeScratch(end)
   const half = units >> 1
   run(...starts, 0, half)
   run(...starts, half, units)

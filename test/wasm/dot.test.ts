@@ -5,6 +5,7 @@ import { ModuleBuilder, relaxedSimd } from '../../backends/wasm/assembler.ts'
 import { dotUnits, emitDot } from '../../backends/wasm/dot.ts'
 import { type DType, typedArrayOf } from '../../src/core/dtype.ts'
 import type { Access, Affine, Dot, Expr, Output, ScalarOp } from '../../src/core/kernel.ts'
+import { exportPlace } from './scratch.ts'
 
 type Index = readonly number[]
 type Data = Float32Array | Float64Array | Int32Array | Uint32Array
@@ -49,6 +50,7 @@ const indices = (dims: readonly number[]): Index[] =>
 const run = (kernel: Dot, data: readonly Data[], relaxed: boolean, split = 0.5): void => {
   const module = new ModuleBuilder({ relaxed })
   module.export('run', emitDot(module, kernel))
+  exportPlace(module)
   const starts: number[] = []
   let end = 1024
   for (const { byteLength } of data) {
@@ -63,8 +65,8 @@ const run = (kernel: Dot, data: readonly Data[], relaxed: boolean, split = 0.5):
   })
   const imports: Record<string, WebAssembly.ImportValue> = { memory, tanh: Math.tanh }
   const { exports } = new WebAssembly.Instance(new WebAssembly.Module(module.finish()), { m: imports })
-  const { run: call, scratch } = exports as unknown as { run: (...args: number[]) => void; scratch?: WebAssembly.Global }
-  if (scratch !== undefined) scratch.value = end
+  const { run: call, place: placeScratch } = exports as unknown as Record<'run' | 'place', (...args: number[]) => void>
+  placeScratch(end)
   const units = dotUnits(kernel)
   const middle = Math.floor(units * split)
   call(...starts, 0, middle)

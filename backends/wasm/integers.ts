@@ -1,6 +1,6 @@
 /**
- * Integer arithmetic written as expressions: `set(end, add(start, mul(rows, 4)))`. Contractions and attention are made of addresses, block
- * ends and loops over them.
+ * Integer arithmetic written as expressions: `set(end, add(start, mul(rows, 4)))`. Loops, contractions and attention are made of
+ * addresses, block ends and loops over them.
  */
 import type { Affine } from '../../src/core/kernel.ts'
 import type { FunctionBuilder, FunctionHandle, Local, ModuleBuilder, Value } from './assembler.ts'
