@@ -38,6 +38,7 @@ const quantile = (xs, q) => [...xs].sort((a, b) => a - b)[Math.floor(q * (xs.len
 
 const measure = async (title, peers) => {
   const setting = cases[title]
+  const firsts = setting.first ? [await peers[0].ask({ command: 'first', title }), await peers[1].ask({ command: 'first', title })] : []
   const [ours, theirs] = [await peers[0].ask({ command: 'answer', title }), await peers[1].ask({ command: 'answer', title })]
   const share = worst(ours.values, theirs.values, setting)
   if (share > 1) throw new Error(`${title}: the answers differ by ${share.toFixed(1)} times what is allowed`)
@@ -46,7 +47,8 @@ const measure = async (title, peers) => {
   for (let round = 0; round < setting.rounds; round++)
     for (const i of round % 2 === 0 ? [0, 1] : [1, 0])
       samples[i].push(...(await peers[i].ask({ command: 'time', title, calls: setting.calls })).milliseconds)
-  return { title, share, samples }
+  const first = { title: `${title}, made and called once`, share, samples: firsts.map(({ milliseconds }) => milliseconds) }
+  return [...(setting.first ? [first] : []), { title, share, samples }]
 }
 
 const show = (milliseconds) => (milliseconds < 1 ? `${(1000 * milliseconds).toFixed(1)} µs` : `${milliseconds.toFixed(2)} ms`)
@@ -70,8 +72,9 @@ for (const title of chosen)
 const peers = [await start('peers/cotangent.js'), await start('peers/jaxjs.js')]
 const results = []
 for (const title of chosen.length > 0 ? chosen : Object.keys(cases)) {
-  results.push(await measure(title, peers))
-  console.log(row(results.at(-1)).join('  '))
+  const measured = await measure(title, peers)
+  results.push(...measured)
+  for (const result of measured) console.log(row(result).join('  '))
 }
 for (const peer of peers) peer.stop()
 

@@ -1,21 +1,25 @@
 /**
  * The allocator of a WebAssembly memory. Blocks are 16-byte aligned and 16 bytes longer than asked for, so that vector
- * loads may read past an array's end. A block of a size freed before comes back at once; other sizes take the best fit, adjacent blocks joined.
+ * loads may read past an array's end. A block of a size freed before comes back at once; other sizes take the best fit among large
+ * blocks, adjacent ones joined.
  */
 
 const PAGE = 65536
 /** Below 2 GiB an address is positive as a signed integer, which loops over pointers rely on. */
 const MAX_PAGES = 32767
 
+/** Smaller blocks are found by their exact size alone: thousands may lie between arrays in use, and a search would pass them all. */
+const LARGE = 4096
+
 export class Heap {
   readonly memory: WebAssembly.Memory
   /** Views of the memory as it is now: take them anew after any allocation. */
   i32: Int32Array<ArrayBufferLike>
   bytes: Uint8Array<ArrayBufferLike>
-  /** Freed blocks by size, not joined. */
+  /** Freed blocks by size: not joined yet, or small. */
   private readonly recent = new Map<number, number[]>()
   private recentBytes = 0
-  /** Joined free blocks by address. */
+  /** Joined large blocks by address. */
   private free: { at: number; size: number }[] = []
   /** Nothing above was ever used. The first 1024 bytes stay free: address 0 means none. */
   private top = 1024
@@ -96,7 +100,10 @@ export class Heap {
       this.top = last.at
       joined.pop()
     }
-    this.free = joined
+    this.free = []
+    for (const block of joined)
+      if (block.size >= LARGE) this.free.push(block)
+      else this.release(block.at, block.size)
   }
 
   /** Grows by a quarter at least: every growth makes all views stale. */
