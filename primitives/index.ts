@@ -1,5 +1,6 @@
 /** The rules of every primitive: total by type, so that one without a rule doesn't compile. */
 import type { RuleTable } from '../src/core/rules.ts'
+import { attentionRules } from './attention.ts'
 import { jit, randomUnwrap, randomWrap, sort } from './carriers.ts'
 import { dotGeneral } from './contraction.ts'
 import { elementwiseRules, integerPowRule } from './elementwise.ts'
@@ -14,6 +15,7 @@ export const rules: RuleTable = {
   ...layoutRules,
   ...indexingRules,
   dotGeneral,
+  ...attentionRules,
   sort,
   randomWrap,
   randomUnwrap,

@@ -149,6 +149,15 @@ export const dotGeneral = (
   preferred: DType | null = null,
 ): NdArray => bind('dotGeneral', { contract, batch, preferred }, [lhs, rhs])[0]!
 
+/** [out, logsumexp of each row]; `extras` are bias, mask and key as the params say. */
+export const dotProductAttention = (
+  q: NdArray,
+  k: NdArray,
+  v: NdArray,
+  extras: readonly NdArray[],
+  params: OpParams['dotProductAttention'],
+): NdArray[] => bind('dotProductAttention', params, [q, k, v, ...extras])
+
 /** A constant of x's dtype that meets x in an element-wise op. */
 export const lit = (x: NdArray, value: number): NdArray => constant(value, aval([], x.aval.dtype, x.aval.weak))
 export const full = (shape: readonly number[], value: number, dtype: DType): NdArray =>

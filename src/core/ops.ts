@@ -8,6 +8,19 @@ import type { Jaxpr } from './jaxpr.ts'
 type None = Readonly<Record<never, never>>
 type Axes = { readonly axes: readonly number[] }
 type Axis = { readonly axis: number }
+/** What attention and its derivatives share. */
+export interface AttentionParams {
+  /** Of the scores, before the bias. */
+  readonly scale: number
+  /** Query i sees keys j with -left <= j - i <= right (null: no bound). */
+  readonly left: number | null
+  readonly right: number | null
+  /** Which optional operands are there. */
+  readonly bias: boolean
+  readonly mask: boolean
+  /** Of dropout; a key operand is there where it is above 0. */
+  readonly rate: number
+}
 type Prefix = { readonly axis: number; readonly reverse: boolean }
 
 export interface OpParams {
@@ -114,6 +127,10 @@ export interface OpParams {
     readonly batch: readonly [lhs: readonly number[], rhs: readonly number[]]
     readonly preferred: DType | null
   }
+  readonly dotProductAttention: AttentionParams // (query, key, value, bias?, mask?, key?) -> (out, logsumexp of each row)
+  /** (…, out, logsumexp, then the tangents of those of query, key, value and bias that move): linear in the tangents. */
+  readonly dotProductAttentionJvp: AttentionParams & { readonly moving: readonly boolean[] }
+  readonly dotProductAttentionGrad: AttentionParams // (…, out, logsumexp, cotangent of out) -> cotangents of query, key, value
   // keys
   readonly randomWrap: None // uint32[…,2] -> key[…]
   readonly randomUnwrap: None // key[…] -> uint32[…,2]

@@ -1,51 +1,76 @@
-/** Scaled dot-product attention, composed from primitives: the [B,H,T,S] scores are an array like any other. */
+/** Scaled dot-product attention: flash kernels forward and backward, so that scores never reach memory. */
 import type { NdArray } from '../core/array.ts'
-import { dotGeneral, iota } from '../core/constructors.ts'
+import { showAvals } from '../core/aval.ts'
+import * as c from '../core/constructors.ts'
 import { ShapeError } from '../core/errors.ts'
 import * as np from '../numpy/index.ts'
-import { softmax } from './activations.ts'
 
 export interface AttentionOptions {
   /** Query t sees keys 0 to t only. */
   readonly causal?: boolean
+  /** Query t sees keys t - left to t + right only: a number for both, or [left, right]. */
+  readonly window?: number | readonly [left: number, right: number]
   /** bool, broadcastable to [B,H,T,S]: false hides a key. A row hidden whole gives the mean of the values. */
   readonly mask?: NdArray
   /** Added to the scaled scores; broadcastable to [B,H,T,S]. */
   readonly bias?: NdArray
   /** Default 1/sqrt(D). */
   readonly scale?: number
-}
-// As in JAX: finite, so that a row that is hidden whole isn't NaN; 0.7 leaves room to subtract.
-const HIDDEN = -0.7 * 3.4028234663852886e38
-
-/** [B,S,K,D] -> [B,S,H,D]: each head H/K times in a row. */
-const repeatHeads = (x: NdArray, heads: number): NdArray => {
-  const [B, S, K, D] = x.shape as readonly [number, number, number, number]
-  if (K === heads) return x
-  if (heads % K !== 0) throw new ShapeError(`dotProductAttention: ${heads} query heads aren't a multiple of ${K} key heads`)
-  return np.reshape(np.broadcastTo(np.reshape(x, [B, S, K, 1, D]), [B, S, K, heads / K, D]), [B, S, heads, D])
+  /** Drops weights with probability `rate` in [0, 1), scaling the others up; the same key drops the same ones. */
+  readonly dropout?: { readonly key: NdArray; readonly rate: number }
 }
 
 /**
- * softmax(q kᵀ · scale + bias) v for every head: q [B,T,H,D], k and v [B,S,K,D], K dividing H -> [B,T,H,D].
- * As `jax.nn.dot_product_attention` (Vaswani et al. 2017); K below H is grouped-query attention (Ainslie et al. 2023).
- * It is composed from primitives: memory for the scores grows with T·S.
+ * softmax(q kᵀ · scale + bias) v for every head: q [B,T,H,D], k [B,S,K,D] and v [B,S,K,E], K dividing H -> [B,T,H,E].
+ * As `jax.nn.dot_product_attention` (Vaswani et al. 2017); K below H is grouped-query attention (Ainslie et al. 2023); computed as
+ * FlashAttention (Dao et al. 2022), in memory linear in T and S. A bias that is differentiated, and second derivatives, do store scores.
  *
- * @example dotProductAttention(q, k, v, { causal: true })
- * @throws ShapeError when an operand hasn't four axes, or K doesn't divide H
+ * @example dotProductAttention(np.ones([1, 2, 1, 4]), np.ones([1, 3, 1, 4]), np.ones([1, 3, 1, 4])).shape // [1, 2, 1, 4]
+ * @throws ShapeError when an operand hasn't four axes, K doesn't divide H, or bias or mask don't broadcast
  */
 export const dotProductAttention = (q: NdArray, k: NdArray, v: NdArray, options: AttentionOptions = {}): NdArray => {
-  for (const x of [q, k, v])
-    if (x.ndim !== 4) throw new ShapeError(`dotProductAttention: [${x.shape.join(',')}] where [batch, length, heads, width] was expected`)
-  const [, , H, D] = q.shape as readonly [number, number, number, number]
-  const [keys, values] = [repeatHeads(k, H), repeatHeads(v, H)] // [B,S,H,D]
-  const heads = [0, 2]
-  const dots = np.mul(dotGeneral(q, keys, [[3], [3]], [heads, heads]), options.scale ?? 1 / Math.sqrt(D)) // [B,H,T,S]
-  const biased = options.bias === undefined ? dots : np.add(dots, options.bias)
-  const masked = options.mask === undefined ? biased : np.where(options.mask, biased, HIDDEN)
-  const window = masked.shape.slice(2) // [T,S]
-  const scores =
-    options.causal === true ? np.where(np.greaterEqual(iota(window, 'int32', 0), iota(window, 'int32', 1)), masked, HIDDEN) : masked
-  const out = dotGeneral(softmax(scores), values, [[3], [1]], [[0, 1], heads]) // [B,H,T,D]
-  return np.transpose(out, [0, 2, 1, 3])
+  const { causal = false, window, mask, bias, dropout } = options
+  if ([q, k, v].some((x) => x.ndim !== 4))
+    throw new ShapeError(
+      `dotProductAttention(${showAvals([q, k, v].map((x) => x.aval))}): query, key and value must be [batch, length, heads, width]`,
+    )
+  const [left, right] = typeof window === 'number' ? [window, window] : (window ?? [null, null])
+  const rate = dropout?.rate ?? 0
+  const four = (x: NdArray): NdArray => c.reshape(x, [...c.range(Math.max(0, 4 - x.ndim)).map(() => 1), ...x.shape])
+  const extras = [
+    ...(bias === undefined ? [] : [c.convertElementType(four(bias), q.dtype)]),
+    ...(mask === undefined ? [] : [four(mask)]),
+    ...(dropout === undefined || rate === 0 ? [] : [dropout.key]),
+  ]
+  const bounds = { left, right: causal ? Math.min(0, right ?? 0) : right }
+  const [out] = c.dotProductAttention(q, k, v, extras, {
+    scale: options.scale ?? 1 / Math.sqrt(q.shape[3]!),
+    ...bounds,
+    bias: bias !== undefined,
+    mask: mask !== undefined,
+    rate,
+  })
+  return mask === undefined && left === null ? out! : blindRows(out!, v, four(mask ?? np.ones([1, 1, 1, 1], 'bool')), bounds)
+}
+
+/** Rows that see no key get the mean of the values, as in JAX. */
+const blindRows = (
+  out: NdArray,
+  v: NdArray,
+  mask: NdArray,
+  { left, right }: { readonly left: number | null; readonly right: number | null },
+): NdArray => {
+  const [B, T, H, E] = out.shape as readonly [number, number, number, number]
+  const [, S, K] = v.shape as readonly [number, number, number]
+  const grid = [...mask.shape.slice(0, 2), T, S] // [B,H,T,S], extents of one where all are alike
+  const distance = c.sub(c.iota(grid, 'int32', 3), c.iota(grid, 'int32', 2))
+  const bounded = [
+    c.broadcastInDim(mask, grid, c.range(4)),
+    ...(left === null ? [] : [c.ge(distance, c.lit(distance, -left))]),
+    ...(right === null ? [] : [c.le(distance, c.lit(distance, right))]),
+  ].reduce(c.and)
+  const sees = c.broadcastInDim(c.transpose(c.reduceOr(bounded, [3]), [0, 2, 1]), [B, T, H, E], [0, 1, 2])
+  const mean = np.mean(v, { axis: 1 }) // [B,K,E]
+  const perHead = c.reshape(c.broadcastInDim(mean, [B, K, H / K, E], [0, 1, 3]), [B, 1, H, E])
+  return c.select(sees, out, c.broadcastInDim(perHead, [B, T, H, E], c.range(4)))
 }

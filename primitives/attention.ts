@@ -1,0 +1,381 @@
+/**
+ * Scaled dot-product attention as a primitive, since flash attention can't be recovered from a linearized softmax. Its tangent is a primitive of its
+ * own, whose transpose is the flash backward kernel. What no kernel does (float64, a moving bias, derivatives of derivatives) is composed from others.
+ *
+ * Operands: query [B,T,H,D], key [B,S,K,D], value [B,S,K,E], then, as params say, bias [B,H,T,S], mask [B,H,T,S] (their extents may be 1)
+ * and a PRNG key for dropout. K divides H: query head h reads head floor(h K / H).
+ */
+import * as E from 'fp-ts/lib/Either.js'
+import * as O from 'fp-ts/lib/Option.js'
+import type { NdArray } from '../src/core/array.ts'
+import { type Aval, aval, rowMajor, showAval } from '../src/core/aval.ts'
+import * as c from '../src/core/constructors.ts'
+import { isFloat } from '../src/core/dtype.ts'
+import * as g from '../src/core/graph.ts'
+import type { Attention, AttentionGrad, AttentionShape, Strided } from '../src/core/kernel.ts'
+import type { AttentionParams, OpName, OpParams } from '../src/core/ops.ts'
+import type { BatchDim, BatchResult, JvpResult, Rules, Tangent, Transforms } from '../src/core/rules.ts'
+import { bind, evalJaxpr, type Refusal, trace } from '../src/core/trace.ts'
+import { atDim, dtypes, isLinear, known, shapes } from './families.ts'
+
+type Name = 'dotProductAttention' | 'dotProductAttentionJvp' | 'dotProductAttentionGrad'
+
+/** The operands by name: what attention reads, and what follows it in the tangent and the gradient. */
+const named = <T>(xs: readonly T[], { bias, mask, rate }: AttentionParams) => {
+  let next = 3
+  const take = (there: boolean): T | null => (there ? xs[next++]! : null)
+  const [q, k, v] = xs as readonly [T, T, T]
+  return { q, k, v, bias: take(bias), mask: take(mask), key: take(rate > 0), rest: xs.slice(next) }
+}
+
+// Shapes -------------------------------------------------------------------------------------------------------------------------
+
+const refuse = (avals: readonly Aval[], p: AttentionParams): E.Either<Refusal, never> | null => {
+  const { q, k, v, bias, mask, key } = named(avals, p)
+  if ([q, k, v].some((a) => a.shape.length !== 4)) return shapes('query, key and value must be [batch, length, heads, width]')
+  const [B, T, H, D] = q.shape as readonly [number, number, number, number]
+  const [, S, K] = k.shape as readonly [number, number, number, number]
+  if (!isFloat(q.dtype) || k.dtype !== q.dtype || v.dtype !== q.dtype) return dtypes('query, key and value must have one float dtype')
+  if (k.shape[0] !== B || k.shape[3] !== D) return shapes(`key ${showAval(k)} doesn't fit query ${showAval(q)}: batch and width must agree`)
+  if (v.shape[0] !== B || v.shape[1] !== S || v.shape[2] !== K)
+    return shapes(`value ${showAval(v)} doesn't fit key ${showAval(k)}: batch, length and heads must agree`)
+  if (K === 0 ? H !== 0 : H % K !== 0) return shapes(`${H} query heads aren't a multiple of ${K} key heads`)
+  for (const [what, a, dtype] of [['bias', bias, q.dtype] as const, ['mask', mask, 'bool'] as const]) {
+    if (a === null) continue
+    if (a.dtype !== dtype) return dtypes(`the ${what} must be ${dtype}`)
+    const fits = a.shape.length === 4 && [B, H, T, S].every((n, d) => a.shape[d] === n || a.shape[d] === 1)
+    if (!fits) return shapes(`the ${what} ${showAval(a)} doesn't broadcast to [${[B, H, T, S].join(',')}]`)
+  }
+  if (key !== null && (key.dtype !== 'key' || key.shape.length > 0)) return dtypes('dropout needs a single key')
+  return p.rate >= 0 && p.rate < 1 ? null : shapes(`the dropout rate ${p.rate} isn't in [0, 1)`)
+}
+
+const outAvals = (q: Aval, v: Aval): readonly Aval[] => {
+  const [B, T, H] = q.shape as readonly [number, number, number]
+  return [aval([B, T, H, v.shape[3]!], q.dtype), aval([B, H, T], q.dtype)]
+}
+
+// Composed -----------------------------------------------------------------------------------------------------------------------
+
+interface Scores {
+  /** [B,H,T,S]: scaled and biased. */
+  readonly s: NdArray
+  /** What is seen; null where all is. */
+  readonly seen: NdArray | null
+  /** The multipliers of dropout. */
+  readonly keep: NdArray | null
+}
+
+/** x·y over each head's columns: [B,T,H,D] and [B,S,K,D] -> [B,H,T,S]. */
+const headsDot = (x: NdArray, y: NdArray): NdArray => {
+  const [B, T, H, D] = x.shape as readonly [number, number, number, number]
+  const [, S, K] = y.shape as readonly [number, number, number]
+  const groups = c.reshape(x, [B, T, K, H / K, D])
+  const dots = c.dotGeneral(groups, y, [[4], [3]], [[0, 2], [0, 2]]) // prettier-ignore
+  return c.reshape(c.transpose(dots, [0, 1, 3, 2, 4]), [B, H, T, S])
+}
+/** Rows of y mixed by weights: [B,H,T,S] and [B,S,K,E] -> [B,T,H,E]. */
+const mix = (w: NdArray, y: NdArray): NdArray => {
+  const [B, H, T, S] = w.shape as readonly [number, number, number, number]
+  const [, , K, E_] = y.shape as readonly [number, number, number, number]
+  const out = c.dotGeneral(c.reshape(w, [B, K, H / K, T, S]), y, [[4], [1]], [[0, 1], [0, 2]]) // prettier-ignore
+  return c.reshape(c.transpose(out, [0, 3, 1, 2, 4]), [B, T, H, E_]) // [B,K,G,T,E] inside
+}
+/** Rows of x gathered by weights: [B,H,T,S] and [B,T,H,D] -> [B,S,K,D], summed over the heads of a group. */
+const spreadBack = (w: NdArray, x: NdArray, K: number): NdArray => {
+  const [B, H, T, S] = w.shape as readonly [number, number, number, number]
+  const D = x.shape[3]!
+  const rows = c.reshape(x, [B, T, K, H / K, D])
+  const out = c.dotGeneral(c.reshape(w, [B, K, H / K, T, S]), rows, [[2, 3], [3, 1]], [[0, 1], [0, 2]]) // prettier-ignore
+  return c.transpose(out, [0, 2, 1, 3]) // [B,K,S,D] inside
+}
+
+const times = (x: NdArray, y: NdArray | null): NdArray => (y === null ? x : c.mul(x, y))
+const hide = (x: NdArray, seen: NdArray | null, value: number): NdArray =>
+  seen === null ? x : c.select(seen, x, c.full(x.shape, value, x.dtype))
+/** [B,H,T] along a new last axis of S. */
+const alongRow = (x: NdArray, S: number): NdArray => c.broadcastInDim(x, [...x.shape, S], [0, 1, 2])
+const scaled = (x: NdArray, scale: number): NdArray => c.mul(x, c.lit(x, scale))
+const rowSum = (x: NdArray): NdArray => c.reduceSum(x, [3])
+
+const scoresOf = (xs: readonly NdArray[], p: AttentionParams): Scores => {
+  const { q, k, bias, mask, key } = named(xs, p)
+  const dots = scaled(headsDot(q, k), p.scale)
+  const { shape } = dots
+  const wide = (x: NdArray): NdArray => c.broadcastInDim(x, shape, c.range(4))
+  const s = bias === null ? dots : c.add(dots, wide(bias))
+  const distance = c.sub(c.iota(shape, 'int32', 3), c.iota(shape, 'int32', 2)) // key - query
+  const tests = [
+    ...(mask === null ? [] : [wide(mask)]),
+    ...(p.left === null ? [] : [c.ge(distance, c.lit(distance, -p.left))]),
+    ...(p.right === null ? [] : [c.le(distance, c.lit(distance, p.right))]),
+  ]
+  const seen = tests.length === 0 ? null : tests.reduce(c.and)
+  return { s, seen, keep: key === null ? null : dropoutFactors(key, shape, p.rate, q.dtype) }
+}
+
+/** As the kernels have it: the bits of position i decide, u < 1 - rate is kept and divided by 1 - rate. */
+const dropoutFactors = (key: NdArray, shape: readonly number[], rate: number, dtype: NdArray['dtype']): NdArray => {
+  const words = c.randomUnwrap(key)
+  const word = (i: number): NdArray => c.reshape(c.slice(words, [i], [i + 1]), [])
+  const count = shape.reduce((n, m) => n * m, 1)
+  const position = c.reshape(c.iota([count], 'uint32', 0), shape)
+  const zero = c.full(shape, 0, 'uint32')
+  const bits = c.xor(c.threefry(0, word(0), word(1), zero, position), c.threefry(1, word(0), word(1), zero, position))
+  const one = c.or(c.shiftRightLogical(bits, c.lit(bits, 9)), c.lit(bits, 0x3f800000))
+  const u = c.bitcastConvertType(one, 'float32')
+  const kept = c.lt(c.sub(u, c.lit(u, 1)), c.lit(u, Math.fround(1 - rate)))
+  return c.select(kept, c.full(shape, 1 / (1 - rate), dtype), c.full(shape, 0, dtype))
+}
+
+/** [out, lse]; a row that sees nothing gives zeros and -Infinity. */
+const composed = (xs: readonly NdArray[], p: AttentionParams): readonly NdArray[] => {
+  const { v } = named(xs, p)
+  const { s, seen, keep } = scoresOf(xs, p)
+  const S = s.shape[3]!
+  const top = c.reduceMax(hide(s, seen, -Infinity), [3])
+  const safe = c.select(c.isFinite(top), top, c.full(top.shape, 0, top.dtype))
+  const e = hide(c.exp(c.sub(s, alongRow(safe, S))), seen, 0)
+  const sum = rowSum(e)
+  const lse = c.add(safe, c.log(sum))
+  return [mix(times(weights(s, seen, lse), keep), v), lse]
+}
+
+/** P = exp(s - lse), zero where hidden. */
+const weights = (s: NdArray, seen: NdArray | null, lse: NdArray): NdArray => {
+  const blind = c.eq(lse, c.full(lse.shape, -Infinity, lse.dtype))
+  const level = c.select(blind, c.full(lse.shape, Infinity, lse.dtype), lse)
+  return hide(c.exp(c.sub(s, alongRow(level, s.shape[3]!))), seen, 0)
+}
+
+/** [dOut, dLse] from tangents of those of query, key, value and bias that move. dP = P (dS - Σ P dS). */
+const composedJvp = (xs: readonly NdArray[], p: OpParams['dotProductAttentionJvp']): readonly NdArray[] => {
+  const { q, k, v, rest } = named(xs, p)
+  const { s, seen, keep } = scoresOf(xs, p)
+  const [lse, moving] = [rest[1]!, rest.slice(2)]
+  let next = 0
+  const [dq, dk, dv, db] = p.moving.map((there) => (there ? moving[next++]! : null))
+  const P = weights(s, seen, lse)
+  const add = (terms: readonly (NdArray | null)[]): NdArray | null => {
+    const there = terms.filter((x) => x !== null)
+    return there.length === 0 ? null : there.reduce(c.add)
+  }
+  const dS = add([
+    dq ? scaled(headsDot(dq, k), p.scale) : null,
+    dk ? scaled(headsDot(q, dk), p.scale) : null,
+    db ? c.broadcastInDim(db, s.shape, c.range(4)) : null,
+  ])
+  const dLse = dS === null ? null : rowSum(c.mul(P, dS))
+  const dP = dS === null ? null : c.mul(P, c.sub(dS, alongRow(dLse!, s.shape[3]!)))
+  const dOut = add([dP === null ? null : mix(times(dP, keep), v), dv ? mix(times(P, keep), dv) : null])
+  return [dOut!, dLse ?? c.zerosLike(lse.aval)]
+}
+
+/** [dQuery, dKey, dValue] of a cotangent of out. dS = P (dP - out · ct). */
+const composedGrad = (xs: readonly NdArray[], p: AttentionParams): readonly NdArray[] => {
+  const { q, k, v, rest } = named(xs, p)
+  const { s, seen, keep } = scoresOf(xs, p)
+  const [out, lse, ct] = [rest[0]!, rest[1]!, rest[2]!]
+  const P = weights(s, seen, lse)
+  const dP = times(headsDot(ct, v), keep)
+  const dotted = c.transpose(c.reduceSum(c.mul(out, ct), [3]), [0, 2, 1]) // [B,H,T]
+  const dS = scaled(c.mul(P, c.sub(dP, alongRow(dotted, s.shape[3]!))), p.scale)
+  const K = k.shape[2]!
+  return [mix(dS, k), spreadBack(dS, q, K), spreadBack(times(P, keep), ct, K)]
+}
+
+// Rules --------------------------------------------------------------------------------------------------------------------------
+
+/** A primitive as a jaxpr of others. */
+const expand = <K extends Name>(name: K, xs: readonly Aval[], p: OpParams[K]) => {
+  const bodies = { dotProductAttention: composed, dotProductAttentionJvp: composedJvp, dotProductAttentionGrad: composedGrad }
+  const body = bodies[name] as (xs: readonly NdArray[], p: OpParams[K]) => readonly NdArray[]
+  return trace(xs, (ys) => body(ys, p), name).jaxpr
+}
+const avalsOf = (xs: readonly NdArray[]): readonly Aval[] => xs.map((x) => x.aval)
+
+const composedRuleJvp =
+  <K extends Name>(name: K): Rules<K>['jvp'] =>
+  (xs, ts, p, transforms): JvpResult => {
+    const { jaxpr, nonzero } = transforms.jvp(expand(name, avalsOf(xs), p), ts.map(O.isSome))
+    const outs = evalJaxpr(jaxpr, [...xs, ...ts.filter(O.isSome).map((t) => t.value)])
+    let next = nonzero.length
+    return { outs: outs.slice(0, next), tangents: nonzero.map((there) => (there ? O.some(outs[next++]!) : O.none)) }
+  }
+
+/** The batch axis joins B; where dropout counts positions, which it would change, the composed form is batched instead. */
+const foldedBatch =
+  <K extends Name>(name: K): Rules<K>['batch'] =>
+  (xs, dims, size, p, transforms): BatchResult => {
+    const params: AttentionParams = p
+    if (params.rate > 0) {
+      const avals = xs.map((x, i) => unbatched(x.aval, dims[i]!))
+      const wide = transforms.batch(expand(name, avals, p), size, dims)
+      return { outs: evalJaxpr(wide.jaxpr, xs), dims: wide.dims }
+    }
+    const B = unbatched(xs[0]!.aval, dims[0]!).shape[0]!
+    const fold = (x: NdArray, dim: BatchDim): NdArray => {
+      const own = unbatched(x.aval, dim).shape
+      if (O.isNone(dim) && own[0] === 1 && B !== 1) return x
+      const moved = atDim(x, dim, size)
+      const full = own[0] === B ? moved : c.broadcastInDim(moved, [size, B, ...own.slice(1)], c.range(moved.ndim))
+      return c.reshape(full, [size * B, ...own.slice(1)])
+    }
+    const outs = bind(
+      name,
+      p,
+      xs.map((x, i) => fold(x, dims[i]!)),
+    )
+    return { outs: outs.map((y) => c.reshape(y, [size, B, ...y.shape.slice(1)])), dims: outs.map(() => O.some(0)) }
+  }
+const unbatched = (a: Aval, dim: BatchDim): Aval => (O.isNone(dim) ? a : { ...a, shape: a.shape.filter((_, d) => d !== dim.value) })
+
+/** Where an operand's element stands: [batch, head, row, column], extents of one repeat. */
+const strided = (arg: number, shape: readonly number[], order: readonly [number, number, number, number]): Strided => {
+  const strides = rowMajor(shape)
+  return { arg, strides: order.map((d) => (d < 0 || shape[d] === 1 ? 0 : strides[d]!)), offset: 0 }
+}
+const byHead = [0, 2, 1, 3] as const // of [batch, row, head, column]
+
+const kernelShape = (xs: readonly g.Node[], p: AttentionParams): AttentionShape => {
+  const at = named(
+    xs.map((_, i) => i),
+    p,
+  )
+  const [q, k, v] = xs as readonly [g.Node, g.Node, g.Node]
+  const score = (arg: number | null): Strided | null => (arg === null ? null : strided(arg, xs[arg]!.shape, [0, 1, 2, 3]))
+  return {
+    batch: q.shape[0]!,
+    heads: q.shape[2]!,
+    group: k.shape[2] === 0 ? 1 : q.shape[2]! / k.shape[2]!,
+    queries: q.shape[1]!,
+    keys: k.shape[1]!,
+    headDim: q.shape[3]!,
+    valueDim: v.shape[3]!,
+    scale: p.scale,
+    left: p.left,
+    right: p.right,
+    query: strided(0, q.shape, byHead),
+    key: strided(1, k.shape, byHead),
+    value: strided(2, v.shape, byHead),
+    bias: score(at.bias),
+    mask: score(at.mask),
+    dropout: at.key === null ? null : { arg: at.key, rate: p.rate },
+    args: [],
+  }
+}
+const lseStrides = (arg: number, shape: readonly number[]): Strided => strided(arg, [...shape, 1], [0, 1, 2, -1])
+
+export const dotProductAttention: Rules<'dotProductAttention'> = {
+  abstractEval: (avals, p) => {
+    const { q, v } = named(avals, p)
+    return refuse(avals, p) ?? E.right(outAvals(q, v))
+  },
+  jvp: (xs, ts, p) => {
+    const [out, lse] = bind('dotProductAttention', p, xs) as [NdArray, NdArray]
+    const order = named(ts, p)
+    const moving = [order.q, order.k, order.v, order.bias ?? O.none]
+    const tangents = bind('dotProductAttentionJvp', { ...p, moving: moving.map(O.isSome) }, [
+      ...xs,
+      out,
+      lse,
+      ...moving.filter(O.isSome).map((t) => t.value),
+    ])
+    return { outs: [out, lse], tangents: tangents.map(O.some) }
+  },
+  transpose: 'notLinear',
+  batch: foldedBatch('dotProductAttention'),
+  lower: (xs, p, transforms) => {
+    const [q, , v] = xs as readonly [g.Node, g.Node, g.Node]
+    if (q.dtype !== 'float32') return lowerComposed('dotProductAttention', xs, p, transforms)
+    const outs = outAvals(aval(q.shape, q.dtype), aval(v.shape, v.dtype))
+    const kernel: Attention = {
+      ...kernelShape(xs, p),
+      kind: 'attention',
+      out: strided(xs.length, outs[0]!.shape, byHead),
+      lse: lseStrides(xs.length + 1, outs[1]!.shape),
+      args: [...xs, ...outs].map((x) => x.dtype),
+    }
+    return g.special(kernel, xs, outs)
+  },
+  ulp: 64,
+}
+
+/** Through the composed form; a key comes back from its words. */
+const lowerComposed = <K extends Name>(name: K, xs: readonly g.Node[], p: OpParams[K], transforms: Transforms): readonly g.Node[] => {
+  const keyAt = named(
+    xs.map((_, i) => i),
+    p,
+  ).key
+  const avals = xs.map((x, i) => (i === keyAt ? aval([], 'key') : aval(x.shape, x.dtype)))
+  return transforms.lower(expand(name, avals, p), xs)
+}
+
+export const dotProductAttentionJvp: Rules<'dotProductAttentionJvp'> = {
+  abstractEval: (avals, p) => {
+    const { q, v, rest } = named(avals, p)
+    const bad = refuse(avals, p)
+    if (bad !== null) return bad
+    return rest.length === 2 + p.moving.filter(Boolean).length ? E.right(outAvals(q, v)) : shapes('needs out, lse and a tangent each')
+  },
+  jvp: composedRuleJvp('dotProductAttentionJvp'),
+  transpose: (cts, xs, p, transforms): readonly Tangent[] => {
+    const first = xs.length - p.moving.filter(Boolean).length
+    const given = xs.slice(0, first).map(known)
+    const [ctOut, ctLse] = cts as readonly [Tangent, Tangent]
+    const none = given.map((): Tangent => O.none)
+    if (O.isSome(ctOut) && O.isNone(ctLse) && p.moving[3] !== true) {
+      const { moving, ...params } = p
+      const grads = bind('dotProductAttentionGrad', params, [...given, ctOut.value])
+      return [...none, ...grads.filter((_, i) => moving[i]).map(O.some)]
+    }
+    const jaxpr = expand(
+      'dotProductAttentionJvp',
+      xs.map((x) => x.aval),
+      p,
+    )
+    const back = transforms.transpose(jaxpr, xs.map(isLinear), cts.map(O.isSome))
+    const outs = evalJaxpr(back.jaxpr, [...given, ...cts.filter(O.isSome).map((t) => t.value)])
+    let next = 0
+    return [...none, ...back.present.map((there): Tangent => (there ? O.some(outs[next++]!) : O.none))]
+  },
+  batch: foldedBatch('dotProductAttentionJvp'),
+  lower: (xs, p, transforms) => lowerComposed('dotProductAttentionJvp', xs, p, transforms),
+  ulp: 256,
+}
+
+export const dotProductAttentionGrad: Rules<'dotProductAttentionGrad'> = {
+  abstractEval: (avals, p) => {
+    const { q, k, v, rest } = named(avals, p)
+    return refuse(avals, p) ?? (rest.length === 3 ? E.right([q, k, v]) : shapes('needs out, lse and a cotangent'))
+  },
+  jvp: composedRuleJvp('dotProductAttentionGrad'),
+  transpose: 'notLinear',
+  batch: foldedBatch('dotProductAttentionGrad'),
+  lower: (xs, p, transforms) => {
+    const [q, k, v] = xs as readonly [g.Node, g.Node, g.Node]
+    if (q.dtype !== 'float32') return lowerComposed('dotProductAttentionGrad', xs, p, transforms)
+    const [out, lse, ct] = [xs.length - 3, xs.length - 2, xs.length - 1]
+    const kernel: AttentionGrad = {
+      ...kernelShape(xs, p),
+      kind: 'attentionGrad',
+      out: strided(out, xs[out]!.shape, byHead),
+      lse: lseStrides(lse, xs[lse]!.shape),
+      ct: strided(ct, xs[ct]!.shape, byHead),
+      dQuery: strided(xs.length, q.shape, byHead),
+      dKey: strided(xs.length + 1, k.shape, byHead),
+      dValue: strided(xs.length + 2, v.shape, byHead),
+      args: [...xs, q, k, v].map((x) => x.dtype),
+    }
+    return g.special(
+      kernel,
+      xs,
+      [q, k, v].map(({ shape, dtype }) => ({ shape, dtype })),
+    )
+  },
+  ulp: 256,
+}
+
+export const attentionRules = { dotProductAttention, dotProductAttentionJvp, dotProductAttentionGrad } satisfies {
+  readonly [K in OpName]?: Rules<K>
+}
