@@ -4,7 +4,7 @@
  */
 import { type Node, sizeOfNode } from '../src/core/graph.ts'
 import type { Kernel, ScalarOp } from '../src/core/kernel.ts'
-import { emit, NeedsBuffer } from './emit.ts'
+import { emit, NeedsBuffer, readsViews, throughViews } from './emit.ts'
 
 export interface Launch {
   readonly kernel: Kernel
@@ -108,7 +108,7 @@ const chooseBuffers = (order: readonly Node[], roots: readonly Node[], enabled: 
     const own = node.kind === 'map' ? cost(node.op) : node.kind === 'gather' ? 4 : node.kind === 'reduce' ? 2 : 1
     const below = argsOf(node).reduce((sum, a) => sum + (hard(a) || a.kind === 'input' ? 1 : weight.get(a)!), 0)
     weight.set(node, Math.min(1e6, own + (node.kind === 'const' || node.kind === 'index' ? 0 : below)))
-    if (node.kind === 'special') for (const a of node.args) buffers.add(a)
+    if (node.kind === 'special') for (const a of node.args) buffers.add(readsViews(node.kernel) ? peel(a) : a)
     if (node.kind === 'gather') buffers.add(node.source)
     // A contraction reads each operand element many times.
     if (node.kind === 'dot')
@@ -154,8 +154,10 @@ export const fuse = (roots: readonly Node[], options: { readonly fuse: boolean }
     if (node.kind === 'part') {
       const of = node.of()
       if (made.has(of)) continue
-      made.set(of, { kernel: of.kernel, extent: 1, reads: of.args, writes: of.outs, inPlace: new Set() })
-      queue.push(...of.args)
+      const { kernel, reads } = readsViews(of.kernel) ? throughViews(of.kernel, of.args, isBuffered) : { kernel: of.kernel, reads: of.args }
+      for (const read of reads) if (!isBuffered(read)) buffers.add(read)
+      made.set(of, { kernel, extent: 1, reads, writes: of.outs, inPlace: new Set() })
+      queue.push(...reads)
       continue
     }
     for (;;) {
