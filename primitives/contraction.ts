@@ -13,7 +13,7 @@ type Params = OpParams['dotGeneral']
 const free = (rank: number, contract: readonly number[], batch: readonly number[]): number[] =>
   c.range(rank).filter((d) => !contract.includes(d) && !batch.includes(d))
 
-/** The cotangent of lhs; that of rhs is the same with sides exchanged. */
+/** The cotangent of lhs; that of rhs is the same with sides exchanged. The operands' order is the one that leaves least to transpose. */
 const transposeLhs = (ct: NdArray, x: Linear, y: NdArray, { contract: [xc, yc], batch: [xb, yb] }: Params, swapped: boolean): NdArray => {
   const xf = free(x.aval.shape.length, xc, xb)
   const yf = free(y.ndim, yc, yb)
@@ -21,17 +21,17 @@ const transposeLhs = (ct: NdArray, x: Linear, y: NdArray, { contract: [xc, yc], 
   // In ct, y's free axes stand after x's, or before them when x is the right operand.
   const ctYf = yf.map((_, i) => nb + i + (swapped ? 0 : xf.length))
   const inBatch = c.range(nb)
-  const out = c.dotGeneral(ct, y, [ctYf, yf], [inBatch, yb], ct.dtype) // [batch, x free, x's contracted in y's order]
-  const ycSorted = [...yc].sort((a, b) => a - b)
-  const order = [...xb, ...xf, ...ycSorted.map((a) => xc[yc.indexOf(a)]!)]
-  return c.convertElementType(
-    c.transpose(
-      out,
-      c.range(order.length).map((d) => order.indexOf(d)),
-    ),
-    x.aval.dtype,
-    x.aval.weak,
-  )
+  // The results' axes by what they are in x: its free ones, and its contracted ones in y's order.
+  const contracted = [...yc].sort((a, b) => a - b).map((a) => xc[yc.indexOf(a)]!)
+  const ctFirst = [...xb, ...xf, ...contracted]
+  const yFirst = [...xb, ...contracted, ...xf]
+  const inPlace = (order: readonly number[]): boolean => order.every((d, i) => d === i)
+  const [order, out] =
+    inPlace(yFirst) && !inPlace(ctFirst)
+      ? [yFirst, c.dotGeneral(y, ct, [yf, ctYf], [yb, inBatch], ct.dtype)]
+      : [ctFirst, c.dotGeneral(ct, y, [ctYf, yf], [inBatch, yb], ct.dtype)]
+  const permutation = c.range(order.length).map((d) => order.indexOf(d))
+  return c.convertElementType(c.transpose(out, permutation), x.aval.dtype, x.aval.weak)
 }
 const swap = (p: Params): Params => ({ ...p, contract: [p.contract[1], p.contract[0]], batch: [p.batch[1], p.batch[0]] })
 
@@ -57,6 +57,31 @@ const batch = ([x, y]: readonly NdArray[], [dx, dy]: readonly BatchDim[], size: 
   }
   const out = c.dotGeneral(x!, atDim(y!, dy!, size), [contract[0], up(contract[1])], [b[0], up(b[1])], preferred)
   return batched([out], x!.ndim - contract[0].length)
+}
+
+/**
+ * Each group of axes becomes one axis. Neighbours that stay neighbours are joined before anything moves, so that what is left is a transpose of
+ * whole axes, which a kernel reads in place.
+ */
+const arrange = (x: g.Node, groups: readonly (readonly number[])[]): g.Node => {
+  const runs = groups.flatMap((group) => {
+    const out: number[][] = []
+    for (const d of group) {
+      if (out.at(-1)?.at(-1) === d - 1) out.at(-1)!.push(d)
+      else out.push([d])
+    }
+    return out
+  })
+  const inPlace = [...runs].sort((a, b) => a[0]! - b[0]!)
+  const extent = (axes: readonly number[]): number => sizeOf(axes.map((d) => x.shape[d]!))
+  const joined = g.reshape(x, inPlace.map(extent))
+  return g.reshape(
+    g.transpose(
+      joined,
+      runs.map((run) => inPlace.indexOf(run)),
+    ),
+    groups.map(extent),
+  )
 }
 
 export const dotGeneral: Rules<'dotGeneral'> = {
@@ -94,11 +119,10 @@ export const dotGeneral: Rules<'dotGeneral'> = {
     const xf = free(x!.shape.length, contract[0], b[0])
     const yf = free(y!.shape.length, contract[1], b[1])
     const dims = (n: g.Node, axes: readonly number[]): number[] => axes.map((a) => n.shape[a]!)
-    const size = (n: g.Node, axes: readonly number[]): number => sizeOf(dims(n, axes))
     const cast = (n: g.Node): g.Node => (preferred === null || preferred === n.dtype ? n : g.map('cast', preferred, n))
     const bs = dims(x!, b[0])
-    const lhs = g.reshape(g.transpose(cast(x!), [...b[0], ...xf, ...contract[0]]), [...bs, size(x!, xf), size(x!, contract[0])])
-    const rhs = g.reshape(g.transpose(cast(y!), [...b[1], ...contract[1], ...yf]), [...bs, size(y!, contract[1]), size(y!, yf)])
+    const lhs = arrange(cast(x!), [...b[0].map((d) => [d]), xf, contract[0]])
+    const rhs = arrange(cast(y!), [...b[1].map((d) => [d]), contract[1], yf])
     return [g.reshape(g.dot(lhs, rhs), [...bs, ...dims(x!, xf), ...dims(y!, yf)])]
   },
   ulp: 32,

@@ -1,8 +1,9 @@
-/** One kernel from one node: what isn't in a buffer is computed where it is read, and views become index arithmetic. */
-import { rowMajor } from '../src/core/aval.ts'
+/** One kernel from nodes of one iteration space: what isn't in a buffer is computed where it is read, and views become index arithmetic. */
+import { rowMajor, sizeOf } from '../src/core/aval.ts'
 import type { DType } from '../src/core/dtype.ts'
 import { type Node, sizeOfNode } from '../src/core/graph.ts'
-import type { Access, Affine, Attention, AttentionGrad, Expr, Guard, Kernel, Output, Strided } from '../src/core/kernel.ts'
+import type { Access, Expr, Guard, Kernel, Output } from '../src/core/kernel.ts'
+import { collapse } from './collapse.ts'
 import { fromDims, type Position, sameAffine, start, throughReshape, throughView, unitAffine } from './place.ts'
 
 /** Raised while emitting: this node has to be in a buffer first. */
@@ -13,12 +14,23 @@ export class NeedsBuffer {
   }
 }
 
+/** What a kernel loops over: a contraction's result, or a nest's dims, of which the last `inner` are reduced over. */
+export interface Space {
+  readonly extents: readonly number[]
+  readonly inner: number
+  readonly dot: (Node & { kind: 'dot' }) | null
+}
+
 export interface Emitted {
   readonly kernel: Kernel
+  /** Null for kernels that take no others' work. */
+  readonly space: Space | null
+  /** Of a nest's first dim. */
   readonly extent: number
-  /** The nodes that the kernel's leading args read; the last arg is the result. */
+  /** The buffers of the kernel's args: those it reads, then those it writes. */
   readonly reads: readonly Node[]
-  /** Reads whose every access is at the result's own element: the result may take over their memory. */
+  readonly writes: readonly Node[]
+  /** Reads whose every access is at the results' own element: a result may take over their memory. */
   readonly inPlace: ReadonlySet<Node>
 }
 
@@ -27,6 +39,8 @@ class Emitter {
   readonly reads: Node[] = []
   readonly scattered = new Set<Node>()
   readonly #memo = new Map<Node, Map<string, Expr>>()
+  readonly #keys = new Map<Position, string>()
+  readonly #reduces = new Map<Node, Expr>()
   readonly extents: readonly number[]
   readonly inner: number
   readonly #acc: Node | null
@@ -36,6 +50,18 @@ class Emitter {
     this.inner = inner
     this.#acc = acc
     this.#buffered = buffered
+  }
+
+  /** The element that a position stands for, as text: its number where that is known. */
+  #key(p: Position): string {
+    let key = this.#keys.get(p)
+    if (key === undefined) this.#keys.set(p, (key = JSON.stringify([p.linear ?? p.dims, p.guards])))
+    return key
+  }
+
+  /** Whether a node was computed at one place only. */
+  once(node: Node): boolean {
+    return (this.#memo.get(node)?.size ?? 0) <= 1
   }
 
   arg(node: Node): number {
@@ -48,7 +74,7 @@ class Emitter {
     if (node.kind === 'const') return { kind: 'const', dtype: node.dtype, value: node.value }
     let mine = this.#memo.get(node)
     if (mine === undefined) this.#memo.set(node, (mine = new Map()))
-    const key = JSON.stringify(p)
+    const key = this.#key(p)
     let out = mine.get(key)
     if (out === undefined) mine.set(key, (out = this.#emitOrKeep(node, p)))
     return out
@@ -126,8 +152,13 @@ class Emitter {
       extents.slice(0, lead).every((n) => n === 1) &&
       node.shape.every((n, d) => n === extents[lead + d] && (n === 1 || sameAffine(p.dims[d]!, unitAffine(rank, lead + d), extents)))
     if (!innerFits || !outerFits || p.guards.length > 0) throw new NeedsBuffer(node)
-    const dims = source.map((_, d) => unitAffine(rank, lead + d))
-    return { kind: 'reduce', dtype: node.dtype, op: node.op, arg: this.expr(node.source, fromDims(dims, source, rank)) }
+    let out = this.#reduces.get(node)
+    if (out === undefined) {
+      const dims = source.map((_, d) => unitAffine(rank, lead + d))
+      out = { kind: 'reduce', dtype: node.dtype, op: node.op, arg: this.expr(node.source, fromDims(dims, source, rank)) }
+      this.#reduces.set(node, out)
+    }
+    return out
   }
 
   #load(node: Node, p: Position): Expr {
@@ -153,11 +184,6 @@ const inside = (guards: readonly Guard[]): Expr => {
   return tests.reduce((a, b) => ({ kind: 'apply', dtype: 'bool', op: 'and', args: [a, b] }))
 }
 
-const finish = (e: Emitter, make: (args: readonly DType[], output: number) => Kernel, node: Node, extent: number): Emitted => {
-  const args = [...e.reads.map((n) => n.dtype), node.dtype]
-  return { kernel: make(args, e.reads.length), extent, reads: e.reads, inPlace: new Set(e.reads.filter((n) => !e.scattered.has(n))) }
-}
-
 /** The contraction whose epilogue `node` can be, and the row reduction it can share a kernel with. */
 const findInside = (
   node: Node,
@@ -181,76 +207,93 @@ const findInside = (
   return { dot, reduce }
 }
 
-export const emit = (node: Node, isBuffered: (node: Node) => boolean): Emitted => {
-  const buffered = (n: Node): boolean => n !== node && isBuffered(n)
-  const { dot, reduce } = findInside(node, buffered)
+/** The iteration space of a kernel for `node` alone. */
+export const spaceOf = (node: Node, isBuffered: (node: Node) => boolean): Space => {
+  const { dot, reduce } = findInside(node, (n) => n !== node && isBuffered(n))
   if (dot?.kind === 'dot') {
     if (reduce !== null) throw new NeedsBuffer(dot === node ? reduce : dot)
-    return emitDot(node, dot, buffered)
+    if (sizeOfNode(node) !== sizeOfNode(dot)) throw new NeedsBuffer(dot)
+    return { extents: dot.shape, inner: 0, dot }
   }
   const row = node.kind === 'reduce' ? node : reduce
-  const dims = row === null ? node.shape : row.source.shape
-  if (row !== null && node.kind !== 'reduce' && sizeOfNode(node) !== sizeOfNode(row.source)) {
-    // The results of the rows themselves, with what is computed from them.
-    if (sizeOfNode(node) === sizeOfNode(row)) return emitRows(node, row, buffered)
-    throw new NeedsBuffer(row)
-  }
-  if (node.kind === 'reduce') return emitRows(node, node, buffered)
-  const inner = row === null ? 0 : row.inner
-  const extents = dims.length === inner ? [1, ...dims] : dims
-  const e = new Emitter(extents, inner, null, buffered)
-  const p = start(extents, node.shape)
-  const expr = e.expr(node, p)
-  const access = p.linear!
-  return finish(
-    e,
-    (args, arg) => ({ kind: 'nest', dims: extents, inner, args, outputs: [{ arg, expr, access, rowwise: false }] }),
-    node,
-    extents[0]!,
-  )
-}
-
-const emitRows = (node: Node, row: Node & { kind: 'reduce' }, buffered: (node: Node) => boolean): Emitted => {
+  if (row === null) return { extents: node.shape.length === 0 ? [1] : node.shape, inner: 0, dot: null }
+  // Else the kernel's results are the rows themselves, or what is computed at each of their elements.
+  if (sizeOfNode(node) !== sizeOfNode(row.source) && sizeOfNode(node) !== sizeOfNode(row)) throw new NeedsBuffer(row)
   const source = row.source.shape
-  const extents = source.length === row.inner ? [1, ...source] : source
-  const outer = extents.length - row.inner
-  const strides = [...rowMajor(extents.slice(0, outer)), ...extents.slice(outer).map(() => 0)]
-  const e = new Emitter(extents, row.inner, null, buffered)
-  const linear = { strides, offset: 0 }
-  const p: Position = throughReshape({ dims: [], linear, guards: [] }, node.shape, extents)
-  const expr = e.expr(node, p)
-  // Rows may be as many as their elements; the memory of an input is never taken over here.
-  for (const n of e.reads) e.scattered.add(n)
-  const output = (arg: number): Output => ({ arg, expr, access: linear, rowwise: true })
-  return finish(e, (args, arg) => ({ kind: 'nest', dims: extents, inner: row.inner, args, outputs: [output(arg)] }), node, extents[0]!)
+  return { extents: source.length === row.inner ? [1, ...source] : source, inner: row.inner, dot: null }
 }
 
-const emitDot = (node: Node, dot: Node & { kind: 'dot' }, buffered: (node: Node) => boolean): Emitted => {
-  if (sizeOfNode(node) !== sizeOfNode(dot)) throw new NeedsBuffer(dot)
+/** Elements at each outer index of a space, and of the outer index. */
+export const sizesOf = ({ extents, inner }: Space): { readonly all: number; readonly rows: number } => ({
+  all: sizeOf(extents),
+  rows: sizeOf(extents.slice(0, extents.length - inner)),
+})
+
+/** A kernel that writes all of `nodes`; those that need one another are computed once. */
+export const emit = (nodes: readonly Node[], space: Space, isBuffered: (node: Node) => boolean): Emitted => {
+  const own = new Set(nodes)
+  const buffered = (n: Node): boolean => !own.has(n) && isBuffered(n)
+  return space.dot === null ? emitNest(nodes, space, buffered) : emitDot(nodes, space.dot, buffered)
+}
+
+const emitNest = (nodes: readonly Node[], space: Space, buffered: (node: Node) => boolean): Emitted => {
+  const { extents, inner } = space
+  const { all } = sizesOf(space)
+  const e = new Emitter(extents, inner, null, buffered)
+  const outer = extents.length - inner
+  const rowStrides = [...rowMajor(extents.slice(0, outer)), ...extents.slice(outer).map(() => 0)]
+  const results = nodes.map((node) => {
+    const rowwise = inner > 0 && (node.kind === 'reduce' || sizeOfNode(node) !== all)
+    const p = rowwise
+      ? throughReshape({ dims: [], linear: { strides: rowStrides, offset: 0 }, guards: [] }, node.shape, extents)
+      : start(extents, node.shape)
+    return { expr: e.expr(node, p), access: p.linear!, rowwise }
+  })
+  // Several passes over a row may read an element after its result was written.
+  if (inner > 0 && (nodes.length > 1 || results[0]!.rowwise)) for (const n of e.reads) e.scattered.add(n)
+  const { kernel, extent } = collapse({
+    kind: 'nest',
+    dims: extents,
+    inner,
+    args: argsOf(e.reads, nodes),
+    outputs: results.map((result, i): Output => ({ ...result, arg: e.reads.length + i })),
+  })
+  return finish(e, kernel, space, nodes, extent)
+}
+
+const argsOf = (reads: readonly Node[], writes: readonly Node[]): DType[] => [...reads, ...writes].map((n) => n.dtype)
+
+const finish = (e: Emitter, kernel: Kernel, space: Space, nodes: readonly Node[], extent: number): Emitted => {
+  const twice = nodes.find((node) => !e.once(node))
+  if (twice !== undefined && nodes.length > 1) throw new NeedsBuffer(twice)
+  return { kernel, space, extent, reads: e.reads, writes: nodes, inPlace: new Set(e.reads.filter((n) => !e.scattered.has(n))) }
+}
+
+const emitDot = (nodes: readonly Node[], dot: Node & { kind: 'dot' }, buffered: (node: Node) => boolean): Emitted => {
   const batch = dot.shape.slice(0, -2)
   const [m, n] = dot.shape.slice(-2) as [number, number]
   const k = dot.lhs.shape.at(-1)!
   const epilogue = new Emitter(dot.shape, 0, dot, buffered)
-  const expr = epilogue.expr(node, start(dot.shape, node.shape))
+  const exprs = nodes.map((node) => epilogue.expr(node, start(dot.shape, node.shape)))
   // Operands share the args of the epilogue, but have iteration spaces of their own.
   const operand = (source: Node, extents: readonly number[]): Expr => {
     const e = new Emitter(extents, 0, null, buffered)
     e.reads.push(...epilogue.reads)
     const value = e.expr(source, start(extents, source.shape))
-    for (const read of e.reads) {
-      const used = !epilogue.reads.includes(read)
-      if (used) epilogue.reads.push(read)
-    }
+    epilogue.reads.push(...e.reads.slice(epilogue.reads.length))
     for (const read of loadsOf(value)) epilogue.scattered.add(e.reads[read]!)
     return value
   }
   const lhs = operand(dot.lhs, [...batch, m, k])
   const rhs = operand(dot.rhs, [...batch, k, n])
   const access = start(dot.shape, dot.shape).linear!
+  const outputs = exprs.map((expr, i): Output => ({ arg: epilogue.reads.length + i, expr, access, rowwise: false }))
+  const args = argsOf(epilogue.reads, nodes)
   return finish(
     epilogue,
-    (args, arg) => ({ kind: 'dot', dtype: dot.dtype, batch, m, n, k, lhs, rhs, args, outputs: [{ arg, expr, access, rowwise: false }] }),
-    node,
+    { kind: 'dot', dtype: dot.dtype, batch, m, n, k, lhs, rhs, args, outputs },
+    { extents: dot.shape, inner: 0, dot },
+    nodes,
     1,
   )
 }
@@ -270,59 +313,4 @@ const loadsOf = (expr: Expr, out = new Set<number>()): ReadonlySet<number> => {
     default:
       return out
   }
-}
-
-/** Kernels that read operands with strides of any kind. */
-export const readsViews = (kernel: Kernel): kernel is Attention | AttentionGrad =>
-  kernel.kind === 'attention' || kernel.kind === 'attentionGrad'
-
-/** The same kernel with operands that are views of buffers read where they lie: a slice, a transpose or a broadcast costs nothing. */
-export const throughViews = (
-  kernel: Attention | AttentionGrad,
-  args: readonly Node[],
-  buffered: (node: Node) => boolean,
-): { readonly kernel: Kernel; readonly reads: readonly Node[] } => {
-  const reads = [...args]
-  const { batch, heads, group, queries, keys, headDim, valueDim } = kernel
-  const kvHeads = Math.ceil(heads / group)
-  const seen = (strided: Strided, extents: readonly number[]): Strided => {
-    const { arg, ...linear } = strided
-    const node = args[arg]!
-    const load = buffered(node) ? null : viewOf(node, linear, extents, buffered)
-    if (load === null) return strided
-    reads[arg] = load.node
-    return { ...load.access, arg }
-  }
-  const maybe = (strided: Strided | null): Strided | null => strided && seen(strided, [batch, heads, queries, keys])
-  const shape = {
-    query: seen(kernel.query, [batch, heads, queries, headDim]),
-    key: seen(kernel.key, [batch, kvHeads, keys, headDim]),
-    value: seen(kernel.value, [batch, kvHeads, keys, valueDim]),
-    bias: maybe(kernel.bias),
-    mask: maybe(kernel.mask),
-  }
-  if (kernel.kind === 'attention') return { kernel: { ...kernel, ...shape }, reads }
-  const rows = (strided: Strided, width: number): Strided => seen(strided, [batch, heads, queries, width])
-  return {
-    kernel: { ...kernel, ...shape, out: rows(kernel.out, valueDim), lse: rows(kernel.lse, 1), ct: rows(kernel.ct, valueDim) },
-    reads,
-  }
-}
-
-/** The buffer behind views, and where `linear`, an element number of the node, stands in it; null where the way isn't affine. */
-const viewOf = (
-  node: Node,
-  linear: Affine,
-  extents: readonly number[],
-  buffered: (node: Node) => boolean,
-): { readonly node: Node; readonly access: Affine } | null => {
-  let p: Position = throughReshape({ dims: [], linear, guards: [] }, node.shape, extents)
-  let at = node
-  while (!buffered(at)) {
-    if (at.kind === 'view') p = throughView(p, at.view, at.source.shape, extents)
-    else if (at.kind === 'reshape') p = throughReshape(p, at.source.shape, extents)
-    else return null
-    at = at.source
-  }
-  return p.linear === null || p.guards.length > 0 ? null : { node: at, access: p.linear }
 }

@@ -45,10 +45,12 @@ export const planProgram = (
   const first = new Map<Node, number>()
   const last = new Map<Node, number>()
   launches.forEach((launch, i) => {
-    for (const node of launch.reads) last.set(node, i)
-    for (const node of launch.writes) {
-      first.set(node, i)
-      if (!last.has(node)) last.set(node, i)
+    for (const run of launch.runs) {
+      for (const node of run.reads) last.set(node, i)
+      for (const node of run.writes) {
+        first.set(node, i)
+        if (!last.has(node)) last.set(node, i)
+      }
     }
   })
   const places = new Map<Node, Place>()
@@ -61,7 +63,7 @@ export const planProgram = (
   const blocks: Block[] = []
   let arenaBytes = 0
   for (const launch of launches)
-    for (const node of launch.writes) {
+    for (const node of launch.runs.flatMap((run) => run.writes)) {
       if (places.has(node)) continue
       const bytes = reserve(sizeOfNode(node) * byteWidth[node.dtype])
       const from = first.get(node)!
@@ -77,10 +79,10 @@ export const planProgram = (
     ids.set(node, buffers.length)
     buffers.push({ dtype: node.dtype, size: sizeOfNode(node), place })
   }
-  const step = ({ kernel, extent, reads, writes }: Launch): Step => ({
+  const step = ({ kernel, runs }: Launch): Step => ({
     kind: 'launch',
     kernel,
-    segments: [{ buffers: [...reads, ...writes].map((n) => ids.get(n)!), extent }],
+    segments: runs.map(({ reads, writes, extent }) => ({ buffers: [...reads, ...writes].map((n) => ids.get(n)!), extent })),
   })
   return { buffers, inputs: inputs.map((n) => ids.get(n)!), outputs: roots.map((n) => ids.get(n)!), steps: launches.map(step), arenaBytes }
 }
@@ -101,7 +103,8 @@ const takeOver = (
     const input = inputs[index]!
     if (taken.has(index) || input.dtype !== node.dtype || sizeOfNode(input) !== sizeOfNode(node)) continue
     const read = last.get(input) ?? -1
-    if (read > at || (read === at && !launches[at]!.inPlace.has(input))) continue
+    const readers = launches[at]!.runs.filter((run) => run.reads.includes(input))
+    if (read > at || (read === at && !readers.every((run) => run.writes.includes(node) && run.inPlace.has(input)))) continue
     taken.add(index)
     return { kind: 'input', index }
   }

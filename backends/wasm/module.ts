@@ -12,7 +12,7 @@ import { dotUnits, emitDot } from './dot.ts'
 import { emitNest, nestUnits } from './nest.ts'
 import { emitScatter } from './scatter.ts'
 import { emitSort } from './sort.ts'
-import { structure } from './structure.ts'
+import { structure } from '../../src/core/structure.ts'
 
 /** How a kind of kernel becomes a function (pointer of each arg…, start, end), and how many units of work that range is over. */
 interface Emitter<K extends Kernel> {

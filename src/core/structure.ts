@@ -1,5 +1,5 @@
 /** A kernel's exact structure as text: equal texts are equal code. Nodes met again are named by their number. */
-import type { Kernel } from '../../src/core/kernel.ts'
+import type { Kernel } from './kernel.ts'
 
 export const structure = (kernel: Kernel): string => {
   const numbers = new Map<object, number>()
