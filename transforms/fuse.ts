@@ -1,26 +1,10 @@
 /** Fusion: from the results of a program to its kernels, in an order that respects what they read. */
 import type { Node } from '../src/core/graph.ts'
-import type { Kernel } from '../src/core/kernel.ts'
 import { chooseBuffers, sorted } from './buffers.ts'
 import { type Emitted, emit, NeedsBuffer, spaceOf } from './emit.ts'
 import { merge } from './merge.ts'
-import { batchLaunches } from './segments.ts'
+import { batchLaunches, type Launch } from './segments.ts'
 import { readsViews, throughViews } from './views.ts'
-
-/** One run of a kernel, by the nodes in its buffers. */
-export interface Run {
-  readonly reads: readonly Node[]
-  readonly writes: readonly Node[]
-  readonly extent: number
-  /** Reads whose memory a result may take over. */
-  readonly inPlace: ReadonlySet<Node>
-}
-
-/** A kernel over several sets of buffers, independent of one another. */
-export interface Launch {
-  readonly kernel: Kernel
-  readonly runs: readonly Run[]
-}
 
 /** The launches that compute `roots`. `fuse: false` gives every operation its own kernel. */
 export const fuse = (roots: readonly Node[], options: { readonly fuse: boolean }): Launch[] => {

@@ -1,8 +1,23 @@
 /** Kernels of the same code over different buffers become one launch: an optimizer's update over a tree is a handful of them, however many leaves. */
 import type { Node } from '../src/core/graph.ts'
+import type { Kernel } from '../src/core/kernel.ts'
 import { structure } from '../src/core/structure.ts'
 import type { Emitted } from './emit.ts'
-import type { Launch, Run } from './fuse.ts'
+
+/** One run of a kernel, by the nodes in its buffers. */
+export interface Run {
+  readonly reads: readonly Node[]
+  readonly writes: readonly Node[]
+  readonly extent: number
+  /** Reads whose memory a result may take over. */
+  readonly inPlace: ReadonlySet<Node>
+}
+
+/** A kernel over several sets of buffers, independent of one another. */
+export interface Launch {
+  readonly kernel: Kernel
+  readonly runs: readonly Run[]
+}
 
 /** A kernel joins an earlier launch of its code where all that it reads is there by then. */
 export const batchLaunches = (kernels: readonly Emitted[]): Launch[] => {

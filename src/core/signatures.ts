@@ -23,6 +23,7 @@ const oneOf = <const T extends readonly (string | number)[]>(...values: T): Kind
 const orNone = <T>({ what, is }: Kind<T>): Kind<T | null> => kind(`${what} or None`, (v) => v === null || is(v))
 
 const int = kind<number>('an integer', Number.isInteger)
+const real = kind<number>('a number', (v) => typeof v === 'number')
 const bool = kind<boolean>('True or False', (v) => typeof v === 'boolean')
 const text = kind<string>('a text', (v) => typeof v === 'string')
 const dtype = kind<DType>(`one of ${Object.keys(shortName).join(', ')}`, (v) => typeof v === 'string' && Object.hasOwn(shortName, v))
@@ -35,6 +36,8 @@ const [unary, binary, ternary] = [op(1, {}), op(2, {}), op(3, {})]
 const overAxes = op(1, { axes: ints })
 const overAxis = op(1, { axis: int })
 const prefix = op(1, { axis: int, reverse: bool })
+
+const attention = { scale: real, left: orNone(int), right: orNone(int), bias: bool, mask: bool, rate: real }
 
 export const signatures: { readonly [K in OpName]: Signature<K> } = {
   neg: unary,
@@ -121,6 +124,9 @@ export const signatures: { readonly [K in OpName]: Signature<K> } = {
   scatter: many(3, { axes: ints, combine: oneOf('set', 'add') }),
   sort: many(1, { axis: int, numKeys: int }),
   dotGeneral: op(2, { contract: pairOf(ints), batch: pairOf(ints), preferred: orNone(dtype) }),
+  dotProductAttention: many(3, attention),
+  dotProductAttentionJvp: many(6, { ...attention, moving: listOf(bool) }),
+  dotProductAttentionGrad: many(6, attention),
   randomWrap: unary,
   randomUnwrap: unary,
   jit: many(0, { jaxpr, name: text }),
