@@ -14,7 +14,13 @@ const scalars = (starts: readonly Aval[]): boolean => starts.every((s) => s.dtyp
 const or0 = (t: Tangent, x: NdArray): NdArray => (O.isSome(t) ? t.value : c.zerosLike(x.aval))
 const none = (n: number): Tangent[] => Array.from({ length: n }, () => O.none)
 
-/** The places of a window in each axis, batched: start (clamped so that the window fits) + offset. */
+/** A window's first place on an axis of n: a negative start counts from the end, once, and then the window is moved to fit. */
+const startNode = (start: g.Node, n: number, window: number): g.Node => {
+  const negative = g.map('lt', 'bool', start, g.constNode(0, 'int32'))
+  const wrapped = g.map('select', 'int32', negative, g.map('add', 'int32', start, g.constNode(n, 'int32')), start)
+  return g.clampIndex(wrapped, n - window)
+}
+/** The places of a window in each axis, batched: its first place, as `startNode` has it, + offset. */
 const windows = (
   starts: readonly NdArray[],
   dims: readonly BatchDim[],
@@ -25,7 +31,8 @@ const windows = (
   const shape = [size, ...window]
   const places = starts.map((s, d) => {
     const all = c.broadcastInDim(atDim(s, dims[d]!, size), shape, [0])
-    const fit = c.clamp(c.lit(all, 0), all, c.lit(all, extents[d]! - window[d]!))
+    const wrapped = c.select(c.lt(all, c.lit(all, 0)), c.add(all, c.lit(all, extents[d]!)), all)
+    const fit = c.clamp(c.lit(all, 0), wrapped, c.lit(all, extents[d]! - window[d]!))
     return c.add(fit, c.iota(shape, 'int32', d + 1))
   })
   return [c.iota(shape, 'int32', 0), ...places]
@@ -56,7 +63,7 @@ const dynamicSlice: Rules<'dynamicSlice'> = {
     if (sizeOf(physical) === 0) return [g.constNode(0, x!.dtype, physical)]
     const places = physical.map((n, d) => {
       if (d >= starts.length) return g.iota(physical, d)
-      return g.map('add', 'int32', g.clampIndex(g.broadcast(starts[d]!, physical, []), x!.shape[d]! - n), g.iota(physical, d))
+      return g.map('add', 'int32', g.broadcast(startNode(starts[d]!, x!.shape[d]!, n), physical, []), g.iota(physical, d))
     })
     return [g.gather(x!, g.linear(places, x!.shape))]
   },
@@ -101,7 +108,7 @@ const dynamicUpdateSlice: Rules<'dynamicUpdateSlice'> = {
     const places = shape.map((n, d) => {
       if (d >= starts.length) return g.iota(shape, d)
       const extent = u!.shape[d]!
-      const start = g.broadcast(g.clampIndex(starts[d]!, n - extent), shape, [])
+      const start = g.broadcast(startNode(starts[d]!, n, extent), shape, [])
       const q = g.map('sub', 'int32', g.iota(shape, d), start)
       inside = g.map(
         'and',

@@ -85,7 +85,7 @@ const place = (name: Place): Rules<Place> => ({
   abstractEval: ([x], { axis }) => {
     const bad = badAxes([axis], x!.shape.length)
     if (bad !== null) return shapes(bad)
-    if (!isNumeric(x!.dtype)) return dtypes('a number dtype is needed: convert with astype')
+    if (x!.dtype === 'key') return dtypes('keys have no order: use random.*')
     return x!.shape[axis] === 0
       ? shapes(`axis ${axis} is empty: an extreme needs an element`)
       : one(aval(without(x!.shape, [axis]), 'int32'))

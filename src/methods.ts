@@ -2,28 +2,56 @@
 import { nest, NdArray } from './core/array.ts'
 import { showAval } from './core/aval.ts'
 import { ShapeError } from './core/errors.ts'
-import type { MethodTable } from './core/methods.ts'
+import type { GetterTable, MethodTable } from './core/methods.ts'
 import * as np from './numpy/index.ts'
 
-const table: MethodTable = {
+const methods: MethodTable = {
   add: np.add,
   sub: np.sub,
   mul: np.mul,
   div: np.div,
-  pow: np.power,
+  mod: np.mod,
+  pow: np.pow,
   neg: np.neg,
   abs: np.abs,
   exp: np.exp,
   log: np.log,
   sqrt: np.sqrt,
+  square: np.square,
+  round: np.round,
+  clip: np.clip,
+  equal: np.equal,
+  notEqual: np.notEqual,
+  less: np.less,
+  lessEqual: np.lessEqual,
+  greater: np.greater,
+  greaterEqual: np.greaterEqual,
   sum: np.sum,
+  prod: np.prod,
   mean: np.mean,
+  var: np.var,
+  std: np.std,
   max: np.max,
   min: np.min,
+  any: np.any,
+  all: np.all,
+  argmax: np.argmax,
+  argmin: np.argmin,
+  cumsum: np.cumsum,
+  cumprod: np.cumprod,
+  sort: np.sort,
+  argsort: np.argsort,
+  ravel: np.ravel,
+  swapaxes: np.swapaxes,
+  squeeze: np.squeeze,
+  matmul: np.matmul,
+  dot: np.dot,
+  take: np.take,
+  slice: np.slice,
+  at: np.at,
+  astype: np.astype,
   reshape: (x, ...shape) => np.reshape(x, shape),
   transpose: (x, ...permutation) => np.transpose(x, permutation.length > 0 ? permutation : undefined),
-  matmul: np.matmul,
-  astype: np.astype,
   item: (x) => {
     if (x.size !== 1) throw new ShapeError(`item(${showAval(x.aval)}): one element is needed: use toArray()`)
     return x.concrete('item').dataSync()[0]!
@@ -32,16 +60,23 @@ const table: MethodTable = {
   toTyped: (x) => x.concrete('toTyped').dataSync(),
   dispose: (x) => x.concrete('dispose').dispose(),
 }
+const getters: GetterTable = { T: (x) => np.transpose(x) }
 
 export const installMethods = (): void => {
-  for (const [name, method] of Object.entries(table) as [string, (x: NdArray, ...args: never[]) => unknown][]) {
-    if (Object.hasOwn(NdArray.prototype, name)) continue
-    Object.defineProperty(NdArray.prototype, name, {
+  const define = (name: string, property: PropertyDescriptor): void => {
+    if (!Object.hasOwn(NdArray.prototype, name)) Object.defineProperty(NdArray.prototype, name, { ...property, configurable: true })
+  }
+  for (const [name, method] of Object.entries(methods) as [string, (x: NdArray, ...args: never[]) => unknown][])
+    define(name, {
       value(this: NdArray, ...args: never[]) {
         return method(this, ...args)
       },
-      configurable: true,
       writable: true,
     })
-  }
+  for (const [name, getter] of Object.entries(getters) as [string, (x: NdArray) => unknown][])
+    define(name, {
+      get(this: NdArray) {
+        return getter(this)
+      },
+    })
 }

@@ -4,13 +4,13 @@ import { showAval, sizeOf } from './aval.ts'
 import type { Backend, Storage } from './backend.ts'
 import type { DType, TypedArray } from './dtype.ts'
 import { DeletedArrayError, TracerError } from './errors.ts'
-import type { Methods } from './methods.ts'
+import type { Getters, Methods } from './methods.ts'
 
 /** Nested lists of numbers or booleans, as deep as the array has axes. */
 export type Nested = number | boolean | readonly Nested[]
 
 // The methods are declared in methods.ts and installed where the package is wired together.
-export interface NdArray extends Methods {}
+export interface NdArray extends Methods, Getters {}
 
 export abstract class NdArray {
   abstract readonly aval: Aval

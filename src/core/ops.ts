@@ -111,8 +111,9 @@ export interface OpParams {
   readonly pad: { readonly lo: readonly number[]; readonly hi: readonly number[]; readonly interior: readonly number[] } // (x, value)
   readonly concatenate: { readonly dimension: number }
   readonly iota: { readonly shape: readonly number[]; readonly dtype: DType; readonly dimension: number }
-  readonly dynamicSlice: { readonly sliceSizes: readonly number[] } // (x, ...starts: int32[])
-  readonly dynamicUpdateSlice: None // (x, update, ...starts: int32[])
+  /** (x, ...starts: int32[]): a negative start counts from the end; then the window is moved to fit. */
+  readonly dynamicSlice: { readonly sliceSizes: readonly number[] }
+  readonly dynamicUpdateSlice: None // (x, update, ...starts: int32[]), placed as dynamicSlice does
   /**
    * (x, index per axis: int32[I…]): picks x at the indices along `axes`; the result is [...I, ...the other axes of x]. Outside the
    * axis, `clip` takes the nearest element and `fill` gives NaN (the least int, true).

@@ -19,7 +19,7 @@ export interface EmbeddingParams {
   readonly w: NdArray // [V,D]
 }
 /** Rows of the table: int [...] -> [...,D]. An id beyond the table gives NaN. `embedding({ w: np.eye(2) }, np.array(1, { dtype: 'int32' })) // [0, 1]` */
-export const embedding = (p: EmbeddingParams, ids: NdArray): NdArray => np.take(p.w, ids)
+export const embedding = (p: EmbeddingParams, ids: NdArray): NdArray => np.take(p.w, ids, { axis: 0 })
 
 export interface LayerNormParams {
   readonly scale?: NdArray // [D]

@@ -1,22 +1,20 @@
 /** JAX's promotion lattice for the dtypes that are there, weak types included, and operands made ready for a primitive. */
 import { NdArray } from '../core/array.ts'
-import { aval, eqShape, showAval } from '../core/aval.ts'
+import { aval, eqShape } from '../core/aval.ts'
 import { broadcastInDim, convertElementType, range } from '../core/constructors.ts'
 import { type DType, isFloat } from '../core/dtype.ts'
-import { ShapeError, TreeError } from '../core/errors.ts'
+import { DTypeError, ShapeError } from '../core/errors.ts'
 import type { Operand } from '../core/methods.ts'
 import { userScalar } from '../core/trace.ts'
+import { refuse } from './check.ts'
 
 const order: Readonly<Record<DType, number>> = { bool: 0, uint32: 1, int32: 2, float32: 3, float64: 4, key: 9 }
+const kind = (d: DType): number => (d === 'bool' ? 0 : isFloat(d) ? 2 : 1)
 
 /** The dtype that two meet at. A weak one takes the other's unless it is of a higher kind (a weak float and an int: float32). */
 export const promoteTypes = (a: DType, b: DType, weakA = false, weakB = false): { readonly dtype: DType; readonly weak: boolean } => {
   const weak = weakA && weakB
-  const kind = (d: DType): number => (d === 'bool' ? 0 : isFloat(d) ? 2 : 1)
-  if (weakA !== weakB && kind(a) !== kind(b)) {
-    const higher = kind(a) > kind(b) ? ([a, weakA] as const) : ([b, weakB] as const)
-    return { dtype: higher[0], weak: higher[1] }
-  }
+  if (weakA !== weakB && kind(a) !== kind(b)) return kind(a) > kind(b) ? { dtype: a, weak: weakA } : { dtype: b, weak: weakB }
   if (weakA && !weakB) return { dtype: b, weak: false }
   if (weakB && !weakA) return { dtype: a, weak: false }
   return { dtype: order[a] >= order[b] ? a : b, weak }
@@ -35,24 +33,47 @@ const scalar = (value: number | boolean, beside: NdArray | undefined): NdArray =
   return userScalar(value, aval([], dtype, true))
 }
 
-export const asArray = (x: Operand, what: string, beside?: NdArray): NdArray => {
-  if (x instanceof NdArray) return x
-  if (typeof x === 'number' || typeof x === 'boolean') return scalar(x, beside)
-  throw new TreeError(`${what} got ${typeof x}: operands must be arrays or numbers (make one with np.array)`)
+/** An array that may hold keys. */
+export const anyArray = (what: string, x: unknown, beside?: NdArray): NdArray =>
+  x instanceof NdArray
+    ? x
+    : typeof x === 'number' || typeof x === 'boolean'
+      ? scalar(x, beside)
+      : refuse(DTypeError, what, [x], 'an array or a number is needed: make one with np.array')
+
+/** An array of numbers or booleans. */
+export const asArray = (what: string, x: unknown, beside?: NdArray): NdArray => {
+  const y = anyArray(what, x, beside)
+  return y.dtype === 'key' ? refuse(DTypeError, what, [x], 'a key has no arithmetic: use random.*') : y
 }
 
-/** NumPy's broadcasting of shapes: from the right, extents equal or 1. */
-export const broadcastLists = (what: string, shapes: readonly (readonly number[])[]): readonly number[] => {
+/** At least float32: for functions whose results are never whole. */
+export const asFloat = (what: string, x: unknown): NdArray => {
+  const y = asArray(what, x)
+  return isFloat(y.dtype) ? y : convertElementType(y, 'float32', y.aval.weak)
+}
+
+/** Integers, as int32: indices and the like. */
+export const asIndex = (what: string, x: unknown): NdArray => {
+  const y = asArray(what, typeof x === 'number' && Number.isInteger(x) ? userScalar(x, aval([], 'int32')) : x)
+  return isFloat(y.dtype) || y.dtype === 'bool'
+    ? refuse(DTypeError, what, [x], "indices are integers: convert with astype('int32')")
+    : convertElementType(y, 'int32')
+}
+
+/** NumPy's broadcasting of shapes: from the right, extents equal or 1. `xs` are what is shown when they don't fit. */
+export const broadcastLists = (
+  what: string,
+  shapes: readonly (readonly number[])[],
+  xs: readonly unknown[] = shapes,
+): readonly number[] => {
   const rank = Math.max(0, ...shapes.map((s) => s.length))
   return range(rank).map((d) => {
     let n = 1
     for (const s of shapes) {
       const m = s[d - rank + s.length]
       if (m === undefined || m === 1 || m === n) continue
-      if (n !== 1)
-        throw new ShapeError(
-          `${what}(${shapes.map((t) => `[${t.join(',')}]`).join(', ')}): shapes don't broadcast (axis ${d}: ${n} against ${m})`,
-        )
+      if (n !== 1) refuse(ShapeError, what, xs, `shapes don't broadcast (axis ${d}: ${n} against ${m})`)
       n = m
     }
     return n
@@ -62,9 +83,11 @@ export const broadcastShapes = (what: string, xs: readonly NdArray[]): readonly 
   broadcastLists(
     what,
     xs.map((x) => x.shape),
+    xs,
   )
 
-export const broadcastTo = (x: NdArray, shape: readonly number[]): NdArray =>
+/** As NumPy's: axes are added in front, extents of 1 repeat. The shape is known to fit. */
+export const toShape = (x: NdArray, shape: readonly number[]): NdArray =>
   eqShape(x.shape, shape)
     ? x
     : broadcastInDim(
@@ -73,38 +96,23 @@ export const broadcastTo = (x: NdArray, shape: readonly number[]): NdArray =>
         range(x.ndim).map((d) => d + shape.length - x.ndim),
       )
 
-/** Operands at one dtype and, scalars aside, at one shape. */
-export const together = (what: string, ...operands: readonly Operand[]): NdArray[] => {
+/** Operands at the dtype that they promote to; numbers take it where they can. */
+export const promoted = (what: string, operands: readonly Operand[], as = asArray): NdArray[] => {
   const beside = operands.find((x): x is NdArray => x instanceof NdArray)
-  const xs = operands.map((x) => asArray(x, what, beside))
+  const xs = operands.map((x) => as(what, x, beside))
   const to = xs
     .map((x) => x.aval)
     .reduce((a, b) => {
+      if ((a.dtype === 'key') !== (b.dtype === 'key')) refuse(DTypeError, what, operands, "keys and numbers don't mix")
       const p = promoteTypes(a.dtype, b.dtype, a.weak, b.weak)
       return aval([], p.dtype, p.weak)
     })
+  return xs.map((x) => (x.dtype === to.dtype ? x : convertElementType(x, to.dtype, x.aval.weak && to.weak)))
+}
+
+/** Operands at one dtype and, scalars aside, at one shape. */
+export const together = (what: string, ...operands: readonly Operand[]): NdArray[] => {
+  const xs = promoted(what, operands)
   const shape = broadcastShapes(what, xs)
-  return xs.map((x) => {
-    const y = x.ndim === 0 ? x : broadcastTo(x, shape)
-    return y.aval.dtype === to.dtype ? y : convertElementType(y, to.dtype, y.aval.weak && to.weak)
-  })
-}
-
-/** At least float32: for functions whose results are never whole. */
-export const asFloat = (x: Operand, what: string): NdArray => {
-  const y = asArray(x, what)
-  return isFloat(y.dtype) ? y : convertElementType(y, 'float32', y.aval.weak)
-}
-
-/** Axes from the options' form: absent is all, negative from the end. */
-export const axesOf = (what: string, x: NdArray, axis: number | readonly number[] | undefined): number[] => {
-  const given = axis === undefined ? range(x.ndim) : typeof axis === 'number' ? [axis] : axis
-  return given.map((a) => axisOf(what, x, a))
-}
-
-export const axisOf = (what: string, x: NdArray, axis: number): number => {
-  const at = axis < 0 ? axis + x.ndim : axis
-  if (!(Number.isInteger(axis) && at >= 0 && at < x.ndim))
-    throw new ShapeError(`${what}(${showAval(x.aval)}): axis ${axis} is out of range for rank ${x.ndim}`)
-  return at
+  return xs.map((x) => (x.ndim === 0 ? x : toShape(x, shape)))
 }

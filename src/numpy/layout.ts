@@ -1,0 +1,289 @@
+/**
+ * Where elements stand. Arrays of keys go through too. All throw ShapeError when an axis is out of range or a shape doesn't fit.
+ */
+import type { NdArray } from '../core/array.ts'
+import { eqShape, sizeOf } from '../core/aval.ts'
+import * as c from '../core/constructors.ts'
+import { ShapeError } from '../core/errors.ts'
+import type { Operand } from '../core/methods.ts'
+import { axesOf, axisOf, optionsOf, refuse, shapeOf, wholeOf } from './check.ts'
+import { listOf } from './create.ts'
+import { anyArray, asArray, broadcastLists, promoted, toShape } from './promote.ts'
+
+/** The same elements, row-major, at another shape; one extent may be -1 and takes what is left. As `jnp.reshape`. @example np.reshape(np.arange(6), [2, -1]) // [[0, 1, 2], [3, 4, 5]] */
+export const reshape = (x: Operand, shape: readonly number[]): NdArray => {
+  const y = anyArray('reshape', x)
+  const open = Array.isArray(shape) ? shape.indexOf(-1) : -1
+  const given = shapeOf('reshape', open < 0 ? shape : shape.filter((_, d) => d !== open))
+  const rest = y.size / sizeOf(given)
+  const to = open < 0 ? given : [...given.slice(0, open), rest, ...given.slice(open)]
+  return sizeOf(to) === y.size && to.every(Number.isInteger)
+    ? c.reshape(y, to)
+    : refuse(ShapeError, 'reshape', [y, shape], `${y.size} elements can't take that shape`)
+}
+/** One axis of all elements, row-major. As `jnp.ravel`. @example np.ravel(np.eye(2)) // [1, 0, 0, 1] */
+export const ravel = (x: Operand): NdArray => {
+  const y = anyArray('ravel', x)
+  return c.reshape(y, [y.size])
+}
+/** Axes in another order: reversed, unless a permutation is given. As `jnp.transpose`. @example np.transpose(np.array([[1, 2], [3, 4]])) // [[1, 3], [2, 4]] */
+export const transpose = (x: Operand, permutation?: readonly number[]): NdArray => {
+  const y = anyArray('transpose', x)
+  if (permutation === undefined) return c.transpose(y, c.range(y.ndim).reverse())
+  const axes = axesOf('transpose', y, permutation)
+  return axes.length === y.ndim
+    ? c.transpose(y, axes)
+    : refuse(ShapeError, 'transpose', [y, permutation], `a permutation of ${y.ndim} axes is needed`)
+}
+/** Two axes exchanged. As `jnp.swapaxes`. @example np.swapaxes(np.zeros([2, 3, 4]), 0, 2).shape // [4, 3, 2] */
+export const swapaxes = (x: Operand, i: number, j: number): NdArray => {
+  const y = anyArray('swapaxes', x)
+  const [a, b] = [axisOf('swapaxes', y, i), axisOf('swapaxes', y, j)]
+  return c.transpose(
+    y,
+    c.range(y.ndim).map((d) => (d === a ? b : d === b ? a : d)),
+  )
+}
+/** An axis moved to another place; the others keep their order. As `jnp.moveaxis`. @example np.moveaxis(np.zeros([2, 3, 4]), 0, -1).shape // [3, 4, 2] */
+export const moveaxis = (x: Operand, from: number, to: number): NdArray => {
+  const y = anyArray('moveaxis', x)
+  return c.moveAxis(y, axisOf('moveaxis', y, from), axisOf('moveaxis', y, to))
+}
+/** Repeated along new axes in front and along axes of 1. As `jnp.broadcast_to`. @example np.broadcastTo(np.array([1, 2]), [2, 2]) // [[1, 2], [1, 2]] */
+export const broadcastTo = (x: Operand, shape: readonly number[]): NdArray => {
+  const y = anyArray('broadcastTo', x)
+  const to = shapeOf('broadcastTo', shape)
+  return eqShape(broadcastLists('broadcastTo', [y.shape, to], [y, to]), to)
+    ? toShape(y, to)
+    : refuse(ShapeError, 'broadcastTo', [y, to], 'the array has extents that the shape lacks')
+}
+/** Arrays at the one shape that they broadcast to. As `jnp.broadcast_arrays`. @example np.broadcastArrays(np.array([1, 2]), np.array([[3]]))[1] // [[3, 3]] */
+export const broadcastArrays = (...xs: readonly Operand[]): NdArray[] => {
+  const arrays = xs.map((x) => asArray('broadcastArrays', x))
+  const shape = broadcastLists(
+    'broadcastArrays',
+    arrays.map((x) => x.shape),
+    arrays,
+  )
+  return arrays.map((x) => toShape(x, shape))
+}
+/** An axis of 1 at a place of the result. As `jnp.expand_dims`. @example np.expandDims(np.array([1, 2]), -1) // [[1], [2]] */
+export const expandDims = (x: Operand, axis: number): NdArray => {
+  const y = anyArray('expandDims', x)
+  const at = axisOf('expandDims', y, axis, y.ndim + 1)
+  return c.reshape(y, [...y.shape.slice(0, at), 1, ...y.shape.slice(at)])
+}
+/** Without its axes of 1: all of them, or those given. As `jnp.squeeze`. @example np.squeeze(np.array([[1, 2]])) // [1, 2] */
+export const squeeze = (x: Operand, axis?: number | readonly number[]): NdArray => {
+  const y = anyArray('squeeze', x)
+  const axes = axis === undefined ? c.range(y.ndim).filter((d) => y.shape[d] === 1) : axesOf('squeeze', y, axis)
+  const wide = axes.find((d) => y.shape[d] !== 1)
+  if (wide !== undefined) refuse(ShapeError, 'squeeze', [y], `axis ${wide} has ${y.shape[wide]} elements: only an axis of 1 can go`)
+  return c.reshape(
+    y,
+    y.shape.filter((_, d) => !axes.includes(d)),
+  )
+}
+
+const joined = (what: string, xs: readonly Operand[]): NdArray[] => promoted(what, listOf(what, xs), anyArray)
+/** Arrays one after the other along an axis, promoted to one dtype. As `jnp.concatenate`. @example np.concatenate([np.array([1]), np.array([2, 3])]) // [1, 2, 3] */
+export const concatenate = (xs: readonly NdArray[], axis = 0): NdArray => {
+  const arrays = joined('concatenate', xs)
+  const first = arrays[0]!
+  const at = axisOf('concatenate', first, axis)
+  const rest = (x: NdArray): number[] => x.shape.filter((_, d) => d !== at)
+  if (arrays.some((x) => x.ndim !== first.ndim || !eqShape(rest(x), rest(first))))
+    refuse(ShapeError, 'concatenate', arrays, `shapes differ beside axis ${at}`)
+  return c.concatenate(arrays, at)
+}
+/** Arrays of one shape along a new axis. As `jnp.stack`. @example np.stack([np.array([1, 2]), np.array([3, 4])]) // [[1, 2], [3, 4]] */
+export const stack = (xs: readonly Operand[], axis = 0): NdArray => {
+  const arrays = joined('stack', xs)
+  const shape = arrays[0]!.shape
+  if (arrays.some((x) => !eqShape(x.shape, shape))) refuse(ShapeError, 'stack', arrays, 'arrays of one shape are needed')
+  const at = axisOf('stack', arrays[0]!, axis, shape.length + 1)
+  return c.concatenate(
+    arrays.map((x) => c.reshape(x, [...shape.slice(0, at), 1, ...shape.slice(at)])),
+    at,
+  )
+}
+/** Equal parts along an axis, or parts that begin at the places of a list. As `jnp.split`. @example np.split(np.arange(4), 2)[1] // [2, 3] */
+export const split = (x: Operand, parts: number | readonly number[], axis = 0): NdArray[] => {
+  const y = anyArray('split', x)
+  const at = axisOf('split', y, axis)
+  const n = y.shape[at]!
+  const each = typeof parts === 'number' ? n / wholeOf('split', parts, 1) : 0
+  if (!Number.isInteger(each)) refuse(ShapeError, 'split', [y, parts], `${n} elements don't make ${String(parts)} equal parts`)
+  const inner = typeof parts === 'number' ? c.range(parts - 1).map((i) => (i + 1) * each) : shapeOf('split', parts)
+  const cuts = [0, ...inner.map((i) => Math.min(i, n)), n]
+  return cuts.slice(1).map((stop, i) => part(y, at, cuts[i]!, Math.max(stop, cuts[i]!)))
+}
+/** [start, stop) of one axis, by step. */
+export const part = (x: NdArray, axis: number, start: number, stop: number, step = 1): NdArray =>
+  c.slice(
+    x,
+    x.shape.map((_, d) => (d === axis ? start : 0)),
+    x.shape.map((n, d) => (d === axis ? stop : n)),
+    x.shape.map((_, d) => (d === axis ? step : 1)),
+  )
+/** In the other direction along an axis, or several; all when none is given. As `jnp.flip`. @example np.flip(np.array([1, 2, 3])) // [3, 2, 1] */
+export const flip = (x: Operand, axis?: number | readonly number[]): NdArray => {
+  const y = anyArray('flip', x)
+  return c.rev(y, axesOf('flip', y, axis))
+}
+/** Elements pushed along an axis; those that leave come in at the other end. Flat when no axis is given. As `jnp.roll`. @example np.roll(np.array([1, 2, 3]), 1) // [3, 1, 2] */
+export const roll = (x: Operand, shift: number, options: { readonly axis?: number } = {}): NdArray => {
+  const y = anyArray('roll', x)
+  const { axis } = optionsOf('roll', options)
+  const flat = axis === undefined ? c.reshape(y, [y.size]) : y
+  const at = axis === undefined ? 0 : axisOf('roll', y, axis)
+  const n = flat.shape[at]!
+  const by = ((wholeOf('roll', shift) % n) + n) % n
+  const out = by > 0 ? c.concatenate([part(flat, at, n - by, n), part(flat, at, 0, n - by)], at) : flat
+  return c.reshape(out, y.shape)
+}
+/** Each element so many times in a row along an axis; flat when none is given. As `jnp.repeat`. @example np.repeat(np.array([1, 2]), 2) // [1, 1, 2, 2] */
+export const repeat = (x: Operand, times: number, options: { readonly axis?: number } = {}): NdArray => {
+  const y = anyArray('repeat', x)
+  const { axis } = optionsOf('repeat', options)
+  const n = wholeOf('repeat', times, 0)
+  const flat = axis === undefined ? c.reshape(y, [y.size]) : y
+  const at = axis === undefined ? 0 : axisOf('repeat', y, axis)
+  const wide = [...flat.shape.slice(0, at + 1), n, ...flat.shape.slice(at + 1)]
+  const spread = c.broadcastInDim(
+    flat,
+    wide,
+    c.range(wide.length).filter((d) => d !== at + 1),
+  )
+  return c.reshape(spread, flat.shape.map((m, d) => (d === at ? m * n : m))) // prettier-ignore
+}
+/** The whole array repeated along its axes, the last first. As `jnp.tile`. @example np.tile(np.array([1, 2]), [2]) // [1, 2, 1, 2] */
+export const tile = (x: Operand, times: readonly number[]): NdArray => {
+  const y = anyArray('tile', x)
+  const reps = shapeOf('tile', times)
+  const rank = Math.max(y.ndim, reps.length)
+  const fill = (ns: readonly number[]): number[] => [...c.range(rank - ns.length).map(() => 1), ...ns]
+  const [shape, by] = [fill(y.shape), fill(reps)]
+  const wide = shape.flatMap((n, d) => [by[d]!, n])
+  const spread = c.broadcastInDim(
+    c.reshape(y, shape),
+    wide,
+    shape.map((_, d) => 2 * d + 1),
+  )
+  return c.reshape(spread, shape.map((n, d) => n * by[d]!)) // prettier-ignore
+}
+
+export interface PadOptions {
+  /** 'constant' (the default), 'edge': the outermost element; 'reflect': mirrored about it; 'wrap': from the other end. */
+  readonly mode?: 'constant' | 'edge' | 'reflect' | 'wrap'
+  /** For 'constant'; default 0. */
+  readonly value?: Operand
+}
+/** More elements before and after: one width for all sides, or [before, after] for each axis. As `jnp.pad`. @example np.pad(np.array([1, 2]), 1) // [0, 1, 2, 0] */
+export const pad = (
+  x: Operand,
+  width: number | readonly (readonly [before: number, after: number])[],
+  options: PadOptions = {},
+): NdArray => {
+  const y = asArray('pad', x)
+  const { mode = 'constant', value = 0 } = optionsOf('pad', options)
+  const widths = typeof width === 'number' ? y.shape.map(() => [width, width] as const) : width
+  if (!Array.isArray(widths) || widths.length !== y.ndim || widths.some((w) => !Array.isArray(w) || w.length !== 2))
+    refuse(ShapeError, 'pad', [y, width], `a width, or [before, after] for each of ${y.ndim} axes, is needed`)
+  for (const w of widths) shapeOf('pad', w)
+  if (mode === 'constant') {
+    const fill = promoted('pad', [y, value])[1]!
+    if (fill.ndim > 0) refuse(ShapeError, 'pad', [y, fill], 'the value is a scalar')
+    const [lo, hi] = [widths.map((w) => w[0]), widths.map((w) => w[1])]
+    return c.pad(y, c.convertElementType(fill, y.dtype, y.aval.weak), lo, hi)
+  }
+  return widths.reduce((z, [before, after], axis) => {
+    const n = z.shape[axis]!
+    if (n === 0 || (mode === 'reflect' && Math.max(before, after) >= Math.max(n, 1)))
+      refuse(ShapeError, 'pad', [y, width], `axis ${axis} is too short for '${mode}'`)
+    const from = (i: number): number => {
+      if (mode === 'edge') return Math.min(Math.max(i, 0), n - 1)
+      if (mode === 'reflect') return i < 0 ? -i : i >= n ? 2 * (n - 1) - i : i
+      return mode === 'wrap'
+        ? ((i % n) + n) % n
+        : refuse(ShapeError, 'pad', [y, mode], "the mode is 'constant', 'edge', 'reflect' or 'wrap'")
+    }
+    const places = c.range(before + n + after).map((i) => from(i - before))
+    return c.concatenate(
+      runs(places).map(([a, b]) => (a <= b ? part(z, axis, a, b + 1) : c.rev(part(z, axis, b, a + 1), [axis]))),
+      axis,
+    )
+  }, y)
+}
+/** Places as stretches that run up or down by one. */
+const runs = (places: readonly number[]): [number, number][] => {
+  const out: [number, number][] = []
+  let step = 0
+  for (const p of places) {
+    const last = out.at(-1)
+    const d = last === undefined ? 0 : p - last[1]
+    if (last !== undefined && Math.abs(d) === 1 && (step === 0 || d === step)) {
+      last[1] = p
+      step = d
+    } else {
+      out.push([p, p])
+      step = 0
+    }
+  }
+  return out
+}
+
+const triangle =
+  (what: string, below: boolean) =>
+  (x: Operand, k = 0): NdArray => {
+    const y = asArray(what, x)
+    if (y.ndim < 2) refuse(ShapeError, what, [y], 'matrices are needed')
+    const edge = c.full([], wholeOf(what, k) - (below ? 0 : 1), 'int32')
+    const lower = c.ge(c.add(c.iota(y.shape, 'int32', y.ndim - 2), edge), c.iota(y.shape, 'int32', y.ndim - 1))
+    const zero = c.lit(y, 0)
+    return below ? c.select(lower, y, zero) : c.select(lower, zero, y)
+  }
+/** Zero above the k-th diagonal of the last two axes. As `jnp.tril`. @example np.tril(np.ones([2, 2])) // [[1, 0], [1, 1]] */
+export const tril = triangle('tril', true)
+/** Zero below the k-th diagonal of the last two axes. As `jnp.triu`. @example np.triu(np.ones([2, 2])) // [[1, 1], [0, 1]] */
+export const triu = triangle('triu', false)
+
+/** The diagonal of two axes, moved to the end: in a row-major matrix it is every (columns + 1)-th element. */
+export const diagonalOf = (x: NdArray, i: number, j: number, k = 0): NdArray => {
+  const rest = c.range(x.ndim).filter((d) => d !== i && d !== j)
+  const [n, m] = [x.shape[i]!, x.shape[j]!]
+  const length = Math.max(0, Math.min(n + Math.min(k, 0), m - Math.max(k, 0)))
+  const start = k >= 0 ? k : -k * m
+  const flat = c.reshape(c.transpose(x, [...rest, i, j]), [...rest.map((d) => x.shape[d]!), n * m])
+  return length === 0 ? part(flat, rest.length, 0, 0) : part(flat, rest.length, start, start + (length - 1) * (m + 1) + 1, m + 1)
+}
+/** The k-th diagonal of a matrix, or the matrix with this diagonal. As `jnp.diag`. @example np.diag(np.array([[1, 2], [3, 4]])) // [1, 4] */
+export const diag = (x: Operand, k = 0): NdArray => {
+  const y = asArray('diag', x)
+  wholeOf('diag', k)
+  if (y.ndim === 2) return diagonalOf(y, 0, 1, k)
+  if (y.ndim !== 1) return refuse(ShapeError, 'diag', [y], 'a vector or a matrix is needed')
+  const n = y.size + Math.abs(k)
+  const shape = [n, n]
+  const at = c.eq(c.add(c.iota(shape, 'int32', 0), c.full([], k, 'int32')), c.iota(shape, 'int32', 1))
+  const rows = c.pad(y, c.lit(y, 0), [Math.max(-k, 0)], [Math.max(k, 0)])
+  return c.select(at, c.broadcastInDim(rows, shape, [0]), c.lit(y, 0))
+}
+/** The sum of the k-th diagonal of the first two axes. As `jnp.trace`. @example np.trace(np.array([[1, 2], [3, 4]])) // 5 */
+export const trace = (x: Operand, k = 0): NdArray => {
+  const y = asArray('trace', x)
+  if (y.ndim < 2) refuse(ShapeError, 'trace', [y], 'a matrix is needed')
+  const line = diagonalOf(y, 0, 1, wholeOf('trace', k))
+  return c.reduceSum(line.dtype === 'bool' ? c.convertElementType(line, 'int32') : line, [line.ndim - 1])
+}
+/** Differences of neighbours along an axis, n times over. As `jnp.diff`. @example np.diff(np.array([1, 3, 6])) // [2, 3] */
+export const diff = (x: Operand, options: { readonly n?: number; readonly axis?: number } = {}): NdArray => {
+  const y = asArray('diff', x)
+  const { n = 1, axis = -1 } = optionsOf('diff', options)
+  const at = axisOf('diff', y, axis)
+  return c.range(wholeOf('diff', n, 0)).reduce((z) => {
+    const m = z.shape[at]!
+    const [a, b] = [part(z, at, Math.min(1, m), m), part(z, at, 0, Math.max(0, m - 1))]
+    return z.dtype === 'bool' ? c.ne(a, b) : c.sub(a, b)
+  }, y)
+}
