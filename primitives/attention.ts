@@ -8,11 +8,12 @@
 import * as E from '#fp-ts/Either.js'
 import * as O from '#fp-ts/Option.js'
 import type { NdArray } from '../src/core/array.ts'
-import { type Aval, aval, rowMajor, showAval } from '../src/core/aval.ts'
+import { type Aval, aval, rowMajor, showAval, sizeOf } from '../src/core/aval.ts'
 import * as c from '../src/core/constructors.ts'
 import { isFloat } from '../src/core/dtype.ts'
 import * as g from '../src/core/graph.ts'
 import type { Attention, AttentionGrad, AttentionShape, Strided } from '../src/core/kernel.ts'
+import type { Jaxpr } from '../src/core/jaxpr.ts'
 import type { AttentionParams, OpName, OpParams } from '../src/core/ops.ts'
 import type { BatchDim, BatchResult, JvpResult, Rules, Tangent, Transforms } from '../src/core/rules.ts'
 import { bind, evalJaxpr, type Refusal, trace } from '../src/core/trace.ts'
@@ -57,147 +58,86 @@ const outAvals = (q: Aval, v: Aval): readonly Aval[] => {
 
 // Composed -----------------------------------------------------------------------------------------------------------------------
 
-interface Scores {
-  /** [B,H,T,S]: scaled and biased. */
-  readonly s: NdArray
-  /** What is seen; null where all is. */
-  readonly seen: NdArray | null
-  /** The multipliers of dropout. */
-  readonly keep: NdArray | null
-}
-
-/** x·y over each head's columns: [B,T,H,D] and [B,S,K,D] -> [B,H,T,S]. */
-const headsDot = (x: NdArray, y: NdArray): NdArray => {
-  const [B, T, H, D] = x.shape as readonly [number, number, number, number]
-  const [, S, K] = y.shape as readonly [number, number, number]
-  const groups = c.reshape(x, [B, T, K, H / K, D])
-  const dots = c.dotGeneral(groups, y, [[4], [3]], [[0, 2], [0, 2]]) // prettier-ignore
-  return c.reshape(c.transpose(dots, [0, 1, 3, 2, 4]), [B, H, T, S])
-}
-/** Rows of y mixed by weights: [B,H,T,S] and [B,S,K,E] -> [B,T,H,E]. */
-const mix = (w: NdArray, y: NdArray): NdArray => {
-  const [B, H, T, S] = w.shape as readonly [number, number, number, number]
-  const [, , K, E_] = y.shape as readonly [number, number, number, number]
-  const out = c.dotGeneral(c.reshape(w, [B, K, H / K, T, S]), y, [[4], [1]], [[0, 1], [0, 2]]) // prettier-ignore
-  return c.reshape(c.transpose(out, [0, 3, 1, 2, 4]), [B, T, H, E_]) // [B,K,G,T,E] inside
-}
-/** Rows of x gathered by weights: [B,H,T,S] and [B,T,H,D] -> [B,S,K,D], summed over the heads of a group. */
-const spreadBack = (w: NdArray, x: NdArray, K: number): NdArray => {
-  const [B, H, T, S] = w.shape as readonly [number, number, number, number]
-  const D = x.shape[3]!
-  const rows = c.reshape(x, [B, T, K, H / K, D])
-  const out = c.dotGeneral(c.reshape(w, [B, K, H / K, T, S]), rows, [[2, 3], [3, 1]], [[0, 1], [0, 2]]) // prettier-ignore
-  return c.transpose(out, [0, 2, 1, 3]) // [B,K,S,D] inside
-}
-
-const times = (x: NdArray, y: NdArray | null): NdArray => (y === null ? x : c.mul(x, y))
-const hide = (x: NdArray, seen: NdArray | null, value: number): NdArray =>
-  seen === null ? x : c.select(seen, x, c.full(x.shape, value, x.dtype))
-/** [B,H,T] along a new last axis of S. */
-const alongRow = (x: NdArray, S: number): NdArray => c.broadcastInDim(x, [...x.shape, S], [0, 1, 2])
-const scaled = (x: NdArray, scale: number): NdArray => c.mul(x, c.lit(x, scale))
-const rowSum = (x: NdArray): NdArray => c.reduceSum(x, [3])
-
-const scoresOf = (xs: readonly NdArray[], p: AttentionParams): Scores => {
-  const { q, k, bias, mask, key } = named(xs, p)
-  const dots = scaled(headsDot(q, k), p.scale)
-  const { shape } = dots
-  const wide = (x: NdArray): NdArray => c.broadcastInDim(x, shape, c.range(4))
-  const s = bias === null ? dots : c.add(dots, wide(bias))
-  const distance = c.sub(c.iota(shape, 'int32', 3), c.iota(shape, 'int32', 2)) // key - query
-  const tests = [
-    ...(mask === null ? [] : [wide(mask)]),
-    ...(p.left === null ? [] : [c.ge(distance, c.lit(distance, -p.left))]),
-    ...(p.right === null ? [] : [c.le(distance, c.lit(distance, p.right))]),
-  ]
-  const seen = tests.length === 0 ? null : tests.reduce(c.and)
-  return { s, seen, keep: key === null ? null : dropoutFactors(key, shape, p.rate, q.dtype) }
-}
-
 /** As the kernels have it: the bits of position i decide, u < 1 - rate is kept and divided by 1 - rate. */
 const dropoutFactors = (key: NdArray, shape: readonly number[], rate: number, dtype: NdArray['dtype']): NdArray => {
   const words = c.randomUnwrap(key)
   const word = (i: number): NdArray => c.reshape(c.slice(words, [i], [i + 1]), [])
-  const count = shape.reduce((n, m) => n * m, 1)
-  const position = c.reshape(c.iota([count], 'uint32', 0), shape)
-  const zero = c.full(shape, 0, 'uint32')
-  const bits = c.xor(c.threefry(0, word(0), word(1), zero, position), c.threefry(1, word(0), word(1), zero, position))
-  const one = c.or(c.shiftRightLogical(bits, c.lit(bits, 9)), c.lit(bits, 0x3f800000))
-  const u = c.bitcastConvertType(one, 'float32')
+  const position = c.reshape(c.iota([sizeOf(shape)], 'uint32', 0), shape)
+  const block = (half: 0 | 1): NdArray => c.threefry(half, word(0), word(1), c.full(shape, 0, 'uint32'), position)
+  const bits = c.xor(block(0), block(1))
+  const u = c.bitcastConvertType(c.or(c.shiftRightLogical(bits, c.lit(bits, 9)), c.lit(bits, 0x3f800000)), 'float32')
   const kept = c.lt(c.sub(u, c.lit(u, 1)), c.lit(u, Math.fround(1 - rate)))
-  return c.select(kept, c.full(shape, 1 / (1 - rate), dtype), c.full(shape, 0, dtype))
+  return c.mul(c.convertElementType(kept, dtype), c.full(shape, 1 / (1 - rate), dtype))
 }
 
-/** [out, lse]; a row that sees nothing gives zeros and -Infinity. */
+/** [out, lse] with all scores in memory; a row that sees nothing gives zeros and -Infinity. */
 const composed = (xs: readonly NdArray[], p: AttentionParams): readonly NdArray[] => {
-  const { v } = named(xs, p)
-  const { s, seen, keep } = scoresOf(xs, p)
-  const S = s.shape[3]!
-  const top = c.reduceMax(hide(s, seen, -Infinity), [3])
-  const safe = c.select(c.isFinite(top), top, c.full(top.shape, 0, top.dtype))
-  const e = hide(c.exp(c.sub(s, alongRow(safe, S))), seen, 0)
-  const sum = rowSum(e)
-  const lse = c.add(safe, c.log(sum))
-  return [mix(times(weights(s, seen, lse), keep), v), lse]
+  const { q, k, v, bias, mask, key } = named(xs, p)
+  const [B, T, H, D] = q.shape as readonly [number, number, number, number]
+  const [, S, K, E_] = v.shape as readonly [number, number, number, number]
+  const groups = [B, K, H / K, T, S] as const
+  const dots = c.dotGeneral(c.reshape(q, [B, T, K, H / K, D]), k, [[4], [3]], [[0, 2], [0, 2]]) // prettier-ignore
+  const shape = [B, H, T, S]
+  const raw = c.reshape(c.transpose(dots, [0, 1, 3, 2, 4]), shape) // [B,K,T,G,S] inside
+  const wide = (x: NdArray, dims: readonly number[] = c.range(4)): NdArray => c.broadcastInDim(x, shape, dims)
+  const scaled = c.mul(raw, c.lit(raw, p.scale))
+  const distance = c.sub(c.iota(shape, 'int32', 3), c.iota(shape, 'int32', 2)) // key - query
+  const seen = [
+    c.full(shape, 1, 'bool'),
+    ...(mask === null ? [] : [wide(mask)]),
+    ...(p.left === null ? [] : [c.ge(distance, c.lit(distance, -p.left))]),
+    ...(p.right === null ? [] : [c.le(distance, c.lit(distance, p.right))]),
+  ].reduce(c.and)
+  const like = (x: NdArray, value: number): NdArray => c.full(x.shape, value, x.dtype)
+  const s = c.select(seen, bias === null ? scaled : c.add(scaled, wide(bias)), like(raw, -Infinity))
+  const top = c.stopGradient(c.reduceMax(s, [3]))
+  const level = c.select(c.isFinite(top), top, like(top, 0))
+  const e = c.exp(c.sub(s, wide(level, [0, 1, 2])))
+  const sum = c.reduceSum(e, [3]) // [B,H,T]
+  const blind = c.eq(sum, like(sum, 0))
+  const total = c.select(blind, like(sum, 1), sum)
+  const P = c.div(e, wide(total, [0, 1, 2]))
+  const w = key === null ? P : c.mul(P, dropoutFactors(key, shape, p.rate, q.dtype))
+  const out = c.dotGeneral(c.reshape(w, groups), v, [[4], [1]], [[0, 1], [0, 2]]) // prettier-ignore
+  const lse = c.select(blind, like(sum, -Infinity), c.add(level, c.log(total)))
+  return [c.reshape(c.transpose(out, [0, 3, 1, 2, 4]), [B, T, H, E_]), lse] // [B,K,G,T,E] inside
 }
 
-/** P = exp(s - lse), zero where hidden. */
-const weights = (s: NdArray, seen: NdArray | null, lse: NdArray): NdArray => {
-  const blind = c.eq(lse, c.full(lse.shape, -Infinity, lse.dtype))
-  const level = c.select(blind, c.full(lse.shape, Infinity, lse.dtype), lse)
-  return hide(c.exp(c.sub(s, alongRow(level, s.shape[3]!))), seen, 0)
-}
-
-/** [dOut, dLse] from tangents of those of query, key, value and bias that move. dP = P (dS - Σ P dS). */
-const composedJvp = (xs: readonly NdArray[], p: OpParams['dotProductAttentionJvp']): readonly NdArray[] => {
-  const { q, k, v, rest } = named(xs, p)
-  const { s, seen, keep } = scoresOf(xs, p)
-  const [lse, moving] = [rest[1]!, rest.slice(2)]
-  let next = 0
-  const [dq, dk, dv, db] = p.moving.map((there) => (there ? moving[next++]! : null))
-  const P = weights(s, seen, lse)
-  const add = (terms: readonly (NdArray | null)[]): NdArray | null => {
-    const there = terms.filter((x) => x !== null)
-    return there.length === 0 ? null : there.reduce(c.add)
+/** A primitive as a jaxpr of others. The derivatives compute again what `out` and `lse` would have saved them. */
+const expand = <K extends Name>(name: K, avals: readonly Aval[], p: OpParams[K], transforms: Transforms): Jaxpr => {
+  const operands = avals.slice(0, 3 + Number(p.bias) + Number(p.mask) + Number(p.rate > 0))
+  const forward = (): Jaxpr => trace(operands, (xs) => composed(xs, p), name).jaxpr
+  if (name === 'dotProductAttention') return forward()
+  const [first, last] = [operands.length, avals.length]
+  if (name === 'dotProductAttentionJvp') {
+    const { moving } = p as OpParams['dotProductAttentionJvp']
+    const nonzero = operands.map((_, i) => (i < 3 ? moving[i]! : i === 3 && p.bias && moving[3]!))
+    const pushed = transforms.jvp(forward(), nonzero)
+    const push = (xs: readonly NdArray[]): readonly NdArray[] => {
+      const outs = evalJaxpr(pushed.jaxpr, [...xs.slice(0, first), ...xs.slice(first + 2)])
+      return [outs[2]!, pushed.nonzero[1] ? outs[3]! : c.zerosLike(xs[first + 1]!.aval)]
+    }
+    return trace(avals, push, name).jaxpr
   }
-  const dS = add([
-    dq ? scaled(headsDot(dq, k), p.scale) : null,
-    dk ? scaled(headsDot(q, dk), p.scale) : null,
-    db ? c.broadcastInDim(db, s.shape, c.range(4)) : null,
-  ])
-  const dLse = dS === null ? null : rowSum(c.mul(P, dS))
-  const dP = dS === null ? null : c.mul(P, c.sub(dS, alongRow(dLse!, s.shape[3]!)))
-  const dOut = add([dP === null ? null : mix(times(dP, keep), v), dv ? mix(times(P, keep), dv) : null])
-  return [dOut!, dLse ?? c.zerosLike(lse.aval)]
-}
-
-/** [dQuery, dKey, dValue] of a cotangent of out. dS = P (dP - out · ct). */
-const composedGrad = (xs: readonly NdArray[], p: AttentionParams): readonly NdArray[] => {
-  const { q, k, v, rest } = named(xs, p)
-  const { s, seen, keep } = scoresOf(xs, p)
-  const [out, lse, ct] = [rest[0]!, rest[1]!, rest[2]!]
-  const P = weights(s, seen, lse)
-  const dP = times(headsDot(ct, v), keep)
-  const dotted = c.transpose(c.reduceSum(c.mul(out, ct), [3]), [0, 2, 1]) // [B,H,T]
-  const dS = scaled(c.mul(P, c.sub(dP, alongRow(dotted, s.shape[3]!))), p.scale)
-  const K = k.shape[2]!
-  return [mix(dS, k), spreadBack(dS, q, K), spreadBack(times(P, keep), ct, K)]
+  const moving = [true, true, true, false]
+  const linear = [...avals.slice(0, last - 1), ...avals.slice(0, 3)]
+  const tangent = expand('dotProductAttentionJvp', linear, { ...p, moving }, transforms)
+  const back = transforms.transpose(
+    tangent,
+    linear.map((_, i) => i >= last - 1),
+    [true, false],
+  )
+  return trace(avals, (xs) => evalJaxpr(back.jaxpr, xs), name).jaxpr
 }
 
 // Rules --------------------------------------------------------------------------------------------------------------------------
 
-/** A primitive as a jaxpr of others. */
-const expand = <K extends Name>(name: K, xs: readonly Aval[], p: OpParams[K]) => {
-  const bodies = { dotProductAttention: composed, dotProductAttentionJvp: composedJvp, dotProductAttentionGrad: composedGrad }
-  const body = bodies[name] as (xs: readonly NdArray[], p: OpParams[K]) => readonly NdArray[]
-  return trace(xs, (ys) => body(ys, p), name).jaxpr
-}
 const avalsOf = (xs: readonly NdArray[]): readonly Aval[] => xs.map((x) => x.aval)
 
-const composedRuleJvp =
+const composedJvp =
   <K extends Name>(name: K): Rules<K>['jvp'] =>
   (xs, ts, p, transforms): JvpResult => {
-    const { jaxpr, nonzero } = transforms.jvp(expand(name, avalsOf(xs), p), ts.map(O.isSome))
+    const { jaxpr, nonzero } = transforms.jvp(expand(name, avalsOf(xs), p, transforms), ts.map(O.isSome))
     const outs = evalJaxpr(jaxpr, [...xs, ...ts.filter(O.isSome).map((t) => t.value)])
     let next = nonzero.length
     return { outs: outs.slice(0, next), tangents: nonzero.map((there) => (there ? O.some(outs[next++]!) : O.none)) }
@@ -210,7 +150,7 @@ const foldedBatch =
     const params: AttentionParams = p
     if (params.rate > 0) {
       const avals = xs.map((x, i) => unbatched(x.aval, dims[i]!))
-      const wide = transforms.batch(expand(name, avals, p), size, dims)
+      const wide = transforms.batch(expand(name, avals, p, transforms), size, dims)
       return { outs: evalJaxpr(wide.jaxpr, xs), dims: wide.dims }
     }
     const B = unbatched(xs[0]!.aval, dims[0]!).shape[0]!
@@ -308,7 +248,7 @@ const lowerComposed = <K extends Name>(name: K, xs: readonly g.Node[], p: OpPara
     p,
   ).key
   const avals = xs.map((x, i) => (i === keyAt ? aval([], 'key') : aval(x.shape, x.dtype)))
-  return transforms.lower(expand(name, avals, p), xs)
+  return transforms.lower(expand(name, avals, p, transforms), xs)
 }
 
 export const dotProductAttentionJvp: Rules<'dotProductAttentionJvp'> = {
@@ -318,7 +258,7 @@ export const dotProductAttentionJvp: Rules<'dotProductAttentionJvp'> = {
     if (bad !== null) return bad
     return rest.length === 2 + p.moving.filter(Boolean).length ? E.right(outAvals(q, v)) : shapes('needs out, lse and a tangent each')
   },
-  jvp: composedRuleJvp('dotProductAttentionJvp'),
+  jvp: composedJvp('dotProductAttentionJvp'),
   transpose: (cts, xs, p, transforms): readonly Tangent[] => {
     const first = xs.length - p.moving.filter(Boolean).length
     const given = xs.slice(0, first).map(known)
@@ -333,6 +273,7 @@ export const dotProductAttentionJvp: Rules<'dotProductAttentionJvp'> = {
       'dotProductAttentionJvp',
       xs.map((x) => x.aval),
       p,
+      transforms,
     )
     const back = transforms.transpose(jaxpr, xs.map(isLinear), cts.map(O.isSome))
     const outs = evalJaxpr(back.jaxpr, [...given, ...cts.filter(O.isSome).map((t) => t.value)])
@@ -349,7 +290,7 @@ export const dotProductAttentionGrad: Rules<'dotProductAttentionGrad'> = {
     const { q, k, v, rest } = named(avals, p)
     return refuse(avals, p) ?? (rest.length === 3 ? E.right([q, k, v]) : shapes('needs out, lse and a cotangent'))
   },
-  jvp: composedRuleJvp('dotProductAttentionGrad'),
+  jvp: composedJvp('dotProductAttentionGrad'),
   transpose: 'notLinear',
   batch: foldedBatch('dotProductAttentionGrad'),
   lower: (xs, p, transforms) => {
