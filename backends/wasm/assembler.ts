@@ -98,7 +98,6 @@ export class FunctionBuilder implements FunctionHandle {
   readonly f64 = new opsClasses.f64(this)
   readonly v128 = new opsClasses.v128(this)
   readonly i32x4 = new opsClasses.i32x4(this)
-  readonly i64x2 = new opsClasses.i64x2(this)
   readonly f32x4 = new opsClasses.f32x4(this)
   readonly f64x2 = new opsClasses.f64x2(this)
   /** Types of what follows the parameters. */

@@ -3,8 +3,7 @@
  * so that a program nobody looks at pays nothing.
  */
 import type { FunctionBuilder } from './assembler.ts'
-import { Bytes } from './bytes.ts'
-import { type Immediate, opcodes, type Run } from './opcodes.ts'
+import type { Immediate, opcodes as Opcodes, Run } from './opcodes.ts'
 
 interface Instruction {
   readonly name: string
@@ -41,7 +40,7 @@ const control: readonly (readonly [number, string, Instruction['immediate']])[] 
 
 const code = (prefix: number, op: number): number => (prefix === 0 ? op : prefix === 0xfc ? 0xfc00 + op : (prefix << 16) + op)
 
-const table = (): ReadonlyMap<number, Instruction> => {
+const table = (opcodes: typeof Opcodes): ReadonlyMap<number, Instruction> => {
   const entries = new Map<number, Instruction>()
   for (const [op, name, immediate] of control) entries.set(op, { name, immediate })
   for (const [type, runs] of Object.entries(opcodes))
@@ -52,22 +51,22 @@ const table = (): ReadonlyMap<number, Instruction> => {
   return entries
 }
 
-let known: ReadonlyMap<number, Instruction> | undefined
+/** Functions as text, once their module is finished. The opcodes are given, so that they needn't be a chunk of their own in a bundle. */
+export const listings = (functions: readonly FunctionBuilder[], opcodes: typeof Opcodes): string[] => {
+  const known = table(opcodes)
+  return functions.map((f) => listing(f, known))
+}
 
-/** A function as text, once its module is finished. */
-export const listing = ({ name, params, locals, head, body, calls }: FunctionBuilder): string => {
+const listing = ({ name, params, locals, head, body, calls }: FunctionBuilder, known: ReadonlyMap<number, Instruction>): string => {
   const callees = new Map(calls.map(({ code, at, callee }) => [code === head ? at : at + head.length, callee.name]))
   const signature = params.map(({ type, index }) => `(param $${index} ${type})`).join(' ')
   const declared = locals.map((type, i) => `(local $${i + params.length} ${type})`).join(' ')
-  const code = new Bytes()
-  code.append(head)
-  code.append(body)
-  return [`(func $${name} ${signature}`, ...(declared ? [`  ${declared}`] : []), disassemble(code.view(), callees), ')'].join('\n')
+  const code = Uint8Array.of(...head.view(), ...body.view())
+  return [`(func $${name} ${signature}`, ...(declared ? [`  ${declared}`] : []), disassemble(code, callees, known), ')'].join('\n')
 }
 
 /** `callees` names the function called at each call's index byte. */
-const disassemble = (bytes: Uint8Array, callees: ReadonlyMap<number, string>): string => {
-  known ??= table()
+const disassemble = (bytes: Uint8Array, callees: ReadonlyMap<number, string>, known: ReadonlyMap<number, Instruction>): string => {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
   let at = 0
   const leb = (signed: boolean): bigint => {

@@ -7,21 +7,22 @@ import type { FunctionHandle, Local, ModuleBuilder } from './assembler.ts'
 import { emitEpilogue } from './dotEpilogue.ts'
 import { Integers, roundUp } from './integers.ts'
 import { emitOperand, indexOf, type PackOperand, type Place } from './dotOperand.ts'
-import { emitPlainDot, plainDotUnits } from './dotPlain.ts'
+import { dotNest } from './dotNest.ts'
 import { type DotPlan, planDot } from './dotPlan.ts'
+import { emitNest } from './nest.ts'
 import { tileColumns, tileLoop, tileRows } from './dotTile.ts'
 import { vectorByColumns, vectorByRows } from './dotVector.ts'
 
 /** How many units of work a contraction has: batches x blocks of columns x blocks of rows. */
 export const dotUnits = (kernel: Dot): number => {
-  if (kernel.dtype !== 'float32') return plainDotUnits(kernel)
+  if (kernel.dtype !== 'float32') return kernel.batch.reduce((x, y) => x * y, kernel.m * kernel.n)
   const { batches, columnBlocks, rowBlocks } = planDot(kernel)
   return batches * columnBlocks * rowBlocks
 }
 
 /** A function (pointer of each arg…, start, end) that computes a range of units. */
 export const emitDot = (module: ModuleBuilder, kernel: Dot): FunctionHandle =>
-  kernel.dtype === 'float32' ? emitBlocked(module, kernel, planDot(kernel)) : emitPlainDot(module, kernel)
+  kernel.dtype === 'float32' ? emitBlocked(module, kernel, planDot(kernel)) : emitNest(module, dotNest(kernel))
 
 const emitBlocked = (module: ModuleBuilder, kernel: Dot, plan: DotPlan): FunctionHandle => {
   const f = module.func('dot', Array(kernel.args.length + 2).fill('i32'))

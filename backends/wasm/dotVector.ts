@@ -3,22 +3,9 @@
  * Two ways through B: several rows of k at a time where columns are contiguous, several columns at a time where k is.
  */
 import type { FunctionHandle, Local, ModuleBuilder } from './assembler.ts'
-import { type Integers, shared } from './integers.ts'
+import { byLanes, shared } from './integers.ts'
 import { clampedRows } from './dotPack.ts'
 import { multiplyAdd } from './dotTile.ts'
-
-/** Runs `body` for whole vectors, then for single elements with a load and a store of one lane. */
-const byLanes = (n: Integers, count: Local, body: (lanes: number, load: () => void, store: () => void) => void): void => {
-  const { v128 } = n.f
-  n.countDown(count, 4, () => body(4, v128.load.bind(v128), v128.store.bind(v128)))
-  n.countDown(count, 1, () =>
-    body(
-      1,
-      () => v128.load32_zero(),
-      () => v128.store32_lane(0),
-    ),
-  )
-}
 
 /** (x, b, y, bStride, k, add, columns): B's columns are contiguous, its rows `bStride` bytes apart. */
 export const vectorByColumns = (module: ModuleBuilder): FunctionHandle =>

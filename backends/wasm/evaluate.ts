@@ -4,8 +4,9 @@
  */
 import { byteWidth, type DType } from '../../src/core/dtype.ts'
 import type { Affine } from '../../src/core/kernel.ts'
-import type { FunctionBuilder, Local } from './assembler.ts'
+import type { FunctionBuilder, Local, Value } from './assembler.ts'
 import { threefry } from './integer.ts'
+import { Integers } from './integers.ts'
 import { laneStride, type Node } from './nodes.ts'
 import { emitOp, emitShift, registerOf } from './ops.ts'
 import { calculator } from './vec.ts'
@@ -21,8 +22,6 @@ export interface Lanes {
 export interface Partial {
   readonly count: Local
   readonly mask: Local
-  /** min(lane, count - 1) for each lane: where strided loads may read. */
-  readonly clamped: readonly Local[]
 }
 
 interface Scope {
@@ -38,6 +37,7 @@ export interface Row {
 
 export class Evaluator {
   readonly f: FunctionBuilder
+  private readonly n: Integers
   readonly args: readonly Local[]
   readonly lanes: Lanes
   /** The index along each dim, by element; of the first lane for the lanes' dim. */
@@ -47,6 +47,7 @@ export class Evaluator {
 
   constructor(f: FunctionBuilder, args: readonly Local[], index: readonly Local[], lanes: Lanes) {
     this.f = f
+    this.n = new Integers(f)
     this.args = args
     this.index = index
     this.lanes = lanes
@@ -122,37 +123,17 @@ export class Evaluator {
 
   /** base + bytes · affine(index), with the part that has settled outside computed there. */
   private place(base: Local | null, { strides, offset }: Affine, bytes: number): Local {
-    const { f } = this
-    const start = `@${base?.index ?? ''}*${bytes}+${offset}`
-    let key = start
-    let at =
-      base !== null && offset === 0
-        ? base
-        : this.known(start, 'i32', () => {
-            f.const('i32', offset * bytes)
-            if (base === null) return
-            f.get(base)
-            f.i32.add()
-          })
+    const { f, n } = this
+    let key = `@${base?.index ?? ''}*${bytes}+${offset}`
+    let at = base !== null && offset === 0 ? base : this.known(key, 'i32', () => f.push(n.add(base ?? 0, offset * bytes)))
     let seen = 0
     for (const { dims } of this.scopes) {
-      for (let d = 0; d < strides.length; d++) {
-        const stride = (strides[d] as number) * bytes
-        if (stride === 0 || (dims & ~seen & (1 << d)) === 0) continue
+      strides.forEach((stride, d) => {
+        if (stride === 0 || (dims & ~seen & (1 << d)) === 0) return
         const before = at
         key += `,${d}:${stride}`
-        at = this.known(key, 'i32', () => {
-          f.get(before)
-          f.get(this.index[d] as Local)
-          if (stride !== 1) {
-            const shift = Math.log2(stride)
-            f.const('i32', Number.isInteger(shift) ? shift : stride)
-            if (Number.isInteger(shift)) f.i32.shl()
-            else f.i32.mul()
-          }
-          f.i32.add()
-        })
-      }
+        at = this.known(key, 'i32', () => f.push(n.add(before, n.mul(this.index[d] as Local, stride * bytes))))
+      })
       seen |= dims
     }
     return at
@@ -180,7 +161,7 @@ export class Evaluator {
     }
     switch (node.kind) {
       case 'load':
-        return this.load(node, node.access, vector)
+        return this.load(node, vector)
       case 'gather':
         return this.gather(node, vector)
       case 'index': {
@@ -236,75 +217,50 @@ export class Evaluator {
   }
 
   /** The load's value, zero where its guard fails. */
-  private load(node: Node, access: Affine, vector: number): void {
+  private load(node: Node & { readonly kind: 'load' }, vector: number): void {
     const { f, lanes } = this
     const guard = node.args[0]
-    const stride = access.strides[lanes.dim] ?? 0
-    const at = this.place(this.arg((node as Node & { readonly kind: 'load' }).arg), access, byteWidth[node.dtype])
-    if (guard === undefined) return this.loadLanes(node.dtype, at, stride, vector, null)
-    let mask = this.value(guard, vector)
-    if (lanes.partial !== null) {
-      f.get(mask)
-      f.get(lanes.partial.mask)
-      f.v128.and()
-      mask = f.local('v128')
-      f.set(mask)
-    }
+    const stride = node.access.strides[lanes.dim] ?? 0
+    const at = this.place(this.arg(node.arg), node.access, byteWidth[node.dtype])
+    if (guard === undefined) return this.loadLanes(node.dtype, at, stride, vector, lanes.partial?.mask ?? null)
+    const c = calculator(f)
+    const some = this.value(guard, vector)
+    const mask = lanes.partial === null ? some : c.hold(c.B.and(some, lanes.partial.mask))
     const register = registerOf(node.dtype)
-    f.get(mask)
-    f.v128.any_true()
-    const partial = lanes.width === 4 && (guard.deps & (1 << lanes.dim)) !== 0
+    f.push(c.B.any_true(mask))
+    const lanewise = lanes.width === 4 && (guard.deps & (1 << lanes.dim)) !== 0
     f.if(
       () => {
-        this.loadLanes(node.dtype, at, stride, vector, partial ? mask : null)
-        if (!partial) return
-        f.get(mask)
-        f.v128.and()
+        this.loadLanes(node.dtype, at, stride, vector, lanewise ? mask : null)
+        if (lanewise) f.push(c.B.and(() => {}, mask))
       },
       () => (register === 'v128' ? f.splat('i32x4', 0) : f.const(register, 0)),
       register,
     )
   }
 
+  /** Lanes a stride apart. Those that lie apart are read where `mask` holds; a vector of neighbours is read whole. */
   private loadLanes(dtype: DType, at: Local, stride: number, vector: number, mask: Local | null): void {
-    const { f, lanes } = this
+    const { f, n, lanes } = this
     const bytes = byteWidth[dtype]
-    const offset = (lane: number): number => (vector * lanes.width + lane) * stride * bytes
-    const point = (lane: number): number => {
-      f.get(at)
-      if (offset(lane) >= 0) return offset(lane)
-      f.const('i32', offset(lane))
-      f.i32.add()
-      return 0
-    }
-    if (dtype === 'float64') return f.f64.load(point(0))
-    if (dtype === 'key') return f.i64.load(point(0))
-    if (stride === 1 && lanes.width === 4) f.v128.load(point(0))
-    else if (stride === 0 || lanes.width === 1) f.v128.load32_splat(point(0))
-    else this.loadStrided(at, stride, point, mask)
-    if (dtype !== 'bool') return
-    f.get(f.constant('i32x4', 0))
-    f.i32x4.ne()
+    const point = (lane: number): Value => n.add(at, (vector * lanes.width + lane) * stride * bytes)
+    if (stride !== 0 && stride !== 1 && lanes.width === 4) return this.gatherLanes(dtype, point, mask)
+    f.push(point(0))
+    if (dtype === 'float64') return f.f64.load()
+    if (dtype === 'key') return f.i64.load()
+    if (stride === 1 && lanes.width === 4) f.v128.load()
+    else f.v128.load32_splat()
+    if (dtype === 'bool') this.toMask()
   }
 
-  private loadStrided(at: Local, stride: number, point: (lane: number) => number, mask: Local | null): void {
-    const { f, lanes } = this
-    const out = f.local('v128')
-    f.get(f.constant('i32x4', 0))
-    f.set(out)
+  private gatherLanes(dtype: DType, point: (lane: number) => Value, mask: Local | null): void {
+    const { f } = this
+    const out = calculator(f).hold(f.constant('i32x4', 0))
     for (let lane = 0; lane < 4; lane++) {
       const one = (): void => {
-        let offset = 0
-        if (lanes.partial === null) offset = point(lane)
-        else {
-          f.get(at)
-          f.get(lanes.partial.clamped[lane] as Local)
-          f.const('i32', stride * 4)
-          f.i32.mul()
-          f.i32.add()
-        }
+        f.push(point(lane))
         f.get(out)
-        f.v128.load32_lane(lane, offset)
+        f.v128.load32_lane(lane)
         f.set(out)
       }
       if (mask === null) one()
@@ -315,97 +271,60 @@ export class Evaluator {
       }
     }
     f.get(out)
+    if (dtype === 'bool') this.toMask()
+  }
+
+  /** Bools in memory are words of 0 or 1. */
+  private toMask(): void {
+    this.f.get(this.f.constant('i32x4', 0))
+    this.f.i32x4.ne()
   }
 
   private gather(node: Node & { readonly kind: 'gather' }, vector: number): void {
-    const { f, lanes } = this
+    const { f, n, lanes } = this
     const number = node.args[0] as Node
     const stride = lanes.width === 1 ? 0 : laneStride(number, lanes.dim)
-    const bytes = byteWidth[node.dtype]
-    const pushAt = (element: Local, lane: number): void => {
-      f.get(this.arg(node.arg))
-      f.get(element)
-      f.i32x4.extract_lane(lane)
-      f.const('i32', Math.log2(bytes))
-      f.i32.shl()
-      f.i32.add()
+    const from = (element: Local, lane: number): Value => {
+      const place = (): void => {
+        f.get(element)
+        f.i32x4.extract_lane(lane)
+      }
+      return n.add(this.arg(node.arg), n.mul(place, byteWidth[node.dtype]))
     }
-    if (stride === 0 || stride === 1) {
-      const at = this.known(`${node.id} at`, 'i32', () => pushAt(this.value(number, 0), 0))
-      return this.loadLanes(node.dtype, at, stride, vector, null)
+    if (stride !== 0 && stride !== 1) {
+      const element = this.value(number, vector)
+      return this.gatherLanes(node.dtype, (lane) => from(element, lane), lanes.partial?.mask ?? null)
     }
-    let element = this.value(number, vector)
-    if (lanes.partial !== null) {
-      const inside = f.local('v128')
-      f.get(element)
-      f.get(lanes.partial.mask)
-      f.v128.and()
-      f.set(inside)
-      element = inside
-    }
-    const out = f.local('v128')
-    for (let lane = 0; lane < 4; lane++) {
-      pushAt(element, lane)
-      f.get(out)
-      f.v128.load32_lane(lane)
-      f.set(out)
-    }
-    f.get(out)
-    if (node.dtype !== 'bool') return
-    f.get(f.constant('i32x4', 0))
-    f.i32x4.ne()
+    const at = this.known(`${node.id} at`, 'i32', () => f.push(from(this.value(number, 0), 0)))
+    this.loadLanes(node.dtype, at, stride, vector, null)
   }
 
   /** Stores a value at an output's place: as many lanes as exist, or the first only where lanes don't move it. */
   store(arg: number, access: Affine, dtype: DType, value: Local, vector: number, lanewise: boolean): void {
-    const { f, lanes } = this
-    const bytes = byteWidth[dtype]
-    const at = this.place(this.arg(arg), access, bytes)
+    const { f, n, lanes } = this
+    const at = this.place(this.arg(arg), access, byteWidth[dtype])
     const stride = lanewise ? (access.strides[lanes.dim] ?? 0) : 0
     if (dtype === 'float64' || dtype === 'key') {
       f.get(at)
       f.get(value)
       return dtype === 'float64' ? f.f64.store() : f.i64.store()
     }
-    let stored = value
-    if (dtype === 'bool') {
-      stored = f.local('v128')
-      f.get(value)
-      f.get(f.constant('i32x4', 1))
-      f.v128.and()
-      f.set(stored)
-    }
-    const lane = (l: number): void => {
-      const offset = (vector * lanes.width + l) * stride * 4
-      f.get(at)
-      if (offset < 0) {
-        f.const('i32', offset)
-        f.i32.add()
-      }
+    const c = calculator(f)
+    const stored = dtype === 'bool' ? c.hold(c.B.and(value, 1)) : value
+    const one = (lane: number): void => {
+      f.push(n.add(at, (vector * lanes.width + lane) * stride * 4))
       f.get(stored)
-      f.v128.store32_lane(l, Math.max(offset, 0))
+      f.v128.store32_lane(lane)
     }
-    if (!lanewise || lanes.width === 1) return lane(0)
+    if (!lanewise || lanes.width === 1) return one(0)
     const { partial } = lanes
-    const whole = (): void => {
-      if (stride !== 1) return [0, 1, 2, 3].forEach(lane)
+    if (partial !== null) for (const lane of [0, 1, 2, 3]) n.when(n.gt(partial.count, lane), () => one(lane))
+    else if (stride !== 1) for (const lane of [0, 1, 2, 3]) one(lane)
+    else {
       f.get(at)
       f.get(stored)
       f.v128.store(16 * vector)
     }
-    if (partial === null) return whole()
-    f.get(partial.count)
-    f.const('i32', 4)
-    f.i32.ge_s()
-    f.if(whole, () => {
-      lane(0)
-      for (const l of [1, 2]) {
-        f.get(partial.count)
-        f.const('i32', l)
-        f.i32.gt_s()
-        f.if(() => lane(l))
-      }
-    })
   }
 
   /** Keeps a spilled node's lanes. */

@@ -32,11 +32,17 @@ export class Integers {
   readonly ne = this.binary('ne')
   readonly lt = this.binary('lt_s')
   readonly gt = this.binary('gt_s')
-  readonly div = this.binary('div_u')
-  readonly rem = this.binary('rem_u')
+  readonly div = (x: Value, y: Value): Value => (y === 1 ? x : this.binary('div_u')(x, y))
+  readonly rem = (x: Value, y: Value): Value => (y === 1 ? 0 : this.binary('rem_u')(x, y))
   readonly sub = (x: Value, y: Value): Value => (typeof y === 'number' ? this.add(x, -y) : this.binary('sub')(x, y))
   readonly add = (x: Value, y: Value): Value => (y === 0 ? x : x === 0 ? y : this.binary('add')(x, y))
   readonly mul = (x: Value, y: Value): Value => (x === 0 || y === 0 ? 0 : y === 1 ? x : this.binary('mul')(x, y))
+  readonly load = (at: Value, offset = 0): Value => {
+    return () => {
+      this.f.push(at)
+      this.f.i32.load(offset)
+    }
+  }
   readonly pick = (condition: Value, x: Value, y: Value): Value => {
     return () => {
       for (const value of [x, y, condition]) this.f.push(value)
@@ -61,6 +67,11 @@ export class Integers {
     const local = this.local()
     this.set(local, value)
     return local
+  }
+  store(at: Value, value: Value, offset = 0): void {
+    this.f.push(at)
+    this.f.push(value)
+    this.f.i32.store(offset)
   }
   /** x += by */
   step(x: Local, by: Value): void {
@@ -88,7 +99,7 @@ export class Integers {
   }
   /** digit = x mod extent, x = x / extent */
   takeDigit(x: Local, extent: number, digit: Local): void {
-    this.set(digit, extent === 1 ? 0 : this.rem(x, extent))
+    this.set(digit, this.rem(x, extent))
     if (extent !== 1) this.set(x, this.div(x, extent))
   }
   /** pointer + 4·(offset + Σ strides·index) */
@@ -107,6 +118,19 @@ export class Integers {
     const base = this.f.module.scratch(total)
     return starts.map((start) => this.hold(this.add(() => this.f.getGlobal(base), start))) as unknown as LocalsOf<N>
   }
+}
+
+/** Runs `body` for whole vectors, then for single elements with a load and a store of one lane. */
+export const byLanes = (n: Integers, count: Local, body: (lanes: number, load: () => void, store: () => void) => void): void => {
+  const { v128 } = n.f
+  n.countDown(count, 4, () => body(4, v128.load.bind(v128), v128.store.bind(v128)))
+  n.countDown(count, 1, () =>
+    body(
+      1,
+      () => v128.load32_zero(),
+      () => v128.store32_lane(0),
+    ),
+  )
 }
 
 /** A module's one function of this name, its parameters all i32. */

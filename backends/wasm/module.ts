@@ -10,6 +10,7 @@ import { attentionGradUnits, emitAttentionGrad } from './attentionGrad.ts'
 import { emitCumulative } from './cumulative.ts'
 import { dotUnits, emitDot } from './dot.ts'
 import { emitNest, nestUnits } from './nest.ts'
+import { opcodes } from './opcodes.ts'
 import { emitScatter } from './scatter.ts'
 import { emitSort } from './sort.ts'
 import { structure } from '../../src/core/structure.ts'
@@ -120,8 +121,8 @@ export const compileModule = (program: Program, options: ModuleOptions): Compile
     bytes: module.finish(),
     arenaBytes: base + module.scratchSize,
     text: async () => {
-      const { listing } = await import('./disassemble.ts')
-      return module.functions.map(listing)
+      const { listings } = await import('./disassemble.ts')
+      return listings(module.functions, opcodes)
     },
   }
 }

@@ -161,9 +161,7 @@ class NestEmitter {
     f.i32x4.splat()
     f.i32x4.lt_s()
     f.set(mask)
-    const strided = this.nodes.some((node) => node.kind === 'load' && ![0, 1].includes(node.access.strides[lanes.dim] ?? 0))
-    const clamped = strided ? [0, 1, 2, 3].map((lane) => n.hold(n.min(lane, n.sub(count, 1)))) : []
-    lanes.partial = { count, mask, clamped }
+    lanes.partial = { count, mask }
     body()
     lanes.partial = null
   }

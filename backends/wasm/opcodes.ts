@@ -75,7 +75,6 @@ export const opcodes = {
     run(0xfd, 248, 'trunc_sat_f32x4_s trunc_sat_f32x4_u _ _ trunc_sat_f64x2_s_zero trunc_sat_f64x2_u_zero'),
     run(0xfd, 27, 'extract_lane replace_lane', 'lane'),
   ],
-  i64x2: [run(0xfd, 203, 'shl shr_s shr_u add _ _ sub _ _ _ mul eq ne lt_s')],
   f32x4: [
     run(0xfd, 19, 'splat'),
     run(0xfd, 65, compareFloat),

@@ -6,106 +6,103 @@
 import { type DType, isFloat } from '../../src/core/dtype.ts'
 import type { ScalarOp } from '../../src/core/kernel.ts'
 import type { FunctionBuilder, FunctionHandle, Local, ModuleBuilder } from './assembler.ts'
-import { intDiv, intPow, nextafter, threefry } from './integer.ts'
+import { intDiv, intPow, nextafter } from './integer.ts'
 import * as inline from './math.ts'
 import { calculator, type Vec } from './vec.ts'
 
 /** What holds a value of a dtype. */
 export const registerOf = (dtype: DType): 'v128' | 'f64' | 'i64' => (dtype === 'float64' ? 'f64' : dtype === 'key' ? 'i64' : 'v128')
 
-const inlined = {
-  exp: inline.exp,
-  expm1: inline.expm1,
-  log: inline.log,
-  log1p: inline.log1p,
-  sin: inline.sin,
-  cos: inline.cos,
-  tanh: inline.tanh,
-  logistic: inline.logistic,
-  erf: inline.erf,
-  erfInv: inline.erfInv,
-  rsqrt: inline.rsqrt,
-} satisfies { readonly [K in ScalarOp]?: inline.Inline }
-const isInlined = (op: string): op is keyof typeof inlined => Object.hasOwn(inlined, op)
+const oneOf = <T extends string>(...names: readonly T[]): ((name: string) => name is T) => {
+  const set = new Set<string>(names)
+  return (name): name is T => set.has(name)
+}
 
+/** Instructions of the same name. */
+const isFloatInstruction = oneOf('neg', 'abs', 'floor', 'ceil', 'nearest', 'sqrt', 'add', 'sub', 'mul', 'div', 'max', 'min')
+const isWordInstruction = oneOf('neg', 'add', 'sub', 'mul', 'eq', 'ne')
+const isBitInstruction = oneOf('and', 'or', 'xor', 'not')
+const isComparison = oneOf('eq', 'ne', 'lt', 'le', 'gt', 'ge')
+const isShift = oneOf('shl', 'shrLogical', 'shrArithmetic')
+/** Written out in float32. */
+const isInlined = oneOf('exp', 'expm1', 'log', 'log1p', 'sin', 'cos', 'tanh', 'logistic', 'erf', 'erfInv', 'rsqrt')
 /** Too rare for a vector form: the engine's own function, a lane at a time. */
-const byLane: ReadonlySet<string> = new Set('tan asin acos atan sinh cosh asinh acosh atanh atan2 pow rem'.split(' '))
+const isByLane = oneOf('tan', 'asin', 'acos', 'atan', 'sinh', 'cosh', 'asinh', 'acosh', 'atanh', 'atan2', 'pow', 'rem')
+const isThreefry = oneOf('threefry0', 'threefry1')
 
 /** Worth evaluating once rather than twice. */
-export const isExpensive = (op: ScalarOp): boolean =>
-  (isInlined(op) && op !== 'rsqrt') || byLane.has(op) || op === 'threefry0' || op === 'threefry1'
+export const isExpensive = (op: ScalarOp): boolean => (isInlined(op) && op !== 'rsqrt') || isByLane(op) || isThreefry(op)
 
 const uses = new WeakMap<FunctionBuilder, Map<string, number>>()
 
 /** The first few uses in a function are written out (their constants stay in locals), more of them call a shared function. */
-const emitInlined = (f: FunctionBuilder, op: keyof typeof inlined, x: Local): void => {
+const emitInlined = (f: FunctionBuilder, op: keyof typeof inline, x: Local): void => {
   const counts = uses.get(f) ?? new Map<string, number>()
   uses.set(f, counts)
   const count = counts.get(op) ?? 0
   counts.set(op, count + 1)
-  if (count < 2) return inlined[op](f, x)
+  const emit = inline[op] as inline.Inline
+  if (count < 2) return emit(f, x)
   f.get(x)
-  f.call(mathFunction(f.module, op))
+  f.call(
+    f.module.once(`math ${op}`, () => {
+      const g = f.module.func(op, ['v128'], ['v128'])
+      emit(g, g.param(0))
+      return g
+    }),
+  )
 }
-
-const mathFunction = (module: ModuleBuilder, op: keyof typeof inlined): FunctionHandle =>
-  module.once(`math ${op}`, () => {
-    const g = module.func(op, ['v128'], ['v128'])
-    inlined[op](g, g.param(0))
-    return g
-  })
 
 export const emitOp = (f: FunctionBuilder, op: ScalarOp, dtype: DType, from: readonly DType[], args: readonly Local[]): void => {
-  if (op === 'cast') return emitCast(f, from[0] as DType, dtype, args[0] as Local)
-  if (op === 'select') return emitSelect(f, dtype, args)
   const source = from[0] as DType
-  if (source === 'float64') emitDouble(f, op, args)
-  else if (source === 'float32' && op !== 'bitcast') emitSingle(f, op, args)
-  else emitWord(f, op, source, args)
+  if (op === 'cast') emitCast(f, source, dtype, args[0] as Local)
+  else if (op === 'select') emitSelect(f, dtype, args as readonly [Local, Local, Local])
+  else if (source === 'float64') emitDouble(f, op, args)
+  else f.push(source === 'float32' && op !== 'bitcast' ? single(f, op, args) : word(f, op, source, args))
 }
 
-const emitSelect = (f: FunctionBuilder, dtype: DType, args: readonly Local[]): void => {
-  const [condition, ifTrue, ifFalse] = args as readonly [Local, Local, Local]
-  f.get(ifTrue)
-  f.get(ifFalse)
-  f.get(condition)
+const emitSelect = (f: FunctionBuilder, dtype: DType, [condition, ifTrue, ifFalse]: readonly [Local, Local, Local]): void => {
+  for (const local of [ifTrue, ifFalse, condition]) f.get(local)
   if (registerOf(dtype) === 'v128') return f.v128.bitselect()
   f.i32x4.extract_lane(0)
   f.select()
 }
 
-/** A 32-bit value in lane 0 of a v128, out of the stack's f32 or i32. */
-const toLanes = (f: FunctionBuilder, dtype: DType): void => (dtype === 'float32' ? f.f32x4.splat() : f.i32x4.splat())
+/** An i32 of 0 or 1 -> a mask. */
+const splatMask = (f: FunctionBuilder): void => {
+  f.i32x4.splat()
+  f.i32x4.neg()
+}
 
 const emitCast = (f: FunctionBuilder, from: DType, to: DType, x: Local): void => {
   const { F, I, B } = calculator(f)
-  if (from === to || (from !== 'bool' && !isFloat(from) && (to === 'int32' || to === 'uint32'))) return f.get(x)
+  if (from === to || (from !== 'bool' && !isFloat(from) && !isFloat(to) && to !== 'bool')) return f.get(x)
   if (to === 'float64') {
-    f.get(x)
+    if (from === 'bool') f.push(I.neg(x))
+    else f.get(x)
     if (from === 'float32') {
       f.f32x4.extract_lane(0)
       return f.f64.promote_f32()
     }
     f.i32x4.extract_lane(0)
-    if (from !== 'bool') return from === 'int32' ? f.f64.convert_i32_s() : f.f64.convert_i32_u()
-    f.f64.convert_i32_s()
-    return f.f64.abs()
+    return from === 'uint32' ? f.f64.convert_i32_u() : f.f64.convert_i32_s()
   }
   if (from === 'float64') {
     f.get(x)
-    if (to === 'float32') f.f32.demote_f64()
-    else if (to === 'int32') f.i32.trunc_sat_f64_s()
-    else if (to === 'uint32') f.i32.trunc_sat_f64_u()
-    else {
-      f.const('f64', 0)
-      f.f64.ne()
-      f.i32x4.splat()
-      return f.i32x4.neg()
+    if (to === 'float32') {
+      f.f32.demote_f64()
+      return f.f32x4.splat()
     }
-    return toLanes(f, to)
+    if (to !== 'bool') {
+      f.i32[to === 'int32' ? 'trunc_sat_f64_s' : 'trunc_sat_f64_u']()
+      return f.i32x4.splat()
+    }
+    f.const('f64', 0)
+    f.f64.ne()
+    return splatMask(f)
   }
   const value = (): Vec => {
-    if (to === 'bool') return from === 'float32' ? F.ne(x, 0) : I.ne(x, 0)
+    if (to === 'bool') return (from === 'float32' ? F : I).ne(x, 0)
     if (from === 'bool') return to === 'float32' ? B.and(x, f.constant('f32x4', 1)) : I.neg(x)
     if (to === 'float32') return from === 'int32' ? F.convert_i32x4_s(x) : F.convert_i32x4_u(x)
     return to === 'int32' ? I.trunc_sat_f32x4_s(x) : I.trunc_sat_f32x4_u(x)
@@ -115,123 +112,62 @@ const emitCast = (f: FunctionBuilder, from: DType, to: DType, x: Local): void =>
 
 const unexpected = (op: ScalarOp, dtype: string): Error => new Error(`internal: no ${op} of ${dtype}`)
 
-const emitSingle = (f: FunctionBuilder, op: ScalarOp, args: readonly Local[]): void => {
+/** round: half to even. */
+const instructionOf = (op: ScalarOp): string => (op === 'round' ? 'nearest' : op)
+
+const single = (f: FunctionBuilder, op: ScalarOp, args: readonly Local[]): Vec => {
   const c = calculator(f)
   const { F, B } = c
-  const [x, y] = [args[0] as Local, args[1] as Local]
-  if (isInlined(op)) return emitInlined(f, op, x)
-  if (byLane.has(op)) return inline.lanewise(f, op, ...args)
-  const value = (): Vec => {
-    switch (op) {
-      case 'neg':
-      case 'abs':
-      case 'floor':
-      case 'ceil':
-      case 'sqrt':
-        return F[op](x)
-      case 'round':
-        return F.nearest(x)
-      case 'sign': // 0, -0 and NaN stay
-        return c.pick(F.gt(F.abs(x), 0), B.or(B.and(x, 0x80000000), f.constant('f32x4', 1)), x)
-      case 'isFinite':
-        return F.lt(F.abs(x), Number.POSITIVE_INFINITY)
-      case 'add':
-      case 'sub':
-      case 'mul':
-      case 'div':
-      case 'max':
-      case 'min':
-      case 'eq':
-      case 'ne':
-      case 'lt':
-      case 'le':
-      case 'gt':
-      case 'ge':
-        return F[op](x, y)
-      case 'nextafter':
-        return nextafter(c, x, y)
-      default:
-        throw unexpected(op, 'float32')
-    }
-  }
-  f.push(value())
+  const [x, y] = args as readonly [Local, Local]
+  const name = instructionOf(op)
+  if (isFloatInstruction(name) || isComparison(name)) return F[name](...args)
+  if (isInlined(op)) return () => emitInlined(f, op, x)
+  if (isByLane(op)) return () => inline.lanewise(f, op, ...args)
+  if (op === 'nextafter') return nextafter(c, x, y)
+  if (op === 'isFinite') return F.lt(F.abs(x), Number.POSITIVE_INFINITY)
+  // 0, -0 and NaN stay
+  if (op === 'sign') return c.pick(F.gt(F.abs(x), 0), B.or(B.and(x, 0x80000000), f.constant('f32x4', 1)), x)
+  throw unexpected(op, 'float32')
 }
 
 /** Integers and bools (masks: unsigned, true is the greatest). */
-const emitWord = (f: FunctionBuilder, op: ScalarOp, dtype: DType, args: readonly Local[]): void => {
-  const c = calculator(f)
-  const { I, B } = c
-  const [x, y] = [args[0] as Local, args[1] as Local]
+const word = (f: FunctionBuilder, op: ScalarOp, dtype: DType, args: readonly Local[]): Vec => {
+  const { I, B } = calculator(f)
+  const [x, y] = args as readonly [Local, Local]
   const signed = dtype === 'int32'
-  const call = (g: FunctionHandle): void => {
-    for (const arg of args) f.get(arg)
-    f.call(g)
-  }
-  const compare = (name: 'lt' | 'le' | 'gt' | 'ge'): Vec => I[`${name}_${signed ? 's' : 'u'}`](x, y)
-  const value = (): Vec => {
-    switch (op) {
-      case 'neg':
-        return I.neg(x)
-      case 'abs':
-        return signed ? I.abs(x) : x
-      case 'sign':
-        return signed ? B.or(I.shr_s(x, 31), I.neg(I.gt_s(x, 0))) : I.neg(I.ne(x, 0))
-      case 'floor':
-      case 'ceil':
-      case 'round':
-      case 'bitcast':
-        return x
-      case 'isFinite':
-        return I.eq(x, x)
-      case 'not':
-        return B.not(x)
-      case 'add':
-      case 'sub':
-      case 'mul':
-        return I[op](x, y)
-      case 'max':
-        return dtype === 'bool' ? B.or(x, y) : signed ? I.max_s(x, y) : I.max_u(x, y)
-      case 'min':
-        return dtype === 'bool' ? B.and(x, y) : signed ? I.min_s(x, y) : I.min_u(x, y)
-      case 'and':
-      case 'or':
-      case 'xor':
-        return B[op](x, y)
-      case 'eq':
-      case 'ne':
-        return I[op](x, y)
-      case 'lt':
-      case 'le':
-      case 'gt':
-      case 'ge':
-        return compare(op)
-      case 'div':
-      case 'rem':
-        return () => call(intDiv(f.module, op, signed))
-      case 'pow':
-        return () => call(intPow(f.module, signed))
-      case 'shl':
-      case 'shrLogical':
-      case 'shrArithmetic':
-        return () => call(shift(f.module, op))
-      case 'threefry0':
-      case 'threefry1':
-        return () => {
-          call(threefry(f.module))
-          if (op === 'threefry0') return f.drop()
-          const word = f.local('v128')
-          f.set(word)
-          f.drop()
-          f.get(word)
-        }
-      default:
-        throw unexpected(op, dtype)
+  const call = (g: FunctionHandle): Vec => {
+    return () => {
+      for (const arg of args) f.get(arg)
+      f.call(g)
     }
   }
-  f.push(value())
+  if (isWordInstruction(op)) return I[op](...args)
+  if (isBitInstruction(op)) return B[op](...args)
+  if (isComparison(op) || op === 'max' || op === 'min') return I[`${op}_${signed ? 's' : 'u'}`](x, y)
+  if (isShift(op)) return call(shift(f.module, op))
+  switch (op) {
+    case 'abs':
+      return signed ? I.abs(x) : x
+    case 'sign':
+      return signed ? B.or(I.shr_s(x, 31), I.neg(I.gt_s(x, 0))) : I.neg(I.ne(x, 0))
+    case 'floor':
+    case 'ceil':
+    case 'round':
+    case 'bitcast':
+      return x
+    case 'isFinite':
+      return I.eq(x, x)
+    case 'div':
+    case 'rem':
+      return call(intDiv(f.module, op, signed))
+    case 'pow':
+      return call(intPow(f.module, signed))
+    default:
+      throw unexpected(op, dtype)
+  }
 }
 
-/** A shift by a count of its own in each lane. By a constant, nest.ts shifts at once. */
+/** A shift by a count of its own in each lane. By a constant, `emitShift` shifts at once. */
 const shift = (module: ModuleBuilder, op: 'shl' | 'shrLogical' | 'shrArithmetic'): FunctionHandle =>
   module.once(op, () => {
     const g = module.func(op, ['v128', 'v128'], ['v128'])
@@ -240,14 +176,10 @@ const shift = (module: ModuleBuilder, op: 'shl' | 'shrLogical' | 'shrArithmetic'
     const out = g.local('v128')
     for (let lane = 0; lane < 4; lane++) {
       g.get(out)
-      for (const operand of [x, n]) {
-        g.get(operand)
-        if (operand === n && op === 'shrArithmetic') {
-          g.get(g.constant('i32x4', 31))
-          g.i32x4.min_u()
-        }
-        g.i32x4.extract_lane(lane)
-      }
+      g.get(x)
+      g.i32x4.extract_lane(lane)
+      g.push(op === 'shrArithmetic' ? I.min_u(n, 31) : n)
+      g.i32x4.extract_lane(lane)
       g.i32[op === 'shl' ? 'shl' : op === 'shrLogical' ? 'shr_u' : 'shr_s']()
       g.i32x4.replace_lane(lane)
       g.set(out)
@@ -266,58 +198,23 @@ export const emitShift = (f: FunctionBuilder, op: 'shl' | 'shrLogical' | 'shrAri
 }
 
 const emitDouble = (f: FunctionBuilder, op: ScalarOp, args: readonly Local[]): void => {
-  const get = (): void => {
-    for (const arg of args) f.get(arg)
+  const name = instructionOf(op)
+  if (op === 'rsqrt') f.const('f64', 1)
+  for (const arg of args) f.get(arg)
+  if (isFloatInstruction(name)) return f.f64[name]()
+  if (isComparison(op)) {
+    f.f64[op]()
+    return splatMask(f)
   }
-  const mask = (): void => {
-    f.i32x4.splat()
-    f.i32x4.neg()
+  if (op === 'rsqrt') {
+    f.f64.sqrt()
+    return f.f64.div()
   }
-  switch (op) {
-    case 'neg':
-    case 'abs':
-    case 'floor':
-    case 'ceil':
-    case 'sqrt':
-    case 'add':
-    case 'sub':
-    case 'mul':
-    case 'div':
-    case 'max':
-    case 'min':
-      get()
-      return f.f64[op]()
-    case 'eq':
-    case 'ne':
-    case 'lt':
-    case 'le':
-    case 'gt':
-    case 'ge':
-      get()
-      f.f64[op]()
-      return mask()
-    case 'round':
-      get()
-      return f.f64.nearest()
-    case 'rsqrt':
-      f.const('f64', 1)
-      get()
-      f.f64.sqrt()
-      return f.f64.div()
-    case 'isFinite':
-      get()
-      f.f64.abs()
-      f.const('f64', Number.POSITIVE_INFINITY)
-      f.f64.lt()
-      return mask()
-    default:
-      get()
-      f.call(
-        f.module.importFunction(
-          op,
-          args.map(() => 'f64' as const),
-          ['f64'],
-        ),
-      )
+  if (op === 'isFinite') {
+    f.f64.abs()
+    f.const('f64', Number.POSITIVE_INFINITY)
+    f.f64.lt()
+    return splatMask(f)
   }
+  f.call(f.module.importFunction(op, Array(args.length).fill('f64'), ['f64']))
 }

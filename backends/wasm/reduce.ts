@@ -11,9 +11,9 @@ import { calculator } from './vec.ts'
 /** Additions of float32 before a flush to float64. */
 export const BLOCK = 32
 
-const ops = { sum: 'add', prod: 'mul', max: 'max', min: 'min' } as const
+export const operator = { sum: 'add', prod: 'mul', max: 'max', min: 'min' } as const
 
-const identity = (op: ReduceOp, dtype: DType): number => {
+export const identity = (op: ReduceOp, dtype: DType): number => {
   if (op === 'sum') return 0
   if (op === 'prod') return 1
   const [least, greatest] = {
@@ -72,7 +72,7 @@ export class Accumulator {
       f.get(into)
       f.get(value)
       f.f32x4[op === 'max' ? 'pmax' : 'pmin']()
-    } else emitOp(f, ops[op], dtype, [dtype, dtype], [into, value])
+    } else emitOp(f, operator[op], dtype, [dtype, dtype], [into, value])
     f.set(into)
   }
 

@@ -8,13 +8,13 @@ import { type Names, opcodes } from './opcodes.ts'
 /** A v128: a local, code that pushes one, or a constant. */
 export type Vec = Value
 
-type Calls<T extends 'f32x4' | 'i32x4' | 'f64x2' | 'i64x2' | 'v128'> = {
+type Calls<T extends 'f32x4' | 'i32x4' | 'f64x2' | 'v128'> = {
   readonly [N in Names<T, 'none'>]: (...args: Vec[]) => () => void
 }
 
-type CallsClass<T extends 'f32x4' | 'i32x4' | 'f64x2' | 'i64x2' | 'v128'> = new (f: FunctionBuilder) => Calls<T>
+type CallsClass<T extends 'f32x4' | 'i32x4' | 'f64x2' | 'v128'> = new (f: FunctionBuilder) => Calls<T>
 
-const callsClass = <T extends 'f32x4' | 'i32x4' | 'f64x2' | 'i64x2' | 'v128'>(type: T, lanes: Lanes): CallsClass<T> => {
+const callsClass = <T extends 'f32x4' | 'i32x4' | 'f64x2' | 'v128'>(type: T, lanes: Lanes): CallsClass<T> => {
   class Expressions {
     readonly f: FunctionBuilder
     constructor(f: FunctionBuilder) {
@@ -43,17 +43,15 @@ const classes = {
   F: callsClass('f32x4', 'f32x4'),
   I: callsClass('i32x4', 'i32x4'),
   D: callsClass('f64x2', 'f64x2'),
-  L: callsClass('i64x2', 'f64x2'), // a 64-bit constant is given as the float64 that has its bits
   B: callsClass('v128', 'i32x4'),
 }
 
-/** f32x4, i32x4, f64x2, i64x2 and bitwise expressions for one function. */
+/** f32x4, i32x4, f64x2 and bitwise expressions for one function. */
 export class Calculator {
   readonly f: FunctionBuilder
   readonly F: Calls<'f32x4'>
   readonly I: Calls<'i32x4'>
   readonly D: Calls<'f64x2'>
-  readonly L: Calls<'i64x2'>
   readonly B: Calls<'v128'>
 
   constructor(f: FunctionBuilder) {
@@ -61,7 +59,6 @@ export class Calculator {
     this.F = new classes.F(f)
     this.I = new classes.I(f)
     this.D = new classes.D(f)
-    this.L = new classes.L(f)
     this.B = new classes.B(f)
   }
 

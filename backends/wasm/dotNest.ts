@@ -1,0 +1,25 @@
+/** Contractions of other dtypes than float32, as the nest that says the same: Σ_k lhs · rhs at every (batch, m, n). */
+import type { Affine, Dot, Expr, Nest } from '../../src/core/kernel.ts'
+import { mapIndex } from './dotSweep.ts'
+
+export const dotNest = ({ batch, m, n, k, dtype, lhs, rhs, args, outputs }: Dot): Nest => {
+  const rank = batch.length
+  // From an index over [...batch, row, column] to one over [...batch, m, n, k].
+  const spread =
+    (row: number, column: number) =>
+    ({ strides, offset }: Affine): Affine => {
+      const wide = [...strides.slice(0, rank), 0, 0, 0]
+      wide[rank + row] = strides[rank] ?? 0
+      wide[rank + column] = strides[rank + 1] ?? 0
+      return { strides: wide, offset }
+    }
+  const product: Expr = { kind: 'apply', op: 'mul', dtype, args: [mapIndex(lhs, spread(0, 2), null), mapIndex(rhs, spread(2, 1), null)] }
+  const sum: Expr = { kind: 'reduce', op: 'sum', dtype, arg: product }
+  const placed = outputs.map(({ arg, expr, access }) => ({
+    arg,
+    expr: mapIndex(expr, spread(0, 1), sum),
+    access: spread(0, 1)(access),
+    rowwise: true,
+  }))
+  return { kind: 'nest', dims: [...batch, m, n, k], inner: 1, args, outputs: placed }
+}
