@@ -87,8 +87,8 @@ export const sorted = (roots: readonly Node[]): Node[] => {
 const CHEAP = 8
 /** A read of a whole array. */
 const LOAD = 4
-/** Expressions deeper than this are cut: kernels are compiled by recursion over them. */
-const DEEPEST = 256
+/** Expressions deeper than this are cut: kernels, which may merge several of these, are compiled by recursion over them. */
+const DEEPEST = 48
 
 const hard = (node: Node): boolean => node.kind === 'dot' || node.kind === 'part'
 const peel = (node: Node): Node => (node.kind === 'view' || node.kind === 'reshape' ? peel(node.source) : node)
@@ -120,7 +120,7 @@ export const chooseBuffers = (order: readonly Node[], roots: readonly Node[], en
     }
     weights.set(node, Math.min(1e6, weight))
     depths.set(node, depth)
-    if (depth > DEEPEST && node.kind === 'map') buffers.add(node)
+    if (depth > DEEPEST && (node.kind === 'map' || node.kind === 'view' || node.kind === 'reshape')) buffers.add(node)
     if (node.kind === 'special') for (const a of node.args) buffers.add(readsViews(node.kernel) ? peel(a) : a)
     if (node.kind === 'gather') buffers.add(node.source)
     // A contraction reads each operand element many times.

@@ -9,21 +9,31 @@ import type { Launch } from './segments.ts'
 const reserve = (bytes: number): number => (bytes + 31) & ~15
 
 interface Block {
-  readonly from: number
+  /** The last launch that reads it. */
   readonly to: number
   readonly offset: number
   readonly bytes: number
 }
 
-/** First fit among the blocks alive at the same time. */
-const fit = (blocks: readonly Block[], from: number, to: number, bytes: number): number => {
-  const busy = blocks.filter((b) => b.from <= to && b.to >= from).sort((a, b) => a.offset - b.offset)
-  let offset = 0
-  for (const b of busy) {
-    if (offset + bytes <= b.offset) break
-    offset = Math.max(offset, b.offset + b.bytes)
+/** First fit, launch after launch, among the blocks that are still read: `alive`, sorted by offset. */
+class Arena {
+  #alive: Block[] = []
+  bytes = 0
+
+  /** A place for a block written by launch `from`, which doesn't decrease from call to call. */
+  place(from: number, to: number, bytes: number): number {
+    this.#alive = this.#alive.filter((b) => b.to >= from)
+    let offset = 0
+    let at = 0
+    for (const b of this.#alive) {
+      if (offset + bytes <= b.offset) break
+      offset = b.offset + b.bytes
+      at++
+    }
+    this.#alive.splice(at, 0, { to, offset, bytes })
+    this.bytes = Math.max(this.bytes, offset + bytes)
+    return offset
   }
-  return offset
 }
 
 export const planProgram = (
@@ -61,19 +71,13 @@ export const planProgram = (
     places.set(node, takeOver(node, inputs, donated, taken, launches, first, last) ?? { kind: 'output', index }),
   )
 
-  const blocks: Block[] = []
-  let arenaBytes = 0
-  for (const launch of launches)
+  const arena = new Arena()
+  launches.forEach((launch, from) => {
     for (const node of launch.runs.flatMap((run) => run.writes)) {
       if (places.has(node)) continue
-      const bytes = reserve(sizeOfNode(node) * byteWidth[node.dtype])
-      const from = first.get(node)!
-      const to = last.get(node)!
-      const offset = fit(blocks, from, to, bytes)
-      blocks.push({ from, to, offset, bytes })
-      arenaBytes = Math.max(arenaBytes, offset + bytes)
-      places.set(node, { kind: 'arena', offset })
+      places.set(node, { kind: 'arena', offset: arena.place(from, last.get(node)!, reserve(sizeOfNode(node) * byteWidth[node.dtype])) })
     }
+  })
   const ids = new Map<Node, number>()
   const buffers: Buffer[] = []
   for (const [node, place] of places) {
@@ -85,7 +89,13 @@ export const planProgram = (
     kernel,
     segments: runs.map(({ reads, writes, extent }) => ({ buffers: [...reads, ...writes].map((n) => ids.get(n)!), extent })),
   })
-  return { buffers, inputs: inputs.map((n) => ids.get(n)!), outputs: roots.map((n) => ids.get(n)!), steps: launches.map(step), arenaBytes }
+  return {
+    buffers,
+    inputs: inputs.map((n) => ids.get(n)!),
+    outputs: roots.map((n) => ids.get(n)!),
+    steps: launches.map(step),
+    arenaBytes: arena.bytes,
+  }
 }
 
 /** A donated input of the same size that nobody reads after the result is written, but for its writer reading the same element. */
