@@ -4,7 +4,6 @@ import { rules } from '../primitives/index.ts'
 import { wasm } from '../backends/wasm/index.ts'
 import { makeTransforms } from '../transforms/algebra.ts'
 import * as autodiff from '../transforms/autodiff.ts'
-import * as customs from '../transforms/custom.ts'
 import { Engine } from '../transforms/engine.ts'
 import * as jits from '../transforms/jit.ts'
 import { setSystem } from '../transforms/system.ts'
@@ -15,7 +14,9 @@ import type { OpName } from './core/ops.ts'
 import type { Rules } from './core/rules.ts'
 import { wire } from './core/trace.ts'
 import { installMethods } from './methods.ts'
+import * as nnModule from './nn/index.ts'
 import * as numpy from './numpy/index.ts'
+import * as optimModule from './optim/index.ts'
 import * as randomModule from './random/index.ts'
 import * as treeModule from './tree.ts'
 
@@ -51,9 +52,14 @@ export const init = async (options: { readonly device: string }): Promise<string
   return device.name
 }
 
+/** Bytes that live arrays hold on the device now. A loop that keeps a tree from step to step should find the same number after each. */
+export const bytesInUse = (): number => backend().bytesInUse()
+
 // Bound here, and not re-exported, so that a bundler that drops unused modules keeps the wiring above.
 export const np: typeof numpy = numpy
 export const random: typeof randomModule = randomModule
+export const nn: typeof nnModule = nnModule
+export const optim: typeof optimModule = optimModule
 export const tree: typeof treeModule = treeModule
 export const grad: typeof autodiff.grad = autodiff.grad
 export const valueAndGrad: typeof autodiff.valueAndGrad = autodiff.valueAndGrad
@@ -64,8 +70,6 @@ export const linearTranspose: typeof autodiff.linearTranspose = autodiff.linearT
 export const jacfwd: typeof autodiff.jacfwd = autodiff.jacfwd
 export const jacrev: typeof autodiff.jacrev = autodiff.jacrev
 export const hessian: typeof autodiff.hessian = autodiff.hessian
-export const customJvp: typeof customs.customJvp = customs.customJvp
-export const customVjp: typeof customs.customVjp = customs.customVjp
 export const jit: typeof jits.jit = jits.jit
 export const makeJaxpr: typeof jits.makeJaxpr = jits.makeJaxpr
 export const evalShape: typeof jits.evalShape = jits.evalShape
@@ -74,3 +78,4 @@ export { NdArray } from './core/array.ts'
 export type { DType } from './core/dtype.ts'
 export * from './core/errors.ts'
 export type { Jaxpr } from './core/jaxpr.ts'
+export type { Optimizer, OptState, Schedule } from './optim/index.ts'

@@ -17,7 +17,17 @@ export interface GptConfig {
   /** V. */
   readonly vocab: number
 }
-export type ApplyOptions = Pick<GptConfig, 'heads'>
+/** The share of activations to drop, and the key that says which. */
+export interface Dropout {
+  readonly rate: number
+  readonly key: NdArray
+}
+export interface ApplyOptions {
+  /** As in the configuration: it isn't in the parameters' shapes. */
+  readonly heads: number
+  /** While training: drops after the embedding, among attention's weights and at the end of each branch. */
+  readonly dropout?: Dropout | undefined
+}
 
 export interface BlockParams {
   readonly attn: { readonly proj: { readonly w: NdArray }; readonly qkv: { readonly w: NdArray } } // [D,D], [D,3D]
@@ -60,23 +70,31 @@ export const init = (key: NdArray, config: GptConfig): GptParams => {
   }
 }
 
-const attention = (p: BlockParams['attn'], x: NdArray, heads: number): NdArray => {
+/** The i-th of the independent droppings within one. */
+const part = (d: Dropout | undefined, i: number): Dropout | undefined =>
+  d === undefined || d.rate === 0 ? undefined : { rate: d.rate, key: random.foldIn(d.key, i) }
+const drop = (x: NdArray, d: Dropout | undefined): NdArray => (d === undefined ? x : nn.dropout(d.key, x, d.rate))
+
+const attention = (p: BlockParams['attn'], x: NdArray, heads: number, dropout: Dropout | undefined): NdArray => {
   const [B, T, D] = x.shape as readonly [number, number, number]
   const width = D / heads
   const qkv = np.reshape(nn.linear(p.qkv, x), [B, T, 3 * heads, width]) // [B,T,3H,D/H]
-  const part = (i: number): NdArray => slice(qkv, [0, 0, i * heads, 0], [B, T, (i + 1) * heads, width]) // [B,T,H,D/H]
-  const mixed = nn.dotProductAttention(part(0), part(1), part(2), { causal: true }) // [B,T,H,D/H]
+  const third = (i: number): NdArray => slice(qkv, [0, 0, i * heads, 0], [B, T, (i + 1) * heads, width]) // [B,T,H,D/H]
+  const options = { causal: true, ...(dropout === undefined ? {} : { dropout }) }
+  const mixed = nn.dotProductAttention(third(0), third(1), third(2), options) // [B,T,H,D/H]
   return nn.linear(p.proj, np.reshape(mixed, [B, T, D]))
 }
 
 /** One block: [B,T,D] -> [B,T,D]. */
-export const block = (p: BlockParams, x: NdArray, { heads }: ApplyOptions): NdArray => {
-  const h = np.add(x, attention(p.attn, nn.layerNorm(p.ln1, x), heads)) // [B,T,D]
-  return np.add(h, nn.linear(p.mlp.down, nn.gelu(nn.linear(p.mlp.up, nn.layerNorm(p.ln2, h))))) // [B,T,4D] inside
+export const block = (p: BlockParams, x: NdArray, { heads, dropout }: ApplyOptions): NdArray => {
+  const mixed = attention(p.attn, nn.layerNorm(p.ln1, x), heads, part(dropout, 0)) // [B,T,D]
+  const h = np.add(x, drop(mixed, part(dropout, 1)))
+  const moved = nn.linear(p.mlp.down, nn.gelu(nn.linear(p.mlp.up, nn.layerNorm(p.ln2, h)))) // [B,T,4D] inside
+  return np.add(h, drop(moved, part(dropout, 2)))
 }
 
 /**
- * Logits of the next token at every position: int32 [B,T] -> float32 [B,T,V]. `heads` isn't in the parameters' shapes, so it is given.
+ * Logits of the next token at every position: int32 [B,T] -> float32 [B,T,V].
  *
  * @example apply(params, tokens, { heads: 2 })
  * @throws ShapeError when the tokens aren't [B,T], or T is longer than the context
@@ -87,7 +105,8 @@ export const apply = (params: GptParams, tokens: NdArray, options: ApplyOptions)
   if (tokens.ndim !== 2 || T === undefined) throw new ShapeError(`gpt.apply: tokens [${tokens.shape.join(',')}] where [B,T] was expected`)
   if (T > context) throw new ShapeError(`gpt.apply: ${T} tokens are more than the context of ${context}`)
   const embedded = np.add(nn.embedding(params.wte, tokens), slice(params.wpe.w, [0, 0], [T, D])) // [B,T,D]
-  const h = params.blocks.reduce((x, p) => block(p, x, options), embedded)
+  const { heads, dropout } = options
+  const h = params.blocks.reduce((x, p, n) => block(p, x, { heads, dropout: part(dropout, n + 1) }), drop(embedded, part(dropout, 0))) // [B,T,D]
   return dotGeneral(nn.layerNorm(params.lnF, h), params.wte.w, [[2], [1]]) // [B,T,V]
 }
 

@@ -34,7 +34,7 @@ export const keyOf = (what: string, k: unknown): NdArray =>
  * @example random.bits(random.key(42)) // 1373159142
  */
 export const key = (seed: number): NdArray =>
-  c.randomWrap(upload(aval([2], 'uint32'), [0, wholeOf('random.key', Number.isInteger(seed) ? seed % 2 ** 32 : seed) >>> 0]))
+  upload(aval([], 'key'), [0, wholeOf('random.key', Number.isInteger(seed) ? seed % 2 ** 32 : seed) >>> 0])
 
 /** Both words of the block at each counter. */
 const block = (k: NdArray, counter: NdArray): readonly [NdArray, NdArray] => {

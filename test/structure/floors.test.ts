@@ -13,7 +13,7 @@ const floors: readonly (readonly [folder: RegExp, may: RegExp])[] = [
   [/^src\/(nn|optim)\//, /^(src\/(core|numpy|random|nn|optim)\/|src\/tree\.ts|transforms\/)/],
   [/^src\/(models|testing|io)\//, /^(src\/(core|numpy|random|nn|optim|models|testing|io)\/|src\/tree\.ts|transforms\/|primitives\/)/],
   [/^src\/[a-z]+\.ts$/, /^(src|primitives|transforms|backends)\//],
-  [/^examples\//, /^src\/index\.ts$/],
+  [/^examples\//, /^src\/((models\/|io\/)?index|io\/node)\.ts$/],
 ]
 
 const filesOf = (root: string, folder: string): string[] =>

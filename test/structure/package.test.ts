@@ -22,7 +22,17 @@ test('the packed tarball installs in an empty folder and computes a gradient in 
   run('npm', ['install', '--prefer-offline', '--no-audit', '--no-fund', `../${name}`], join(folder, 'user'))
   writeFileSync(join(folder, 'user/a.js'), `import { grad, jit, np } from 'cotangent'\n${gradient}\n`)
   expect(run('node', ['a.js'], join(folder, 'user')).trim()).toBe('[2,4,6]')
+  const entries =
+    "import { gpt } from 'cotangent/models'\nimport { decodeSafetensors } from 'cotangent/io'\nimport { readSafetensors } from 'cotangent/io/node'"
+  writeFileSync(join(folder, 'user/b.js'), `${entries}\nconsole.log(typeof gpt.init, typeof decodeSafetensors, typeof readSafetensors)\n`)
+  expect(run('node', ['b.js'], join(folder, 'user')).trim()).toBe('function function function')
   rmSync(folder, { recursive: true })
+})
+
+test('what npm start and npm run tour start is what the build made', () => {
+  const { scripts } = JSON.parse(readFileSync('package.json', 'utf8')) as { readonly scripts: Readonly<Record<string, string>> }
+  expect(run('sh', ['-c', `${scripts['start']} --help`], '.')).toContain('--text PATH')
+  expect(run('sh', ['-c', scripts['tour']!], '.')).toContain('predictions')
 })
 
 test('grad, jit, np and the wasm device bundle within their budget, and the bundle computes', async () => {

@@ -1,0 +1,4 @@
+/** `cotangent/io`: arrays to bytes and back, wherever the bytes come from. Files are in `cotangent/io/node`. */
+export * from './errors.ts'
+export * from './named.ts'
+export { decodeSafetensors, encodeSafetensors, type Metadata, type Safetensors, type Tensors } from './safetensors.ts'
