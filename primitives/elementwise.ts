@@ -314,7 +314,11 @@ export const elementwiseRules = {
   select,
   clamp: elementwise('clamp', {
     takes: 'number',
-    partials: [null, (d, [lo, x, hi]) => c.select(c.and(c.ge(x!, lo!), c.le(x!, hi!)), d, c.zerosLike(d.aval)), null],
+    partials: [
+      (d, [lo, x, hi]) => c.select(c.and(c.gt(lo!, x!), c.lt(lo!, hi!)), d, c.zerosLike(d.aval)),
+      (d, [lo, x, hi]) => c.select(c.and(c.gt(x!, lo!), c.lt(x!, hi!)), d, c.zerosLike(d.aval)),
+      (d, [, x, hi]) => c.select(c.gt(x!, hi!), d, c.zerosLike(d.aval)),
+    ],
     lower: ([lo, x, hi]) => g.map('min', x!.dtype, g.map('max', x!.dtype, x!, lo!), hi!),
   }),
   threefry: elementwise('threefry', {

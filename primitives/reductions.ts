@@ -156,18 +156,33 @@ const cumprodJvp: Rules<PrefixOp>['jvp'] = ([x], [t], { axis, reverse }) =>
     return c.reduceSum(c.select(seen, c.mul(others, dxj), c.full(shape, 0, x!.dtype)), [x!.ndim])
   })
 
-/** The tangent at the place that last set the running extreme. */
+/**
+ * Places that hold the running extreme share its tangent evenly. A run of equal extremes is a segment, and sums along segments take log n
+ * steps of doubling.
+ */
 const runningJvp =
   (name: 'cummax' | 'cummin'): Rules<PrefixOp>['jvp'] =>
   ([x], [t], { axis, reverse }) => {
     const out = c[name](x!, axis, reverse)
     return linearJvp(out, t!, (dx) => {
-      const places = c.iota(x!.shape, 'int32', axis)
-      const none = c.full(x!.shape, reverse ? x!.shape[axis]! - 1 : 0, 'int32')
-      const set = c.select(c.eq(x!, out), places, none)
-      const at = reverse ? c.cummin(set, axis, true) : c.cummax(set, axis)
-      const indices = c.range(x!.ndim).map((d) => (d === axis ? at : c.iota(x!.shape, 'int32', d)))
-      return c.gather(dx, indices, c.range(x!.ndim), 'clip')
+      const n = x!.shape[axis]!
+      const on = (d: number, by: number): number => (d === axis ? by : 0)
+      const earlier = (y: NdArray, by: number): NdArray => {
+        const [lo, hi] = [y.shape.map((_, d) => on(d, by)), y.shape.map((_, d) => on(d, -by))]
+        return reverse ? c.pad(y, c.lit(y, 0), hi, lo) : c.pad(y, c.lit(y, 0), lo, hi)
+      }
+      const place = c.iota(x!.shape, 'int32', axis)
+      const has = (by: number): NdArray => (reverse ? c.lt(place, c.lit(place, n - by)) : c.ge(place, c.lit(place, by)))
+      const zero = c.full(x!.shape, 0, x!.dtype)
+      const sums = (y: NdArray): NdArray => {
+        let sum = c.select(c.eq(x!, out), y, zero)
+        for (let by = 1; by < n; by *= 2) {
+          const same = c.and(has(by), c.eq(earlier(out, by), out))
+          sum = c.add(sum, c.select(same, earlier(sum, by), zero))
+        }
+        return sum
+      }
+      return c.div(sums(dx), sums(c.full(x!.shape, 1, x!.dtype)))
     })
   }
 

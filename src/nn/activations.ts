@@ -1,13 +1,41 @@
-/** Activations: any shape to the same shape, float in and out. Named and defined as in `jax.nn`. */
+/**
+ * Activations: any shape to the same shape, float out (integers become float32). Named and defined as in `jax.nn`. All throw DTypeError for
+ * what isn't numbers.
+ */
 import type { NdArray } from '../core/array.ts'
 import { erf, logistic, stopGradient } from '../core/constructors.ts'
+import type { Operand } from '../core/methods.ts'
+import { axesOf, optionsOf, wholeOf } from '../numpy/check.ts'
 import * as np from '../numpy/index.ts'
+import { asArray, asFloat } from '../numpy/promote.ts'
 
-/** max(x, 0), with the derivative 0 at 0. As `jax.nn.relu`: `relu(np.array([-1, 2])) // [0, 2]`. */
-export const relu = (x: NdArray): NdArray => np.where(np.lessEqual(x, 0), 0, x)
+const activation =
+  (what: string, f: (x: NdArray) => NdArray) =>
+  (x: Operand): NdArray =>
+    f(asFloat(`nn.${what}`, x))
 
-/** x · sigmoid(x), also called swish. As `jax.nn.silu` (Elfwing et al. 2017): `silu(np.array([0])) // [0]`. */
-export const silu = (x: NdArray): NdArray => np.mul(x, logistic(x))
+/** max(x, 0), with the derivative 0 at 0 and at NaN. As `jax.nn.relu`. @example nn.relu(np.array([-1, 2])) // [0, 2] */
+export const relu = activation('relu', (x) => np.where(np.greater(x, 0), x, stopGradient(np.maximum(x, 0))))
+/** min(max(x, 0), 6), with the derivative 0 at both. As `jax.nn.relu6`. @example nn.relu6(np.array([-1, 7])) // [0, 6] */
+export const relu6 = activation('relu6', (x) => np.where(np.logicalAnd(np.greater(x, 0), np.less(x, 6)), x, stopGradient(np.clip(x, 0, 6))))
+/** 1 / (1 + e^-x). As `jax.nn.sigmoid`. @example nn.sigmoid(np.array([0])) // [0.5] */
+export const sigmoid = activation('sigmoid', logistic)
+/** log(1 + e^x). As `jax.nn.softplus`. @example nn.softplus(np.array([0])) // [0.6931472] */
+export const softplus = activation('softplus', (x) => np.logaddexp(x, 0))
+/** log sigmoid(x), without the loss of small numbers. As `jax.nn.log_sigmoid`. @example nn.logSigmoid(np.array([0])) // [-0.6931472] */
+export const logSigmoid = activation('logSigmoid', (x) => np.neg(softplus(np.neg(x))))
+/** x · sigmoid(x), also called swish (Elfwing et al. 2017). As `jax.nn.silu`. @example nn.silu(np.array([1])) // [0.7310586] */
+export const silu = activation('silu', (x) => np.mul(x, logistic(x)))
+/** x · tanh(softplus(x)) (Misra 2019). As `jax.nn.mish`. @example nn.mish(np.array([1])) // [0.8650985] */
+export const mish = activation('mish', (x) => np.mul(x, np.tanh(softplus(x))))
+/** x where positive, else e^x - 1 (Clevert et al. 2015). As `jax.nn.elu`. @example nn.elu(np.array([-1, 2])) // [-0.63212055, 2] */
+export const elu = activation('elu', (x) => np.where(np.greater(x, 0), x, np.expm1(np.where(np.greater(x, 0), 0, x))))
+/** x, or x / 100 below 0. As `jax.nn.leaky_relu`. @example nn.leakyRelu(np.array([-1, 2])) // [-0.01, 2] */
+export const leakyRelu = activation('leakyRelu', (x) => np.where(np.greaterEqual(x, 0), x, np.mul(x, 0.01)))
+/** x / (1 + |x|). As `jax.nn.soft_sign`. @example nn.softSign(np.array([-1, 3])) // [-0.5, 0.75] */
+export const softSign = activation('softSign', (x) => np.div(x, np.add(np.abs(x), 1)))
+/** x kept within -1 and 1. As `jax.nn.hard_tanh`. @example nn.hardTanh(np.array([-3, 0.5])) // [-1, 0.5] */
+export const hardTanh = activation('hardTanh', (x) => np.where(np.greater(x, 1), 1, np.where(np.less(x, -1), -1, x)))
 
 export interface GeluOptions {
   /** true (the default): the tanh formula, GPT-2's. false: exact, by erf. */
@@ -16,29 +44,69 @@ export interface GeluOptions {
 /**
  * x · Φ(x), Φ the standard normal's distribution function. As `jax.nn.gelu` (Hendrycks and Gimpel 2016).
  *
- * @example gelu(np.array([1]), { approximate: false }) // [0.8413447]
+ * @example nn.gelu(np.array([1]), { approximate: false }) // [0.8413447]
  */
-export const gelu = (x: NdArray, options: GeluOptions = {}): NdArray => {
+export const gelu = (x: Operand, options: GeluOptions = {}): NdArray => {
+  const y = asFloat('nn.gelu', x)
   const phi2 =
-    (options.approximate ?? true)
-      ? np.tanh(np.mul(np.add(x, np.mul(np.power(x, 3), 0.044715)), Math.sqrt(2 / Math.PI)))
-      : erf(np.mul(x, Math.SQRT1_2)) // 2Φ(x) - 1
-  return np.mul(np.mul(x, 0.5), np.add(phi2, 1))
+    (optionsOf('nn.gelu', options).approximate ?? true)
+      ? np.tanh(np.mul(np.add(y, np.mul(np.pow(y, 3), 0.044715)), Math.sqrt(2 / Math.PI)))
+      : erf(np.mul(y, Math.SQRT1_2)) // 2Φ(x) - 1
+  return np.mul(np.mul(y, 0.5), np.add(phi2, 1))
 }
 
 export interface AxisOptions {
-  /** Default: the last. */
-  readonly axis?: number
+  /** One axis or several; default: the last. */
+  readonly axis?: number | readonly number[]
 }
-const belowMax = (x: NdArray, axis: number): NdArray => np.sub(x, stopGradient(np.max(x, { axis, keepdims: true })))
+/** x as floats with its greatest along the axes at 0, and the axes. */
+const belowMax = (what: string, x: Operand, options: AxisOptions): readonly [NdArray, number[]] => {
+  const y = asFloat(what, x)
+  const axis = axesOf(what, y, optionsOf(what, options).axis ?? -1)
+  return [np.sub(y, stopGradient(np.max(y, { axis, keepdims: true }))), axis]
+}
 
-/** exp(x) over its sum along `axis`, without overflow. As `jax.nn.softmax`: `softmax(np.array([0, 0])) // [0.5, 0.5]`. */
-export const softmax = (x: NdArray, { axis = -1 }: AxisOptions = {}): NdArray => {
-  const e = np.exp(belowMax(x, axis))
+/**
+ * e^x over its sum along an axis, without overflow. As `jax.nn.softmax`; a row of -Infinity alone gives NaN.
+ *
+ * @throws ShapeError when the axis is out of range, or empty
+ * @example nn.softmax(np.array([0, 0])) // [0.5, 0.5]
+ */
+export const softmax = (x: Operand, options: AxisOptions = {}): NdArray => {
+  const [y, axis] = belowMax('nn.softmax', x, options)
+  const e = np.exp(y)
   return np.div(e, np.sum(e, { axis, keepdims: true }))
 }
-/** log(softmax(x)) without the loss of small probabilities. As `jax.nn.log_softmax`: `logSoftmax(np.array([0, 0])) // [-0.693, -0.693]`. */
-export const logSoftmax = (x: NdArray, { axis = -1 }: AxisOptions = {}): NdArray => {
-  const y = belowMax(x, axis)
+/**
+ * log(softmax(x)), without the loss of small probabilities. As `jax.nn.log_softmax`.
+ *
+ * @throws ShapeError when the axis is out of range, or empty
+ * @example nn.logSoftmax(np.array([0, 0])) // [-0.6931472, -0.6931472]
+ */
+export const logSoftmax = (x: Operand, options: AxisOptions = {}): NdArray => {
+  const [y, axis] = belowMax('nn.logSoftmax', x, options)
   return np.sub(y, np.log(np.sum(np.exp(y), { axis, keepdims: true })))
+}
+/**
+ * x with the mean 0 and the variance 1 along an axis: (x - mean) / √(var + 1e-5). As `jax.nn.standardize`.
+ *
+ * @throws ShapeError when the axis is out of range
+ * @example nn.standardize(np.array([1, 3])) // [-0.999995, 0.999995]
+ */
+export const standardize = (x: Operand, options: AxisOptions = {}): NdArray => {
+  const y = asFloat('nn.standardize', x)
+  const axis = axesOf('nn.standardize', y, optionsOf('nn.standardize', options).axis ?? -1)
+  const centred = np.sub(y, np.mean(y, { axis, keepdims: true }))
+  return np.div(centred, np.sqrt(np.add(np.mean(np.square(centred), { axis, keepdims: true }), 1e-5)))
+}
+
+/**
+ * 1 at each class's place and 0 elsewhere: int [...] -> float32 [..., classes]. As `jax.nn.one_hot`; a class outside is all zeros.
+ *
+ * @throws ShapeError when the number of classes isn't whole
+ * @example nn.oneHot(np.arange(2), 3) // [[1, 0, 0], [0, 1, 0]]
+ */
+export const oneHot = (x: Operand, classes: number): NdArray => {
+  const y = np.expandDims(asArray('nn.oneHot', x), -1)
+  return np.astype(np.equal(y, np.astype(np.arange(wholeOf('nn.oneHot', classes, 0)), y.dtype === 'bool' ? 'int32' : y.dtype)), 'float32')
 }

@@ -31,7 +31,9 @@ const floatBinary = (what: string, f: (x: NdArray, y: NdArray) => NdArray): Bina
   binary(what, (x, y) => f(asFloat(what, x), asFloat(what, y)))
 /** A bool as int32, to count with. */
 export const numeric = (x: NdArray): NdArray => (x.dtype === 'bool' ? c.convertElementType(x, 'int32') : x)
-const arithmetic = (what: string, f: (x: NdArray, y: NdArray) => NdArray): Binary => binary(what, (x, y) => f(numeric(x), numeric(y)))
+/** Of two bools the operation is `logic`, or the one of their int32. */
+const arithmetic = (what: string, f: (x: NdArray, y: NdArray) => NdArray, logic?: typeof c.or): Binary =>
+  binary(what, (x, y) => (logic !== undefined && x.dtype === 'bool' ? logic(x, y) : f(numeric(x), numeric(y))))
 const whole = (f: (x: NdArray) => NdArray) => (x: NdArray) => (isFloat(x.dtype) ? f(x) : x)
 const truth = (x: NdArray): NdArray => c.convertElementType(x, 'bool')
 
@@ -115,12 +117,12 @@ export const isnan = floatUnary('isnan', (x) => c.ne(x, x))
 /** Whether x is 0 or false: bool. As `jnp.logical_not`. @example np.logicalNot(np.array([0, 2])) // [true, false] */
 export const logicalNot = unary('logicalNot', (x) => c.not(truth(x)))
 
-/** x + y. As `jnp.add`. @example np.add(np.array([1, 2]), 3) // [4, 5] */
-export const add = arithmetic('add', c.add)
+/** x + y; of bools, either. As `jnp.add`. @example np.add(np.array([1, 2]), 3) // [4, 5] */
+export const add = arithmetic('add', c.add, c.or)
 /** x - y. As `jnp.subtract`. @example np.sub(np.array([1, 2]), 3) // [-2, -1] */
 export const sub = arithmetic('sub', c.sub)
-/** x · y. As `jnp.multiply`. @example np.mul(np.array([1, 2]), 3) // [3, 6] */
-export const mul = arithmetic('mul', c.mul)
+/** x · y; of bools, both. As `jnp.multiply`. @example np.mul(np.array([1, 2]), 3) // [3, 6] */
+export const mul = arithmetic('mul', c.mul, c.and)
 /** x / y; integers become float32. As `jnp.divide`. @example np.div(np.array([1, 2]), 4) // [0.25, 0.5] */
 export const div = floatBinary('div', c.div)
 /** The greater; NaN where either is, and ties share the gradient. As `jnp.maximum`. @example np.maximum(np.array([1, 5]), 3) // [3, 5] */
@@ -146,8 +148,12 @@ export const hypot = floatBinary('hypot', (x, y) => {
 /** log(e^x + e^y) without overflow. As `jnp.logaddexp`. @example np.logaddexp(np.array([1000]), 1000) // [1000.6931] */
 export const logaddexp = floatBinary('logaddexp', (x, y) => {
   const top = c.stopGradient(c.max(x, y))
-  const safe = c.select(c.isFinite(top), top, c.lit(top, 0))
-  return c.add(c.log(c.add(c.exp(c.sub(x, safe)), c.exp(c.sub(y, safe)))), safe)
+  const [zero, infinity] = [c.lit(top, 0), c.lit(top, Infinity)]
+  const safe = c.select(c.isFinite(top), top, zero)
+  const endless = c.eq(top, infinity)
+  const e = (z: NdArray): NdArray => c.exp(c.sub(c.select(endless, zero, z), safe))
+  const only = (z: NdArray): NdArray => c.select(c.eq(z, infinity), z, zero) // the gradient of what is infinite is 1
+  return c.select(endless, c.add(only(x), only(y)), c.add(c.log(c.add(e(x), e(y))), safe))
 })
 /** x to the y. A whole number as exponent is exact multiplication, and has its derivative at 0. As `jnp.power`. @example np.pow(np.array([2, 3]), 2) // [4, 9] */
 export const pow = (x: Operand, y: Operand): NdArray => {
@@ -174,25 +180,27 @@ const integerPower = (x: NdArray, y: NdArray): NdArray => {
 }
 const isZero = (x: NdArray): NdArray => c.eq(x, c.lit(x, 0))
 const below0 = (x: NdArray): NdArray => c.lt(x, c.lit(x, 0))
-const flooredMod = (x: NdArray, y: NdArray): NdArray => {
+/** The remainder that truncation leaves, and whether rounding down leaves one divisor more. */
+const remainder = (x: NdArray, y: NdArray): readonly [NdArray, off: NdArray] => {
   const r = c.rem(x, y)
-  const off = c.and(c.not(isZero(r)), c.ne(below0(r), below0(y)))
-  const out = c.select(off, c.add(r, y), r)
-  return isFloat(x.dtype) ? out : c.select(isZero(y), c.lit(out, 0), out)
+  return [r, c.and(c.not(isZero(r)), c.ne(below0(r), below0(y)))]
 }
 /** The remainder with the divisor's sign; an integer's by 0 is 0. As `jnp.mod`. @example np.mod(np.array([7, -7]), 3) // [1, 2] */
-export const mod = arithmetic('mod', flooredMod)
-/** The remainder with the dividend's sign; an integer's by 0 is the dividend. As `jnp.fmod`. @example np.fmod(np.array([7, -7]), 3) // [1, -1] */
-export const fmod = arithmetic('fmod', c.rem)
+export const mod = arithmetic('mod', (x, y) => {
+  const [r, off] = remainder(x, y)
+  const out = c.select(off, c.add(r, y), r)
+  return isFloat(x.dtype) ? out : c.select(isZero(y), c.lit(out, 0), out)
+})
+/** The remainder with the dividend's sign; an integer's by 0 is 0. As `jnp.fmod`. @example np.fmod(np.array([7, -7]), 3) // [1, -1] */
+export const fmod = arithmetic('fmod', (x, y) => (isFloat(x.dtype) ? c.rem(x, y) : c.select(isZero(y), c.lit(y, 0), c.rem(x, y))))
 /** The quotient rounded down; an integer's by 0 is -2, and -1 for 0 by 0. As `jnp.floor_divide`. @example np.floorDivide(np.array([7, -7]), 2) // [3, -4] */
 export const floorDivide = arithmetic('floorDivide', (x, y) => {
-  if (isFloat(x.dtype)) {
-    const quotient = c.div(c.sub(x, flooredMod(x, y)), y)
-    return c.round(quotient)
-  }
   const q = c.div(x, y)
   if (x.dtype === 'uint32') return q
-  return c.select(c.and(c.ne(c.sign(x), c.sign(y)), c.not(isZero(c.rem(x, y)))), c.sub(q, c.lit(q, 1)), q)
+  const [r, off] = remainder(x, y)
+  const down = (z: NdArray): NdArray => c.select(off, c.sub(z, c.lit(z, 1)), z)
+  if (isFloat(x.dtype)) return c.select(isZero(y), q, c.round(down(c.div(c.sub(x, r), y))))
+  return c.select(isZero(y), c.select(isZero(x), q, c.sub(q, c.lit(q, 1))), down(q))
 })
 
 /** x = y: bool; NaN equals nothing. As `jnp.equal`. @example np.equal(np.array([1, 2]), 2) // [false, true] */
@@ -287,7 +295,7 @@ export const isclose = (x: Operand, y: Operand, options: CloseOptions = {}): NdA
 export const negative = neg
 /** x - y. As `jnp.subtract`. @example np.subtract(np.array([1, 2]), 3) // [-2, -1] */
 export const subtract = sub
-/** x · y. As `jnp.multiply`. @example np.multiply(np.array([1, 2]), 3) // [3, 6] */
+/** x · y; of bools, both. As `jnp.multiply`. @example np.multiply(np.array([1, 2]), 3) // [3, 6] */
 export const multiply = mul
 /** x / y; integers become float32. As `jnp.divide`. @example np.divide(np.array([1, 2]), 4) // [0.25, 0.5] */
 export const divide = div

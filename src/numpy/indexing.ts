@@ -124,10 +124,15 @@ const toFront = (p: Plan): number[] => {
   const others = c.range(p.kept.length).map((d) => d + rank)
   return [...others.slice(0, p.position), ...c.range(rank), ...others.slice(p.position)]
 }
+const within = (i: NdArray, n: number): NdArray => c.and(c.ge(i, c.lit(i, 0)), c.lt(i, c.lit(i, n)))
 const get = (x: NdArray, p: Plan): NdArray => {
   const window = read(x, p)
   if (p.axes.length === 0) return c.reshape(window, p.shape)
-  return c.reshape(c.transpose(c.gather(window, p.indices, p.axes, 'clip'), toFront(p)), p.shape)
+  const near = c.gather(window, p.indices, p.axes, 'clip')
+  const inside = p.indices.map((i, k) => within(i, window.shape[p.axes[k]!]!)).reduce(c.and)
+  // What lies outside reads the nearest element and gives it no gradient.
+  const picked = c.select(c.broadcastInDim(inside, near.shape, c.range(inside.ndim)), near, c.stopGradient(near))
+  return c.reshape(c.transpose(picked, toFront(p)), p.shape)
 }
 
 type Combine = 'set' | 'add' | 'mul' | 'min' | 'max'
@@ -167,8 +172,8 @@ const scattered = (x: NdArray, v: NdArray, { axes, indices }: Plan, how: Combine
   const flat = c.reshape(c.transpose(x, lead), [rows, rest])
   const strides = rowMajor(extents)
   const i32 = (value: number): NdArray => constant(value, aval([], 'int32'))
-  const inside = indices.map((i, k) => c.and(c.ge(i, i32(0)), c.lt(i, i32(extents[k]!)))).reduce((a, b) => c.and(a, b))
-  const number = indices.map((i, k) => c.mul(i, i32(strides[k]!))).reduce((a, b) => c.add(a, b))
+  const inside = indices.map((i, k) => within(i, extents[k]!)).reduce(c.and)
+  const number = indices.map((i, k) => c.mul(i, i32(strides[k]!))).reduce(c.add)
   const [places, order] = c.sort([c.reshape(c.select(inside, number, i32(rows)), [n]), c.iota([n], 'int32', 0)], 0)
   const later = (y: NdArray, by: number, fill: NdArray): NdArray =>
     c.pad(y, fill, [by, ...c.range(y.ndim - 1).map(() => 0)], [-by, ...c.range(y.ndim - 1).map(() => 0)])

@@ -107,7 +107,7 @@ export const promoted = (what: string, operands: readonly Operand[], as = asArra
       const p = promoteTypes(a.dtype, b.dtype, a.weak, b.weak)
       return aval([], p.dtype, p.weak)
     })
-  return xs.map((x) => (x.dtype === to.dtype ? x : convertElementType(x, to.dtype, x.aval.weak && to.weak)))
+  return xs.map((x) => (x.dtype === to.dtype ? x : convertElementType(x, to.dtype, to.weak)))
 }
 
 /** Operands at one dtype and, scalars aside, at one shape. */
