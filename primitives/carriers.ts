@@ -16,13 +16,17 @@ export const jit: Rules<'jit'> = {
   abstractEval: (_avals, { jaxpr }) => E.right(jaxpr.outs.map((v) => v.aval)),
   jvp: (xs, ts, { jaxpr, name }, transforms) => {
     const pushed = transforms.jvp(jaxpr, ts.map(some))
-    const outs = bind('jit', { jaxpr: pushed.jaxpr, name: `jvp(${name})` }, [...xs, ...ts.filter(some).map((t) => t.value)])
+    const outs = bind('jit', { jaxpr: pushed.jaxpr, name: `jvp(${name})` }, [
+      ...pushed.captures,
+      ...xs,
+      ...ts.filter(some).map((t) => t.value),
+    ])
     let next = jaxpr.outs.length
     return { outs: outs.slice(0, next), tangents: pushed.nonzero.map((there) => (there ? O.some(outs[next++]!) : O.none)) }
   },
   transpose: (cts, xs, { jaxpr, name }, transforms) => {
     const back = transforms.transpose(jaxpr, xs.map(isLinear), cts.map(some))
-    const args = [...xs.filter((x) => !isLinear(x)).map(known), ...cts.filter(some).map((t) => t.value)]
+    const args = [...back.captures, ...xs.filter((x) => !isLinear(x)).map(known), ...cts.filter(some).map((t) => t.value)]
     const outs = bind('jit', { jaxpr: back.jaxpr, name: `transpose(${name})` }, args)
     let out = 0
     let linear = 0
@@ -30,7 +34,7 @@ export const jit: Rules<'jit'> = {
   },
   batch: (xs, dims, size, { jaxpr, name }, transforms) => {
     const wide = transforms.batch(jaxpr, size, dims)
-    return { outs: bind('jit', { jaxpr: wide.jaxpr, name: `vmap(${name})` }, xs), dims: wide.dims }
+    return { outs: bind('jit', { jaxpr: wide.jaxpr, name: `vmap(${name})` }, [...wide.captures, ...xs]), dims: wide.dims }
   },
   lower: (xs, { jaxpr }, transforms) => transforms.lower(jaxpr, xs),
   ulp: 0,

@@ -3,6 +3,7 @@ import type { RuleTable } from '../src/core/rules.ts'
 import { attentionRules } from './attention.ts'
 import { jit, randomUnwrap, randomWrap, sort } from './carriers.ts'
 import { dotGeneral } from './contraction.ts'
+import { customRules } from './custom.ts'
 import { elementwiseRules, integerPowRule } from './elementwise.ts'
 import { indexingRules } from './indexing.ts'
 import { layoutRules } from './layout.ts'
@@ -20,4 +21,5 @@ export const rules: RuleTable = {
   randomWrap,
   randomUnwrap,
   jit,
+  ...customRules,
 }

@@ -4,6 +4,7 @@ import { rules } from '../primitives/index.ts'
 import { wasm } from '../backends/wasm/index.ts'
 import { makeTransforms } from '../transforms/algebra.ts'
 import * as autodiff from '../transforms/autodiff.ts'
+import * as customs from '../transforms/custom.ts'
 import { Engine } from '../transforms/engine.ts'
 import * as jits from '../transforms/jit.ts'
 import { setSystem } from '../transforms/system.ts'
@@ -70,6 +71,8 @@ export const linearTranspose: typeof autodiff.linearTranspose = autodiff.linearT
 export const jacfwd: typeof autodiff.jacfwd = autodiff.jacfwd
 export const jacrev: typeof autodiff.jacrev = autodiff.jacrev
 export const hessian: typeof autodiff.hessian = autodiff.hessian
+export const customJvp: typeof customs.customJvp = customs.customJvp
+export const customVjp: typeof customs.customVjp = customs.customVjp
 export const jit: typeof jits.jit = jits.jit
 export const makeJaxpr: typeof jits.makeJaxpr = jits.makeJaxpr
 export const evalShape: typeof jits.evalShape = jits.evalShape

@@ -6,12 +6,16 @@ import { CotangentError } from '../src/core/errors.ts'
 import type { Atom, Eqn, Jaxpr, Var } from '../src/core/jaxpr.ts'
 import type { OpName } from '../src/core/ops.ts'
 import { type BatchDim, Linear, type Rules, type RuleTable, type Tangent, type Transforms } from '../src/core/rules.ts'
-import { bind, constant, evalJaxpr, trace } from '../src/core/trace.ts'
+import { bind, constant, evalJaxpr, trace, type Traced, Tracer } from '../src/core/trace.ts'
 import { lowerJaxpr } from './lower.ts'
 import { memo } from './memo.ts'
+import { recomputed } from './residuals.ts'
 
 const literalOf = (atom: Atom & { kind: 'lit' }): NdArray => constant(atom.value, atom.aval)
 const replay = (eqn: Eqn, inputs: readonly NdArray[]): NdArray[] => bind(eqn.op.name, eqn.op.params, inputs, eqn.effects)
+
+/** What a running trace captured is worth keeping only while that trace lives. */
+const lasting = ({ captures }: Traced): boolean => !captures.some((x) => x instanceof Tracer)
 
 export const makeTransforms = (table: RuleTable): Transforms => {
   const rulesOf = (eqn: Eqn): Rules<OpName> => table[eqn.op.name] as Rules<OpName>
@@ -46,8 +50,8 @@ export const makeTransforms = (table: RuleTable): Transforms => {
       },
       'jvp',
     )
-    return { jaxpr: pushed.jaxpr, nonzero: outNonzero }
-  })
+    return { ...pushed, nonzero: outNonzero }
+  }, lasting)
 
   const batch = memo((jaxpr: Jaxpr, size: number, dims: readonly BatchDim[]) => {
     let outDims: BatchDim[] = []
@@ -76,8 +80,8 @@ export const makeTransforms = (table: RuleTable): Transforms => {
       },
       'vmap',
     )
-    return { jaxpr: wide.jaxpr, dims: outDims }
-  })
+    return { ...wide, dims: outDims }
+  }, lasting)
 
   const transpose = memo((jaxpr: Jaxpr, linear: readonly boolean[], cts: readonly boolean[]) => {
     const given = jaxpr.inputs.filter((_, i) => !linear[i])
@@ -120,16 +124,18 @@ export const makeTransforms = (table: RuleTable): Transforms => {
       },
       'transpose',
     )
-    return { jaxpr: back.jaxpr, present }
-  })
+    return { ...back, present }
+  }, lasting)
 
   const transforms: Transforms = { jvp, batch, transpose, lower: (jaxpr, inputs) => lowerJaxpr(table, transforms, jaxpr, inputs) }
   return transforms
 }
 
-/** The equations of inner `jit`s in place of them, at any depth. */
-export const inline = memo((jaxpr: Jaxpr): Jaxpr => {
-  if (!jaxpr.eqns.some((eqn) => eqn.op.name === 'jit')) return jaxpr
+/** The equations of inner `jit`s in place of them, at any depth; with `rules`, of functions with rules of their own too, which are then lost. */
+export const inline = memo((jaxpr: Jaxpr, rules: boolean): Jaxpr => {
+  const opens = (eqn: Eqn): eqn is Eqn & { readonly op: { readonly params: { readonly jaxpr: Jaxpr } } } =>
+    eqn.op.name === 'jit' || (rules && (eqn.op.name === 'customJvp' || eqn.op.name === 'customVjp'))
+  if (!jaxpr.eqns.some(opens)) return jaxpr
   const flat = trace(
     jaxpr.inputs.map((v) => v.aval),
     (args) => {
@@ -138,7 +144,7 @@ export const inline = memo((jaxpr: Jaxpr): Jaxpr => {
       jaxpr.inputs.forEach((v, i) => env.set(v, args[i]!))
       for (const eqn of jaxpr.eqns) {
         const xs = eqn.inputs.map(read)
-        const outs = eqn.op.name === 'jit' ? evalJaxpr(inline(eqn.op.params.jaxpr), xs) : replay(eqn, xs)
+        const outs = opens(eqn) ? evalJaxpr(inline(eqn.op.params.jaxpr, rules), xs) : replay(eqn, xs)
         eqn.outs.forEach((v, i) => env.set(v, outs[i]!))
       }
       return jaxpr.outs.map(read)
@@ -150,18 +156,22 @@ export const inline = memo((jaxpr: Jaxpr): Jaxpr => {
 
 /** A linearized function: what it computes, and the linear map from its tangents, which needs `residuals`. */
 export interface Linearized {
-  /** Inputs to [...outs, ...residuals]. */
+  /** [...captures, ...inputs] to [...outs, ...saved]. */
   readonly forward: Jaxpr
-  /** [...residuals, ...non-zero tangents] to the non-zero tangents of the outs. */
+  readonly captures: readonly NdArray[]
+  /** Which of the forward's inputs the linear part reads too. */
+  readonly inputs: readonly number[]
+  /** [...those inputs, ...saved, ...non-zero tangents] to the non-zero tangents of the outs. */
   readonly linear: Jaxpr
   readonly nonzero: readonly boolean[]
 }
 
 /** jvp, split into what depends on the inputs alone and what is linear in the tangents. */
 export const linearizeJaxpr = (transforms: Transforms, jaxpr: Jaxpr, moving: readonly boolean[]): Linearized => {
-  const { jaxpr: both, nonzero } = transforms.jvp(inline(jaxpr), moving)
-  const count = jaxpr.inputs.length
-  const known = new Set<Atom>(both.inputs.slice(0, count))
+  const { jaxpr: both, captures, nonzero } = transforms.jvp(inline(jaxpr, false), moving)
+  const count = captures.length + jaxpr.inputs.length
+  const [inputs, dxs] = [both.inputs.slice(0, count), both.inputs.slice(count)]
+  const known = new Set<Atom>(inputs)
   const isKnown = (a: Atom): boolean => a.kind === 'lit' || known.has(a)
   const before: Eqn[] = []
   const after: Eqn[] = []
@@ -171,29 +181,34 @@ export const linearizeJaxpr = (transforms: Transforms, jaxpr: Jaxpr, moving: rea
       for (const v of eqn.outs) known.add(v)
     } else after.push(eqn)
   }
-  const outs = both.outs.slice(0, jaxpr.outs.length)
-  const tangents = both.outs.slice(jaxpr.outs.length)
-  const residuals = [...new Set([...after.flatMap((eqn) => eqn.inputs), ...tangents])].filter(
-    (a): a is Var => a.kind === 'var' && known.has(a),
-  )
+  const [outs, dys] = [both.outs.slice(0, jaxpr.outs.length), both.outs.slice(jaxpr.outs.length)]
+  const reads = (eqns: readonly Eqn[]): readonly Atom[] => [...eqns.flatMap((eqn) => eqn.inputs), ...dys]
+  const again = recomputed(before, reads(after).filter(isKnown), inputs)
+  const made = new Set<Atom>(again.flatMap((eqn) => eqn.outs))
+  const read = new Set(reads([...again, ...after]))
+  const saved = [...read].filter((a): a is Var => a.kind === 'var' && known.has(a) && !made.has(a) && !inputs.includes(a))
+  const kept = inputs.filter((v) => read.has(v))
   return {
-    forward: { inputs: both.inputs.slice(0, count), eqns: before, outs: [...outs, ...residuals] },
-    linear: { inputs: [...residuals, ...both.inputs.slice(count)], eqns: after, outs: tangents },
+    forward: { inputs, eqns: before, outs: [...outs, ...saved] },
+    captures,
+    inputs: kept.map((v) => inputs.indexOf(v)),
+    linear: { inputs: [...kept, ...saved, ...dxs], eqns: [...again, ...after], outs: dys },
     nonzero,
   }
 }
 
 /** [...inputs, ct per out that is asked] to [...outs, ...cotangents of the moving inputs]: forward and backward in one jaxpr. */
-export const vjpJaxpr = (transforms: Transforms, jaxpr: Jaxpr, moving: readonly boolean[], seeds: readonly boolean[]): Jaxpr => {
-  const { forward, linear, nonzero } = linearizeJaxpr(transforms, jaxpr, moving)
+export const vjpJaxpr = (transforms: Transforms, jaxpr: Jaxpr, moving: readonly boolean[], seeds: readonly boolean[]): Traced => {
+  const { forward, captures, inputs: kept, linear, nonzero } = linearizeJaxpr(transforms, jaxpr, moving)
   const count = jaxpr.outs.length
   const seeded = jaxpr.outs.filter((_, i) => seeds[i])
   const inputs = jaxpr.inputs.map((v) => v.aval)
   const movingAvals = inputs.filter((_, i) => moving[i])
-  const both = trace(
+  return trace(
     [...inputs, ...seeded.map((a) => a.aval)],
     (args) => {
-      const ys = evalJaxpr(forward, args.slice(0, inputs.length))
+      const xs = [...captures, ...args.slice(0, inputs.length)]
+      const ys = evalJaxpr(forward, xs)
       let at = inputs.length
       const cts = jaxpr.outs.map((_, i) => (seeds[i] ? args[at++]! : null))
       const used = jaxpr.outs.map((_, i) => i).filter((i) => nonzero[i])
@@ -203,13 +218,13 @@ export const vjpJaxpr = (transforms: Transforms, jaxpr: Jaxpr, moving: readonly 
         isLinear,
         used.map((i) => cts[i] !== null),
       )
-      const grads = evalJaxpr(back.jaxpr, [...ys.slice(count), ...used.map((i) => cts[i]!).filter((ct) => ct !== null)])
+      const given = used.map((i) => cts[i]!).filter((ct) => ct !== null)
+      const grads = evalJaxpr(back.jaxpr, [...back.captures, ...kept.map((i) => xs[i]!), ...ys.slice(count), ...given])
       let next = 0
       return [...ys.slice(0, count), ...movingAvals.map((a, i) => (back.present[i] ? grads[next++]! : zerosLike(a)))]
     },
     'vjp',
   )
-  return both.jaxpr
 }
 
 /** The cotangent of one that a scalar out starts from. */

@@ -6,7 +6,7 @@ import { full, iota, eq, convertElementType, range, reshape, transpose as transp
 import { isFloat } from '../src/core/dtype.ts'
 import { DTypeError, ShapeError, TreeError } from '../src/core/errors.ts'
 import type { Jaxpr } from '../src/core/jaxpr.ts'
-import { applyJaxpr, trace } from '../src/core/trace.ts'
+import { applyJaxpr, trace, type Traced as TracedJaxpr } from '../src/core/trace.ts'
 import { difference, flatten, paths, type TreeDef, unflatten } from '../src/tree.ts'
 import { linearizeJaxpr, vjpJaxpr } from './algebra.ts'
 import { flatFunction, flattenArrays, nameOf } from './leaves.ts'
@@ -93,7 +93,7 @@ export const valueAndGrad = <A extends Args, R extends Out<Opt>, const Opt exten
     const seeds = t.jaxpr.outs.map((_, i) => i === 0)
     const both = vjpJaxpr(system().transforms, t.jaxpr, [...range(t.captures).map(() => false), ...moving], seeds)
     const seeded = seedOne(both)
-    const results = applyJaxpr(seeded, t.args, what)
+    const results = applyJaxpr(seeded.jaxpr, [...seeded.captures, ...t.args], what)
     const outs = t.jaxpr.outs.length
     const value = unflatten(t.out, results.slice(0, outs)) as R
     let next = outs
@@ -113,10 +113,10 @@ export const valueAndGrad = <A extends Args, R extends Out<Opt>, const Opt exten
 const countOf = (d: TreeDef): number => (d.kind === 'leaf' ? 1 : d.kind === 'none' ? 0 : d.children.reduce((n, c) => n + countOf(c), 0))
 
 /** The same jaxpr, with its last input (the cotangent of the loss) fixed at one. */
-const seedOne = (jaxpr: Jaxpr): Jaxpr => {
-  const avals = jaxpr.inputs.slice(0, -1).map((v) => v.aval)
+const seedOne = ({ jaxpr, captures }: TracedJaxpr): TracedJaxpr => {
+  const avals = jaxpr.inputs.slice(captures.length, -1).map((v) => v.aval)
   const ct = jaxpr.inputs.at(-1)!.aval
-  return trace(avals, (args) => applyJaxpr(jaxpr, [...args, full([], 1, ct.dtype)], 'grad'), 'grad').jaxpr
+  return trace(avals, (args) => applyJaxpr(jaxpr, [...captures, ...args, full([], 1, ct.dtype)], 'grad'), 'grad')
 }
 
 /**
@@ -161,7 +161,7 @@ export const jvp = <A extends Args, R>(f: Fn<A, R>, primals: A, tangents: A): re
   const t = traceKnown(f, leaves, def, what)
   const moving = movingFloats(leaves)
   const pushed = system().transforms.jvp(t.jaxpr, [...range(t.captures).map(() => false), ...moving])
-  const results = applyJaxpr(pushed.jaxpr, [...t.args, ...ts.filter((_, i) => moving[i])], what)
+  const results = applyJaxpr(pushed.jaxpr, [...pushed.captures, ...t.args, ...ts.filter((_, i) => moving[i])], what)
   const outs = t.jaxpr.outs
   let next = outs.length
   const dys = outs.map((o, i) => (pushed.nonzero[i] ? results[next++]! : zerosLike(o.aval)))
@@ -175,9 +175,10 @@ export const linearize = <A extends Args, R>(f: Fn<A, R>, ...primals: A): readon
   const t = traceKnown(f, leaves, def, what)
   const moving = movingFloats(leaves)
   const lin = linearizeJaxpr(system().transforms, t.jaxpr, [...range(t.captures).map(() => false), ...moving])
-  const results = applyJaxpr(lin.forward, t.args, what)
+  const args = [...lin.captures, ...t.args]
+  const results = applyJaxpr(lin.forward, args, what)
   const outs = t.jaxpr.outs
-  const residuals = results.slice(outs.length)
+  const residuals = [...lin.inputs.map((i) => args[i]!), ...results.slice(outs.length)]
   const push = (...tangents: A): R => {
     sameTree(what, primals, tangents)
     const ts = flattenArrays(tangents, what).leaves
@@ -200,9 +201,10 @@ export const vjp = <A extends Args, R>(f: Fn<A, R>, ...primals: A): readonly [R,
   const moving = movingFloats(leaves)
   const { transforms } = system()
   const lin = linearizeJaxpr(transforms, t.jaxpr, [...range(t.captures).map(() => false), ...moving])
-  const results = applyJaxpr(lin.forward, t.args, what)
+  const args = [...lin.captures, ...t.args]
+  const results = applyJaxpr(lin.forward, args, what)
   const outs = t.jaxpr.outs
-  const residuals = results.slice(outs.length)
+  const residuals = [...lin.inputs.map((i) => args[i]!), ...results.slice(outs.length)]
   const value = unflatten(t.out, results.slice(0, outs.length)) as R
   const pull = (ct: R): A => {
     sameTree(what, value, ct)
@@ -215,7 +217,7 @@ export const vjp = <A extends Args, R>(f: Fn<A, R>, ...primals: A): readonly [R,
       isTangent,
       used.map(() => true),
     )
-    const grads = applyJaxpr(back.jaxpr, [...residuals, ...used.map((i) => cts[i]!)], what)
+    const grads = applyJaxpr(back.jaxpr, [...back.captures, ...residuals, ...used.map((i) => cts[i]!)], what)
     let next = 0
     let k = 0
     const all = leaves.map((x, i) => (moving[i] && back.present[k++] ? grads[next++]! : zerosLike(x.aval)))
@@ -242,7 +244,7 @@ export const linearTranspose = <T, R>(f: (x: T) => R, example: T): ((ct: R) => T
       isLinear,
       cts.map(() => true),
     )
-    const grads = applyJaxpr(back.jaxpr, [...captures, ...cts], what)
+    const grads = applyJaxpr(back.jaxpr, [...back.captures, ...captures, ...cts], what)
     let next = 0
     return (
       unflatten(
@@ -264,7 +266,7 @@ const batchMap = (f: (x: NdArray) => NdArray, xs: NdArray): NdArray => {
   const { jaxpr, captures } = trace([{ ...xs.aval, shape: xs.shape.slice(1) }], ([x]) => [f(x!)], 'jacobian')
   const size = xs.shape[0]!
   const wide = system().transforms.batch(jaxpr, size, [...captures.map(() => O.none), O.some(0)])
-  const out = applyJaxpr(wide.jaxpr, [...captures, xs], 'jacobian')[0]!
+  const out = applyJaxpr(wide.jaxpr, [...wide.captures, ...captures, xs], 'jacobian')[0]!
   const dim = wide.dims[0]!
   if (O.isNone(dim)) throw new ShapeError('jacobian: the map is constant')
   return dim.value === 0 ? out : transposeAxes(out, [dim.value, ...range(out.ndim).filter((d) => d !== dim.value)])

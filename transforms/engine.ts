@@ -45,7 +45,7 @@ export class Engine {
     donated: ReadonlySet<number> = new Set(),
     options = { fuse: true },
   ): { readonly jaxpr: Jaxpr; readonly program: Program } {
-    const optimised = deadCode(commonSubexpressions(inline(jaxpr)))
+    const optimised = deadCode(commonSubexpressions(inline(jaxpr, true)))
     const inputs: Node[] = optimised.inputs.map((v, index) => ({ kind: 'input', index, ...pick(physical(v.aval)) }))
     const outs = lowerJaxpr(this.#table, this.#transforms, optimised, inputs)
     return { jaxpr: optimised, program: planProgram(inputs, outs, donated, options) }

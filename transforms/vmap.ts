@@ -79,7 +79,7 @@ export const vmap = <A extends readonly unknown[], R>(f: (...args: A) => R, opti
       (xs) => applyJaxpr(wide.jaxpr, xs, what).map((y, i) => place(y, wide.dims[i]!, outAxes[i]!, batchSize, what)),
       what,
     )
-    return unflatten(flat.out(), applyJaxpr(placed.jaxpr, [...captures, ...leaves], what)) as R
+    return unflatten(flat.out(), applyJaxpr(placed.jaxpr, [...wide.captures, ...captures, ...leaves], what)) as R
   }
 }
 

@@ -21,6 +21,13 @@ export interface AttentionParams {
   /** Of dropout; a key operand is there where it is above 0. */
   readonly rate: number
 }
+interface CustomParams {
+  readonly jaxpr: Jaxpr
+  readonly rule: number
+  readonly name: string
+  /** Leading operands that the function closed over: the rule doesn't know them. */
+  readonly captured: number
+}
 type Prefix = { readonly axis: number; readonly reverse: boolean }
 
 export interface OpParams {
@@ -137,6 +144,11 @@ export interface OpParams {
   readonly randomUnwrap: None // key[…] -> uint32[…,2]
   // carriers of jaxprs
   readonly jit: { readonly jaxpr: Jaxpr; readonly name: string }
+  /** Functions with derivative rules of the user's: `rule` is a number in the table of callbacks, so that the op stays plain data. */
+  readonly customJvp: CustomParams
+  readonly customVjp: CustomParams
+  /** (…residuals, a tangent for each operand of the function that `moving` names) -> tangents of outs: what a customVjp's transpose turns around. */
+  readonly customLinear: CustomParams & { readonly moving: readonly boolean[] }
 }
 
 export type OpName = keyof OpParams

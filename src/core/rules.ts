@@ -6,7 +6,7 @@ import type { Aval } from './aval.ts'
 import type { Node } from './graph.ts'
 import type { Jaxpr } from './jaxpr.ts'
 import type { OpName, OpParams } from './ops.ts'
-import type { Refusal } from './trace.ts'
+import type { Refusal, Traced } from './trace.ts'
 
 /** In a transpose rule: an operand that the function is linear in, known by its aval only. */
 export class Linear {
@@ -28,17 +28,16 @@ export interface BatchResult {
   readonly dims: readonly BatchDim[]
 }
 
-/** The transforms of inner jaxprs, for primitives that carry them. */
+/**
+ * The transforms of inner jaxprs, for primitives that carry them. What rules of the user's closed over while they ran are `captures`: leading
+ * inputs of the new jaxpr, before those named here.
+ */
 export interface Transforms {
   /** Inputs [...primals, ...non-zero tangents] to [...outs, ...non-zero tangents of outs]. */
-  jvp(jaxpr: Jaxpr, nonzero: readonly boolean[]): { readonly jaxpr: Jaxpr; readonly nonzero: readonly boolean[] }
-  batch(jaxpr: Jaxpr, size: number, dims: readonly BatchDim[]): { readonly jaxpr: Jaxpr; readonly dims: readonly BatchDim[] }
+  jvp(jaxpr: Jaxpr, nonzero: readonly boolean[]): Traced & { readonly nonzero: readonly boolean[] }
+  batch(jaxpr: Jaxpr, size: number, dims: readonly BatchDim[]): Traced & { readonly dims: readonly BatchDim[] }
   /** Inputs [...non-linear inputs, ...cotangents that are there] to cotangents of the linear inputs, absent where none. */
-  transpose(
-    jaxpr: Jaxpr,
-    linear: readonly boolean[],
-    cts: readonly boolean[],
-  ): { readonly jaxpr: Jaxpr; readonly present: readonly boolean[] }
+  transpose(jaxpr: Jaxpr, linear: readonly boolean[], cts: readonly boolean[]): Traced & { readonly present: readonly boolean[] }
   lower(jaxpr: Jaxpr, inputs: readonly Node[]): readonly Node[]
 }
 

@@ -37,6 +37,7 @@ const overAxes = op(1, { axes: ints })
 const overAxis = op(1, { axis: int })
 const prefix = op(1, { axis: int, reverse: bool })
 
+const custom = { jaxpr, rule: int, name: text, captured: int }
 const attention = { scale: real, left: orNone(int), right: orNone(int), bias: bool, mask: bool, rate: real }
 
 export const signatures: { readonly [K in OpName]: Signature<K> } = {
@@ -130,6 +131,9 @@ export const signatures: { readonly [K in OpName]: Signature<K> } = {
   randomWrap: unary,
   randomUnwrap: unary,
   jit: many(0, { jaxpr, name: text }),
+  customJvp: many(0, custom),
+  customVjp: many(0, custom),
+  customLinear: many(0, { ...custom, moving: listOf(bool) }),
 }
 
 export const isOpName = (name: string): name is OpName => Object.hasOwn(signatures, name)
