@@ -149,7 +149,8 @@ export class Residency {
     this.returned = 0
     for (const cell of this.resident) {
       if (cell.used === this.run) continue
-      cell.host = this.heap.bytes.slice(cell.at, cell.at + cell.byteLength)
+      cell.host = new Uint8Array(cell.byteLength) // and set: twice as fast as slice
+      cell.host.set(this.heap.bytes.subarray(cell.at, cell.at + cell.byteLength))
       this.forget(cell)
     }
   }
