@@ -7,6 +7,8 @@ import * as autodiff from '../transforms/autodiff.ts'
 import * as customs from '../transforms/custom.ts'
 import { Engine } from '../transforms/engine.ts'
 import * as jits from '../transforms/jit.ts'
+import * as explains from '../transforms/explain.ts'
+import { scope as scoped } from '../transforms/scope.ts'
 import { setSystem } from '../transforms/system.ts'
 import { vmap as vmapTransform } from '../transforms/vmap.ts'
 import type { Backend } from './core/backend.ts'
@@ -76,6 +78,8 @@ export const customVjp: typeof customs.customVjp = customs.customVjp
 export const jit: typeof jits.jit = jits.jit
 export const makeJaxpr: typeof jits.makeJaxpr = jits.makeJaxpr
 export const evalShape: typeof jits.evalShape = jits.evalShape
+export const explain: typeof explains.explain = explains.explain
+export const scope: typeof scoped = scoped
 export const vmap: typeof vmapTransform = vmapTransform
 export { NdArray } from './core/array.ts'
 export type { DType } from './core/dtype.ts'

@@ -1,6 +1,6 @@
 /** jvp, batching and transposition of jaxprs: each replays the equations through the primitives' rules into a new trace. */
 import * as O from '#fp-ts/Option.js'
-import type { NdArray } from '../src/core/array.ts'
+import { type NdArray, retain } from '../src/core/array.ts'
 import { add, full, zerosLike } from '../src/core/constructors.ts'
 import { CotangentError } from '../src/core/errors.ts'
 import type { Atom, Eqn, Jaxpr, Var } from '../src/core/jaxpr.ts'
@@ -15,7 +15,10 @@ const literalOf = (atom: Atom & { kind: 'lit' }): NdArray => constant(atom.value
 const replay = (eqn: Eqn, inputs: readonly NdArray[]): NdArray[] => bind(eqn.op.name, eqn.op.params, inputs, eqn.effects)
 
 /** What a running trace captured is worth keeping only while that trace lives. */
-const lasting = ({ captures }: Traced): boolean => !captures.some((x) => x instanceof Tracer)
+const lasting = ({ captures }: Traced): boolean => {
+  retain(captures)
+  return !captures.some((x) => x instanceof Tracer)
+}
 
 export const makeTransforms = (table: RuleTable): Transforms => {
   const rulesOf = (eqn: Eqn): Rules<OpName> => table[eqn.op.name] as Rules<OpName>

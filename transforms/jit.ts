@@ -1,5 +1,5 @@
 /** jit: traced once for each structure and avals of its arguments, compiled once, then called. */
-import type { ConcreteArray, NdArray } from '../src/core/array.ts'
+import { type ConcreteArray, type NdArray, retain } from '../src/core/array.ts'
 import { ShapeError } from '../src/core/errors.ts'
 import type { Jaxpr } from '../src/core/jaxpr.ts'
 import { printJaxpr } from '../src/core/print.ts'
@@ -18,7 +18,16 @@ export interface JitOptions {
   readonly donateArgnums?: readonly number[]
 }
 
-interface Entry extends Signature {
+/** What `explain` asks of a jitted function: the entry for a call, and what was traced so far, in order. */
+export interface Inspection {
+  readonly entry: (args: readonly unknown[]) => Entry
+  readonly traced: readonly Signature[]
+}
+export const inspections = new WeakMap<object, Inspection>()
+/** So many are remembered. */
+const MOST_TRACED = 32
+
+export interface Entry extends Signature {
   readonly jaxpr: Jaxpr
   readonly captures: readonly NdArray[]
   readonly out: TreeDef
@@ -35,6 +44,7 @@ export const jit = <A extends readonly unknown[], R>(f: (...args: A) => R, optio
   const what = `jit(${name})`
   const { staticArgnums = [], donateArgnums = [] } = options
   const marked = [...staticArgnums, ...donateArgnums]
+  const traced: Signature[] = []
   const isStatic = (i: number): boolean => staticArgnums.includes(i)
 
   const jitted = (...args: A): R => {
@@ -54,6 +64,7 @@ export const jit = <A extends readonly unknown[], R>(f: (...args: A) => R, optio
     const found = entries.find(dynamic, leaves, statics)
     if (found !== null) return call(found, leaves)
     const made = make(args, leaves, def, statics)
+    if (traced.push(made) > MOST_TRACED) traced.shift()
     if (!made.captures.some((x) => x instanceof Tracer)) entries.add(made, leaves)
     return call(made, leaves)
   }
@@ -67,6 +78,7 @@ export const jit = <A extends readonly unknown[], R>(f: (...args: A) => R, optio
     const flat = flatFunction(whole as (...args: never[]) => unknown, def, what)
     const avals = leaves.map(avalOf)
     const { jaxpr, captures } = trace(avals, flat.call, what, { kind: 'jit' })
+    retain(captures)
     const donated = new Set<number>()
     let at = captures.length
     args.forEach((arg, i) => {
@@ -88,6 +100,15 @@ export const jit = <A extends readonly unknown[], R>(f: (...args: A) => R, optio
     for (const x of numbers) x.dispose() // made for this call, and nobody else's
     return unflatten(entry.out, outs) as R
   }
+  inspections.set(jitted, {
+    traced,
+    entry: (args) => {
+      const dynamic = args.filter((_, i) => !isStatic(i))
+      const [leaves, def] = flattenLeaves(dynamic, what)
+      const statics = staticArgnums.map((i) => args[i])
+      return entries.find(dynamic, leaves, statics) ?? make(args as A, leaves, def, statics)
+    },
+  })
   return Object.defineProperty(jitted, 'name', { value: name })
 }
 

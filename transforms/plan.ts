@@ -46,9 +46,7 @@ export const planProgram = (
   const seen = new Set<Node>()
   const roots = outs.map((node): Node => {
     const own: Node =
-      seen.has(node) || node.kind === 'input' || node.kind === 'part'
-        ? { kind: 'reshape', source: node, shape: node.shape, dtype: node.dtype }
-        : node
+      seen.has(node) || node.kind === 'input' ? { kind: 'reshape', source: node, shape: node.shape, dtype: node.dtype } : node
     seen.add(own)
     return own
   })

@@ -36,17 +36,23 @@ export abstract class NdArray {
   }
 }
 
+/** What running scopes have seen made, the innermost last. */
+export const scopes: Set<ConcreteArray>[] = []
+
 export class ConcreteArray extends NdArray {
   readonly aval: Aval
   readonly backend: Backend
   #storage: Storage | null
   #why = ''
+  /** A compiled function's constant: it outlives the scope in which it was made. */
+  retained = false
 
   constructor(aval: Aval, storage: Storage, backend: Backend) {
     super()
     this.aval = aval
     this.backend = backend
     this.#storage = storage
+    if (scopes.length > 0) scopes.at(-1)!.add(this)
   }
 
   get deleted(): boolean {
@@ -87,6 +93,11 @@ export class ConcreteArray extends NdArray {
   [Symbol.dispose](): void {
     this.dispose()
   }
+}
+
+/** Keeps arrays that something longer-lived than a scope refers to. */
+export const retain = (xs: readonly NdArray[]): void => {
+  for (const x of xs) if (x instanceof ConcreteArray) x.retained = true
 }
 
 /** A flat row-major buffer as nested lists. */

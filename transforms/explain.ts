@@ -1,0 +1,194 @@
+/** explain: what a call of a function is compiled to, what it costs, and why it was compiled again. */
+import { type Aval, eqAval, showAval } from '../src/core/aval.ts'
+import { byteWidth } from '../src/core/dtype.ts'
+import type { Expr, Kernel } from '../src/core/kernel.ts'
+import { printJaxpr } from '../src/core/print.ts'
+import type { Program, Step } from '../src/core/program.ts'
+import { difference, paths, unflatten } from '../src/tree.ts'
+import type { Signature } from './entries.ts'
+import { type Inspection, inspections, jit } from './jit.ts'
+import { system } from './system.ts'
+
+export interface ExplainedKernel {
+  /** What it computes: `dot 768x384x128`, `nest 768x[128]` (the dims in brackets are reduced over). */
+  readonly what: string
+  /** How many sets of buffers one launch runs it on. */
+  readonly runs: number
+  /** Of all runs; a buffer counts once for each run that reads or writes it. */
+  readonly bytesRead: number
+  readonly bytesWritten: number
+  /** Arithmetic operations of all runs, a multiply-add as two. */
+  readonly flops: number
+}
+
+export interface Explanation {
+  /** The program after differentiation, batching and passes, in JAX's notation. */
+  readonly jaxpr: string
+  readonly device: string
+  readonly kernels: readonly ExplainedKernel[]
+  /** The generated code, a text for each function. */
+  readonly source: readonly string[]
+  readonly bytesRead: number
+  readonly bytesWritten: number
+  readonly flops: number
+  /** Bytes in use at most while it runs: arguments, results and intermediates. */
+  readonly peakBytes: number
+  /** For each time that the jitted function was traced again: which argument changed, from what to what. */
+  readonly tracedAgain: readonly string[]
+  toString(): string
+}
+
+/**
+ * What f compiles to at these arguments; nothing is computed. A jitted function is explained with its options and its history.
+ *
+ * @example (await explain((x: NdArray) => np.sum(np.exp(x)))(np.ones([3]))).kernels.length // 1
+ */
+export const explain =
+  <A extends readonly unknown[]>(f: (...args: A) => unknown): ((...args: A) => Promise<Explanation>) =>
+  async (...args) => {
+    const inspection: Inspection = inspections.get(f) ?? inspections.get(jit(f))!
+    const { jaxpr, donated } = inspection.entry(args)
+    const { program, executable, backend, jaxpr: optimised } = system().engine.compile(jaxpr, donated)
+    const kernels = program.steps.flatMap((step) => explainStep(step, program))
+    const total = (key: 'bytesRead' | 'bytesWritten' | 'flops'): number => kernels.reduce((sum, k) => sum + k[key], 0)
+    const history = inspection.traced
+    const explained: Omit<Explanation, 'toString'> = {
+      jaxpr: printJaxpr(optimised),
+      device: backend.name,
+      kernels,
+      source: await executable.source(),
+      bytesRead: total('bytesRead'),
+      bytesWritten: total('bytesWritten'),
+      flops: total('flops'),
+      peakBytes: peakOf(program),
+      tracedAgain: history.slice(1).map((now, i) => changed(history[i]!, now)),
+    }
+    return { ...explained, toString: () => show(explained) }
+  }
+
+/** Which argument made a call unlike the one before, from what to what. */
+const changed = (before: Signature, now: Signature): string => {
+  const found = difference(before.def, now.def)
+  if (found !== null) return `the arguments' structure changed ${found.replace('on the left', 'before').replace('on the right', 'now')}`
+  const at = paths(unflatten(now.def, now.avals.map(() => 0))) // prettier-ignore
+  const i = now.avals.findIndex((a, k) => !eqAval(a, before.avals[k]!))
+  const shown = (a: Aval): string => (a.weak ? 'weak ' : '') + showAval(a)
+  if (i >= 0) return `argument ${at[i]} was ${shown(before.avals[i]!)} and is ${shown(now.avals[i]!)}`
+  const k = now.statics.findIndex((x, n) => !Object.is(x, before.statics[n]))
+  return k < 0
+    ? 'the entry had been dropped: the cache is full'
+    : `a static argument was ${String(before.statics[k])} and is ${String(now.statics[k])}`
+}
+
+const bytesOf = (program: Program, id: number): number => {
+  const { size, dtype } = program.buffers[id]!
+  return size * byteWidth[dtype]
+}
+
+const peakOf = (program: Program): number =>
+  program.arenaBytes + program.buffers.reduce((sum, b, id) => sum + (b.place.kind === 'arena' ? 0 : bytesOf(program, id)), 0)
+
+const explainStep = (step: Step, program: Program): readonly ExplainedKernel[] => {
+  switch (step.kind) {
+    case 'loop':
+      return [...step.cond, ...step.body].flatMap((s) => explainStep(s, program))
+    case 'branch':
+      return step.branches.flat().flatMap((s) => explainStep(s, program))
+    case 'launch': {
+      const { kernel, segments } = step
+      const written = outputsOf(kernel)
+      const sum = (from: number, to?: number): number =>
+        segments.reduce((n, s) => n + [...new Set(s.buffers.slice(from, to))].reduce((m, id) => m + bytesOf(program, id), 0), 0)
+      const flops = segments.reduce((n, s) => n + flopsOf(kernel, s.extent), 0)
+      return [{ what: nameOf(kernel), runs: segments.length, bytesRead: sum(0, -written), bytesWritten: sum(-written), flops }]
+    }
+  }
+}
+
+const outputsOf = (kernel: Kernel): number => {
+  switch (kernel.kind) {
+    case 'nest':
+    case 'dot':
+      return kernel.outputs.length
+    case 'attention':
+      return 2
+    case 'attentionGrad':
+      return 3
+    case 'sort':
+      return kernel.args.length / 2
+    default:
+      return 1
+  }
+}
+
+const nameOf = (kernel: Kernel): string => {
+  switch (kernel.kind) {
+    case 'nest': {
+      const outer = kernel.dims.length - kernel.inner
+      const inner = kernel.dims.slice(outer)
+      return `nest ${[...kernel.dims.slice(0, outer), ...(inner.length > 0 ? [`[${inner.join('x')}]`] : [])].join('x')}`
+    }
+    case 'dot':
+      return `dot ${[...kernel.batch, ''].join('x')}${kernel.m}x${kernel.n}x${kernel.k}`
+    case 'attention':
+    case 'attentionGrad':
+      return `${kernel.kind} ${kernel.batch}x${kernel.heads}x${kernel.queries}x${kernel.keys}x${kernel.headDim}`
+    default:
+      return kernel.kind
+  }
+}
+
+const product = (ns: readonly number[]): number => ns.reduce((n, m) => n * m, 1)
+
+const flopsOf = (kernel: Kernel, extent: number): number => {
+  switch (kernel.kind) {
+    case 'nest':
+      return product([extent, ...kernel.dims.slice(1)]) * operations(kernel.outputs.map((o) => o.expr))
+    case 'dot': {
+      const results = product([...kernel.batch, kernel.m, kernel.n])
+      return results * (2 * kernel.k + operations(kernel.outputs.map((o) => o.expr)))
+    }
+    case 'attention':
+    case 'attentionGrad': {
+      const { batch, heads, queries, keys, headDim, valueDim, right } = kernel
+      const seen = right === 0 ? (keys + 1) / 2 : keys
+      const products = kernel.kind === 'attention' ? headDim + valueDim : 3 * headDim + 2 * valueDim
+      return 2 * batch * heads * queries * seen * products
+    }
+    default:
+      return 0
+  }
+}
+
+/** Distinct operations in expressions that share nodes. */
+const operations = (exprs: readonly Expr[]): number => {
+  const seen = new Set<Expr>()
+  const walk = [...exprs]
+  let count = 0
+  for (let e = walk.pop(); e !== undefined; e = walk.pop()) {
+    if (seen.has(e)) continue
+    seen.add(e)
+    if (e.kind === 'apply') walk.push(...e.args)
+    else if (e.kind === 'reduce') walk.push(e.arg)
+    else if (e.kind === 'gather') walk.push(e.index)
+    if (e.kind === 'apply' || e.kind === 'reduce') count++
+  }
+  return count
+}
+
+/** With a prefix of thousands: `1.5 MB`. */
+const si = (n: number, unit: string): string => {
+  const power = n < 1000 ? 0 : Math.min(3, Math.floor(Math.log10(n) / 3))
+  return power === 0 ? `${n} ${unit}`.trim() : `${(n / 1000 ** power).toPrecision(3)} ${'kMG'[power - 1]}${unit}`
+}
+const bytes = (n: number): string => si(n, 'B')
+
+const show = (e: Omit<Explanation, 'toString'>): string => {
+  const rows = e.kernels.map((k) => [k.what, `${k.runs}`, bytes(k.bytesRead), bytes(k.bytesWritten), si(k.flops, '')])
+  const table = [['kernel', 'runs', 'read', 'written', 'flops'], ...rows]
+  const widths = table[0]!.map((_, c) => Math.max(...table.map((row) => row[c]!.length)))
+  const lines = table.map((row) => row.map((cell, c) => (c === 0 ? cell.padEnd(widths[c]!) : cell.padStart(widths[c]!))).join('  '))
+  const again = e.tracedAgain.map((why) => `traced again: ${why}`)
+  const sums = `${e.device}: ${e.kernels.length} ${e.kernels.length === 1 ? 'kernel' : 'kernels'}, ${bytes(e.bytesRead)} read, ${bytes(e.bytesWritten)} written, at most ${bytes(e.peakBytes)} in use`
+  return [e.jaxpr, '', sums, ...lines, ...again].join('\n')
+}
