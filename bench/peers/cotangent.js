@@ -1,9 +1,7 @@
 // Cotangent's side of every case, with its public API.
 import { readFileSync } from 'node:fs'
-import { init, jit, np, tree, valueAndGrad } from 'cotangent'
-import * as gpt from '../../dist/src/models/gpt.js'
-import * as nn from '../../dist/src/nn/index.js'
-import * as optim from '../../dist/src/optim/index.js'
+import { init, jit, nn, np, optim, tree, valueAndGrad } from 'cotangent'
+import { gpt } from 'cotangent/models'
 import { numbers, rows, trainSteps } from '../cases.js'
 import { adamw, batch, initialParams, learningRate, model } from '../workload.js'
 
