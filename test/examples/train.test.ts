@@ -2,6 +2,13 @@ import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, truncat
 import { join } from 'node:path'
 import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { readConfig } from '../../examples/train/folder.ts'
+import { VALIDATION_BATCHES } from '../../examples/train/loop.ts'
+import { initialState, keysOf, makeDraw, makeLoss } from '../../examples/train/model.ts'
+import { corpusOf } from '../../examples/train/text.ts'
+import { np } from '../../src/index.ts'
+import { fromNamed } from '../../src/io/index.ts'
+import { readSafetensors } from '../../src/io/node.ts'
 import { type Lab, lossesOf, makeLab, rowsOf, small, text } from './run.ts'
 
 let lab: Lab
@@ -64,6 +71,24 @@ describe('a run', () => {
     await lab.run(['--text', corpus, '--out', other, ...recipe, '--seed', '6'])
     expect(lossesOf(again)).toEqual(lossesOf(whole))
     expect(lossesOf(other)[0]!.loss).not.toBe(lossesOf(whole)[0]!.loss)
+  })
+
+  test('has a checkpoint from which its last validation loss can be computed', async () => {
+    const { tensors, metadata } = await readSafetensors(join(whole, 'checkpoint.safetensors'))
+    expect(metadata).toEqual({ model: 'gpt', step: '60', heads: '2', vocab: JSON.stringify([...new Set(text(2000))].sort()) })
+    const config = readConfig(whole)
+    const keys = keysOf(config.seed)
+    const { vocab, validation } = corpusOf(text(2000), config.context)
+    const like = initialState(keys.weights, config, vocab.length)
+    const params = fromNamed(like.params, tensors, 'checkpoint', { prefix: 'params.' })
+    expect(np.max(np.abs(np.sub(params.wte.w, like.params.wte.w))).item()).toBeGreaterThan(1e-3)
+    const [draw, lossOf] = [makeDraw(config), makeLoss(config)]
+    let total = 0
+    for (let i = 0; i < VALIDATION_BATCHES; i++) {
+      const [x, y] = draw(validation, keys.validation, i)
+      total += lossOf(params, x, y).item()
+    }
+    expect(total / VALIDATION_BATCHES).toBe(rowsOf(whole).at(-1)!.valLoss)
   })
 
   test('shows plain lines where there is no terminal, then what the model writes', async () => {
