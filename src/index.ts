@@ -6,6 +6,7 @@ import { makeTransforms } from '../transforms/algebra.ts'
 import * as autodiff from '../transforms/autodiff.ts'
 import * as customs from '../transforms/custom.ts'
 import { Engine } from '../transforms/engine.ts'
+import * as jacobians from '../transforms/jacobian.ts'
 import * as jits from '../transforms/jit.ts'
 import * as explains from '../transforms/explain.ts'
 import { scope as scoped } from '../transforms/scope.ts'
@@ -70,9 +71,9 @@ export const jvp: typeof autodiff.jvp = autodiff.jvp
 export const vjp: typeof autodiff.vjp = autodiff.vjp
 export const linearize: typeof autodiff.linearize = autodiff.linearize
 export const linearTranspose: typeof autodiff.linearTranspose = autodiff.linearTranspose
-export const jacfwd: typeof autodiff.jacfwd = autodiff.jacfwd
-export const jacrev: typeof autodiff.jacrev = autodiff.jacrev
-export const hessian: typeof autodiff.hessian = autodiff.hessian
+export const jacfwd: typeof jacobians.jacfwd = jacobians.jacfwd
+export const jacrev: typeof jacobians.jacrev = jacobians.jacrev
+export const hessian: typeof jacobians.hessian = jacobians.hessian
 export const customJvp: typeof customs.customJvp = customs.customJvp
 export const customVjp: typeof customs.customVjp = customs.customVjp
 export const jit: typeof jits.jit = jits.jit

@@ -1,8 +1,7 @@
-/** Differentiation for users: grad, valueAndGrad, jvp, vjp, linearize, linearTranspose, jacobians. Options come last. */
-import * as O from '#fp-ts/Option.js'
+/** Differentiation for users: grad, valueAndGrad, jvp, vjp, linearize, linearTranspose. Options come last. */
 import type { NdArray } from '../src/core/array.ts'
-import { eqAval, showAval, sizeOf } from '../src/core/aval.ts'
-import { full, iota, eq, convertElementType, range, reshape, transpose as transposeAxes, zerosLike } from '../src/core/constructors.ts'
+import { eqAval, showAval } from '../src/core/aval.ts'
+import { full, range, zerosLike } from '../src/core/constructors.ts'
 import { isFloat } from '../src/core/dtype.ts'
 import { DTypeError, ShapeError, TreeError } from '../src/core/errors.ts'
 import type { Jaxpr } from '../src/core/jaxpr.ts'
@@ -12,8 +11,8 @@ import { linearizeJaxpr, vjpJaxpr } from './algebra.ts'
 import { flatFunction, flattenArrays, nameOf } from './leaves.ts'
 import { system } from './system.ts'
 
-type Args = readonly unknown[]
-type Fn<A extends Args, R> = (...args: A) => R
+export type Args = readonly unknown[]
+export type Fn<A extends Args, R> = (...args: A) => R
 
 export interface GradOptions {
   /** Which arguments to differentiate: a position, or several. Default 0. */
@@ -21,7 +20,7 @@ export interface GradOptions {
   /** The function returns [scalar, aux]; aux is handed through. */
   readonly hasAux?: boolean
 }
-type Wrt<A extends Args, Opt> = Opt extends { readonly argnums: infer N }
+export type Wrt<A extends Args, Opt> = Opt extends { readonly argnums: infer N }
   ? N extends number
     ? A[N]
     : N extends readonly number[]
@@ -51,8 +50,16 @@ const traceKnown = (f: Fn<never[], unknown>, leaves: readonly NdArray[], def: Tr
   return { jaxpr, args: [...captures, ...leaves], captures: captures.length, out: flat.out() }
 }
 
-/** For each argument, whether it is differentiated, spread over its leaves. */
-const selectLeaves = (args: Args, argnums: readonly number[], what: string): boolean[] =>
+/** argnums as a list, within the call's arguments. */
+export const positions = (argnums: GradOptions['argnums'] = 0, args: Args, what: string): readonly number[] => {
+  const nums = typeof argnums === 'number' ? [argnums] : argnums
+  const bad = nums.find((n) => !(Number.isInteger(n) && n >= 0 && n < args.length))
+  if (bad !== undefined) throw new ShapeError(`${what}: argnums has ${bad}, but the call has ${args.length} arguments`)
+  return nums
+}
+
+/** For each argument, whether it is differentiated, spread over its leaves, which then must be floats. */
+export const selectLeaves = (args: Args, argnums: readonly number[], what: string): boolean[] =>
   args.flatMap((arg, i) => {
     const chosen = argnums.includes(i)
     const { leaves } = flattenArrays(arg, what)
@@ -75,10 +82,7 @@ export const valueAndGrad = <A extends Args, R extends Out<Opt>, const Opt exten
 ): ((...args: A) => readonly [R, Wrt<A, Opt>]) => {
   const what = `grad(${nameOf(f)})`
   return (...args) => {
-    const argnums = options?.argnums ?? 0
-    const nums = typeof argnums === 'number' ? [argnums] : argnums
-    const bad = nums.find((n) => !(Number.isInteger(n) && n >= 0 && n < args.length))
-    if (bad !== undefined) throw new ShapeError(`${what}: argnums has ${bad}, but the call has ${args.length} arguments`)
+    const nums = positions(options?.argnums, args, what)
     const { leaves, def } = flattenArrays(args, what)
     const moving = selectLeaves(args, nums, what)
     const t = traceKnown(f, leaves, def, what)
@@ -106,7 +110,7 @@ export const valueAndGrad = <A extends Args, R extends Out<Opt>, const Opt exten
     })
     const inOrder = [...nums].sort((a, b) => a - b)
     const byNumber = nums.map((n) => grads[inOrder.indexOf(n)])
-    return [value, (typeof argnums === 'number' ? byNumber[0] : byNumber) as Wrt<A, Opt>]
+    return [value, (typeof (options?.argnums ?? 0) === 'number' ? byNumber[0] : byNumber) as Wrt<A, Opt>]
   }
 }
 
@@ -254,42 +258,3 @@ export const linearTranspose = <T, R>(f: (x: T) => R, example: T): ((ct: R) => T
     )[0]
   }
 }
-
-/** The identity of n rows, reshaped to n arrays like `x`. */
-const basis = (x: NdArray): NdArray => {
-  const n = sizeOf(x.shape)
-  const id = convertElementType(eq(iota([n, n], 'int32', 0), iota([n, n], 'int32', 1)), x.dtype)
-  return reshape(id, [n, ...x.shape])
-}
-
-const batchMap = (f: (x: NdArray) => NdArray, xs: NdArray): NdArray => {
-  const { jaxpr, captures } = trace([{ ...xs.aval, shape: xs.shape.slice(1) }], ([x]) => [f(x!)], 'jacobian')
-  const size = xs.shape[0]!
-  const wide = system().transforms.batch(jaxpr, size, [...captures.map(() => O.none), O.some(0)])
-  const out = applyJaxpr(wide.jaxpr, [...wide.captures, ...captures, xs], 'jacobian')[0]!
-  const dim = wide.dims[0]!
-  if (O.isNone(dim)) throw new ShapeError('jacobian: the map is constant')
-  return dim.value === 0 ? out : transposeAxes(out, [dim.value, ...range(out.ndim).filter((d) => d !== dim.value)])
-}
-
-/** The Jacobian of a function from one array to one, a row of outputs at a time: shape [...out, ...in]. */
-export const jacrev =
-  (f: (x: NdArray) => NdArray): ((x: NdArray) => NdArray) =>
-  (x) => {
-    const [y, pull] = vjp(f, x)
-    const rows = batchMap((ct) => pull(ct)[0], basis(y))
-    return reshape(rows, [...y.shape, ...x.shape])
-  }
-
-/** The Jacobian of a function from one array to one, a column of inputs at a time: shape [...out, ...in]. */
-export const jacfwd =
-  (f: (x: NdArray) => NdArray): ((x: NdArray) => NdArray) =>
-  (x) => {
-    const [y, push] = linearize(f, x)
-    const columns = batchMap((t) => push(t), basis(x)) // [n, ...out]
-    const last = [...range(y.ndim).map((d) => d + 1), 0]
-    return reshape(transposeAxes(columns, last), [...y.shape, ...x.shape])
-  }
-
-/** The Hessian of a scalar function of one array: shape [...in, ...in]. */
-export const hessian = (f: (x: NdArray) => NdArray): ((x: NdArray) => NdArray) => jacfwd(grad(f) as (x: NdArray) => NdArray)

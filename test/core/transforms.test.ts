@@ -56,6 +56,29 @@ describe('transforms compose', () => {
     const h = hessian(f)(x).toArray() as number[][]
     ;[0.5, -1.25, 3].forEach((v, i) => expect(h[i]![i]).toBeCloseTo(2 * Math.cos(v) - v * Math.sin(v), 4))
   })
+  test('Jacobians of trees by trees, and of constants', () => {
+    const g = (p: { readonly a: NdArray; readonly b: NdArray }, s: NdArray) => ({
+      y: np.mul(np.sum(np.square(p.a)), s),
+      z: [p.b, np.ones([2])] as const,
+    })
+    const p = { a: np.array([1, 2]), b: np.array(3) }
+    const s = np.array([1, 10])
+    for (const jac of [jacfwd, jacrev]) {
+      const j = jac(g)(p, s)
+      expect(j.y.a.toArray()).toEqual([[2, 4], [20, 40]]) // prettier-ignore
+      expect(j.y.b.toArray()).toEqual([0, 0])
+      expect(j.z[0].b.toArray()).toBe(1)
+      expect(j.z[1].a.toArray()).toEqual([[0, 0], [0, 0]]) // prettier-ignore
+      const both = jac(g, { argnums: [1, 0] })(p, s)
+      expect(both.y[0].toArray()).toEqual([[5, 0], [0, 5]]) // prettier-ignore
+      expect(both.y[1].a.toArray()).toEqual(j.y.a.toArray())
+    }
+    const h = hessian((q: typeof p) => np.mul(np.sum(np.power(q.a, 3)), q.b))(p)
+    expect(h.a.a.toArray()).toEqual([[18, 0], [0, 36]]) // prettier-ignore
+    expect(h.a.b.toArray()).toEqual([3, 12])
+    expect(h.b.b.toArray()).toBe(0)
+    expect(() => jacrev((y: NdArray) => np.astype(y, 'int32'))(x)).toThrow(/returns floats/)
+  })
   test('linearize is jvp, vjp is its transpose', () => {
     const t = np.array([1, 2, 3])
     const [y, push] = linearize(softmax, x)

@@ -1,0 +1,124 @@
+/** Jacobians and Hessians, of trees by trees: all rows, or all columns, at once through vmap. */
+import type { NdArray } from '../src/core/array.ts'
+import { showAval } from '../src/core/aval.ts'
+import { add, convertElementType, eq, iota, lit, reshape, slice } from '../src/core/constructors.ts'
+import { isFloat } from '../src/core/dtype.ts'
+import { DTypeError } from '../src/core/errors.ts'
+import { flatten, leaves as leavesOf, type TreeDef, unflatten } from '../src/tree.ts'
+import { type Args, type Fn, linearize, positions, selectLeaves, vjp, type Wrt } from './autodiff.ts'
+import { nameOf } from './leaves.ts'
+import { vmap } from './vmap.ts'
+
+export interface JacobianOptions {
+  /** Which arguments to differentiate: a position, or several. Default 0. */
+  readonly argnums?: number | readonly number[]
+}
+/** A tree like R, with a tree like X in the place of each array. */
+export type Jacobian<R, X> = R extends NdArray ? X : { readonly [K in keyof R]: Jacobian<R[K], X> }
+
+/** Rows of the identity over all leaves together, split over them: leaf k is [total, ...its shape]. */
+const basis = (xs: readonly NdArray[]): NdArray[] => {
+  const total = xs.reduce((n, x) => n + x.size, 0)
+  let offset = 0
+  return xs.map((x) => {
+    const column = iota([total, x.size], 'int32', 1)
+    const rows = eq(iota([total, x.size], 'int32', 0), add(column, lit(column, offset)))
+    offset += x.size
+    return reshape(convertElementType(rows, x.dtype), [total, ...x.shape])
+  })
+}
+
+/** The part of `x` along `axis` that belongs to each of `parts`. */
+const splitLike = (x: NdArray, axis: number, parts: readonly NdArray[]): NdArray[] => {
+  let offset = 0
+  return parts.map((part) => {
+    const from = offset
+    offset += part.size
+    return slice(
+      x,
+      x.shape.map((_, d) => (d === axis ? from : 0)),
+      x.shape.map((n, d) => (d === axis ? offset : n)),
+    )
+  })
+}
+
+/** f as a function of the chosen arguments alone, and how their leaves become a tree like them. */
+const chosen = <A extends Args, R>(f: Fn<A, R>, options: JacobianOptions | undefined, args: A, what: string) => {
+  const nums = positions(options?.argnums, args, what)
+  selectLeaves(args, nums, what)
+  const xs = nums.map((n) => args[n])
+  const g = (...some: readonly unknown[]): R => f(...(args.map((a, i) => (nums.includes(i) ? some[nums.indexOf(i)] : a)) as unknown as A))
+  const [leaves, def] = flatten(xs) as readonly [NdArray[], TreeDef]
+  const tree = (blocks: readonly NdArray[]): unknown => {
+    const trees = unflatten(def, blocks) as readonly unknown[]
+    return typeof (options?.argnums ?? 0) === 'number' ? trees[0] : trees
+  }
+  return { g, xs, leaves, def, tree }
+}
+
+/**
+ * The Jacobian by reverse mode, a row of results at a time: best where results are fewer than arguments. For arrays [...out, ...in]; a tree of results
+ * gives a tree like it, with a tree like the arguments in the place of each array. As `jax.jacrev`.
+ *
+ * @example jacrev((x: NdArray) => np.mul(x, x))(np.array([1, 2])) // [[2, 0], [0, 4]]
+ * @throws DTypeError when an argument or a result isn't a float
+ */
+export const jacrev = <A extends Args, R, const Opt extends JacobianOptions = Record<never, never>>(
+  f: Fn<A, R>,
+  options?: Opt,
+): ((...args: A) => Jacobian<R, Wrt<A, Opt>>) => {
+  const what = `jacrev(${nameOf(f)})`
+  return (...args) => {
+    const { g, xs, leaves, tree } = chosen(f, options, args, what)
+    const [value, pull] = vjp(g, ...xs)
+    const [ys, out] = flatten(value) as readonly [NdArray[], TreeDef]
+    const whole = ys.find((y) => !isFloat(y.dtype))
+    if (whole !== undefined)
+      throw new DTypeError(`${what} needs a function that returns floats, and it returned ${showAval(whole.aval)}: convert with astype`)
+    const rows = vmap((...cts: readonly NdArray[]) => leavesOf(pull(unflatten(out, cts) as R)))(...basis(ys)) as readonly NdArray[]
+    const blocks = rows.map((row) => splitLike(row, 0, ys)) // by leaf of the arguments, then of the results
+    return unflatten(
+      out,
+      ys.map((y, k) => tree(leaves.map((x, j) => reshape(blocks[j]![k]!, [...y.shape, ...x.shape])))),
+    ) as Jacobian<R, Wrt<A, Opt>>
+  }
+}
+
+/**
+ * The Jacobian by forward mode, a column of arguments at a time: best where arguments are fewer than results. The shapes and trees are jacrev's. As `jax.jacfwd`.
+ *
+ * @example jacfwd((x: NdArray) => np.mul(x, x))(np.array([1, 2])) // [[2, 0], [0, 4]]
+ * @throws DTypeError when an argument isn't a float
+ */
+export const jacfwd = <A extends Args, R, const Opt extends JacobianOptions = Record<never, never>>(
+  f: Fn<A, R>,
+  options?: Opt,
+): ((...args: A) => Jacobian<R, Wrt<A, Opt>>) => {
+  const what = `jacfwd(${nameOf(f)})`
+  return (...args) => {
+    const { g, xs, leaves, def, tree } = chosen(f, options, args, what)
+    const [value, push] = linearize(g, ...xs)
+    const [ys, out] = flatten(value) as readonly [NdArray[], TreeDef]
+    const columns = vmap((...ts: readonly NdArray[]) => leavesOf(push(...(unflatten(def, ts) as readonly unknown[]))), { outAxes: -1 })(
+      ...basis(leaves),
+    ) as readonly NdArray[]
+    return unflatten(
+      out,
+      ys.map((y, k) => {
+        const parts = splitLike(columns[k]!, y.ndim, leaves)
+        return tree(leaves.map((x, j) => reshape(parts[j]!, [...y.shape, ...x.shape])))
+      }),
+    ) as Jacobian<R, Wrt<A, Opt>>
+  }
+}
+
+/**
+ * Second derivatives: forward over reverse. For a scalar function of one array [...in, ...in]; trees nest as in jacfwd of jacrev. As `jax.hessian`.
+ *
+ * @example hessian((x: NdArray) => np.sum(np.power(x, 3)))(np.array([1, 2])) // [[6, 0], [0, 12]]
+ * @throws DTypeError when an argument or a result isn't a float
+ */
+export const hessian = <A extends Args, R, const Opt extends JacobianOptions = Record<never, never>>(
+  f: Fn<A, R>,
+  options?: Opt,
+): ((...args: A) => Jacobian<Jacobian<R, Wrt<A, Opt>>, Wrt<A, Opt>>) => jacfwd(jacrev(f, options), options)
