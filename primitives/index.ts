@@ -1,6 +1,7 @@
 /** The rules of every primitive: total by type, so that one without a rule doesn't compile. */
 import type { RuleTable } from '../src/core/rules.ts'
 import { attentionRules } from './attention.ts'
+import { axisRules } from './axes.ts'
 import { jit, randomUnwrap, randomWrap, sort } from './carriers.ts'
 import { dotGeneral } from './contraction.ts'
 import { customRules } from './custom.ts'
@@ -22,4 +23,5 @@ export const rules: RuleTable = {
   randomUnwrap,
   jit,
   ...customRules,
+  ...axisRules,
 }

@@ -56,7 +56,10 @@ export const makeTransforms = (table: RuleTable): Transforms => {
     return { ...pushed, nonzero: outNonzero }
   }, lasting)
 
-  const batch = memo((jaxpr: Jaxpr, size: number, dims: readonly BatchDim[]) => {
+  const batch = memo((jaxpr: Jaxpr, size: number, dims: readonly BatchDim[], axisName: string | null) => {
+    const own = overAxis(axisName)
+    // What speaks of named axes, or holds what may, changes even where no operand is batched.
+    const named = (eqn: Eqn): boolean => axisName !== null && ('axisName' in eqn.op.params || 'jaxpr' in eqn.op.params)
     let outDims: BatchDim[] = []
     const wide = trace(
       jaxpr.inputs.map((v, i) => {
@@ -72,9 +75,10 @@ export const makeTransforms = (table: RuleTable): Transforms => {
           const pairs = eqn.inputs.map(read)
           const xs = pairs.map(([x]) => x)
           const ds = pairs.map(([, d]) => d)
-          const out = ds.every(O.isNone)
-            ? { outs: replay(eqn, xs), dims: eqn.outs.map(() => O.none) }
-            : rulesOf(eqn).batch(xs, ds, size, eqn.op.params, transforms)
+          const out =
+            ds.every(O.isNone) && !named(eqn)
+              ? { outs: replay(eqn, xs), dims: eqn.outs.map(() => O.none) }
+              : rulesOf(eqn).batch(xs, ds, size, eqn.op.params, own)
           eqn.outs.forEach((v, i) => env.set(v, [out.outs[i]!, out.dims[i]!]))
         }
         const outs = jaxpr.outs.map(read)
@@ -130,7 +134,15 @@ export const makeTransforms = (table: RuleTable): Transforms => {
     return { ...back, present }
   }, lasting)
 
-  const transforms: Transforms = { jvp, batch, transpose, lower: (jaxpr, inputs) => lowerJaxpr(table, transforms, jaxpr, inputs) }
+  const overAxis = (axisName: string | null): Transforms => ({
+    jvp,
+    transpose,
+    axisName,
+    batch: (jaxpr, size, dims) => batch(jaxpr, size, dims, axisName),
+    overAxis,
+    lower: (jaxpr, inputs) => lowerJaxpr(table, transforms, jaxpr, inputs),
+  })
+  const transforms = overAxis(null)
   return transforms
 }
 

@@ -3,7 +3,7 @@ import { type ConcreteArray, type NdArray, retain } from '../src/core/array.ts'
 import { ShapeError } from '../src/core/errors.ts'
 import type { Jaxpr } from '../src/core/jaxpr.ts'
 import { printJaxpr } from '../src/core/print.ts'
-import { bind, trace, Tracer, tracing } from '../src/core/trace.ts'
+import { axisEnvironment, bind, trace, Tracer, tracing } from '../src/core/trace.ts'
 import { leaves as treeLeaves, type TreeDef, unflatten } from '../src/tree.ts'
 import { type Compiled, counters } from './engine.ts'
 import { Entries, type Signature } from './entries.ts'
@@ -47,12 +47,19 @@ export const jit = <A extends readonly unknown[], R>(f: (...args: A) => R, optio
   const traced: Signature[] = []
   const isStatic = (i: number): boolean => staticArgnums.includes(i)
 
+  /** What a call is told apart by beside its arrays: static arguments, and the named axes around it. */
+  const staticsOf = (args: readonly unknown[]): readonly unknown[] => {
+    const axes = axisEnvironment()
+    const statics = staticArgnums.length === 0 ? NONE : staticArgnums.map((i) => args[i])
+    return axes === '' ? statics : [...statics, axes]
+  }
+
   const jitted = (...args: A): R => {
     for (let i = 0; i < marked.length; i++)
       if (!(marked[i]! >= 0 && marked[i]! < args.length))
         throw new ShapeError(`${what}: argument ${marked[i]} is static or donated, but the call has ${args.length} arguments`)
     const dynamic = staticArgnums.length === 0 ? args : args.filter((_, i) => !isStatic(i))
-    const statics = staticArgnums.length === 0 ? NONE : staticArgnums.map((i) => args[i])
+    const statics = staticsOf(args)
     const leaves: unknown[] = []
     const again = entries.again(dynamic, statics, leaves)
     return again === null ? callOther(args, dynamic, statics) : call(again, leaves)
@@ -105,7 +112,7 @@ export const jit = <A extends readonly unknown[], R>(f: (...args: A) => R, optio
     entry: (args) => {
       const dynamic = args.filter((_, i) => !isStatic(i))
       const [leaves, def] = flattenLeaves(dynamic, what)
-      const statics = staticArgnums.map((i) => args[i])
+      const statics = staticsOf(args)
       return entries.find(dynamic, leaves, statics) ?? make(args as A, leaves, def, statics)
     },
   })

@@ -5,7 +5,7 @@ import { showAval } from '../src/core/aval.ts'
 import { broadcastInDim, moveAxis, range } from '../src/core/constructors.ts'
 import { ShapeError, TreeError } from '../src/core/errors.ts'
 import type { BatchDim } from '../src/core/rules.ts'
-import { applyJaxpr, trace } from '../src/core/trace.ts'
+import { applyJaxpr, trace, withAxis } from '../src/core/trace.ts'
 import { paths, type TreeDef, unflatten } from '../src/tree.ts'
 import { flatFunction, flattenArrays, nameOf } from './leaves.ts'
 import { system } from './system.ts'
@@ -18,6 +18,8 @@ export interface VmapOptions {
   readonly inAxes?: Axes
   /** Where the mapped axis stands in the results. Default 0. */
   readonly outAxes?: Axes
+  /** A name for the mapped axis, by which `lax.psum`, `lax.pmean` and `lax.axisIndex` inside f speak of it. */
+  readonly axisName?: string
 }
 
 /** A prefix spread over the leaves of a structure. */
@@ -70,8 +72,11 @@ export const vmap = <A extends readonly unknown[], R>(f: (...args: A) => R, opti
       const dim = dims[i]!
       return O.isNone(dim) ? x.aval : { ...x.aval, shape: x.shape.filter((_, d) => d !== dim.value) }
     })
-    const { jaxpr, captures } = trace(avals, flat.call, what)
-    const wide = system().transforms.batch(jaxpr, batchSize, [...captures.map((): BatchDim => O.none), ...dims])
+    const { axisName = null } = options
+    const { jaxpr, captures } = withAxis(axisName, batchSize, () => trace(avals, flat.call, what))
+    const wide = system()
+      .transforms.overAxis(axisName)
+      .batch(jaxpr, batchSize, [...captures.map((): BatchDim => O.none), ...dims])
     const outAxes = spread(options.outAxes === undefined ? 0 : options.outAxes, flat.out(), `${what}: outAxes`)
     // Results are put where outAxes says inside the same program.
     const placed = trace(

@@ -149,6 +149,9 @@ export const dotGeneral = (
   preferred: DType | null = null,
 ): NdArray => bind('dotGeneral', { contract, batch, preferred }, [lhs, rhs])[0]!
 
+export const psum = (x: NdArray, axisName: string): NdArray => bind('psum', { axisName }, [x])[0]!
+export const axisIndex = (axisName: string): NdArray => bind('axisIndex', { axisName }, [])[0]!
+
 /** [out, logsumexp of each row]; `extras` are bias, mask and key as the params say. */
 export const dotProductAttention = (
   q: NdArray,

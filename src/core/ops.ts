@@ -142,6 +142,9 @@ export interface OpParams {
   // keys
   readonly randomWrap: None // uint32[…,2] -> key[…]
   readonly randomUnwrap: None // key[…] -> uint32[…,2]
+  // over named axes: they end where their vmap is applied
+  readonly psum: { readonly axisName: string }
+  readonly axisIndex: { readonly axisName: string }
   // carriers of jaxprs
   readonly jit: { readonly jaxpr: Jaxpr; readonly name: string }
   /** Functions with derivative rules of the user's: `rule` is a number in the table of callbacks, so that the op stays plain data. */

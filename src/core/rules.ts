@@ -36,6 +36,9 @@ export interface Transforms {
   /** Inputs [...primals, ...non-zero tangents] to [...outs, ...non-zero tangents of outs]. */
   jvp(jaxpr: Jaxpr, nonzero: readonly boolean[]): Traced & { readonly nonzero: readonly boolean[] }
   batch(jaxpr: Jaxpr, size: number, dims: readonly BatchDim[]): Traced & { readonly dims: readonly BatchDim[] }
+  /** The name of the axis that `batch` batches over, if it has one; and the same transforms for another. */
+  readonly axisName: string | null
+  overAxis(axisName: string | null): Transforms
   /** Inputs [...non-linear inputs, ...cotangents that are there] to cotangents of the linear inputs, absent where none. */
   transpose(jaxpr: Jaxpr, linear: readonly boolean[], cts: readonly boolean[]): Traced & { readonly present: readonly boolean[] }
   lower(jaxpr: Jaxpr, inputs: readonly Node[]): readonly Node[]

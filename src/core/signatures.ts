@@ -130,6 +130,8 @@ export const signatures: { readonly [K in OpName]: Signature<K> } = {
   dotProductAttentionGrad: many(6, attention),
   randomWrap: unary,
   randomUnwrap: unary,
+  psum: op(1, { axisName: text }),
+  axisIndex: op(0, { axisName: text }),
   jit: many(0, { jaxpr, name: text }),
   customJvp: many(0, custom),
   customVjp: many(0, custom),

@@ -109,6 +109,30 @@ const escaped = (x: Tracer): TracerError =>
     `a tracer ${showAval(x.aval)} of ${x.builder.what} was used after its trace ended: return it from the traced function instead of keeping it`,
   )
 
+/** Named axes of the vmaps that are being traced, with their sizes. */
+const axes = new Map<string, number>()
+/** The environment as text: what a jitted function traced under it may depend on. */
+export const axisEnvironment = (): string => (axes.size === 0 ? '' : JSON.stringify([...axes]))
+
+export const withAxis = <R>(name: string | null, size: number, f: () => R): R => {
+  if (name === null) return f()
+  if (axes.has(name)) throw new TracerError(`the axis name ${JSON.stringify(name)} is taken by a vmap around this one: choose another`)
+  axes.set(name, size)
+  try {
+    return f()
+  } finally {
+    axes.delete(name)
+  }
+}
+export const axisSize = (name: string, what: string): number => {
+  const size = axes.get(name)
+  if (size === undefined)
+    throw new TracerError(
+      `${what}: no axis is named ${JSON.stringify(name)} here: call it inside vmap(f, { axisName: ${JSON.stringify(name)} })`,
+    )
+  return size
+}
+
 const stack: Builder[] = []
 export const tracing = (): boolean => stack.length > 0
 

@@ -15,6 +15,7 @@ import {
   vjp,
   vmap,
 } from '../../src/index.ts'
+import { axisIndex, pmean, psum } from '../../src/lax/collectives.ts'
 import { Engine, counters } from '../../transforms/engine.ts'
 import { makeTransforms } from '../../transforms/algebra.ts'
 import { rules } from '../../primitives/index.ts'
@@ -99,6 +100,30 @@ describe('transforms compose', () => {
   test('a function that captures an outer tracer differentiates through it', () => {
     const outer = (a: NdArray): NdArray => grad((b: NdArray) => np.mul(np.mul(a, a), b))(np.array(5))
     expect(grad(outer)(np.array(3)).item()).toBe(6)
+  })
+})
+
+describe('named axes', () => {
+  const centred = (y: NdArray): NdArray => np.sub(y, pmean(y, 'i'))
+  const rows = np.array([[1, 2], [3, 5], [5, 11]]) // prettier-ignore
+  test('a mean over the batch, under jit, grad and a vmap around', () => {
+    const want = [[-2, -4], [0, -1], [2, 5]] // prettier-ignore
+    expect(vmap(centred, { axisName: 'i' })(rows).toArray()).toEqual(want)
+    const inner = jit(centred)
+    expect(jit(vmap(inner, { axisName: 'i' }))(rows).toArray()).toEqual(want)
+    expect(vmap(inner, { axisName: 'i', inAxes: 1, outAxes: 1 })(rows).toArray()).toEqual([[-0.5, 0.5], [-1, 1], [-3, 3]]) // prettier-ignore
+    const twice = vmap(vmap(centred, { axisName: 'i' }), { axisName: 'j' })(np.stack([rows, rows]))
+    expect(twice.toArray()).toEqual([want, want])
+    const loss = (y: NdArray): NdArray => np.sum(np.square(vmap(centred, { axisName: 'i' })(y)))
+    expect(grad(loss)(rows).toArray()).toEqual(want.map((row) => row.map((v) => 2 * v)))
+  })
+  test('places, and sums of what is not batched', () => {
+    const f = (y: NdArray): NdArray => np.add(np.mul(y, axisIndex('i')), psum(np.ones([]), 'i'))
+    expect(vmap(f, { axisName: 'i' })(np.array([1, 1, 2])).toArray()).toEqual([3, 4, 7])
+  })
+  test('an axis that nobody named is refused, and so is a name twice', () => {
+    expect(() => psum(x, 'i')).toThrow(/psum: no axis is named "i" here/)
+    expect(() => vmap(vmap(centred, { axisName: 'i' }), { axisName: 'i' })(np.ones([2, 3, 2]))).toThrow(/is taken/)
   })
 })
 
