@@ -9,7 +9,7 @@ const floors: readonly (readonly [folder: RegExp, may: RegExp])[] = [
   [/^primitives\//, /^src\/core\//],
   [/^backends\/([a-z]+)\//, /^src\/core\//],
   [/^transforms\//, /^src\/(core\/|tree\.ts)/],
-  [/^src\/(numpy|random)\//, /^(src\/(core\/|tree\.ts|numpy\/|random\/)|transforms\/)/],
+  [/^src\/(numpy|lax|random)\//, /^(src\/(core\/|tree\.ts|numpy\/|lax\/|random\/)|transforms\/)/],
   [/^src\/(nn|optim)\//, /^(src\/(core|numpy|random|nn|optim)\/|src\/tree\.ts|transforms\/)/],
   [/^src\/(models|testing|io)\//, /^(src\/(core|numpy|random|nn|optim|models|testing|io)\/|src\/tree\.ts|transforms\/|primitives\/)/],
   [/^src\/[a-z]+\.ts$/, /^(src|primitives|transforms|backends)\//],
