@@ -14,7 +14,7 @@ const INK = { text: '#1d2733', soft: '#66727f', grid: '#e6eaee', axis: '#b6bfc8'
 /** More points than this can't be told apart. */
 const MAX_POINTS = 1500
 /** The share of the run that the smooth line averages over. */
-const SPAN = 1 / 12
+const SPAN = 1 / 16
 
 /** Round numbers from..to, about `count` steps of 1, 2 or 5 times a power of ten, widened to whole steps. */
 export const ticks = (from: number, to: number, count: number): readonly number[] => {
@@ -25,12 +25,12 @@ export const ticks = (from: number, to: number, count: number): readonly number[
   return Array.from({ length: last - first + 1 }, (_, i) => Number(((first + i) * step).toPrecision(12)))
 }
 
-/** A running mean over `span` points. At the start the window is narrow, so that the first fall stays steep; at the end it has its older half. */
+/** A running mean over `span` points. The window grows from one point on, so that the first fall stays steep; at the end it is its older half. */
 export const smooth = (ys: readonly number[], span: number): readonly number[] => {
   const sums = [0]
   for (const y of ys) sums.push(sums.at(-1)! + y)
   return ys.map((_, i) => {
-    const reach = Math.min(Math.floor(span / 2), i)
+    const reach = Math.floor(Math.min(span / 2, i / 3))
     const end = Math.min(ys.length, i + reach + 1)
     return (sums[end]! - sums[i - reach]!) / (end - i + reach)
   })
