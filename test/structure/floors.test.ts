@@ -12,6 +12,7 @@ const floors: readonly (readonly [folder: RegExp, may: RegExp])[] = [
   [/^src\/(numpy|lax|random)\//, /^(src\/(core\/|tree\.ts|numpy\/|lax\/|random\/)|transforms\/)/],
   [/^src\/(nn|optim)\//, /^(src\/(core|numpy|random|nn|optim)\/|src\/tree\.ts|transforms\/)/],
   [/^src\/(models|testing|io)\//, /^(src\/(core|numpy|random|nn|optim|models|testing|io)\/|src\/tree\.ts|transforms\/|primitives\/)/],
+  [/^src\/fp\//, /^src\//],
   [/^src\/[a-z]+\.ts$/, /^(src|primitives|transforms|backends)\//],
   [/^examples\//, /^src\/((models\/|io\/)?index|io\/node)\.ts$/],
 ]
