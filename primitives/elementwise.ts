@@ -12,10 +12,11 @@ import type { Linear, Rules, Tangent, TransposeRule } from '../src/core/rules.ts
 import { bind, type Refusal } from '../src/core/trace.ts'
 import { dtypes, elementwiseBatch, isLinear, known, linearJvp, noTangent, one, shapes, sumTangents, unbroadcast } from './families.ts'
 
-type Kind = 'float' | 'int' | 'number' | 'bits' | 'any'
+type Kind = 'float' | 'int' | 'words' | 'number' | 'bits' | 'any'
 const accepts: Readonly<Record<Kind, (d: DType) => boolean>> = {
   float: isFloat,
   int: isInt,
+  words: (d) => d === 'uint32',
   number: isNumeric,
   bits: (d) => isInt(d) || d === 'bool',
   any: (d) => d !== 'key',
@@ -23,6 +24,7 @@ const accepts: Readonly<Record<Kind, (d: DType) => boolean>> = {
 const wants: Readonly<Record<Kind, string>> = {
   float: 'a float dtype is needed: convert with astype',
   int: 'an integer dtype is needed: convert with astype',
+  words: 'uint32 is needed: convert with astype',
   number: 'a number dtype is needed: convert with astype',
   bits: 'an integer or bool dtype is needed: convert with astype',
   any: 'a key has no arithmetic: use random.*',
@@ -168,6 +170,8 @@ const select: Rules<'select'> = {
       { ...a!, dtype: 'int32' },
       { ...b!, dtype: 'int32' },
     ])
+    if (a!.dtype === 'key' && E.isRight(shape) && !(eqShape(a!.shape, shape.right.shape) && eqShape(b!.shape, shape.right.shape)))
+      return shapes('keys must have the shape of the result: broadcast them first')
     return E.map((u: Aval) => [aval(u.shape, a!.dtype, a!.weak && b!.weak)])(shape)
   },
   jvp: ([cond, a, b], [, da, db]) => {
@@ -322,7 +326,7 @@ export const elementwiseRules = {
     lower: ([lo, x, hi]) => g.map('min', x!.dtype, g.map('max', x!.dtype, x!, lo!), hi!),
   }),
   threefry: elementwise('threefry', {
-    takes: 'int',
+    takes: 'words',
     lower: (xs, { word }) => g.map(word === 0 ? 'threefry0' : 'threefry1', 'uint32', ...xs),
   }),
 }
@@ -330,6 +334,10 @@ export const elementwiseRules = {
 // x^n needs its own exponent in the derivative.
 export const integerPowRule: Rules<'integerPow'> = {
   ...elementwiseRules.integerPow,
+  abstractEval: (avals, params) =>
+    params.y < 0 && isInt(avals[0]!.dtype)
+      ? dtypes('an integer has no negative power: convert with astype')
+      : elementwiseRules.integerPow.abstractEval(avals, params),
   jvp: ([x], [dx], { y }) =>
     linearJvp(c.integerPow(x!, y), y === 0 ? O.none : dx!, (d) =>
       mul(d, mul(lit(x!, y), y === 1 ? c.full(x!.shape, 1, x!.dtype) : c.integerPow(x!, y - 1))),

@@ -62,7 +62,7 @@ export const elementwiseBatch = (
   const full = [size, ...shape]
   const xs = inputs.map((x, i) => {
     const dim = dims[i]!
-    if (O.isNone(dim)) return x.ndim === 0 ? x : atDim(x, dim, size)
+    if (O.isNone(dim)) return x.ndim === 0 && x.dtype !== 'key' ? x : atDim(x, dim, size)
     if (x.ndim === rank + 1) return moveAxis(x, dim.value, 0)
     return broadcastInDim(x, full, [0])
   })

@@ -149,7 +149,16 @@ const gather: Rules<'gather'> = {
     return bad === null ? one(aval([...indices[0]!.shape, ...others(x!.shape, axes)], x!.dtype, x!.weak)) : shapes(bad)
   },
   jvp: ([x, ...indices], [t], { axes, mode }) =>
-    linearJvp(c.gather(x!, indices, axes, mode), t!, (dx) => c.gather(dx, indices, axes, mode)),
+    linearJvp(c.gather(x!, indices, axes, mode), t!, (dx) => {
+      const picked = c.gather(dx, indices, axes, 'clip')
+      if (mode === 'clip') return picked
+      // What is filled in depends on nothing.
+      const there = valid(
+        indices,
+        axes.map((a) => x!.shape[a]!),
+      )
+      return c.select(c.broadcastInDim(there, picked.shape, c.range(there.ndim)), picked, c.zerosLike(picked.aval))
+    }),
   transpose: (cts, [x, ...indices], { axes, mode }) => {
     const to = (x as Linear).aval
     const at = indices.map((i, d) => {

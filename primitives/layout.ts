@@ -3,6 +3,7 @@ import * as O from '#fp-ts/Option.js'
 import type { NdArray } from '../src/core/array.ts'
 import { aval, eqShape, showAval, sizeOf } from '../src/core/aval.ts'
 import * as c from '../src/core/constructors.ts'
+import { isNumeric } from '../src/core/dtype.ts'
 import * as g from '../src/core/graph.ts'
 import type { OpName } from '../src/core/ops.ts'
 import type { BatchDim, Linear, Rules, Tangent } from '../src/core/rules.ts'
@@ -150,6 +151,7 @@ const padded = (n: number, lo: number, hi: number, interior: number): number => 
 
 const pad: Rules<'pad'> = {
   abstractEval: ([x, value], { lo, hi, interior }) => {
+    if (x!.dtype === 'key') return dtypes("keys can't be padded: pad their words, see random.*")
     if (x!.dtype !== value!.dtype || value!.shape.length > 0) return dtypes('the padding value must be a scalar of the same dtype')
     if ([lo, hi, interior].some((p) => p.length !== x!.shape.length))
       return shapes(`needs lo, hi and interior for each of ${x!.shape.length} axes`)
@@ -318,9 +320,11 @@ const concatenate: Rules<'concatenate'> = {
 
 const iota: Rules<'iota'> = {
   abstractEval: (_avals, { shape, dtype, dimension }) =>
-    badShape(shape) || !(dimension >= 0 && dimension < shape.length)
-      ? shapes(`axis ${dimension} is out of range for [${shape.join(',')}]`)
-      : one(aval(shape, dtype)),
+    !isNumeric(dtype)
+      ? dtypes(`there are no ${dtype} places: a number dtype is needed`)
+      : badShape(shape) || !(dimension >= 0 && dimension < shape.length)
+        ? shapes(`axis ${dimension} is out of range for [${shape.join(',')}]`)
+        : one(aval(shape, dtype)),
   jvp: (_xs, _ts, p) => ({ outs: [c.iota(p.shape, p.dtype, p.dimension)], tangents: [O.none] }),
   transpose: 'notLinear',
   batch: (_xs, _dims, _size, p) => ({ outs: [c.iota(p.shape, p.dtype, p.dimension)], dims: [O.none] }),

@@ -10,6 +10,9 @@ import type { OpName } from '../src/core/ops.ts'
 import type { BatchDim, BatchResult, Linear, Rules } from '../src/core/rules.ts'
 import { badAxes, dtypes, linearJvp, noTangent, one, shapes, shifted } from './families.ts'
 
+/** The order of terms is the device's own: for a sum, units in the last place of the sum of its terms' magnitudes. */
+const REORDERED = 16
+
 type AxesOp = 'reduceSum' | 'reduceProd' | 'reduceMax' | 'reduceMin' | 'reduceAnd' | 'reduceOr'
 
 const without = (shape: readonly number[], axes: readonly number[]): number[] => shape.filter((_, d) => !axes.includes(d))
@@ -27,6 +30,7 @@ const reduction = (
   of: 'number' | 'bool',
   jvp: Rules<AxesOp>['jvp'],
   transpose: Rules<AxesOp>['transpose'],
+  ulp = 0,
 ): Rules<AxesOp> => ({
   abstractEval: ([x], { axes }) => {
     const bad = badAxes(axes, x!.shape.length)
@@ -42,7 +46,7 @@ const reduction = (
     return { outs: [make(x!, moved)], dims: [O.some(dim - moved.filter((a) => a < dim).length)] }
   },
   lower: ([x], { axes }) => [g.reduce(op, x!, axes)],
-  ulp: 0,
+  ulp,
 })
 
 const extreme =
@@ -139,7 +143,7 @@ const prefix = (name: PrefixOp, jvp: Rules<PrefixOp>['jvp'], transpose: Rules<Pr
     }
     return g.special(kernel, [x!], [{ shape, dtype }])
   },
-  ulp: 16,
+  ulp: kernelOp[name] === 'max' || kernelOp[name] === 'min' ? 0 : REORDERED,
 })
 
 /** Σ_j dx_j Π_{k≤i, k≠j} x_k: x with its j-th element replaced by one, for every j. */
@@ -199,8 +203,9 @@ export const reductionRules = {
     'number',
     ([x], [t], { axes }) => linearJvp(c.reduceSum(x!, axes), t!, (dx) => c.reduceSum(dx, axes)),
     sumTranspose,
+    REORDERED,
   ),
-  reduceProd: reduction(c.reduceProd, 'prod', 'number', productJvp, 'notLinear'),
+  reduceProd: reduction(c.reduceProd, 'prod', 'number', productJvp, 'notLinear', REORDERED),
   reduceMax: reduction(c.reduceMax, 'max', 'number', extreme(c.reduceMax), 'notLinear'),
   reduceMin: reduction(c.reduceMin, 'min', 'number', extreme(c.reduceMin), 'notLinear'),
   reduceAnd: reduction(c.reduceAnd, 'min', 'bool', ([x], _t, { axes }) => noTangent(c.reduceAnd(x!, axes)), 'notLinear'),

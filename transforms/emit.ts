@@ -19,6 +19,8 @@ export interface Space {
   readonly extents: readonly number[]
   readonly inner: number
   readonly dot: (Node & { kind: 'dot' }) | null
+  /** The reduction whose rows these are. */
+  readonly row: Node | null
 }
 
 export interface Emitted {
@@ -213,14 +215,14 @@ export const spaceOf = (node: Node, isBuffered: (node: Node) => boolean): Space 
   if (dot?.kind === 'dot') {
     if (reduce !== null) throw new NeedsBuffer(dot === node ? reduce : dot)
     if (sizeOfNode(node) !== sizeOfNode(dot)) throw new NeedsBuffer(dot)
-    return { extents: dot.shape, inner: 0, dot }
+    return { extents: dot.shape, inner: 0, dot, row: null }
   }
   const row = node.kind === 'reduce' ? node : reduce
-  if (row === null) return { extents: node.shape.length === 0 ? [1] : node.shape, inner: 0, dot: null }
+  if (row === null) return { extents: node.shape.length === 0 ? [1] : node.shape, inner: 0, dot: null, row: null }
   // Else the kernel's results are the rows themselves, or what is computed at each of their elements.
   if (sizeOfNode(node) !== sizeOfNode(row.source) && sizeOfNode(node) !== sizeOfNode(row)) throw new NeedsBuffer(row)
   const source = row.source.shape
-  return { extents: source.length === row.inner ? [1, ...source] : source, inner: row.inner, dot: null }
+  return { extents: source.length === row.inner ? [1, ...source] : source, inner: row.inner, dot: null, row }
 }
 
 /** Elements at each outer index of a space, and of the outer index. */
@@ -292,7 +294,7 @@ const emitDot = (nodes: readonly Node[], dot: Node & { kind: 'dot' }, buffered: 
   return finish(
     epilogue,
     { kind: 'dot', dtype: dot.dtype, batch, m, n, k, lhs, rhs, args, outputs },
-    { extents: dot.shape, inner: 0, dot },
+    { extents: dot.shape, inner: 0, dot, row: null },
     nodes,
     1,
   )

@@ -1,5 +1,6 @@
 /** Fusion: from the results of a program to its kernels, in an order that respects what they read. */
-import type { Node } from '../src/core/graph.ts'
+import { CotangentError } from '../src/core/errors.ts'
+import { type Node, sizeOfNode } from '../src/core/graph.ts'
 import { chooseBuffers, sorted } from './buffers.ts'
 import { type Emitted, emit, NeedsBuffer, spaceOf } from './emit.ts'
 import { merge } from './merge.ts'
@@ -17,7 +18,7 @@ export const fuse = (roots: readonly Node[], options: { readonly fuse: boolean }
   const queue = [...roots]
   for (let node = queue.pop(); node !== undefined; node = queue.pop()) {
     const of = node.kind === 'part' ? node.of() : node
-    if (node.kind === 'input' || made.has(of)) continue
+    if (node.kind === 'input' || sizeOfNode(node) === 0 || made.has(of)) continue
     const emitted = of.kind === 'special' ? emitSpecial(of, buffers, isBuffered) : emitAlone(of, buffers, isBuffered)
     made.set(of, emitted)
     queue.push(...emitted.reads)
@@ -29,11 +30,17 @@ export const fuse = (roots: readonly Node[], options: { readonly fuse: boolean }
 /** A kernel for one node; what it can't compute where it reads it gets a buffer. */
 const emitAlone = (node: Node, buffers: Set<Node>, isBuffered: (node: Node) => boolean): Emitted => {
   for (;;) {
+    let heart: Node | null = null
     try {
-      return emit([node], spaceOf(node, isBuffered), isBuffered)
+      const space = spaceOf(node, isBuffered)
+      heart = space.row ?? space.dot
+      return emit([node], space, isBuffered)
     } catch (reason) {
-      if (!(reason instanceof NeedsBuffer) || isBuffered(reason.node)) throw reason
-      buffers.add(reason.node)
+      if (!(reason instanceof NeedsBuffer)) throw reason
+      // Where the result doesn't follow the order of the reduction or contraction whose kernel it would share, that is kept.
+      const kept = isBuffered(reason.node) ? heart : reason.node
+      if (kept === null || isBuffered(kept)) throw new CotangentError(`internal: no kernel for a ${node.kind} of [${node.shape.join(',')}]`)
+      buffers.add(kept)
     }
   }
 }

@@ -142,12 +142,22 @@ const trim = (kernels: readonly Emitted[], roots: readonly Node[], isBuffered: (
   const wanted = new Set<Node>(roots)
   const out: Emitted[] = []
   for (let i = kernels.length - 1; i >= 0; i--) {
-    let kernel = kernels[i]!
-    const { space, writes } = kernel
-    const kept = writes.filter((node) => wanted.has(node))
-    if (space !== null && kept.length < writes.length) kernel = emit(kept, space, (n) => !writes.includes(n) && isBuffered(n))
+    const kernel = without(kernels[i]!, (node) => !wanted.has(node), isBuffered)
     for (const node of kernel.reads) wanted.add(node)
     out.push(kernel)
   }
   return out.reverse()
+}
+
+/** The kernel less some of its outputs; the same where what it writes can't be computed from them unwritten. */
+const without = (kernel: Emitted, dropped: (node: Node) => boolean, isBuffered: (node: Node) => boolean): Emitted => {
+  const { space, writes } = kernel
+  const kept = writes.filter((node) => !dropped(node))
+  if (space === null || kept.length === writes.length) return kernel
+  try {
+    return emit(kept, space, (node) => !writes.includes(node) && isBuffered(node))
+  } catch (reason) {
+    if (!(reason instanceof NeedsBuffer)) throw reason
+    return kernel
+  }
 }

@@ -41,7 +41,7 @@ const split = (linear: Affine, shape: readonly number[], extents: readonly numbe
   let rest: Affine = linear
   for (let d = shape.length - 1; d >= 0; d--) {
     const n = shape[d]!
-    if (n === 1) {
+    if (n <= 1) {
       out[d] = { strides: new Array<number>(rank).fill(0), offset: 0 }
       continue
     }

@@ -71,7 +71,8 @@ export const planProgram = (
 
   const arena = new Arena()
   launches.forEach((launch, from) => {
-    for (const node of launch.runs.flatMap((run) => run.writes)) {
+    // What is read and never written has no elements.
+    for (const node of launch.runs.flatMap((run) => [...run.writes, ...run.reads])) {
       if (places.has(node)) continue
       places.set(node, { kind: 'arena', offset: arena.place(from, last.get(node)!, reserve(sizeOfNode(node) * byteWidth[node.dtype])) })
     }

@@ -1,0 +1,66 @@
+/** The generators of every primitive: total by type, so that one without a generator doesn't compile. */
+import { rules } from '../../primitives/index.ts'
+import type { OpName } from '../core/ops.ts'
+import { attentionGenerators } from './attention.ts'
+import type { Choices } from './choices.ts'
+import { contraction } from './contraction.ts'
+import { customGenerators } from './custom.ts'
+import { elementwise } from './elementwise.ts'
+import { type Generator, generator, onlyAny } from './generator.ts'
+import { indexing } from './indexing.ts'
+import { layoutGenerators } from './layout.ts'
+import { callJaxpr, drawProgram } from './programs.ts'
+import { reductions } from './reductions.ts'
+
+export type GeneratorTable = { readonly [K in OpName]: Generator<K> }
+
+/** The primitives that carry no jaxpr and stand anywhere. */
+const leaves: Omit<GeneratorTable, 'jit' | 'customJvp' | 'customVjp' | 'customLinear' | 'psum' | 'axisIndex'> = {
+  ...elementwise,
+  ...reductions,
+  ...layoutGenerators,
+  ...indexing,
+  ...contraction,
+  ...attentionGenerators,
+  randomWrap: onlyAny<'randomWrap'>((c) => ({ params: {}, inputs: [c.value([...c.shape(0, c.below(3)), 2], 'uint32')] })),
+  randomUnwrap: onlyAny<'randomUnwrap'>((c) => ({ params: {}, inputs: [c.value(c.shape(), 'key')] })),
+}
+const leafNames = Object.keys(leaves) as (keyof typeof leaves)[]
+
+const derivable = leafNames.filter((name) => !leaves[name].flat)
+/** Their results are the same on every device, bit by bit (a NaN's bits are nobody's business). */
+export const exactOps: readonly OpName[] = leafNames.filter(
+  (name) => rules[name].ulp === 0 && leaves[name].rounding === 'result' && name !== 'bitcastConvertType',
+)
+
+/** A jit around one call, linear in what that call is linear in. */
+const jitOfCall = (c: Choices) => {
+  const name = c.pick(derivable)
+  const draw = (leaves[name] as Generator<OpName>).smooth(c)
+  return { params: { jaxpr: callJaxpr(name, draw), name: 'f' }, inputs: draw.inputs }
+}
+
+export const generators: GeneratorTable = {
+  ...leaves,
+  ...customGenerators(leaves, exactOps),
+  psum: generator<'psum'>({
+    any: (c) => ({ params: { axisName: 'i' }, inputs: [c.value(c.shape(), c.dtype(['float32', 'int32', 'uint32', 'float64']))] }),
+    smooth: (c) => ({ params: { axisName: 'i' }, inputs: [c.value(c.shape(), 'float64', () => c.smooth())] }),
+    linear: () => [[0]],
+    axisName: 'i',
+  }),
+  axisIndex: onlyAny<'axisIndex'>(() => ({ params: { axisName: 'i' }, inputs: [] }), { axisName: 'i' }),
+  jit: generator<'jit'>({
+    any: (c) => {
+      const { jaxpr, inputs } = drawProgram(c, leaves, { ops: exactOps, steps: 3 })
+      return { params: { jaxpr, name: 'f' }, inputs }
+    },
+    smooth: jitOfCall,
+    linear: ({ params, inputs }) => {
+      const { op } = params.jaxpr.eqns[0]!
+      return (generators[op.name] as Generator<OpName>).linear({ params: op.params, inputs })
+    },
+  }),
+}
+
+export const opNames = Object.keys(generators) as readonly OpName[]

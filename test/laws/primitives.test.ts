@@ -1,0 +1,247 @@
+/** The laws of primitives, each written once and run for every one of them. */
+import { describe, expect, test } from 'vitest'
+import { rules } from '../../primitives/index.ts'
+import { type Aval, aval, showAval, sizeOf } from '../../src/core/aval.ts'
+import { range } from '../../src/core/constructors.ts'
+import { isFloat } from '../../src/core/dtype.ts'
+import type { Node } from '../../src/core/graph.ts'
+import type { OpName } from '../../src/core/ops.ts'
+import { parseJaxpr } from '../../src/core/parse.ts'
+import { printJaxpr } from '../../src/core/print.ts'
+import { Choices, type Value } from '../../src/testing/choices.ts'
+import type { Draw, Generator } from '../../src/testing/generator.ts'
+import { generators, opNames } from '../../src/testing/generators.ts'
+import { callJaxpr, type Program } from '../../src/testing/programs.ts'
+import { vjpJaxpr } from '../../transforms/algebra.ts'
+import { lowerJaxpr, physical } from '../../transforms/lower.ts'
+import { agree, batchOf, bound, closed, largest, law, run, same, sameAsLoop, transforms } from './harness.ts'
+
+const generatorOf = (name: OpName): Generator<OpName> => generators[name] as Generator<OpName>
+/** One call as a jaxpr with its inputs. */
+const programOf = (name: OpName, { params, inputs }: Draw<OpName>): Program => ({ jaxpr: callJaxpr(name, { params, inputs }), inputs })
+const any =
+  (name: OpName) =>
+  (c: Choices): Program =>
+    programOf(name, generatorOf(name).any(c))
+const smooth =
+  (name: OpName) =>
+  (c: Choices): Program =>
+    programOf(name, generatorOf(name).smooth(c))
+
+const each = (title: string, body: (name: OpName) => void): void => {
+  describe(title, () => {
+    for (const name of opNames) body(name)
+  })
+}
+
+/** A call as what a device computes for it. */
+const meant =
+  (name: OpName) =>
+  (c: Choices): Program => {
+    const { meaning, any: draw } = generatorOf(name)
+    const drawn = draw(c)
+    if (meaning === null) return { jaxpr: bound(callJaxpr(name, drawn)), inputs: drawn.inputs }
+    const jaxpr = meaning(drawn)
+    expect(jaxpr.outs.map((v) => showAval(v.aval))).toEqual(callJaxpr(name, drawn).outs.map((v) => showAval(v.aval)))
+    return { jaxpr, inputs: drawn.inputs }
+  }
+const runs = (name: OpName): boolean => generatorOf(name).meaning === null
+
+each('abstract evaluation predicts what lowering makes', (name) =>
+  law(name, 60, meant(name), ({ jaxpr, inputs }) => {
+    const nodes = jaxpr.inputs.map((v, index): Node => ({ kind: 'input', index, ...physical(v.aval) }))
+    const made = lowerJaxpr(rules, transforms, jaxpr, nodes).map(({ shape, dtype }) => ({ shape, dtype }))
+    expect(made).toEqual(
+      jaxpr.outs.map((v) => {
+        const { shape, dtype } = physical(v.aval)
+        return { shape, dtype }
+      }),
+    )
+    for (const { aval: a, data } of run('reference', jaxpr, inputs)) expect(data.length).toBe(sizeOf(physical(a).shape))
+  }),
+)
+
+each('what is printed parses, and prints the same', (name) =>
+  law(name, 20, any(name), ({ jaxpr }) => {
+    const text = printJaxpr(jaxpr)
+    const back = parseJaxpr(text)
+    expect(printJaxpr(back)).toBe(text)
+    if (name !== 'jit') expect(back.eqns[0]!.op).toEqual(jaxpr.eqns[0]!.op)
+    expect(back.eqns[0]!.outs.map((v) => v.aval)).toEqual(jaxpr.eqns[0]!.outs.map((v) => v.aval))
+  }),
+)
+
+// Derivatives -------------------------------------------------------------------------------------------------------------------
+
+const moved = (x: Value, by: Value | null, step: number): Value =>
+  by === null ? x : { ...x, data: x.data.map((v, i) => v + step * by.data[i]!) }
+/** (f(x + h t) - f(x - h t)) / 2h, whose error is about h² and 1e-16 / h. */
+const h = 1e-5
+const quotient = ({ jaxpr, inputs }: Program, tangents: readonly (Value | null)[]): Value[] => {
+  const at = (step: number): Value[] =>
+    run(
+      'reference',
+      jaxpr,
+      inputs.map((x, i) => moved(x, tangents[i]!, step)),
+    )
+  const [ahead, behind] = [at(h), at(-h)]
+  return ahead.map((y, k) => ({ ...y, data: y.data.map((v, i) => (v - behind[k]!.data[i]!) / (2 * h)) }))
+}
+
+const close = (got: readonly number[], expected: readonly number[], what: string): string | null => {
+  const scale = Math.max(1, ...expected.map(Math.abs).filter(Number.isFinite))
+  const at = got.findIndex((x, i) => !(Math.abs(x - expected[i]!) <= 1e-6 * scale || Object.is(x, expected[i])))
+  if (got.length !== expected.length) return `${what}: ${got.length} elements, expected ${expected.length}`
+  return at < 0 ? null : `${what}: element ${at} is ${got[at]}, expected ${expected[at]}`
+}
+
+/** A call, and tangents of some of its float operands. */
+const withTangents =
+  (name: OpName) =>
+  (c: Choices): Program & { readonly tangents: readonly (Value | null)[] } => {
+    const program = smooth(name)(c)
+    const tangents = program.inputs.map(({ aval: { shape, dtype } }) =>
+      isFloat(dtype) && !c.oneIn(4) ? { aval: aval(shape, dtype), data: range(sizeOf(shape)).map(() => c.smooth()) } : null,
+    )
+    return { ...program, tangents }
+  }
+
+each('jvp matches finite differences', (name) => {
+  if (generatorOf(name).reverseOnly) return
+  law(name, 40, withTangents(name), ({ jaxpr, inputs, tangents }) => {
+    const pushed = transforms.jvp(
+      jaxpr,
+      tangents.map((t) => t !== null),
+    )
+    const given = tangents.filter((t) => t !== null)
+    const results = run('reference', pushed.jaxpr, [...inputs, ...given])
+    const count = jaxpr.outs.length
+    agree(same(results.slice(0, count), run('reference', jaxpr, inputs)), pushed.jaxpr, [...inputs, ...given])
+    const wanted = generatorOf(name).flat ? null : quotient({ jaxpr, inputs }, tangents)
+    let next = count
+    jaxpr.outs.forEach((out, k) => {
+      const tangent = pushed.nonzero[k] ? results[next++]! : null
+      if (tangent !== null) {
+        expect(isFloat(out.aval.dtype)).toBe(true)
+        expect({ ...tangent.aval, weak: false }).toEqual({ ...out.aval, weak: false })
+      }
+      if (!isFloat(out.aval.dtype)) return
+      const expected = wanted?.[k]!.data ?? new Array<number>(sizeOf(out.aval.shape)).fill(0)
+      agree(close(tangent?.data ?? expected.map(() => 0), expected, `tangent ${k}`), pushed.jaxpr, [...inputs, ...given])
+    })
+  })
+})
+
+/** Tangents as above, and a cotangent for each float result. */
+const withBoth = (name: OpName) => (c: Choices) => {
+  const drawn = withTangents(name)(c)
+  const cts = drawn.jaxpr.outs.filter((v) => isFloat(v.aval.dtype)).map((v) => vector(c, v.aval))
+  return { ...drawn, cts }
+}
+
+each('reverse mode matches finite differences', (name) => {
+  if (!runs(name)) return
+  law(name, 40, withBoth(name), ({ jaxpr, inputs, tangents, cts }) => {
+    const moving = tangents.map((t) => t !== null)
+    const floats = jaxpr.outs.map((v) => isFloat(v.aval.dtype))
+    const both = closed(vjpJaxpr(transforms, jaxpr, moving, floats))
+    const grads = run('reference', both, [...inputs, ...cts]).slice(jaxpr.outs.length)
+    const dys = quotient({ jaxpr, inputs }, tangents).filter((_, i) => floats[i])
+    const [left, scaleLeft] = generatorOf(name).flat ? [0, 0] : inner(dys, cts)
+    const [right, scaleRight] = inner(
+      grads,
+      tangents.filter((t) => t !== null),
+    )
+    const off = Math.abs(left - right) > 1e-6 * (1 + scaleLeft + scaleRight)
+    agree(off || Number.isNaN(right) ? `⟨J t, ct⟩ is ${left}, ⟨t, Jᵀ ct⟩ is ${right}` : null, both, [...inputs, ...cts])
+  })
+})
+
+/** ⟨xs, ys⟩, and the sum of its terms' magnitudes. */
+const inner = (xs: readonly Value[], ys: readonly Value[]): readonly [sum: number, scale: number] => {
+  const terms = xs.flatMap((x, k) => x.data.map((v, i) => v * ys[k]!.data[i]!))
+  return [terms.reduce((a, b) => a + b, 0), terms.reduce((a, b) => a + Math.abs(b), 0)]
+}
+const vector = (c: Choices, { shape, dtype }: Aval): Value => ({
+  aval: aval(shape, dtype),
+  data: range(sizeOf(shape)).map(() => c.smooth()),
+})
+
+const zeros = (x: Value): Value => ({ ...x, data: x.data.map(() => 0) })
+
+/** A call with the operands that it is taken as linear in, and cotangents for some of its results. */
+const withCotangents = (name: OpName) => (c: Choices) => {
+  const draw = generatorOf(name).smooth(c)
+  const program = programOf(name, draw)
+  const sets = generatorOf(name).linear(draw)
+  const meaning = generatorOf(name).meaning?.(draw) ?? program.jaxpr
+  const seeds = program.jaxpr.outs.map((_, i) => i === 0 || !c.oneIn(3))
+  const cts = program.jaxpr.outs.map((v, i) => (seeds[i] ? vector(c, v.aval) : zeros(vector(c, v.aval))))
+  return { ...program, meaning, linear: sets.length === 0 ? [] : [...c.pick(sets)].sort((a, b) => a - b), seeds, cts }
+}
+
+test('the generators name linear operands where there is a transpose, and there only', () => {
+  const differing = opNames.filter((name) => {
+    const draws = range(40).map((i) =>
+      generatorOf(name).linear(generatorOf(name).smooth(new Choices(range(300).map((k) => (k * 7919 + i * 104729) % 65536)))),
+    )
+    return draws.some((sets) => sets.length > 0) === (rules[name].transpose === 'notLinear')
+  })
+  expect(differing).toEqual([])
+})
+
+each('transpose is the adjoint', (name) => {
+  if (rules[name].transpose === 'notLinear') return
+  law(name, 60, withCotangents(name), ({ jaxpr, meaning, inputs, linear, seeds, cts }) => {
+    if (linear.length === 0) return
+    const mask = inputs.map((_, i) => linear.includes(i))
+    const back = transforms.transpose(jaxpr, mask, seeds)
+    const given = [...inputs.filter((_, i) => !mask[i]), ...cts.filter((_, i) => seeds[i])]
+    const pulled = run('reference', closed(back), given)
+    const there = linear.filter((_, k) => back.present[k])
+    pulled.forEach((ct, k) => expect({ ...ct.aval, weak: false }).toEqual({ ...inputs[there[k]!]!.aval, weak: false }))
+    // ⟨f(x) - f(0), ct⟩: the other operands may leave a constant.
+    const origin = inputs.map((x, i) => (mask[i] ? zeros(x) : x))
+    const [left, scaleLeft] = inner(run('reference', meaning, inputs), cts)
+    const [constant, scaleConstant] = inner(run('reference', meaning, origin), cts)
+    const [right, scaleRight] = inner(
+      pulled,
+      there.map((p) => inputs[p]!),
+    )
+    const near = Math.abs(left - constant - right) <= 1e-6 * (1 + scaleLeft + scaleConstant + scaleRight)
+    agree(near ? null : `⟨f(x), ct⟩ is ${left - constant}, ⟨x, fᵀ(ct)⟩ is ${right}`, back.jaxpr, given)
+  })
+})
+
+// Batching and devices ----------------------------------------------------------------------------------------------------------
+
+/** What is rounded on the way differs between a kernel and its composition. */
+const tolerance = (name: OpName): number => (generatorOf(name).rounding === 'largest' ? rules[name].ulp : 0)
+
+each('batching is the stacked loop', (name) => {
+  if (!runs(name)) return
+  law(
+    name,
+    60,
+    (c) => batchOf(c, any(name)(c), any(name)(c).inputs),
+    (drawn) => sameAsLoop(drawn, tolerance(name)),
+  )
+})
+
+/** Σ|finite terms| of each element: what the rounding of a sum is measured against. */
+const magnitudes = ({ jaxpr, inputs }: Program): Value[] =>
+  run(
+    'reference',
+    jaxpr,
+    inputs.map((x) => (isFloat(x.aval.dtype) ? { ...x, data: x.data.map((v) => (Number.isFinite(v) ? Math.abs(v) : 0)) } : x)),
+  )
+
+each('wasm gives what reference gives', (name) => {
+  if (!runs(name)) return
+  law(name, 60, any(name), ({ jaxpr, inputs }) => {
+    const expected = run('reference', jaxpr, inputs)
+    const { rounding } = generatorOf(name)
+    const scales = rounding === 'terms' ? magnitudes({ jaxpr, inputs }) : rounding === 'largest' ? largest(inputs, expected) : []
+    agree(same(run('wasm', jaxpr, inputs), expected, rules[name].ulp, scales), jaxpr, inputs)
+  })
+})

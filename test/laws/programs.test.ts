@@ -1,0 +1,266 @@
+/** The laws of transforms, on generated programs. */
+import { isLeft, right } from '#fp-ts/Either.js'
+import { describe, expect } from 'vitest'
+import { rules } from '../../primitives/index.ts'
+import { aval, sizeOf } from '../../src/core/aval.ts'
+import { checkJaxpr } from '../../src/core/check.ts'
+import { convertElementType, range, reduceSum } from '../../src/core/constructors.ts'
+import { isFloat } from '../../src/core/dtype.ts'
+import type { Jaxpr } from '../../src/core/jaxpr.ts'
+import type { OpName } from '../../src/core/ops.ts'
+import { parseJaxpr } from '../../src/core/parse.ts'
+import { printJaxpr } from '../../src/core/print.ts'
+import type { Rules } from '../../src/core/rules.ts'
+import { evalJaxpr, type Wiring } from '../../src/core/trace.ts'
+import { grad, jit, type NdArray, np, vmap } from '../../src/index.ts'
+import type { Choices, Value } from '../../src/testing/choices.ts'
+import { exactOps, generators, opNames } from '../../src/testing/generators.ts'
+import { drawProgram, type Program, programSizes, smoothSizes, viewSizes } from '../../src/testing/programs.ts'
+import { inline, linearizeJaxpr, vjpJaxpr } from '../../transforms/algebra.ts'
+import { commonSubexpressions, deadCode } from '../../transforms/passes.ts'
+import {
+  agree,
+  batchOf,
+  closed,
+  type Device,
+  devices,
+  engines,
+  law,
+  read,
+  run,
+  runEqnByEqn,
+  runUnfused,
+  same,
+  sameAsLoop,
+  transforms,
+  upload,
+} from './harness.ts'
+
+const abstractEval: Wiring['abstractEval'] = (op, avals) => {
+  const out = (rules[op.name] as Rules<OpName>).abstractEval(avals, op.params)
+  return isLeft(out) ? out : right(out.right)
+}
+/** The checker accepts it, and its text reads back. */
+const sound = (jaxpr: Jaxpr): void => {
+  const text = printJaxpr(checkJaxpr(jaxpr, abstractEval))
+  const back = parseJaxpr(text)
+  expect(printJaxpr(checkJaxpr(back, abstractEval))).toBe(text)
+}
+
+const exactNames: readonly OpName[] = [...exactOps, 'jit', 'customJvp', 'customVjp']
+const derivable = opNames.filter((name) => !generators[name].flat && !generators[name].reverseOnly && generators[name].axisName === null)
+const lowered = opNames.filter((name) => generators[name].meaning === null && generators[name].axisName === null)
+const anyProgram = (c: Choices): Program => drawProgram(c, generators, { ops: lowered, steps: 6 })
+const exactProgram = (c: Choices): Program => drawProgram(c, generators, { ops: exactNames, steps: 8 })
+/** Views upon views, of few dtypes: what index arithmetic has to follow. */
+const views: readonly OpName[] = [
+  'reshape',
+  'transpose',
+  'slice',
+  'reshape',
+  'transpose',
+  'slice',
+  'rev',
+  'broadcastInDim',
+  'concatenate',
+  'pad',
+  'reduceMax',
+  'add',
+  'gather',
+]
+const viewProgram = (c: Choices): Program => drawProgram(c, generators, { ops: views, steps: 9 })
+
+describe('programs', () => {
+  law(
+    'passes keep the meaning',
+    150,
+    exactProgram,
+    ({ jaxpr, inputs }) => {
+      const plain = runEqnByEqn('reference', jaxpr, inputs)
+      for (const pass of [
+        deadCode,
+        commonSubexpressions,
+        (j: Jaxpr) => inline(j, false),
+        (j: Jaxpr) => deadCode(commonSubexpressions(inline(j, true))),
+      ]) {
+        const passed = pass(jaxpr)
+        sound(passed)
+        agree(same(runEqnByEqn('reference', passed, inputs), plain), passed, inputs)
+      }
+    },
+    programSizes,
+  )
+
+  const asOne =
+    (device: Device) =>
+    ({ jaxpr, inputs }: Program): void => {
+      const plain = runEqnByEqn('reference', jaxpr, inputs)
+      agree(same(run(device, jaxpr, inputs), plain), jaxpr, inputs)
+      agree(same(runUnfused(device, jaxpr, inputs), plain), jaxpr, inputs)
+    }
+  for (const device of ['reference', 'wasm'] as const) {
+    law(`one program is its equations one after another, fused or not: ${device}`, 150, exactProgram, asOne(device), programSizes)
+    law(`the same where views stand upon views: ${device}`, 250, viewProgram, asOne(device), viewSizes)
+  }
+
+  law(
+    'batching is the stacked loop',
+    150,
+    (c) => batchOf(c, exactProgram(c)),
+    (drawn) => {
+      sound(drawn.jaxpr)
+      sameAsLoop(drawn)
+    },
+    programSizes,
+  )
+
+  law(
+    'what transforms make is sound, and so is what lowering starts from',
+    150,
+    anyProgram,
+    ({ jaxpr }) => {
+      sound(jaxpr)
+      const moving = jaxpr.inputs.map((v) => isFloat(v.aval.dtype))
+      const floats = jaxpr.outs.map((v) => isFloat(v.aval.dtype))
+      sound(closed(transforms.jvp(jaxpr, moving)))
+      const { forward, linear, nonzero } = linearizeJaxpr(transforms, jaxpr, moving)
+      sound(forward)
+      sound(linear)
+      const residuals = linear.inputs.length - moving.filter(Boolean).length
+      sound(
+        closed(
+          transforms.transpose(
+            linear,
+            linear.inputs.map((_, i) => i >= residuals),
+            linear.outs.map(() => true),
+          ),
+        ),
+      )
+      sound(closed(vjpJaxpr(transforms, jaxpr, moving, floats)))
+      expect(nonzero.every((there, i) => !there || floats[i])).toBe(true)
+      sound(engines.reference.lower(jaxpr).jaxpr)
+    },
+    programSizes,
+  )
+})
+
+// Derivatives, in float64 ---------------------------------------------------------------------------------------------------------
+
+const vector = (c: Choices, of: { readonly aval: Value['aval'] }): Value => ({
+  aval: aval(of.aval.shape, of.aval.dtype),
+  data: range(sizeOf(of.aval.shape)).map(() => c.smooth()),
+})
+interface Pushed extends Program {
+  readonly moving: readonly boolean[]
+  readonly tangents: readonly Value[]
+  readonly cts: readonly Value[]
+}
+const smoothProgram = (c: Choices, ops = derivable): Program => drawProgram(c, generators, { ops, steps: 5, smooth: true })
+const pushed = (c: Choices): Pushed => {
+  const program = smoothProgram(c)
+  const moving = program.inputs.map((x) => isFloat(x.aval.dtype) && !c.oneIn(4))
+  return {
+    ...program,
+    moving,
+    tangents: program.inputs.filter((_, i) => moving[i]).map((x) => vector(c, x)),
+    cts: program.jaxpr.outs.map((x) => vector(c, x)),
+  }
+}
+
+/** Within a millionth; what overflowed or left a domain has no size to compare at. */
+const near = (got: readonly Value[], expected: readonly Value[]): string | null => {
+  if (got.length !== expected.length) return `${got.length} results against ${expected.length}`
+  for (let k = 0; k < got.length; k++) {
+    const [x, y] = [got[k]!.data, expected[k]!.data]
+    if (x.length !== y.length) return `result ${k}: ${x.length} elements against ${y.length}`
+    const scale = Math.max(1, ...y.map(Math.abs).filter(Number.isFinite))
+    const at = x.findIndex((v, i) => Number.isFinite(v) && Number.isFinite(y[i]!) && Math.abs(v - y[i]!) > 1e-6 * scale)
+    if (at >= 0) return `result ${k}[${at}]: ${x[at]}, expected ${y[at]}`
+  }
+  return null
+}
+const dot = (xs: readonly Value[], ys: readonly Value[]): number =>
+  xs.reduce((sum, x, k) => x.data.reduce((s, v, i) => s + v * ys[k]!.data[i]!, sum), 0)
+
+describe('derivatives of programs', () => {
+  law(
+    'linearize is jvp, and vjp its transpose',
+    200,
+    pushed,
+    ({ jaxpr, inputs, moving, tangents, cts }) => {
+      const forward = transforms.jvp(jaxpr, moving)
+      const direct = run('reference', forward.jaxpr, [...inputs, ...tangents])
+      const count = jaxpr.outs.length
+      const lin = linearizeJaxpr(transforms, jaxpr, moving)
+      expect(lin.nonzero).toEqual(forward.nonzero)
+      const values = run('reference', lin.forward, inputs)
+      agree(near(values.slice(0, count), direct.slice(0, count)), lin.forward, inputs)
+      const residuals = [...lin.inputs.map((i) => inputs[i]!), ...values.slice(count)]
+      const dys = run('reference', lin.linear, [...residuals, ...tangents])
+      agree(near(dys, direct.slice(count)), lin.linear, [...residuals, ...tangents])
+
+      const seeds = cts.filter((_, i) => lin.nonzero[i])
+      const back = transforms.transpose(
+        lin.linear,
+        lin.linear.inputs.map((_, i) => i >= residuals.length),
+        seeds.map(() => true),
+      )
+      const pulled = run('reference', back.jaxpr, [...residuals, ...seeds])
+      const there = tangents.filter((_, i) => back.present[i])
+      const [left, right_] = [dot(dys, seeds), dot(there, pulled)]
+      const scale = 1 + [...dys, ...pulled].reduce((m, x) => Math.max(m, ...x.data.map(Math.abs)), 0)
+      const off = Number.isFinite(left) && Number.isFinite(right_) && Math.abs(left - right_) > 1e-6 * scale
+      agree(off ? `⟨J t, ct⟩ is ${left}, ⟨t, Jᵀ ct⟩ is ${right_}` : null, back.jaxpr, [...residuals, ...seeds])
+
+      // The whole of it as one jaxpr: [...outs, ...cotangents of what moves].
+      const floats = jaxpr.outs.map((v) => isFloat(v.aval.dtype))
+      const both = closed(vjpJaxpr(transforms, jaxpr, moving, floats))
+      const grads = run('reference', both, [...inputs, ...cts.filter((_, i) => floats[i])]).slice(count)
+      let next = 0
+      const padded = grads.map((g, i) => (back.present[i] ? pulled[next++]! : { ...g, data: g.data.map(() => 0) }))
+      agree(near(grads, padded), both, inputs)
+    },
+    smoothSizes,
+  )
+
+  const loss =
+    (jaxpr: Jaxpr) =>
+    (...xs: readonly NdArray[]): NdArray => {
+      const outs = evalJaxpr(jaxpr, xs).filter((y) => isFloat(y.dtype))
+      return outs
+        .map((y) => reduceSum(convertElementType(y, 'float64'), range(y.ndim)))
+        .reduce((a, b) => np.add(a, b), np.array(0, { dtype: 'float64' }))
+    }
+  const batches = (c: Choices): Program & { readonly floats: readonly number[] } => {
+    const { jaxpr, inputs } = smoothProgram(c, [...derivable, 'customVjp'])
+    const wide = inputs.map(({ aval: a }): Value => ({
+      aval: { ...a, shape: [3, ...a.shape] },
+      data: range(3 * sizeOf(a.shape)).map(() => c.smooth()),
+    }))
+    const floats = range(inputs.length).filter((i) => isFloat(inputs[i]!.aval.dtype))
+    return {
+      jaxpr,
+      inputs: wide.map((x, i) => (floats.includes(i) ? x : { ...x, data: x.data.map((v) => Math.abs(Math.trunc(v)) % 2) })),
+      floats,
+    }
+  }
+  law(
+    'jit, grad and vmap commute',
+    60,
+    batches,
+    ({ jaxpr, inputs, floats }) => {
+      if (floats.length === 0) return
+      const xs = inputs.map((x) => upload(devices.wasm(), x))
+      const f = loss(jaxpr)
+      const each = vmap(grad(f, { argnums: floats }))(...xs)
+      const whole = grad((...ys: readonly NdArray[]) => np.sum(vmap(f)(...ys)), { argnums: floats })(...xs)
+      const values = (ys: readonly NdArray[]): Value[] => ys.map((y) => read(y.concrete('law')))
+      agree(near(values(whole), values(each)), jaxpr, inputs)
+      const open = loss(inline(jaxpr, true))
+      agree(near(values(vmap(grad(open, { argnums: floats }))(...xs)), values(each)), jaxpr, inputs)
+      agree(near(values(jit(vmap(grad(jit(f), { argnums: floats })))(...xs)), values(each)), jaxpr, inputs)
+      agree(near([read(jit(vmap(f))(...xs).concrete('law'))], [read(vmap(f)(...xs).concrete('law'))]), jaxpr, inputs)
+    },
+    smoothSizes,
+  )
+})
