@@ -8,7 +8,7 @@
 import * as E from '#fp-ts/Either.js'
 import * as O from '#fp-ts/Option.js'
 import type { NdArray } from '../src/core/array.ts'
-import { type Aval, aval, rowMajor, showAval, sizeOf } from '../src/core/aval.ts'
+import { type Aval, aval, eqShape, rowMajor, showAval, sizeOf } from '../src/core/aval.ts'
 import * as c from '../src/core/constructors.ts'
 import { isFloat } from '../src/core/dtype.ts'
 import * as g from '../src/core/graph.ts'
@@ -32,6 +32,8 @@ const named = <T>(xs: readonly T[], { bias, mask, rate }: AttentionParams) => {
 // Shapes -------------------------------------------------------------------------------------------------------------------------
 
 const refuse = (avals: readonly Aval[], p: AttentionParams): E.Either<Refusal, never> | null => {
+  if (avals.length < 3 + Number(p.bias) + Number(p.mask) + Number(p.rate > 0))
+    return shapes('an operand that the params speak of is missing')
   const { q, k, v, bias, mask, key } = named(avals, p)
   if ([q, k, v].some((a) => a.shape.length !== 4)) return shapes('query, key and value must be [batch, length, heads, width]')
   const [B, T, H, D] = q.shape as readonly [number, number, number, number]
@@ -55,6 +57,9 @@ const outAvals = (q: Aval, v: Aval): readonly Aval[] => {
   const [B, T, H] = q.shape as readonly [number, number, number]
   return [aval([B, T, H, v.shape[3]!], q.dtype), aval([B, H, T], q.dtype)]
 }
+
+const alike = (got: readonly Aval[], want: readonly Aval[]): boolean =>
+  got.length === want.length && got.every((a, i) => a.dtype === want[i]!.dtype && eqShape(a.shape, want[i]!.shape))
 
 // Composed -----------------------------------------------------------------------------------------------------------------------
 
@@ -256,7 +261,10 @@ export const dotProductAttentionJvp: Rules<'dotProductAttentionJvp'> = {
     const { q, v, rest } = named(avals, p)
     const bad = refuse(avals, p)
     if (bad !== null) return bad
-    return rest.length === 2 + p.moving.filter(Boolean).length ? E.right(outAvals(q, v)) : shapes('needs out, lse and a tangent each')
+    const tangents = avals.slice(0, p.moving.length).filter((_, i) => p.moving[i])
+    return alike(rest, [...outAvals(q, v), ...tangents])
+      ? E.right(outAvals(q, v))
+      : shapes('needs out, lse and a tangent each, like what they belong to')
   },
   jvp: composedJvp('dotProductAttentionJvp'),
   transpose: (cts, xs, p, transforms): readonly Tangent[] => {
@@ -288,7 +296,10 @@ export const dotProductAttentionJvp: Rules<'dotProductAttentionJvp'> = {
 export const dotProductAttentionGrad: Rules<'dotProductAttentionGrad'> = {
   abstractEval: (avals, p) => {
     const { q, k, v, rest } = named(avals, p)
-    return refuse(avals, p) ?? (rest.length === 3 ? E.right([q, k, v]) : shapes('needs out, lse and a cotangent'))
+    const bad = refuse(avals, p)
+    if (bad !== null) return bad
+    const [out, lse] = outAvals(q, v) as [Aval, Aval]
+    return alike(rest, [out, lse, out]) ? E.right([q, k, v]) : shapes('needs out, lse and a cotangent like out')
   },
   jvp: composedJvp('dotProductAttentionGrad'),
   transpose: 'notLinear',

@@ -8,12 +8,12 @@ import * as g from '../src/core/graph.ts'
 import type { Sort } from '../src/core/kernel.ts'
 import type { Rules, Tangent } from '../src/core/rules.ts'
 import { bind } from '../src/core/trace.ts'
-import { atDim, badAxes, batched, dtypes, isLinear, known, noTangent, one, shapes, shifted } from './families.ts'
+import { atDim, badAxes, batched, carried, dtypes, isLinear, known, noTangent, one, shapes, shifted } from './families.ts'
 
 const some = (t: Tangent): t is O.Some<NdArray> => O.isSome(t)
 
 export const jit: Rules<'jit'> = {
-  abstractEval: (_avals, { jaxpr }) => E.right(jaxpr.outs.map((v) => v.aval)),
+  abstractEval: (avals, { jaxpr }) => carried(jaxpr, avals),
   jvp: (xs, ts, { jaxpr, name }, transforms) => {
     const pushed = transforms.jvp(jaxpr, ts.map(some))
     const outs = bind('jit', { jaxpr: pushed.jaxpr, name: `jvp(${name})` }, [

@@ -1,5 +1,4 @@
 /** Functions with derivative rules of the user's: customJvp and customVjp, and the linear map that stands for the latter until it is transposed. */
-import * as E from '#fp-ts/Either.js'
 import * as O from '#fp-ts/Option.js'
 import type { NdArray } from '../src/core/array.ts'
 import { type Aval, eqAval, showAvals } from '../src/core/aval.ts'
@@ -11,7 +10,7 @@ import type { Jaxpr } from '../src/core/jaxpr.ts'
 import type { OpName, OpParams } from '../src/core/ops.ts'
 import type { BatchDim, Rules, Tangent, Transforms } from '../src/core/rules.ts'
 import { bind, evalJaxpr, trace } from '../src/core/trace.ts'
-import { atDim, batched } from './families.ts'
+import { atDim, batched, carried } from './families.ts'
 
 type Custom = 'customJvp' | 'customVjp'
 
@@ -123,7 +122,7 @@ const batch =
     )
   }
 
-const abstractEval: Rules<Custom>['abstractEval'] = (_avals, { jaxpr }) => E.right(jaxpr.outs.map((v) => v.aval))
+const abstractEval: Rules<Custom>['abstractEval'] = (avals, { jaxpr }) => carried(jaxpr, avals)
 
 export const customJvp: Rules<'customJvp'> = {
   abstractEval,
@@ -164,7 +163,11 @@ const noForward = (name: string): never => {
 }
 
 export const customLinear: Rules<'customLinear'> = {
-  abstractEval,
+  abstractEval: (avals, { jaxpr, captured, moving }) => {
+    const wanted = jaxpr.inputs.slice(captured).filter((_, i) => moving[i])
+    const tangents = avals.slice(Math.max(0, avals.length - wanted.length))
+    return carried({ ...jaxpr, inputs: wanted }, tangents)
+  },
   jvp: (xs, ts, p) => {
     const residuals = xs.length - p.moving.filter(Boolean).length
     if (ts.slice(0, residuals).some(O.isSome)) return noForward(p.name)

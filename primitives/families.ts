@@ -2,8 +2,9 @@
 import * as E from '#fp-ts/Either.js'
 import * as O from '#fp-ts/Option.js'
 import type { NdArray } from '../src/core/array.ts'
-import { type Aval, eqShape } from '../src/core/aval.ts'
+import { type Aval, eqAval, eqShape, showAval } from '../src/core/aval.ts'
 import { add, broadcastInDim, moveAxis, range, reduceSum, reshape } from '../src/core/constructors.ts'
+import type { Jaxpr } from '../src/core/jaxpr.ts'
 import { Linear, type BatchDim, type BatchResult, type JvpResult, type Tangent } from '../src/core/rules.ts'
 import type { Refusal } from '../src/core/trace.ts'
 
@@ -13,6 +14,15 @@ export const one = (a: Aval): E.Either<Refusal, readonly Aval[]> => E.right([a])
 
 export const isLinear = (x: NdArray | Linear): x is Linear => x instanceof Linear
 export const known = (x: NdArray | Linear): NdArray => x as NdArray
+
+/** An inner jaxpr takes operands of its inputs' shapes and dtypes (weak types may differ), and gives its outs. */
+export const carried = (jaxpr: Jaxpr, avals: readonly Aval[]): E.Either<Refusal, readonly Aval[]> => {
+  if (avals.length !== jaxpr.inputs.length) return shapes(`${jaxpr.inputs.length} operands are needed, and ${avals.length} are there`)
+  const off = avals.findIndex((a, i) => !eqAval({ ...a, weak: false }, { ...jaxpr.inputs[i]!.aval, weak: false }))
+  return off < 0
+    ? E.right(jaxpr.outs.map((v) => v.aval))
+    : shapes(`operand ${off} is ${showAval(avals[off]!)}, and ${showAval(jaxpr.inputs[off]!.aval)} is taken`)
+}
 
 /** Axes are distinct and within the rank. */
 export const badAxes = (axes: readonly number[], rank: number): string | null => {

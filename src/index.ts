@@ -13,10 +13,13 @@ import { scope as scoped } from '../transforms/scope.ts'
 import { setSystem } from '../transforms/system.ts'
 import { vmap as vmapTransform } from '../transforms/vmap.ts'
 import type { Backend } from './core/backend.ts'
+import { checkJaxpr as check } from './core/check.ts'
 import { DeviceError } from './core/errors.ts'
+import type { Jaxpr } from './core/jaxpr.ts'
 import type { OpName } from './core/ops.ts'
+import { parseJaxpr as parse } from './core/parse.ts'
 import type { Rules } from './core/rules.ts'
-import { wire } from './core/trace.ts'
+import { evalJaxpr as evaluate, wire, type Wiring } from './core/trace.ts'
 import { installMethods } from './methods.ts'
 import * as nnModule from './nn/index.ts'
 import * as numpy from './numpy/index.ts'
@@ -35,11 +38,12 @@ const backend = (): Backend => (device ??= wasm() as Backend)
 const transforms = makeTransforms(rules)
 const engine = new Engine(rules, transforms, backend)
 setSystem({ transforms, engine })
+const abstractEval: Wiring['abstractEval'] = (op, avals) => {
+  const out = (rules[op.name] as Rules<OpName>).abstractEval(avals, op.params)
+  return isLeft(out) ? out : right(out.right)
+}
 wire({
-  abstractEval: (op, avals) => {
-    const out = (rules[op.name] as Rules<OpName>).abstractEval(avals, op.params)
-    return isLeft(out) ? out : right(out.right)
-  },
+  abstractEval,
   execute: (jaxpr, args) => engine.execute(jaxpr, args),
   backend,
 })
@@ -79,6 +83,11 @@ export const customVjp: typeof customs.customVjp = customs.customVjp
 export const jit: typeof jits.jit = jits.jit
 export const makeJaxpr: typeof jits.makeJaxpr = jits.makeJaxpr
 export const evalShape: typeof jits.evalShape = jits.evalShape
+export const parseJaxpr: typeof parse = parse
+/** Returns the jaxpr when it keeps the IR's rules; throws `JaxprError`, naming the equation, where it doesn't. */
+export const checkJaxpr = (jaxpr: Jaxpr): Jaxpr => check(jaxpr, abstractEval)
+/** A jaxpr's results on arrays, equation by equation. Wrap it in `jit` to run it as one program. */
+export const evalJaxpr: typeof evaluate = evaluate
 export const explain: typeof explains.explain = explains.explain
 export const scope: typeof scoped = scoped
 export const vmap: typeof vmapTransform = vmapTransform

@@ -96,6 +96,10 @@ export const runUnfused = (device: Device, jaxpr: Jaxpr, inputs: readonly Value[
     return outs.map((storage, i) => new ConcreteArray(jaxpr.outs[i]!.aval, storage, devices[device]()))
   })
 
+/** Runs a jaxpr whose donated arguments lend their memory to its results. */
+export const runDonating = (device: Device, jaxpr: Jaxpr, inputs: readonly Value[], donated: ReadonlySet<number>): Value[] =>
+  withArrays(device, inputs, (args) => engines[device].run(engines[device].compile(jaxpr, donated), args))
+
 /** Runs each equation by itself: no pass, no fusion. */
 export const runEqnByEqn = (device: Device, jaxpr: Jaxpr, inputs: readonly Value[]): Value[] => {
   const env = new Map<Atom, Value>(jaxpr.inputs.map((v, i) => [v, inputs[i]!]))

@@ -1,17 +1,21 @@
 /** The laws of primitives, each written once and run for every one of them. */
+import { isLeft } from '#fp-ts/Either.js'
 import { describe, expect, test } from 'vitest'
 import { rules } from '../../primitives/index.ts'
 import { type Aval, aval, showAval, sizeOf } from '../../src/core/aval.ts'
 import { range } from '../../src/core/constructors.ts'
+import { variable } from '../../src/core/jaxpr.ts'
+import { checkJaxpr } from '../../src/index.ts'
 import { isFloat } from '../../src/core/dtype.ts'
 import type { Node } from '../../src/core/graph.ts'
-import type { OpName } from '../../src/core/ops.ts'
+import type { Op, OpName } from '../../src/core/ops.ts'
 import { parseJaxpr } from '../../src/core/parse.ts'
 import { printJaxpr } from '../../src/core/print.ts'
+import { badOp } from '../../src/core/signatures.ts'
 import { Choices, type Value } from '../../src/testing/choices.ts'
 import type { Draw, Generator } from '../../src/testing/generator.ts'
 import { generators, opNames } from '../../src/testing/generators.ts'
-import { callJaxpr, type Program } from '../../src/testing/programs.ts'
+import { callJaxpr, equation, type Program } from '../../src/testing/programs.ts'
 import { vjpJaxpr } from '../../transforms/algebra.ts'
 import { lowerJaxpr, physical } from '../../transforms/lower.ts'
 import { agree, batchOf, bound, closed, largest, law, run, same, sameAsLoop, transforms } from './harness.ts'
@@ -60,6 +64,49 @@ each('abstract evaluation predicts what lowering makes', (name) =>
     for (const { aval: a, data } of run('reference', jaxpr, inputs)) expect(data.length).toBe(sizeOf(physical(a).shape))
   }),
 )
+
+/** One operand of another dtype or shape, or one param off by a little. */
+const disturb =
+  (name: OpName) =>
+  (c: Choices): Program & { readonly op: Op } => {
+    const { params, inputs } = generatorOf(name).any(c)
+    const at = c.below(inputs.length)
+    const wrong = ({ aval: a }: Value): Value => {
+      const shape = c.pick([a.shape, [...a.shape, 2], a.shape.slice(1), a.shape.map((n) => n + 1)])
+      return c.value(shape, c.pick([a.dtype, 'float32', 'int32', 'bool', 'key']))
+    }
+    const off = (value: unknown): unknown =>
+      typeof value === 'number'
+        ? value + c.pick([1, -1, 7, -7])
+        : Array.isArray(value)
+          ? c.pick([value.slice(1), [...value, 0], value.map((v) => (c.oneIn(2) ? off(v) : v))])
+          : value
+    const key = c.pick(Object.keys(params).filter((k) => !['rule', 'captured'].includes(k)))
+    const inOperand = key === undefined || (inputs.length > 0 && c.oneIn(2))
+    const op = { name, params: inOperand ? params : { ...params, [key]: off(params[key as keyof typeof params]) } } as Op
+    const operands = inOperand ? inputs.map((x, i) => (i === at ? wrong(x) : x)) : inputs
+    const vars = operands.map((x) => variable(x.aval))
+    return { jaxpr: { inputs: vars, eqns: [], outs: [] }, inputs: operands, op }
+  }
+
+each('abstract evaluation refuses, with a reason, what lowering could not do', (name) => {
+  law(name, 100, disturb(name), ({ jaxpr: { inputs: vars }, inputs, op }) => {
+    if (badOp(op, vars.length) !== null) return
+    const avals = vars.map((v) => v.aval)
+    const predicted = rules[name].abstractEval(avals, op.params as never)
+    if (isLeft(predicted)) {
+      expect(predicted.left.reason).toMatch(/\w/)
+      return
+    }
+    if (!runs(name)) return
+    const eqn = equation(op, vars)
+    const jaxpr = checkJaxpr({ inputs: vars, eqns: [eqn], outs: eqn.outs })
+    run('reference', jaxpr, inputs).forEach((y, k) => {
+      expect({ ...y.aval, weak: false }).toEqual({ ...predicted.right[k], weak: false })
+      expect(y.data.length).toBe(sizeOf(physical(y.aval).shape))
+    })
+  })
+})
 
 each('what is printed parses, and prints the same', (name) =>
   law(name, 20, any(name), ({ jaxpr }) => {

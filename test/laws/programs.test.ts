@@ -12,7 +12,7 @@ import { parseJaxpr } from '../../src/core/parse.ts'
 import { printJaxpr } from '../../src/core/print.ts'
 import type { Rules } from '../../src/core/rules.ts'
 import { evalJaxpr, type Wiring } from '../../src/core/trace.ts'
-import { grad, jit, type NdArray, np, vmap } from '../../src/index.ts'
+import { grad, jacfwd, jacrev, jit, type NdArray, np, vmap } from '../../src/index.ts'
 import type { Choices, Value } from '../../src/testing/choices.ts'
 import { exactOps, generators, opNames } from '../../src/testing/generators.ts'
 import { drawProgram, type Program, programSizes, smoothSizes, viewSizes } from '../../src/testing/programs.ts'
@@ -28,6 +28,7 @@ import {
   law,
   read,
   run,
+  runDonating,
   runEqnByEqn,
   runUnfused,
   same,
@@ -102,6 +103,24 @@ describe('programs', () => {
     law(`one program is its equations one after another, fused or not: ${device}`, 150, exactProgram, asOne(device), programSizes)
     law(`the same where views stand upon views: ${device}`, 250, viewProgram, asOne(device), viewSizes)
   }
+
+  const donating = (program: (c: Choices) => Program) => (c: Choices) => {
+    const drawn = program(c)
+    return { ...drawn, donated: new Set(c.some(drawn.inputs.length)) }
+  }
+  for (const device of ['reference', 'wasm'] as const)
+    for (const [what, program, sizes] of [
+      ['any operations', exactProgram, programSizes],
+      ['views', viewProgram, viewSizes],
+    ] as const)
+      law(
+        `donated memory changes no result, and none is lost: ${what} on ${device}`,
+        150,
+        donating(program),
+        ({ jaxpr, inputs, donated }) =>
+          agree(same(runDonating(device, jaxpr, inputs, donated), run('reference', jaxpr, inputs)), jaxpr, inputs),
+        sizes,
+      )
 
   law(
     'batching is the stacked loop',
@@ -260,6 +279,28 @@ describe('derivatives of programs', () => {
       agree(near(values(vmap(grad(open, { argnums: floats }))(...xs)), values(each)), jaxpr, inputs)
       agree(near(values(jit(vmap(grad(jit(f), { argnums: floats })))(...xs)), values(each)), jaxpr, inputs)
       agree(near([read(jit(vmap(f))(...xs).concrete('law'))], [read(vmap(f)(...xs).concrete('law'))]), jaxpr, inputs)
+    },
+    smoothSizes,
+  )
+
+  law(
+    'Jacobians forward and reverse are the same',
+    40,
+    (c) => smoothProgram(c),
+    ({ jaxpr, inputs }) => {
+      const floats = range(inputs.length).filter((i) => isFloat(inputs[i]!.aval.dtype))
+      if (floats.length === 0 || !jaxpr.outs.some((v) => isFloat(v.aval.dtype))) return
+      const at = floats[0]!
+      const xs = inputs.map((x) => upload(devices.wasm(), x))
+      const f = (x: NdArray): readonly NdArray[] =>
+        evalJaxpr(
+          jaxpr,
+          xs.map((y, i) => (i === at ? x : y)),
+        ).filter((y) => isFloat(y.dtype))
+      const columns = jacfwd(f)(xs[at]!) as readonly NdArray[]
+      const rows = jacrev(f)(xs[at]!) as readonly NdArray[]
+      const values = (ys: readonly NdArray[]): Value[] => ys.map((y) => read(y.concrete('law')))
+      agree(near(values(rows), values(columns)), jaxpr, inputs)
     },
     smoothSizes,
   )
