@@ -159,18 +159,18 @@ const foldedBatch =
       return { outs: evalJaxpr(wide.jaxpr, xs), dims: wide.dims }
     }
     const B = unbatched(xs[0]!.aval, dims[0]!).shape[0]!
-    const fold = (x: NdArray, dim: BatchDim): NdArray => {
+    // A bias and its tangent stay of one shape.
+    const bound = 'moving' in p && p.moving[3] === true ? [3, xs.length - 1] : []
+    const still = (i: number): boolean => (bound.includes(i) ? bound : [i]).every((k) => O.isNone(dims[k]!))
+    const fold = (x: NdArray, i: number): NdArray => {
+      const dim = dims[i]!
       const own = unbatched(x.aval, dim).shape
-      if (O.isNone(dim) && own[0] === 1 && B !== 1) return x
+      if (still(i) && own[0] === 1 && B !== 1) return x
       const moved = atDim(x, dim, size)
       const full = own[0] === B ? moved : c.broadcastInDim(moved, [size, B, ...own.slice(1)], c.range(moved.ndim))
       return c.reshape(full, [size * B, ...own.slice(1)])
     }
-    const outs = bind(
-      name,
-      p,
-      xs.map((x, i) => fold(x, dims[i]!)),
-    )
+    const outs = bind(name, p, xs.map(fold))
     return { outs: outs.map((y) => c.reshape(y, [size, B, ...y.shape.slice(1)])), dims: outs.map(() => O.some(0)) }
   }
 const unbatched = (a: Aval, dim: BatchDim): Aval => (O.isNone(dim) ? a : { ...a, shape: a.shape.filter((_, d) => d !== dim.value) })

@@ -8,7 +8,7 @@ import { rules } from '../../primitives/index.ts'
 import { ConcreteArray, type NdArray } from '../../src/core/array.ts'
 import { eqShape, rowMajor, showAval, sizeOf } from '../../src/core/aval.ts'
 import type { Backend } from '../../src/core/backend.ts'
-import { type DType, typedArrayOf } from '../../src/core/dtype.ts'
+import { typedArrayOf } from '../../src/core/dtype.ts'
 import { type Atom, type Jaxpr, variable } from '../../src/core/jaxpr.ts'
 import { range, reshape, slice } from '../../src/core/constructors.ts'
 import { printJaxpr } from '../../src/core/print.ts'
@@ -194,7 +194,11 @@ export interface Batch extends Program {
 
 /** A program batched over some of its inputs, at any of their axes, with elements from its own inputs and from `pool`. */
 export const batchOf = (c: Choices, { jaxpr, inputs }: Program, pool: readonly Value[] = []): Batch => {
-  const from = (dtype: DType): readonly number[] => [...inputs, ...pool].flatMap((x) => (x.aval.dtype === dtype ? x.data : []))
+  // An operand that is finite stays so: attention's are.
+  const from = ({ aval, data }: Value): readonly number[] => {
+    const known = [...inputs, ...pool].flatMap((x) => (x.aval.dtype === aval.dtype ? x.data : []))
+    return data.length > 0 && data.every(Number.isFinite) ? known.filter(Number.isFinite) : known
+  }
   const size = c.pick([2, 3, 1, 0])
   const chosen = inputs.length === 0 ? [] : c.some(inputs.length, c.between(1, inputs.length))
   const dims = inputs.map((x, i): BatchDim => (chosen.includes(i) ? O.some(c.below(x.aval.shape.length + 1)) : O.none))
@@ -202,7 +206,7 @@ export const batchOf = (c: Choices, { jaxpr, inputs }: Program, pool: readonly V
     const dim = dims[i]!
     if (O.isNone(dim)) return x
     const { shape, dtype, weak } = x.aval
-    const elements = from(dtype)
+    const elements = from(x)
     const { aval, data } = c.value([...shape.slice(0, dim.value), size, ...shape.slice(dim.value)], dtype, () =>
       elements.length > 0 ? c.pick(elements) : c.element(dtype),
     )
