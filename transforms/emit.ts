@@ -115,7 +115,8 @@ class Emitter {
       case 'map':
         return { kind: 'apply', dtype: node.dtype, op: node.op, args: node.args.map((a) => this.expr(a, p)) }
       case 'view': {
-        const q = throughView(p, node.view, node.source.shape, this.extents)
+        const q = throughView(p, node.view, node.shape, node.source.shape, this.extents)
+        if (q === null) throw new NeedsBuffer(node)
         const value = this.expr(node.source, q)
         if (!node.view.guarded || this.#buffered(node.source)) return value
         const own = q.guards.slice(p.guards.length)

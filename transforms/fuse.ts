@@ -15,13 +15,19 @@ export const fuse = (roots: readonly Node[], options: { readonly fuse: boolean }
   const places = new Map(order.map((node, i) => [node, i]))
   const rank = (node: Node): number => places.get(node.kind === 'part' ? node.of() : node)!
   const made = new Map<Node, Emitted>()
-  const queue = [...roots]
-  for (let node = queue.pop(); node !== undefined; node = queue.pop()) {
-    const of = node.kind === 'part' ? node.of() : node
-    if (node.kind === 'input' || sizeOfNode(node) === 0 || made.has(of)) continue
-    const emitted = of.kind === 'special' ? emitSpecial(of, buffers, isBuffered) : emitAlone(of, buffers, isBuffered)
-    made.set(of, emitted)
-    queue.push(...emitted.reads)
+  // Kernels must agree on what is in a buffer: one made before a buffer was chosen would read it once it is merged, out of order. So all
+  // are made again until no more are chosen.
+  for (let known = -1; known < buffers.size;) {
+    known = buffers.size
+    made.clear()
+    const queue = [...roots]
+    for (let node = queue.pop(); node !== undefined; node = queue.pop()) {
+      const of = node.kind === 'part' ? node.of() : node
+      if (node.kind === 'input' || sizeOfNode(node) === 0 || made.has(of)) continue
+      const emitted = of.kind === 'special' ? emitSpecial(of, buffers, isBuffered) : emitAlone(of, buffers, isBuffered)
+      made.set(of, emitted)
+      queue.push(...emitted.reads)
+    }
   }
   const first = [...made.values()].sort((a, b) => rank(a.writes[0]!) - rank(b.writes[0]!))
   return batchLaunches(options.fuse ? merge(first, roots, rank, isBuffered) : first)

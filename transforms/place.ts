@@ -86,8 +86,14 @@ export const fromDims = (dims: readonly Affine[], shape: readonly number[], rank
   guards: [],
 })
 
-/** Through a view, to its source. */
-export const throughView = (p: Position, view: View, source: readonly number[], extents: readonly number[]): Position => {
+/** Through a view of `shape`, to its source; null where it isn't known whether the place is inside the source. */
+export const throughView = (
+  p: Position,
+  view: View,
+  shape: readonly number[],
+  source: readonly number[],
+  extents: readonly number[],
+): Position | null => {
   const rank = extents.length
   const dims = view.dims.map(({ strides, offset }) => {
     const terms: (readonly [number, Affine])[] = []
@@ -99,6 +105,7 @@ export const throughView = (p: Position, view: View, source: readonly number[], 
     }
     return combine(terms, rank, offset)
   })
+  if (view.guarded && dims.some((a, d) => a === null && !always(view.dims[d]!, source[d]!, shape))) return null
   const guards = view.guarded
     ? dims.flatMap((a, d): Guard[] => (a === null || always(a, source[d]!, extents) ? [] : [{ ...a, extent: source[d]! }]))
     : []

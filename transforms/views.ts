@@ -47,12 +47,13 @@ const viewOf = (
   extents: readonly number[],
   buffered: (node: Node) => boolean,
 ): { readonly node: Node; readonly access: Affine } | null => {
-  let p: Position = throughReshape({ dims: [], linear, guards: [] }, node.shape, extents)
+  let p: Position | null = throughReshape({ dims: [], linear, guards: [] }, node.shape, extents)
   let at = node
   while (!buffered(at)) {
-    if (at.kind === 'view') p = throughView(p, at.view, at.source.shape, extents)
+    if (at.kind === 'view') p = throughView(p, at.view, at.shape, at.source.shape, extents)
     else if (at.kind === 'reshape') p = throughReshape(p, at.source.shape, extents)
     else return null
+    if (p === null) return null
     at = at.source
   }
   return p.linear === null || p.guards.length > 0 ? null : { node: at, access: p.linear }

@@ -65,7 +65,9 @@ export const emitSweep = (
         for (const { width, evaluator } of passes)
           f.for(l, l, n.sub(laneCount, width - 1), width, () =>
             evaluator.scope(1 << lane, () => {
-              for (const { arg, node, access } of nodes.outputs) evaluator.store(arg, access, node.dtype, evaluator.value(node, 0), 0, true)
+              // All values before the first store: a result may take the memory of an arg that another reads.
+              const values = roots.map((node) => evaluator.value(node, 0))
+              nodes.outputs.forEach(({ arg, node, access }, i) => evaluator.store(arg, access, node.dtype, values[i] as Local, 0, true))
             }),
           )
       }),

@@ -1,0 +1,40 @@
+/** Programs that once gave wrong results, each as small as it gets. A fused program says what its operations say one by one. */
+import { expect, test } from 'vitest'
+import { jit, type NdArray, np, vmap } from '../../src/index.ts'
+
+test('an update of a window behind a reshape of a product stays inside the window', () => {
+  const f = (x: NdArray): NdArray =>
+    np
+      .at(np.matmul(x, np.eye(3)).reshape(2, 1, 3, 2), [0], [], [], 0)
+      .set(0)
+      .ravel()
+  const x = np.arange(1, 13, 1, { dtype: 'float32' }).reshape(4, 3)
+  expect(jit(f)(x).toArray()).toEqual([0, 2, 0, 4, 0, 6, 0, 8, 0, 10, 0, 12])
+})
+
+test('kernels that agree late on a buffer run in the order of what they read', () => {
+  const f = (a: NdArray, b: NdArray): NdArray[] => {
+    const c = np.roll(a, -4)
+    return [np.roll(c, 4, { axis: 1 }), np.roll(np.repeat(c, 1, { axis: 2 }), 3, { axis: 1 }).ravel(), np.atan2(b, c)]
+  }
+  const a = np.array([1, 2, 3, 4, 5, 6], { dtype: 'float64' }).reshape(1, 6, 1)
+  const b = np.array([0.5], { dtype: 'float64' })
+  const batch = [np.stack([a, a.mul(2)]), np.stack([b, b])] as const
+  const [back, rolled, angle] = vmap(f)(...batch) as [NdArray, NdArray, NdArray]
+  expect(back.ravel().toArray()).toEqual([1, 2, 3, 4, 5, 6, 2, 4, 6, 8, 10, 12])
+  expect(rolled.toArray()).toEqual([
+    [2, 3, 4, 5, 6, 1],
+    [4, 6, 8, 10, 12, 2],
+  ])
+  expect(angle.slice(0).ravel().toTyped()[0]).toBeCloseTo(Math.atan2(0.5, 5), 12)
+})
+
+test('a donated argument is read before the result that takes its memory is written', () => {
+  const f = (x: NdArray, y: NdArray, z: NdArray): NdArray[] => {
+    const product = np.matmul(x, y)
+    return [product, product.add(z)]
+  }
+  const ones = np.ones([5, 5])
+  const [product, sum] = jit(f, { donateArgnums: [2] })(ones, ones, np.full([5, 5], 3)) as [NdArray, NdArray]
+  expect([product.slice(4, 4).item(), sum.slice(4, 4).item()]).toEqual([5, 8])
+})
