@@ -18,6 +18,7 @@ import type { AttentionParams, OpName, OpParams } from '../src/core/ops.ts'
 import type { BatchDim, BatchResult, JvpResult, Rules, Tangent, Transforms } from '../src/core/rules.ts'
 import { bind, evalJaxpr, type Refusal, trace } from '../src/core/trace.ts'
 import { atDim, dtypes, isLinear, known, shapes } from './families.ts'
+import { bring } from './table.ts'
 
 type Name = 'dotProductAttention' | 'dotProductAttentionJvp' | 'dotProductAttentionGrad'
 
@@ -330,4 +331,10 @@ export const dotProductAttentionGrad: Rules<'dotProductAttentionGrad'> = {
 
 export const attentionRules = { dotProductAttention, dotProductAttentionJvp, dotProductAttentionGrad } satisfies {
   readonly [K in OpName]?: Rules<K>
+}
+
+/** [out, logsumexp of each row]; `extras` are bias, mask and key as the params say. */
+export const attend = (q: NdArray, k: NdArray, v: NdArray, extras: readonly NdArray[], params: AttentionParams): NdArray[] => {
+  bring(attentionRules)
+  return bind('dotProductAttention', params, [q, k, v, ...extras])
 }

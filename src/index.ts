@@ -1,6 +1,8 @@
 /** Cotangent: transforms of pure functions over immutable arrays. This is the one place that wires rules, methods and device together. */
 import { isLeft, right } from '#fp-ts/Either.js'
+import { bringFlash } from '../backends/flash.ts'
 import { rules } from '../primitives/index.ts'
+import { bring, table } from '../primitives/table.ts'
 import { wasm } from '../backends/wasm/index.ts'
 import { makeTransforms } from '../transforms/algebra.ts'
 import * as autodiff from '../transforms/autodiff.ts'
@@ -35,11 +37,11 @@ const devices: Readonly<Record<string, () => Backend | Promise<Backend>>> = {
 let device: Backend | null = null
 const backend = (): Backend => (device ??= wasm() as Backend)
 
-const transforms = makeTransforms(rules)
-const engine = new Engine(rules, transforms, backend)
+const transforms = makeTransforms(table)
+const engine = new Engine(table, transforms, backend)
 setSystem({ transforms, engine })
 const abstractEval: Wiring['abstractEval'] = (op, avals) => {
-  const out = (rules[op.name] as Rules<OpName>).abstractEval(avals, op.params)
+  const out = (table[op.name] as Rules<OpName>).abstractEval(avals, op.params)
   return isLeft(out) ? out : right(out.right)
 }
 wire({
@@ -83,11 +85,26 @@ export const customVjp: typeof customs.customVjp = customs.customVjp
 export const jit: typeof jits.jit = jits.jit
 export const makeJaxpr: typeof jits.makeJaxpr = jits.makeJaxpr
 export const evalShape: typeof jits.evalShape = jits.evalShape
-export const parseJaxpr: typeof parse = parse
+/** Jaxprs as data may hold every primitive. */
+const bringAll = (): void => {
+  bring(rules)
+  bringFlash()
+}
+/** The jaxpr that a text in JAX's notation stands for; throws `JaxprError` with line and column where it stands for none. */
+export const parseJaxpr: typeof parse = (text) => {
+  bringAll()
+  return parse(text)
+}
 /** Returns the jaxpr when it keeps the IR's rules; throws `JaxprError`, naming the equation, where it doesn't. */
-export const checkJaxpr = (jaxpr: Jaxpr): Jaxpr => check(jaxpr, abstractEval)
+export const checkJaxpr = (jaxpr: Jaxpr): Jaxpr => {
+  bringAll()
+  return check(jaxpr, abstractEval)
+}
 /** A jaxpr's results on arrays, equation by equation. Wrap it in `jit` to run it as one program. */
-export const evalJaxpr: typeof evaluate = evaluate
+export const evalJaxpr: typeof evaluate = (jaxpr, args) => {
+  bringAll()
+  return evaluate(jaxpr, args)
+}
 export const explain: typeof explains.explain = explains.explain
 export const scope: typeof scoped = scoped
 export const vmap: typeof vmapTransform = vmapTransform

@@ -1,4 +1,6 @@
 /** customJvp and customVjp: a function with a derivative rule of the user's, for numerical stability, implicit functions, clipped or straight-through gradients. */
+import { customRules } from '../primitives/custom.ts'
+import { bring } from '../primitives/table.ts'
 import type { NdArray } from '../src/core/array.ts'
 import { registerRule } from '../src/core/callbacks.ts'
 import { TreeError } from '../src/core/errors.ts'
@@ -18,6 +20,7 @@ const custom = <A extends Args, R>(
   const rules = new Map<string, number>()
   const what = `${name}(${nameOf(f)})`
   return (...args) => {
+    bring(customRules)
     const { leaves, def } = flattenArrays(args, what)
     const flat = flatFunction(f, def, what)
     const { jaxpr, captures } = trace(

@@ -5,8 +5,6 @@
 import type { Kernel } from '../../src/core/kernel.ts'
 import type { Program, Step } from '../../src/core/program.ts'
 import { type FunctionBuilder, type FunctionHandle, type Local, ModuleBuilder, type ModuleOptions } from './assembler.ts'
-import { attentionUnits, emitAttention } from './attention.ts'
-import { attentionGradUnits, emitAttentionGrad } from './attentionGrad.ts'
 import { emitCumulative } from './cumulative.ts'
 import { dotUnits, emitDot } from './dot.ts'
 import { emitNest, nestUnits } from './nest.ts'
@@ -22,15 +20,18 @@ interface Emitter<K extends Kernel> {
   readonly units: (kernel: K, extent: number) => number
 }
 
-const emitters: { readonly [K in Kernel as K['kind']]: Emitter<K> } = {
+export type Emitters = { readonly [K in Kernel as K['kind']]: Emitter<K> }
+
+/** Those of every program; the others are brought by what makes their kernels. */
+const emitters: Partial<Emitters> = {
   nest: { emit: emitNest, units: nestUnits },
   dot: { emit: emitDot, units: dotUnits },
-  attention: { emit: emitAttention, units: attentionUnits },
-  attentionGrad: { emit: emitAttentionGrad, units: attentionGradUnits },
   cumulative: { emit: emitCumulative, units: ({ outer, inner }) => outer * inner },
   sort: { emit: emitSort, units: ({ outer, inner }) => outer * inner },
   scatter: { emit: emitScatter, units: () => 1 },
 }
+
+export const bringEmitters = (more: Partial<Emitters>): void => void Object.assign(emitters, more)
 
 const emitterOf = <K extends Kernel>(kernel: K): Emitter<K> => emitters[kernel.kind] as unknown as Emitter<K>
 

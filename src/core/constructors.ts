@@ -152,15 +152,6 @@ export const dotGeneral = (
 export const psum = (x: NdArray, axisName: string): NdArray => bind('psum', { axisName }, [x])[0]!
 export const axisIndex = (axisName: string): NdArray => bind('axisIndex', { axisName }, [])[0]!
 
-/** [out, logsumexp of each row]; `extras` are bias, mask and key as the params say. */
-export const dotProductAttention = (
-  q: NdArray,
-  k: NdArray,
-  v: NdArray,
-  extras: readonly NdArray[],
-  params: OpParams['dotProductAttention'],
-): NdArray[] => bind('dotProductAttention', params, [q, k, v, ...extras])
-
 /** A constant of x's dtype that meets x in an element-wise op. */
 export const lit = (x: NdArray, value: number): NdArray => constant(value, aval([], x.aval.dtype, x.aval.weak))
 export const full = (shape: readonly number[], value: number, dtype: DType): NdArray =>

@@ -1,4 +1,6 @@
 /** Scaled dot-product attention: flash kernels forward and backward, so that scores never reach memory. */
+import { bringFlash } from '../../backends/flash.ts'
+import { attend } from '../../primitives/attention.ts'
 import type { NdArray } from '../core/array.ts'
 import { showAvals } from '../core/aval.ts'
 import * as c from '../core/constructors.ts'
@@ -43,7 +45,8 @@ export const dotProductAttention = (q: NdArray, k: NdArray, v: NdArray, options:
     ...(dropout === undefined || rate === 0 ? [] : [dropout.key]),
   ]
   const bounds = { left, right: causal ? Math.min(0, right ?? 0) : right }
-  const [out] = c.dotProductAttention(q, k, v, extras, {
+  bringFlash()
+  const [out] = attend(q, k, v, extras, {
     scale: options.scale ?? 1 / Math.sqrt(q.shape[3]!),
     ...bounds,
     bias: bias !== undefined,

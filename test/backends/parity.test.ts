@@ -5,6 +5,7 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { reference } from '../../backends/reference/index.ts'
+import { bringFlash } from '../../backends/flash.ts'
 import { wasm } from '../../backends/wasm/index.ts'
 import type { TypedArray } from '../../src/core/dtype.ts'
 import type { Attention, Dot, Expr, Kernel, Nest, Output } from '../../src/core/kernel.ts'
@@ -16,6 +17,7 @@ import { difference, disturbed, magnitudeOf, variants } from './noise.ts'
 import { program } from './programs.ts'
 
 const oracle = reference()
+bringFlash()
 const device = wasm()
 
 const scale = process.env.NIGHTLY ? 20 : 1

@@ -3,8 +3,10 @@ import * as O from '#fp-ts/Option.js'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { reference } from '../../backends/reference/index.ts'
+import { bringFlash } from '../../backends/flash.ts'
 import { wasm } from '../../backends/wasm/index.ts'
 import { rules } from '../../primitives/index.ts'
+import { bring } from '../../primitives/table.ts'
 import { ConcreteArray, type NdArray } from '../../src/core/array.ts'
 import { eqShape, rowMajor, showAval, sizeOf } from '../../src/core/aval.ts'
 import type { Backend } from '../../src/core/backend.ts'
@@ -24,6 +26,8 @@ import { Engine } from '../../transforms/engine.ts'
 // What rules build with is wired by the package's entry.
 import '../../src/index.ts'
 
+bring(rules)
+bringFlash()
 export const transforms = makeTransforms(rules)
 const oneOf = (make: () => unknown): (() => Backend) => {
   const backend = make() as Backend
