@@ -1,7 +1,7 @@
 /**
  * A WebAssembly encoder: modules of functions written as calls, straight into typed arrays.
  *
- *   const m = new ModuleBuilder({ shared: false })      // imports memory 'm' 'memory'
+ *   const m = new ModuleBuilder()                       // imports memory 'm' 'memory'
  *   const f = m.func('scale', ['i32', 'i32', 'f32'])     // parameters; results as a third argument; f is also the callee handle
  *   const [ptr, end, by] = f.params
  *   const s = f.local('v128')
@@ -394,14 +394,11 @@ export class FunctionBuilder implements FunctionHandle {
 }
 
 export interface ModuleOptions {
-  /** Import a shared memory (threads) or a plain one. */
-  readonly shared?: boolean
   /** May emit relaxed SIMD. */
   readonly relaxed?: boolean
 }
 
 export class ModuleBuilder {
-  readonly shared: boolean
   readonly relaxed: boolean
   readonly functions: FunctionBuilder[] = []
   private readonly types: { readonly key: string; readonly params: readonly ValType[]; readonly results: readonly ValType[] }[] = []
@@ -410,8 +407,7 @@ export class ModuleBuilder {
   private readonly shareds = new Map<string, FunctionHandle>()
   private scratchBytes = 0
 
-  constructor({ shared = false, relaxed = false }: ModuleOptions = {}) {
-    this.shared = shared
+  constructor({ relaxed = false }: ModuleOptions = {}) {
     this.relaxed = relaxed
   }
 
@@ -493,9 +489,8 @@ export class ModuleBuilder {
       to.name(handle?.name ?? 'memory')
       to.u8(handle === null ? 2 : 0)
       if (handle !== null) return to.u32(handle.type)
-      to.u8(this.shared ? 3 : 0)
+      to.u8(0) // no maximum
       to.u32(0)
-      if (this.shared) to.u32(65536)
     })
     section(3, this.functions, (f, to) => to.u32(f.type))
     section(6, [this.scratchBytes], (_, to) => to.bytes(Uint8Array.of(valCode.i32, 1, 0x41, 0, 0x0b)))

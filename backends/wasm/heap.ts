@@ -12,10 +12,10 @@ const MAX_PAGES = 32767
 const LARGE = 4096
 
 export class Heap {
-  readonly memory: WebAssembly.Memory
+  readonly memory = new WebAssembly.Memory({ initial: 16 })
   /** Views of the memory as it is now: take them anew after any allocation. */
-  i32: Int32Array<ArrayBufferLike>
-  bytes: Uint8Array<ArrayBufferLike>
+  i32 = new Int32Array(this.memory.buffer)
+  bytes = new Uint8Array(this.memory.buffer)
   /** Freed blocks by size: not joined yet, or small. */
   private readonly recent = new Map<number, number[]>()
   private recentBytes = 0
@@ -23,12 +23,6 @@ export class Heap {
   private free: { at: number; size: number }[] = []
   /** Nothing above was ever used. The first 1024 bytes stay free: address 0 means none. */
   private top = 1024
-
-  constructor(shared = false) {
-    this.memory = new WebAssembly.Memory({ initial: 16, ...(shared ? { maximum: 65536, shared } : {}) })
-    this.i32 = new Int32Array(this.memory.buffer)
-    this.bytes = new Uint8Array(this.memory.buffer)
-  }
 
   /** The size of the block that holds `bytes`. */
   static blockSize(bytes: number): number {

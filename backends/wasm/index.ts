@@ -13,8 +13,6 @@ import { Residency, type WasmStorage } from './storage.ts'
 export type { WasmStorage } from './storage.ts'
 
 export interface WasmOptions {
-  /** Keep the memory shareable with workers. */
-  readonly shared?: boolean
   /** Use relaxed SIMD (fused multiply-add in contractions); what the engine has, unless said. */
   readonly relaxed?: boolean
   /** Resident bytes before arrays that aren't in use move out of the heap. */
@@ -27,20 +25,16 @@ class WasmBackend implements Backend<WasmStorage> {
   readonly name = 'wasm'
   readonly dtypes: readonly DType[] = ['float32', 'float64', 'int32', 'uint32', 'bool', 'key']
   readonly residency: Residency
-  private readonly shared: boolean
   private readonly relaxed: boolean
-  private readonly imports: WebAssembly.Imports
   /** One block for all programs, which run one after another. */
   private arena = 0
   private arenaBytes = 0
   private table = 0
   private tableBytes = 0
 
-  constructor({ shared = false, relaxed = relaxedSimd(), softLimit }: WasmOptions) {
-    this.shared = shared
+  constructor({ relaxed = relaxedSimd(), softLimit }: WasmOptions) {
     this.relaxed = relaxed
-    this.residency = new Residency(new Heap(shared), softLimit)
-    this.imports = { m: { memory: this.residency.heap.memory, ...hostFunctions } }
+    this.residency = new Residency(new Heap(), softLimit)
   }
 
   upload(dtype: DType, data: TypedArray): WasmStorage {
@@ -67,9 +61,10 @@ class WasmBackend implements Backend<WasmStorage> {
   }
 
   compile(program: Program): Executable<WasmStorage> {
-    const { residency, shared, relaxed } = this
-    const { bytes, arenaBytes, text } = compileModule(program, { shared, relaxed })
-    const instance = new WebAssembly.Instance(new WebAssembly.Module(bytes), this.imports)
+    const { residency, relaxed } = this
+    const { memory } = residency.heap
+    const { bytes, imports, arenaBytes, text } = compileModule(program, memory, { relaxed })
+    const instance = new WebAssembly.Instance(new WebAssembly.Module(bytes), { m: { memory, ...hostFunctions, ...imports } })
     const run = instance.exports.run as Run
     const inputs = program.inputs.length
     const outputs = program.outputs.map((id) => {

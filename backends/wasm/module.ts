@@ -5,13 +5,13 @@
 import type { Kernel } from '../../src/core/kernel.ts'
 import type { Program, Step } from '../../src/core/program.ts'
 import { type FunctionBuilder, type FunctionHandle, type Local, ModuleBuilder, type ModuleOptions } from './assembler.ts'
-import { emitCumulative } from './cumulative.ts'
 import { dotUnits, emitDot } from './dot.ts'
 import { emitNest, nestUnits } from './nest.ts'
 import { opcodes } from './opcodes.ts'
-import { emitScatter } from './scatter.ts'
-import { emitSort } from './sort.ts'
+import { type Ordered, orderedKernel } from './ordered.ts'
 import { structure } from '../../src/core/structure.ts'
+
+type Emitted = Exclude<Kernel, Ordered>
 
 /** How a kind of kernel becomes a function (pointer of each arg…, start, end), and how many units of work that range is over. */
 interface Emitter<K extends Kernel> {
@@ -20,40 +20,44 @@ interface Emitter<K extends Kernel> {
   readonly units: (kernel: K, extent: number) => number
 }
 
-export type Emitters = { readonly [K in Kernel as K['kind']]: Emitter<K> }
+export type Emitters = { readonly [K in Emitted as K['kind']]: Emitter<K> }
 
 /** Those of every program; the others are brought by what makes their kernels. */
 const emitters: Partial<Emitters> = {
   nest: { emit: emitNest, units: nestUnits },
   dot: { emit: emitDot, units: dotUnits },
-  cumulative: { emit: emitCumulative, units: ({ outer, inner }) => outer * inner },
-  sort: { emit: emitSort, units: ({ outer, inner }) => outer * inner },
-  scatter: { emit: emitScatter, units: () => 1 },
 }
 
 export const bringEmitters = (more: Partial<Emitters>): void => void Object.assign(emitters, more)
 
-const emitterOf = <K extends Kernel>(kernel: K): Emitter<K> => emitters[kernel.kind] as unknown as Emitter<K>
+const isOrdered = (kernel: Kernel): kernel is Ordered => kernel.kind === 'sort' || kernel.kind === 'cumulative' || kernel.kind === 'scatter'
+const emitterOf = <K extends Emitted>(kernel: K): Emitter<K> => emitters[kernel.kind] as unknown as Emitter<K>
 
 export interface CompiledModule {
   readonly bytes: Uint8Array<ArrayBuffer>
+  /** What it imports beside the memory and functions of numbers. */
+  readonly imports: Readonly<Record<string, (...addresses: number[]) => void>>
   /** Bytes of arena it needs, kernels' scratch memory included. */
   readonly arenaBytes: number
   readonly text: () => Promise<readonly string[]>
 }
 
 /** `run(table, arena)`: the table holds the address of each input, then of each output placed as one. */
-export const compileModule = (program: Program, options: ModuleOptions): CompiledModule => {
+export const compileModule = (program: Program, memory: WebAssembly.Memory, options: ModuleOptions): CompiledModule => {
   const module = new ModuleBuilder(options)
-  const kernels = new Map<string, FunctionHandle>()
-  const byIdentity = new Map<Kernel, FunctionHandle>()
+  const imports: Record<string, (...addresses: number[]) => void> = {}
+  const handles = new Map<Kernel, FunctionHandle>()
+  const make = (kernel: Kernel): FunctionHandle => {
+    if (!isOrdered(kernel)) return emitterOf(kernel).emit(module, kernel)
+    const name = `${kernel.kind} ${handles.size}`
+    imports[name] = orderedKernel(kernel, memory)
+    return module.importFunction(name, Array(kernel.args.length).fill('i32'))
+  }
   const compiled = (kernel: Kernel): FunctionHandle => {
-    const same = byIdentity.get(kernel)
-    if (same !== undefined) return same
-    const key = structure(kernel)
-    const handle = kernels.get(key) ?? emitterOf(kernel).emit(module, kernel)
-    kernels.set(key, handle)
-    byIdentity.set(kernel, handle)
+    const known = handles.get(kernel)
+    if (known !== undefined) return known
+    const handle = module.once(structure(kernel), () => make(kernel))
+    handles.set(kernel, handle)
     return handle
   }
 
@@ -68,11 +72,10 @@ export const compileModule = (program: Program, options: ModuleOptions): Compile
         const { kernel } = step
         const handle = compiled(kernel)
         for (const { buffers, extent } of step.segments) {
-          const units = emitterOf(kernel).units(kernel, extent)
+          const units = isOrdered(kernel) ? null : emitterOf(kernel).units(kernel, extent)
           if (units === 0) continue
           buffers.forEach(pushAddress)
-          run.const('i32', 0)
-          run.const('i32', units)
+          if (units !== null) for (const end of [0, units]) run.const('i32', end)
           run.call(handle)
         }
         return
@@ -120,6 +123,7 @@ export const compileModule = (program: Program, options: ModuleOptions): Compile
     })
   return {
     bytes: module.finish(),
+    imports,
     arenaBytes: base + module.scratchSize,
     text: async () => {
       const { listings } = await import('./disassemble.ts')
