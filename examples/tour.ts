@@ -17,7 +17,7 @@ const loss = (p: Params, xs: NdArray, ys: NdArray): NdArray =>
 const step = jit(
   (p: Params, xs: NdArray, ys: NdArray, rate: number | NdArray) => {
     const [value, gradient] = valueAndGrad(loss)(p, xs, ys)
-    return [value, tree.map((w, g) => w.sub(g!.mul(rate)), p, gradient)] as const
+    return [value, tree.map((w, g) => w.sub(g.mul(rate)), p, gradient)] as const
   },
   { donateArgnums: [0] },
 )

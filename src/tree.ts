@@ -161,8 +161,19 @@ export const difference = (a: TreeDef, b: TreeDef, path = ''): string | null => 
 export const leaves = (tree: unknown): unknown[] => flatten(tree)[0]
 export const structure = (tree: unknown): TreeDef => flatten(tree)[1]
 
-/** Every leaf through `f`; further trees must have the first one's structure. */
-export const map = <T>(f: (...leaf: NdArray[]) => unknown, tree: T, ...rest: readonly T[]): T => {
+/** A tree like T, with U in the place of each leaf. */
+export type Mapped<T, U> = T extends NdArray | number | boolean ? U : { readonly [K in keyof T]: Mapped<T[K], U> }
+type Leaves<Rest extends readonly unknown[]> = { readonly [K in keyof Rest]: NdArray }
+
+/**
+ * Every leaf through `f`; further trees must have the first one's structure, and come leaf by leaf beside it. As `jax.tree.map`.
+ *
+ * @example tree.map((p, g) => p.sub(g), { w: np.ones([2]) }, { w: np.ones([2]) }) // { w: [0, 0] }
+ * @throws TreeError naming the first place where the structures differ
+ */
+export function map<T, Rest extends readonly T[]>(f: (leaf: NdArray, ...rest: Leaves<Rest>) => NdArray, tree: T, ...rest: Rest): T
+export function map<T, U, Rest extends readonly T[]>(f: (leaf: NdArray, ...rest: Leaves<Rest>) => U, tree: T, ...rest: Rest): Mapped<T, U>
+export function map(f: (...leaf: NdArray[]) => unknown, tree: unknown, ...rest: readonly unknown[]): unknown {
   const [first, def] = flatten(tree)
   const others = rest.map((t) => {
     const [xs, d] = flatten(t)
@@ -171,7 +182,7 @@ export const map = <T>(f: (...leaf: NdArray[]) => unknown, tree: T, ...rest: rea
     return xs
   })
   const mapped = first.map((leaf, i) => f(leaf as NdArray, ...others.map((xs) => xs[i] as NdArray)))
-  return unflatten(def, mapped) as T
+  return unflatten(def, mapped)
 }
 
 export const reduce = <A>(f: (acc: A, leaf: NdArray) => A, tree: unknown, initial: A): A =>
@@ -199,12 +210,18 @@ export const mapWithPath = <T>(f: (path: string, leaf: NdArray) => unknown, tree
   ) as T
 }
 
-/** A tree (of structure `outer`) of trees (of structure `inner`), turned inside out. */
+/**
+ * A tree (of structure `outer`) of trees (of structure `inner`), turned inside out. As `jax.tree.transpose`.
+ *
+ * @example tree.transpose(tree.structure([0, 0]), tree.structure({ a: 0 }), [{ a: 1 }, { a: 2 }]) // { a: [1, 2] }
+ * @throws TreeError where the tree isn't of those structures
+ */
 export const transpose = (outer: TreeDef, inner: TreeDef, tree: unknown): unknown => {
-  const flat = leaves(tree)
-  const width = leaves(unflatten(inner, flat.slice(0, countLeaves(inner)))).length
-  const height = countLeaves(outer)
-  if (flat.length !== width * height) throw new TreeError(`tree.transpose: ${flat.length} leaves for ${height} x ${width}`)
+  const [flat, def] = flatten(tree)
+  const [height, width] = [countLeaves(outer), countLeaves(inner)]
+  const expected = structure(unflatten(outer, Array<unknown>(height).fill(unflatten(inner, Array<unknown>(width).fill(0)))))
+  const found = difference(expected, def)
+  if (found !== null) throw new TreeError(`tree.transpose: the structures (left) and the tree (right) differ ${found}`)
   const columns = Array.from({ length: width }, (_, j) =>
     unflatten(
       outer,

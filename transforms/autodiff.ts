@@ -1,14 +1,14 @@
 /** Differentiation for users: grad, valueAndGrad, jvp, vjp, linearize, linearTranspose. Options come last. */
 import type { NdArray } from '../src/core/array.ts'
-import { eqAval, showAval } from '../src/core/aval.ts'
+import { type Aval, eqAval, showAval } from '../src/core/aval.ts'
 import { full, range, zerosLike } from '../src/core/constructors.ts'
 import { isFloat } from '../src/core/dtype.ts'
 import { DTypeError, ShapeError, TreeError } from '../src/core/errors.ts'
 import type { Jaxpr } from '../src/core/jaxpr.ts'
 import { applyJaxpr, trace, type Traced as TracedJaxpr } from '../src/core/trace.ts'
-import { difference, flatten, paths, type TreeDef, unflatten } from '../src/tree.ts'
+import { difference, flatten, paths, showDef, type TreeDef, unflatten } from '../src/tree.ts'
 import { linearizeJaxpr, vjpJaxpr } from './algebra.ts'
-import { flatFunction, flattenArrays, nameOf } from './leaves.ts'
+import { called, flatFunction, flattenArrays } from './leaves.ts'
 import { system } from './system.ts'
 
 export type Args = readonly unknown[]
@@ -52,9 +52,12 @@ const traceKnown = (f: Fn<never[], unknown>, leaves: readonly NdArray[], def: Tr
 
 /** argnums as a list, within the call's arguments. */
 export const positions = (argnums: GradOptions['argnums'] = 0, args: Args, what: string): readonly number[] => {
-  const nums = typeof argnums === 'number' ? [argnums] : argnums
-  const bad = nums.find((n) => !(Number.isInteger(n) && n >= 0 && n < args.length))
-  if (bad !== undefined) throw new ShapeError(`${what}: argnums has ${bad}, but the call has ${args.length} arguments`)
+  const nums = Array.isArray(argnums) ? (argnums as readonly number[]) : [argnums as number]
+  nums.forEach((n, i) => {
+    if (!(Number.isInteger(n) && n >= 0 && n < args.length))
+      throw new ShapeError(`${what}: argnums has ${n}, but the call has ${args.length} arguments`)
+    if (nums.indexOf(n) !== i) throw new ShapeError(`${what}: argnums has ${n} twice`)
+  })
   return nums
 }
 
@@ -75,19 +78,19 @@ export const selectLeaves = (args: Args, argnums: readonly number[], what: strin
     return leaves.map(() => chosen)
   })
 
-/** The value of f and its gradient with respect to argument 0 (or `argnums`), computed together. The function's result must be a float scalar. */
-export const valueAndGrad = <A extends Args, R extends Out<Opt>, const Opt extends GradOptions = Record<never, never>>(
-  f: Fn<A, R>,
-  options?: Opt,
-): ((...args: A) => readonly [R, Wrt<A, Opt>]) => {
-  const what = `grad(${nameOf(f)})`
-  return (...args) => {
+/** [f(args), its gradients as a list, one for each of argnums]. */
+const differentiate =
+  <A extends Args, R>(f: Fn<A, R>, options: GradOptions | undefined, what: string) =>
+  (args: A): readonly [R, readonly unknown[]] => {
     const nums = positions(options?.argnums, args, what)
     const { leaves, def } = flattenArrays(args, what)
     const moving = selectLeaves(args, nums, what)
     const t = traceKnown(f, leaves, def, what)
     const loss = t.jaxpr.outs[0]
-    const count = options?.hasAux === true && t.out.kind === 'list' ? countOf(t.out.children[0]!) : t.jaxpr.outs.length
+    const { hasAux = false } = options ?? {}
+    if (hasAux && !(t.out.kind === 'list' && t.out.children.length === 2))
+      throw new TreeError(`${what} has hasAux, so it needs a function that returns [scalar, aux], and it returned ${showDef(t.out)}`)
+    const count = countOf(hasAux && t.out.kind === 'list' ? t.out.children[0]! : t.out)
     if (loss === undefined || count !== 1 || loss.aval.shape.length > 0)
       throw new ShapeError(
         `${what} needs a function that returns a scalar, and it returned ${t.jaxpr.outs.map((o) => showAval(o.aval)).join(', ') || 'nothing'}: reduce it with .sum() or .mean(), or use jacrev`,
@@ -109,10 +112,8 @@ export const valueAndGrad = <A extends Args, R extends Out<Opt>, const Opt exten
       )
     })
     const inOrder = [...nums].sort((a, b) => a - b)
-    const byNumber = nums.map((n) => grads[inOrder.indexOf(n)])
-    return [value, (typeof (options?.argnums ?? 0) === 'number' ? byNumber[0] : byNumber) as Wrt<A, Opt>]
+    return [value, nums.map((n) => grads[inOrder.indexOf(n)])]
   }
-}
 
 const countOf = (d: TreeDef): number => (d.kind === 'leaf' ? 1 : d.kind === 'none' ? 0 : d.children.reduce((n, c) => n + countOf(c), 0))
 
@@ -123,19 +124,43 @@ const seedOne = ({ jaxpr, captures }: TracedJaxpr): TracedJaxpr => {
   return trace(avals, (args) => applyJaxpr(jaxpr, [...captures, ...args, full([], 1, ct.dtype)], 'grad'), 'grad')
 }
 
+/** One gradient, or one for each of several argnums. */
+const likeArgnums = (options: GradOptions | undefined, grads: readonly unknown[]): unknown =>
+  Array.isArray(options?.argnums) ? grads : grads[0]
+
 /**
- * The gradient of a scalar function: a tree like the differentiated argument. `hasAux` returns [gradient, aux].
+ * f(args) and the gradient with respect to argument 0 (or `argnums`), computed together: [value, gradient], where `hasAux` makes the value
+ * [scalar, aux]. As `jax.value_and_grad`.
+ *
+ * @example valueAndGrad((x: NdArray) => np.sum(np.mul(x, x)))(np.array([1, 2])) // [5, [2, 4]]
+ * @throws ShapeError when f doesn't return a scalar, DTypeError when it or a differentiated leaf isn't a float
+ */
+export const valueAndGrad = <A extends Args, R extends Out<Opt>, const Opt extends GradOptions = Record<never, never>>(
+  f: Fn<A, R>,
+  options?: Opt,
+): ((...args: A) => readonly [R, Wrt<A, Opt>]) => {
+  const both = differentiate(f, options, called('valueAndGrad', f))
+  return (...args) => {
+    const [value, grads] = both(args)
+    return [value, likeArgnums(options, grads) as Wrt<A, Opt>]
+  }
+}
+
+/**
+ * The gradient of a scalar function: a tree like the differentiated argument. `hasAux` gives [gradient, aux]. As `jax.grad`.
  *
  * @example grad((x: NdArray) => np.sum(np.mul(x, x)))(np.array([1, 2, 3])) // [2, 4, 6]
+ * @throws ShapeError when f doesn't return a scalar, DTypeError when it or a differentiated leaf isn't a float
  */
 export const grad = <A extends Args, R extends Out<Opt>, const Opt extends GradOptions = Record<never, never>>(
   f: Fn<A, R>,
   options?: Opt,
 ): ((...args: A) => Opt extends { readonly hasAux: true } ? readonly [Wrt<A, Opt>, Aux<R>] : Wrt<A, Opt>) => {
-  const both = valueAndGrad<A, R, Opt>(f, options)
+  const both = differentiate(f, options, called('grad', f))
   return (...args) => {
-    const [value, g] = both(...args)
-    return (options?.hasAux === true ? [g, (value as readonly unknown[])[1]] : g) as never
+    const [value, grads] = both(args)
+    const gradient = likeArgnums(options, grads)
+    return (options?.hasAux === true ? [gradient, (value as readonly unknown[])[1]] : gradient) as never
   }
 }
 
@@ -144,7 +169,7 @@ const sameTree = (what: string, left: unknown, right: unknown): void => {
   if (found !== null) throw new TreeError(`${what}: the trees differ ${found}`)
 }
 
-const sameAvals = (what: string, xs: readonly NdArray[], ts: readonly NdArray[], path: readonly string[]): void =>
+const sameAvals = (what: string, xs: readonly { readonly aval: Aval }[], ts: readonly NdArray[], path: readonly string[]): void =>
   xs.forEach((x, i) => {
     const t = ts[i]!
     if (!eqAval({ ...x.aval, weak: false }, { ...t.aval, weak: false }))
@@ -157,7 +182,8 @@ const movingFloats = (leaves: readonly NdArray[]): boolean[] => leaves.map((x) =
 
 /** Pushes tangents forward: [f(primals), its derivative along tangents]. Primals and tangents are arrays of arguments. */
 export const jvp = <A extends Args, R>(f: Fn<A, R>, primals: A, tangents: A): readonly [R, R] => {
-  const what = `jvp(${nameOf(f)})`
+  const what = called('jvp', f)
+  if (!Array.isArray(primals)) throw new TreeError(`${what} takes primals and tangents as lists of arguments: jvp(f, [x], [dx])`)
   sameTree(what, primals, tangents)
   const { leaves, def } = flattenArrays(primals, what)
   const ts = flattenArrays(tangents, what).leaves
@@ -174,7 +200,7 @@ export const jvp = <A extends Args, R>(f: Fn<A, R>, primals: A, tangents: A): re
 
 /** f at the primals, and the linear map from tangents of its arguments to the tangent of its result. */
 export const linearize = <A extends Args, R>(f: Fn<A, R>, ...primals: A): readonly [R, (...tangents: A) => R] => {
-  const what = `linearize(${nameOf(f)})`
+  const what = called('linearize', f)
   const { leaves, def } = flattenArrays(primals, what)
   const t = traceKnown(f, leaves, def, what)
   const moving = movingFloats(leaves)
@@ -199,7 +225,7 @@ export const linearize = <A extends Args, R>(f: Fn<A, R>, ...primals: A): readon
 
 /** f at the primals, and the map from a cotangent of its result to the cotangents of its arguments. */
 export const vjp = <A extends Args, R>(f: Fn<A, R>, ...primals: A): readonly [R, (ct: R) => A] => {
-  const what = `vjp(${nameOf(f)})`
+  const what = called('vjp', f)
   const { leaves, def } = flattenArrays(primals, what)
   const t = traceKnown(f, leaves, def, what)
   const moving = movingFloats(leaves)
@@ -232,7 +258,7 @@ export const vjp = <A extends Args, R>(f: Fn<A, R>, ...primals: A): readonly [R,
 
 /** The transpose of a linear function of one argument, at the avals of `example`. */
 export const linearTranspose = <T, R>(f: (x: T) => R, example: T): ((ct: R) => T) => {
-  const what = `linearTranspose(${nameOf(f)})`
+  const what = called('linearTranspose', f)
   const { leaves, def } = flattenArrays([example], what)
   const flat = flatFunction(f as Fn<never[], unknown>, def, what)
   const { jaxpr, captures } = trace(
@@ -241,7 +267,10 @@ export const linearTranspose = <T, R>(f: (x: T) => R, example: T): ((ct: R) => T
     what,
   )
   return (ct) => {
-    const cts = flattenArrays(ct, what).leaves
+    const { leaves: cts, def: given } = flattenArrays(ct, what)
+    const found = difference(flat.out(), given)
+    if (found !== null) throw new TreeError(`${what}: the trees differ ${found}`)
+    sameAvals(what, jaxpr.outs, cts, paths(ct))
     const isLinear = jaxpr.inputs.map((_, i) => i >= captures.length)
     const back = system().transforms.transpose(
       jaxpr,

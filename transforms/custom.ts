@@ -6,7 +6,7 @@ import { registerRule } from '../src/core/callbacks.ts'
 import { TreeError } from '../src/core/errors.ts'
 import { bind, trace } from '../src/core/trace.ts'
 import { difference, showDef, type TreeDef, unflatten } from '../src/tree.ts'
-import { flatFunction, flattenArrays, nameOf } from './leaves.ts'
+import { called, flatFunction, flattenArrays } from './leaves.ts'
 
 type Args = readonly unknown[]
 type Fn<A extends Args, R> = (...args: A) => R
@@ -18,7 +18,7 @@ const custom = <A extends Args, R>(
   makeRule: (args: TreeDef, out: TreeDef, what: string) => Parameters<typeof registerRule>[0],
 ): Fn<A, R> => {
   const rules = new Map<string, number>()
-  const what = `${name}(${nameOf(f)})`
+  const what = called(name, f)
   return (...args) => {
     bring(customRules)
     const { leaves, def } = flattenArrays(args, what)

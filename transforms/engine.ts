@@ -23,6 +23,17 @@ export interface Compiled {
   readonly backend: Backend
 }
 
+/** Who runs a program, as errors name it, and the path of each of its arguments. */
+export interface Caller {
+  readonly what: string
+  readonly pathOf: (i: number) => string
+}
+const ANONYMOUS: Caller = { what: 'a program', pathOf: () => '' }
+const placeOf = ({ what, pathOf }: Caller, i: number): string => {
+  const path = pathOf(i)
+  return path === '' ? what : `${what} at ${path}`
+}
+
 const CACHED_PROGRAMS = 4096
 /** How often something was compiled since the start; tests pin that second calls don't. */
 export const counters = { compiled: 0, traced: 0 }
@@ -77,14 +88,17 @@ export class Engine {
     return compiled
   }
 
-  run(compiled: Compiled, args: readonly ConcreteArray[]): ConcreteArray[] {
+  run(compiled: Compiled, args: readonly ConcreteArray[], caller: Caller = ANONYMOUS): ConcreteArray[] {
     const { jaxpr, donated, taken, executable, backend } = compiled
-    if (donated.size > 0) refuseAliases(args, donated)
+    if (donated.size > 0) refuseAliases(args, donated, caller)
     const storages = new Array<Storage>(args.length)
-    for (let i = 0; i < args.length; i++) storages[i] = args[i]!.storage()
+    for (let i = 0; i < args.length; i++) {
+      const x = args[i]!
+      storages[i] = x.deleted ? x.concrete(placeOf(caller, i)).storage() : x.storage()
+    }
     const results = executable.run(storages)
     for (const i of donated) {
-      args[i]!.donate()
+      args[i]!.donate(caller.what)
       if (!taken.has(i)) storages[i]!.free()
     }
     const outs = new Array<ConcreteArray>(results.length)
@@ -100,17 +114,16 @@ export class Engine {
 const takenInputs = ({ buffers, outputs }: Program): ReadonlySet<number> =>
   new Set(outputs.map((id) => buffers[id]!.place).flatMap((place) => (place.kind === 'input' ? [place.index] : [])))
 
-const aliased = (x: ConcreteArray): DeletedArrayError =>
-  new DeletedArrayError(`${showAval(x.aval)} is donated and is another argument of the same call too: pass a copy, or drop donateArgnums`)
-
 /** An array whose memory a call may overwrite can't be another argument of it as well. */
-const refuseAliases = (args: readonly ConcreteArray[], donated: ReadonlySet<number>): void => {
-  const given = new Set<ConcreteArray>()
-  for (let i = 0; i < args.length; i++) {
-    const x = args[i]!
-    if (donated.has(i) && given.size === given.add(x).size) throw aliased(x)
+const refuseAliases = (args: readonly ConcreteArray[], donated: ReadonlySet<number>, caller: Caller): void => {
+  const refuse = (i: number): never => {
+    throw new DeletedArrayError(
+      `${placeOf(caller, i)}: ${showAval(args[i]!.aval)} is donated and is another argument of the same call too: pass a copy, or drop donateArgnums`,
+    )
   }
-  for (let i = 0; i < args.length; i++) if (!donated.has(i) && given.has(args[i]!)) throw aliased(args[i]!)
+  const given = new Set<ConcreteArray>()
+  for (const i of donated) if (given.size === given.add(args[i]!).size) refuse(i)
+  for (let i = 0; i < args.length; i++) if (!donated.has(i) && given.has(args[i]!)) refuse(i)
 }
 
 const pick = ({ shape, dtype }: { readonly shape: readonly number[]; readonly dtype: Node['dtype'] }): Pick<Node, 'shape' | 'dtype'> => ({

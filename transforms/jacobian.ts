@@ -6,7 +6,7 @@ import { isFloat } from '../src/core/dtype.ts'
 import { DTypeError } from '../src/core/errors.ts'
 import { flatten, leaves as leavesOf, type TreeDef, unflatten } from '../src/tree.ts'
 import { type Args, type Fn, linearize, positions, selectLeaves, vjp, type Wrt } from './autodiff.ts'
-import { nameOf } from './leaves.ts'
+import { called, flattenArrays } from './leaves.ts'
 import { vmap } from './vmap.ts'
 
 export interface JacobianOptions {
@@ -48,10 +48,11 @@ const chosen = <A extends Args, R>(f: Fn<A, R>, options: JacobianOptions | undef
   selectLeaves(args, nums, what)
   const xs = nums.map((n) => args[n])
   const g = (...some: readonly unknown[]): R => f(...(args.map((a, i) => (nums.includes(i) ? some[nums.indexOf(i)] : a)) as unknown as A))
-  const [leaves, def] = flatten(xs) as readonly [NdArray[], TreeDef]
+  Object.defineProperty(g, 'name', { value: what })
+  const { leaves, def } = flattenArrays(xs, what)
   const tree = (blocks: readonly NdArray[]): unknown => {
     const trees = unflatten(def, blocks) as readonly unknown[]
-    return typeof (options?.argnums ?? 0) === 'number' ? trees[0] : trees
+    return Array.isArray(options?.argnums) ? trees : trees[0]
   }
   return { g, xs, leaves, def, tree }
 }
@@ -67,7 +68,7 @@ export const jacrev = <A extends Args, R, const Opt extends JacobianOptions = Re
   f: Fn<A, R>,
   options?: Opt,
 ): ((...args: A) => Jacobian<R, Wrt<A, Opt>>) => {
-  const what = `jacrev(${nameOf(f)})`
+  const what = called('jacrev', f)
   return (...args) => {
     const { g, xs, leaves, tree } = chosen(f, options, args, what)
     const [value, pull] = vjp(g, ...xs)
@@ -93,9 +94,11 @@ export const jacrev = <A extends Args, R, const Opt extends JacobianOptions = Re
 export const jacfwd = <A extends Args, R, const Opt extends JacobianOptions = Record<never, never>>(
   f: Fn<A, R>,
   options?: Opt,
-): ((...args: A) => Jacobian<R, Wrt<A, Opt>>) => {
-  const what = `jacfwd(${nameOf(f)})`
-  return (...args) => {
+): ((...args: A) => Jacobian<R, Wrt<A, Opt>>) => forward(f, options, called('jacfwd', f))
+
+const forward =
+  <A extends Args, R, Opt extends JacobianOptions>(f: Fn<A, R>, options: Opt | undefined, what: string) =>
+  (...args: A): Jacobian<R, Wrt<A, Opt>> => {
     const { g, xs, leaves, def, tree } = chosen(f, options, args, what)
     const [value, push] = linearize(g, ...xs)
     const [ys, out] = flatten(value) as readonly [NdArray[], TreeDef]
@@ -110,7 +113,6 @@ export const jacfwd = <A extends Args, R, const Opt extends JacobianOptions = Re
       }),
     ) as Jacobian<R, Wrt<A, Opt>>
   }
-}
 
 /**
  * Second derivatives: forward over reverse. For a scalar function of one array [...in, ...in]; trees nest as in jacfwd of jacrev. As `jax.hessian`.
@@ -121,4 +123,4 @@ export const jacfwd = <A extends Args, R, const Opt extends JacobianOptions = Re
 export const hessian = <A extends Args, R, const Opt extends JacobianOptions = Record<never, never>>(
   f: Fn<A, R>,
   options?: Opt,
-): ((...args: A) => Jacobian<Jacobian<R, Wrt<A, Opt>>, Wrt<A, Opt>>) => jacfwd(jacrev(f, options), options)
+): ((...args: A) => Jacobian<Jacobian<R, Wrt<A, Opt>>, Wrt<A, Opt>>) => forward(jacrev(f, options), options, called('hessian', f))

@@ -1,22 +1,24 @@
 /** jit: traced once for each structure and avals of its arguments, compiled once, then called. */
 import { type ConcreteArray, type NdArray, retain } from '../src/core/array.ts'
+import type { DType } from '../src/core/dtype.ts'
 import { ShapeError } from '../src/core/errors.ts'
 import type { Jaxpr } from '../src/core/jaxpr.ts'
 import { printJaxpr } from '../src/core/print.ts'
 import { axisEnvironment, bind, trace, Tracer, tracing } from '../src/core/trace.ts'
-import { leaves as treeLeaves, type TreeDef, unflatten } from '../src/tree.ts'
-import { type Compiled, counters } from './engine.ts'
+import { leaves as treeLeaves, paths, type TreeDef, unflatten } from '../src/tree.ts'
+import { type Caller, type Compiled, counters } from './engine.ts'
 import { Entries, type Signature } from './entries.ts'
-import { avalOf, flatFunction, flattenArrays, flattenLeaves, nameOf, toArrays } from './leaves.ts'
+import { avalOf, called, flatFunction, flattenArrays, flattenLeaves, toArrays } from './leaves.ts'
 import { commonSubexpressions, deadCode } from './passes.ts'
 import { system } from './system.ts'
 
 export interface JitOptions {
-  /** Arguments that are no arrays: a new value (by identity for objects) traces again. */
-  readonly staticArgnums?: readonly number[]
-  /** Arguments whose memory the call may reuse for its results; reading them afterwards is an error. */
-  readonly donateArgnums?: readonly number[]
+  /** Arguments that are no arrays, by position: a new value (by identity for objects) traces again. */
+  readonly staticArgnums?: number | readonly number[]
+  /** Arguments whose memory the call may reuse for its results, by position; reading them afterwards is an error. */
+  readonly donateArgnums?: number | readonly number[]
 }
+const listed = (argnums: number | readonly number[] = []): readonly number[] => (typeof argnums === 'number' ? [argnums] : argnums)
 
 /** What `explain` asks of a jitted function: the entry for a call, and what was traced so far, in order. */
 export interface Inspection {
@@ -32,6 +34,7 @@ export interface Entry extends Signature {
   readonly captures: readonly NdArray[]
   readonly out: TreeDef
   readonly donated: ReadonlySet<number>
+  readonly caller: Caller
   compiled: Compiled | null
 }
 
@@ -40,9 +43,9 @@ const NONE: readonly unknown[] = []
 /** A function that runs as one compiled program. Pure functions of arrays only: side effects happen when it is traced. */
 export const jit = <A extends readonly unknown[], R>(f: (...args: A) => R, options: JitOptions = {}): ((...args: A) => R) => {
   const entries = new Entries<Entry>()
-  const name = nameOf(f)
-  const what = `jit(${name})`
-  const { staticArgnums = [], donateArgnums = [] } = options
+  const what = called('jit', f)
+  const name = f.name || 'the function'
+  const [staticArgnums, donateArgnums] = [listed(options.staticArgnums), listed(options.donateArgnums)]
   const marked = [...staticArgnums, ...donateArgnums]
   const traced: Signature[] = []
   const isStatic = (i: number): boolean => staticArgnums.includes(i)
@@ -94,7 +97,12 @@ export const jit = <A extends readonly unknown[], R>(f: (...args: A) => R, optio
       if (donateArgnums.includes(i)) for (let k = 0; k < count; k++) donated.add(at + k)
       at += count
     })
-    return { def, avals, statics, jaxpr: deadCode(commonSubexpressions(jaxpr)), captures, out: flat.out(), donated, compiled: null }
+    const pathOf = (i: number): string => {
+      const own = i - captures.length
+      return own < 0 ? 'what it closed over' : paths(unflatten(def, avals.map(() => 0)))[own]! // prettier-ignore
+    }
+    const optimised = deadCode(commonSubexpressions(jaxpr))
+    return { def, avals, statics, jaxpr: optimised, captures, out: flat.out(), donated, caller: { what, pathOf }, compiled: null }
   }
 
   const call = (entry: Entry, leaves: unknown[]): R => {
@@ -103,7 +111,7 @@ export const jit = <A extends readonly unknown[], R>(f: (...args: A) => R, optio
     if (tracing()) return unflatten(entry.out, bind('jit', { jaxpr: entry.jaxpr, name }, args)) as R
     const { engine } = system()
     entry.compiled ??= engine.compile(entry.jaxpr, entry.donated)
-    const outs = engine.run(entry.compiled, args as readonly ConcreteArray[])
+    const outs = engine.run(entry.compiled, args as readonly ConcreteArray[], entry.caller)
     for (const x of numbers) x.dispose() // made for this call, and nobody else's
     return unflatten(entry.out, outs) as R
   }
@@ -119,35 +127,48 @@ export const jit = <A extends readonly unknown[], R>(f: (...args: A) => R, optio
   return Object.defineProperty(jitted, 'name', { value: name })
 }
 
-/** The jaxpr of f at these arguments, as a thing that prints in JAX's notation. Captured arrays are its leading inputs. */
-export const makeJaxpr =
-  <A extends readonly unknown[]>(f: (...args: A) => unknown): ((...args: A) => Jaxpr & { toString(): string }) =>
-  (...args) => {
-    const { leaves, def } = flattenArrays(args, 'makeJaxpr')
-    const flat = flatFunction(f as (...args: never[]) => unknown, def, `makeJaxpr(${nameOf(f)})`)
-    const { jaxpr } = trace(
-      leaves.map((x) => x.aval),
-      flat.call,
-      `makeJaxpr(${nameOf(f)})`,
-      { kind: 'jit' },
-    )
+/** f traced at these arguments, with nothing computed. */
+const staged = (
+  f: (...args: never[]) => unknown,
+  args: readonly unknown[],
+  what: string,
+): { readonly jaxpr: Jaxpr; readonly out: TreeDef } => {
+  const { leaves, def } = flattenArrays(args, what)
+  const flat = flatFunction(f, def, what)
+  const avals = leaves.map((x) => x.aval)
+  return { jaxpr: trace(avals, flat.call, what, { kind: 'jit' }).jaxpr, out: flat.out() }
+}
+
+/**
+ * The jaxpr of f at these arguments, which prints in JAX's notation. Captured arrays are its leading inputs. As `jax.make_jaxpr`.
+ *
+ * @example String(makeJaxpr((x: NdArray) => np.sin(x))(np.ones([3]))) // { lambda ; a:f32[3]. let b:f32[3] = sin a in (b,) }
+ */
+export const makeJaxpr = <A extends readonly unknown[]>(f: (...args: A) => unknown): ((...args: A) => Jaxpr & { toString(): string }) => {
+  const what = called('makeJaxpr', f)
+  return (...args) => {
+    const { jaxpr } = staged(f, args, what)
     return Object.defineProperty({ ...jaxpr }, 'toString', { value: () => printJaxpr(jaxpr) })
   }
+}
 
-/** Shapes and dtypes of what f would return, with nothing computed. */
-export const evalShape =
-  <A extends readonly unknown[]>(f: (...args: A) => unknown): ((...args: A) => unknown) =>
-  (...args) => {
-    const { leaves, def } = flattenArrays(args, 'evalShape')
-    const flat = flatFunction(f as (...args: never[]) => unknown, def, `evalShape(${nameOf(f)})`)
-    const { jaxpr } = trace(
-      leaves.map((x) => x.aval),
-      flat.call,
-      `evalShape(${nameOf(f)})`,
-      { kind: 'jit' },
-    )
-    return unflatten(
-      flat.out(),
-      jaxpr.outs.map((v) => ({ shape: v.aval.shape, dtype: v.aval.dtype })),
-    )
+export interface ShapeDType {
+  readonly shape: readonly number[]
+  readonly dtype: DType
+}
+/** A tree like R, with the shape and dtype of each array in its place. */
+export type Shapes<R> = R extends NdArray | number | boolean ? ShapeDType : { readonly [K in keyof R]: Shapes<R[K]> }
+
+/**
+ * Shapes and dtypes of what f would return, with nothing computed. As `jax.eval_shape`.
+ *
+ * @example evalShape((x: NdArray) => np.sum(x, { axis: 0 }))(np.ones([2, 3])).shape // [3]
+ */
+export const evalShape = <A extends readonly unknown[], R>(f: (...args: A) => R): ((...args: A) => Shapes<R>) => {
+  const what = called('evalShape', f)
+  return (...args) => {
+    const { jaxpr, out } = staged(f, args, what)
+    const shapes = jaxpr.outs.map(({ aval }): ShapeDType => ({ shape: aval.shape, dtype: aval.dtype }))
+    return unflatten(out, shapes) as Shapes<R>
   }
+}

@@ -1,7 +1,7 @@
 /** Between users' trees and flat lists of arrays: what every transform does at its edges. */
 import { NdArray } from '../src/core/array.ts'
 import { type Aval, aval } from '../src/core/aval.ts'
-import { TracerError, TreeError } from '../src/core/errors.ts'
+import { CotangentError, TracerError, TreeError } from '../src/core/errors.ts'
 import { userScalar } from '../src/core/trace.ts'
 import { flatten, paths, type TreeDef, unflatten } from '../src/tree.ts'
 
@@ -18,11 +18,13 @@ const refused = (leaf: unknown, what: string, path: string): Error =>
       )
 
 const describe = (x: unknown): string =>
-  typeof x === 'function'
-    ? 'a function'
-    : typeof x === 'object'
-      ? `an instance of ${x?.constructor.name ?? 'nothing'}`
-      : `the ${typeof x} ${JSON.stringify(x)}`
+  x === null || x === undefined
+    ? String(x)
+    : typeof x === 'function'
+      ? 'a function'
+      : typeof x === 'object'
+        ? `an instance of ${(x.constructor as typeof x.constructor | undefined)?.name ?? 'nothing'}`
+        : `the ${typeof x} ${typeof x === 'string' ? JSON.stringify(x) : String(x)}`
 
 export interface Flat {
   readonly leaves: readonly NdArray[]
@@ -79,4 +81,8 @@ export const flatFunction = (
   }
 }
 
-export const nameOf = (f: (...args: never[]) => unknown): string => f.name || 'the function'
+/** A transform's call as errors name it, `grad(loss)`; what isn't a function is refused. */
+export const called = (transform: string, f: unknown): string => {
+  if (typeof f !== 'function') throw new CotangentError(`${transform} needs a function, and got ${describe(f)}`)
+  return `${transform}(${f.name || 'the function'})`
+}

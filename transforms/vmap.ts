@@ -7,7 +7,7 @@ import { ShapeError, TreeError } from '../src/core/errors.ts'
 import type { BatchDim } from '../src/core/rules.ts'
 import { applyJaxpr, trace, withAxis } from '../src/core/trace.ts'
 import { paths, type TreeDef, unflatten } from '../src/tree.ts'
-import { flatFunction, flattenArrays, nameOf } from './leaves.ts'
+import { called, flatFunction, flattenArrays } from './leaves.ts'
 import { system } from './system.ts'
 
 /** An axis, null for none, or a tree prefix of these. */
@@ -46,7 +46,7 @@ const count = (def: TreeDef): number[] => (def.kind === 'leaf' ? [0] : def.kind 
  * @example vmap((x: NdArray) => x.sum())(np.ones([3, 4])) // [4, 4, 4]
  */
 export const vmap = <A extends readonly unknown[], R>(f: (...args: A) => R, options: VmapOptions = {}): ((...args: A) => R) => {
-  const what = `vmap(${nameOf(f)})`
+  const what = called('vmap', f)
   return (...args) => {
     const { leaves, def } = flattenArrays(args, what)
     const inAxes = options.inAxes === undefined ? 0 : options.inAxes

@@ -1,3 +1,4 @@
+/// <reference lib="esnext.disposable" preserve="true" />
 /** The array a user holds: abstract, immutable. It is either a concrete one on a device or a tracer of a running trace. */
 import type { Aval } from './aval.ts'
 import { showAval, sizeOf } from './aval.ts'
@@ -28,11 +29,17 @@ export abstract class NdArray {
   }
   /** The concrete array behind this one; a tracer that knows no value throws, naming `what`. */
   abstract concrete(what: string): ConcreteArray
+  /** Disposed of, donated, or a tracer whose trace has ended: it can't be read any more. */
+  abstract readonly deleted: boolean;
 
   [Symbol.toPrimitive](): never {
     throw new TracerError(
       `${showAval(this.aval)} was coerced to a JavaScript value: use x.item() for a scalar's value, np.* or methods for arithmetic`,
     )
+  }
+
+  [Symbol.dispose](): void {
+    this.dispose()
   }
 }
 
@@ -55,23 +62,24 @@ export class ConcreteArray extends NdArray {
     if (scopes.length > 0) scopes.at(-1)!.add(this)
   }
 
-  get deleted(): boolean {
+  override get deleted(): boolean {
     return this.#storage === null
   }
 
   /** The device memory, for a running program. */
-  storage(): Storage {
-    if (this.#storage === null) throw new DeletedArrayError(`${showAval(this.aval)} was read after it was ${this.#why}`)
+  storage(what = 'a program'): Storage {
+    if (this.#storage === null) throw new DeletedArrayError(`${what}: ${showAval(this.aval)} was read after it was ${this.#why}`)
     return this.#storage
   }
 
-  /** Marks a donated argument: its memory now belongs to a result. */
-  donate(): void {
+  /** Marks an argument that was donated to `what`: its memory now belongs to a result. */
+  donate(what: string): void {
     this.#storage = null
-    this.#why = 'donated to a jitted call: use the returned array, or drop donateArgnums'
+    this.#why = `donated to ${what}: use what it returned, or drop donateArgnums`
   }
 
-  override concrete(): ConcreteArray {
+  override concrete(what: string): ConcreteArray {
+    this.storage(what)
     return this
   }
 
@@ -88,10 +96,6 @@ export class ConcreteArray extends NdArray {
     this.#storage?.free()
     this.#storage = null
     this.#why = 'disposed of'
-  }
-
-  [Symbol.dispose](): void {
-    this.dispose()
   }
 }
 

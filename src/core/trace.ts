@@ -73,7 +73,7 @@ class Builder {
     if (!this.live) throw escaped(tracer)
     if (this.kind !== 'known')
       throw new TracerError(
-        `${what} needs the value of ${showAval(tracer.aval)}, which isn't known while ${this.what} is traced: use np.where or lax.select, mark the argument with staticArgnums, or read outside`,
+        `${what} needs the value of ${showAval(tracer.aval)}, which isn't known while ${this.what} is traced: use np.where, mark the argument with staticArgnums, or read outside`,
       )
     if (!this.values.has(tracer.atom)) {
       const eqns = this.eqns.slice(this.evaluated)
@@ -99,8 +99,19 @@ export class Tracer extends NdArray {
   override get aval(): Aval {
     return this.atom.aval
   }
+  override get deleted(): boolean {
+    return !this.builder.live
+  }
   override concrete(what: string): ConcreteArray {
     return this.builder.read(this, what)
+  }
+  override [Symbol.toPrimitive](): never {
+    if (!this.builder.live) throw escaped(this)
+    const { kind, what } = this.builder
+    const choose = kind === 'known' ? "x.item() for a scalar's value" : 'np.where to choose, or mark the argument with staticArgnums'
+    throw new TracerError(
+      `${showAval(this.aval)} was coerced to a JavaScript value while ${what} is traced: use np.* or methods for arithmetic, ${choose}`,
+    )
   }
 }
 
