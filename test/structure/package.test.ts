@@ -14,7 +14,13 @@ beforeAll(() => {
   run('npm', ['run', 'build', '--silent'], '.')
 })
 
-test('the packed tarball installs in an empty folder and computes a gradient in plain Node', () => {
+interface Manifest {
+  readonly scripts: Readonly<Record<string, string>>
+  readonly exports: Readonly<Record<string, unknown>>
+}
+const manifest = JSON.parse(readFileSync('package.json', 'utf8')) as Manifest
+
+test('the packed tarball installs in an empty folder; every entry loads in plain Node, and its types hold by themselves', () => {
   const folder = mkdtempSync(join(tmpdir(), 'pack-'))
   const name = run('npm', ['pack', '--silent', '--pack-destination', folder], '.').trim().split('\n').at(-1)!
   mkdirSync(join(folder, 'user'))
@@ -22,15 +28,27 @@ test('the packed tarball installs in an empty folder and computes a gradient in 
   run('npm', ['install', '--prefer-offline', '--no-audit', '--no-fund', `../${name}`], join(folder, 'user'))
   writeFileSync(join(folder, 'user/a.js'), `import { grad, jit, np } from 'cotangent'\n${gradient}\n`)
   expect(run('node', ['a.js'], join(folder, 'user')).trim()).toBe('[2,4,6]')
-  const entries =
-    "import { gpt } from 'cotangent/models'\nimport { decodeSafetensors } from 'cotangent/io'\nimport { readSafetensors } from 'cotangent/io/node'"
-  writeFileSync(join(folder, 'user/b.js'), `${entries}\nconsole.log(typeof gpt.init, typeof decodeSafetensors, typeof readSafetensors)\n`)
-  expect(run('node', ['b.js'], join(folder, 'user')).trim()).toBe('function function function')
+  // The testing kit is an entry as well, and needs its peer dependency.
+  const entries = Object.keys(manifest.exports).filter((entry) => entry !== './package.json' && entry !== './testing')
+  const imports = entries.map((entry, i) => `import * as e${i} from 'cotangent${entry.slice(1)}'\n`).join('')
+  const used = `${imports}export const empty = [${entries.map((_, i) => `e${i}`).join(', ')}].filter((e) => Object.keys(e).length === 0)\n`
+  writeFileSync(join(folder, 'user/b.js'), `${used}console.log(empty.length)\n`)
+  expect(run('node', ['b.js'], join(folder, 'user')).trim()).toBe('0')
+  writeFileSync(join(folder, 'user/c.ts'), used)
+  const compilerOptions = { strict: true, noEmit: true, skipLibCheck: false, target: 'es2022', lib: ['es2022'], types: [] }
+  for (const [module, moduleResolution] of [
+    ['nodenext', 'nodenext'],
+    ['esnext', 'bundler'],
+  ]) {
+    const config = { compilerOptions: { ...compilerOptions, module, moduleResolution }, files: ['c.ts'] }
+    writeFileSync(join(folder, 'user/tsconfig.json'), JSON.stringify(config))
+    expect(run(resolve('node_modules/.bin/tsc'), ['-p', '.'], join(folder, 'user'))).toBe('')
+  }
   rmSync(folder, { recursive: true })
 })
 
 test('what npm start and npm run tour start is what the build made', () => {
-  const { scripts } = JSON.parse(readFileSync('package.json', 'utf8')) as { readonly scripts: Readonly<Record<string, string>> }
+  const { scripts } = manifest
   expect(run('sh', ['-c', `${scripts['start']} --help`], '.')).toContain('--text PATH')
   expect(run('sh', ['-c', scripts['tour']!], '.')).toContain('predictions')
 })
