@@ -8,7 +8,7 @@ import { TracerError } from '../src/core/errors.ts'
 import type { OpName } from '../src/core/ops.ts'
 import type { Rules } from '../src/core/rules.ts'
 import { bind } from '../src/core/trace.ts'
-import { batched, dtypes, linearJvp, one } from './families.ts'
+import { batched, dtypes, linearOp, one } from './families.ts'
 
 const unbound = (what: string, axisName: string): never => {
   throw new TracerError(`${what}: the axis ${JSON.stringify(axisName)} has no vmap around it: apply vmap with that axisName first`)
@@ -16,7 +16,7 @@ const unbound = (what: string, axisName: string): never => {
 
 const psum: Rules<'psum'> = {
   abstractEval: ([x]) => (isNumeric(x!.dtype) ? one(x!) : dtypes('a number dtype is needed: convert with astype')),
-  jvp: ([x], [t], { axisName }) => linearJvp(c.psum(x!, axisName), t!, (dx) => c.psum(dx, axisName)),
+  jvp: linearOp('psum'),
   transpose: (cts, _xs, { axisName }) => [O.map((ct: NdArray) => c.psum(ct, axisName))(cts[0]!)],
   batch: ([x], [d], size, { axisName }, transforms) => {
     if (transforms.axisName !== axisName) return { outs: bind('psum', { axisName }, [x!]), dims: [d!] }

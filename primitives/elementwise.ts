@@ -10,7 +10,19 @@ import type { ScalarOp } from '../src/core/kernel.ts'
 import type { OpName, OpParams } from '../src/core/ops.ts'
 import type { Linear, Rules, Tangent, TransposeRule } from '../src/core/rules.ts'
 import { bind, type Refusal } from '../src/core/trace.ts'
-import { dtypes, elementwiseBatch, isLinear, known, linearJvp, noTangent, one, shapes, sumTangents, unbroadcast } from './families.ts'
+import {
+  dtypes,
+  elementwiseBatch,
+  isLinear,
+  known,
+  linearJvp,
+  linearOp,
+  noTangent,
+  one,
+  shapes,
+  sumTangents,
+  unbroadcast,
+} from './families.ts'
 
 type Kind = 'float' | 'int' | 'words' | 'number' | 'bits' | 'any'
 const accepts: Readonly<Record<Kind, (d: DType) => boolean>> = {
@@ -174,12 +186,7 @@ const select: Rules<'select'> = {
       return shapes('keys must have the shape of the result: broadcast them first')
     return E.map((u: Aval) => [aval(u.shape, a!.dtype, a!.weak && b!.weak)])(shape)
   },
-  jvp: ([cond, a, b], [, da, db]) => {
-    const out = c.select(cond!, a!, b!)
-    if (O.isNone(da!) && O.isNone(db!)) return noTangent(out)
-    const or0 = (t: Tangent, x: NdArray): NdArray => (O.isSome(t) ? t.value : c.zerosLike(x.aval))
-    return { outs: [out], tangents: [O.some(c.select(cond!, or0(da!, a!), or0(db!, b!)))] }
-  },
+  jvp: linearOp('select', (i) => i > 0),
   transpose: (cts, [cond, a, b]) =>
     ct1(
       cts,

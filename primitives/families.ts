@@ -3,10 +3,11 @@ import * as E from '#fp-ts/Either.js'
 import * as O from '#fp-ts/Option.js'
 import type { NdArray } from '../src/core/array.ts'
 import { type Aval, eqAval, eqShape, showAval } from '../src/core/aval.ts'
-import { add, broadcastInDim, moveAxis, range, reduceSum, reshape } from '../src/core/constructors.ts'
+import { add, broadcastInDim, moveAxis, range, reduceSum, reshape, zerosLike } from '../src/core/constructors.ts'
 import type { Jaxpr } from '../src/core/jaxpr.ts'
-import { Linear, type BatchDim, type BatchResult, type JvpResult, type Tangent } from '../src/core/rules.ts'
-import type { Refusal } from '../src/core/trace.ts'
+import type { OpName } from '../src/core/ops.ts'
+import { Linear, type BatchDim, type BatchResult, type JvpResult, type Rules, type Tangent } from '../src/core/rules.ts'
+import { bind, type Refusal } from '../src/core/trace.ts'
 
 export const shapes = (reason: string): E.Either<Refusal, never> => E.left({ kind: 'shape', reason })
 export const dtypes = (reason: string): E.Either<Refusal, never> => E.left({ kind: 'dtype', reason })
@@ -38,6 +39,16 @@ export const linearJvp = (out: NdArray, t: Tangent, f: (dx: NdArray) => NdArray)
   outs: [out],
   tangents: [O.isNone(t) ? O.none : O.some(f(t.value))],
 })
+/** The jvp of an op that is linear in some operands taken together (all, unless said): absent tangents among them are zeros. */
+export const linearOp =
+  <K extends OpName>(name: K, moves: (operand: number) => boolean = () => true): Rules<K>['jvp'] =>
+  (xs, ts, params): JvpResult => {
+    const outs = bind(name, params, xs)
+    if (!ts.some((t, i) => moves(i) && O.isSome(t))) return { outs, tangents: [O.none] }
+    const moved = xs.map((x, i) => (moves(i) ? orZero(ts[i]!, x.aval) : x))
+    return { outs, tangents: bind(name, params, moved).map(O.some) }
+  }
+export const orZero = (t: Tangent, of: Aval): NdArray => (O.isSome(t) ? t.value : zerosLike(of))
 export const noTangent = (out: NdArray): JvpResult => ({ outs: [out], tangents: [O.none] })
 
 /** A cotangent summed back to a scalar operand that was broadcast. */

@@ -8,10 +8,9 @@ import * as g from '../src/core/graph.ts'
 import type { Scatter } from '../src/core/kernel.ts'
 import type { OpName } from '../src/core/ops.ts'
 import type { BatchDim, Linear, Rules, Tangent } from '../src/core/rules.ts'
-import { atDim, badAxes, batched, dtypes, isLinear, known, linearJvp, one, shapes } from './families.ts'
+import { atDim, badAxes, batched, dtypes, isLinear, known, linearJvp, linearOp, one, shapes } from './families.ts'
 
 const scalars = (starts: readonly Aval[]): boolean => starts.every((s) => s.dtype === 'int32' && s.shape.length === 0)
-const or0 = (t: Tangent, x: NdArray): NdArray => (O.isSome(t) ? t.value : c.zerosLike(x.aval))
 const none = (n: number): Tangent[] => Array.from({ length: n }, () => O.none)
 
 /** A window's first place on an axis of n: a negative start counts from the end, once, and then the window is moved to fit. */
@@ -48,8 +47,7 @@ const dynamicSlice: Rules<'dynamicSlice'> = {
       ? one(aval(sliceSizes, x!.dtype, x!.weak))
       : shapes(`axis ${bad}: a size of ${sliceSizes[bad]} isn't within ${x!.shape[bad]}`)
   },
-  jvp: ([x, ...starts], [t], { sliceSizes }) =>
-    linearJvp(c.dynamicSlice(x!, starts, sliceSizes), t!, (dx) => c.dynamicSlice(dx, starts, sliceSizes)),
+  jvp: linearOp('dynamicSlice', (i) => i === 0),
   transpose: (cts, [x, ...starts]) => [
     O.map((ct: NdArray) => c.dynamicUpdateSlice(c.zerosLike((x as Linear).aval), ct, starts.map(known)))(cts[0]!),
     ...none(starts.length),
@@ -79,11 +77,7 @@ const dynamicUpdateSlice: Rules<'dynamicUpdateSlice'> = {
     const bad = update!.shape.findIndex((n, d) => n > x!.shape[d]!)
     return bad < 0 ? one(x!) : shapes(`axis ${bad}: the update's ${update!.shape[bad]} isn't within ${x!.shape[bad]}`)
   },
-  jvp: ([x, u, ...starts], [dx, du]) => {
-    const out = c.dynamicUpdateSlice(x!, u!, starts)
-    if (O.isNone(dx!) && O.isNone(du!)) return { outs: [out], tangents: [O.none] }
-    return { outs: [out], tangents: [O.some(c.dynamicUpdateSlice(or0(dx!, x!), or0(du!, u!), starts))] }
-  },
+  jvp: linearOp('dynamicUpdateSlice', (i) => i < 2),
   transpose: (cts, [x, u, ...starts]) => {
     const ct = cts[0]!
     if (O.isNone(ct)) return none(starts.length + 2)
@@ -110,12 +104,7 @@ const dynamicUpdateSlice: Rules<'dynamicUpdateSlice'> = {
       const extent = u!.shape[d]!
       const start = g.broadcast(startNode(starts[d]!, n, extent), shape, [])
       const q = g.map('sub', 'int32', g.iota(shape, d), start)
-      inside = g.map(
-        'and',
-        'bool',
-        inside,
-        g.map('and', 'bool', g.map('ge', 'bool', q, g.constNode(0, 'int32')), g.map('lt', 'bool', q, g.constNode(extent, 'int32'))),
-      )
+      inside = g.map('and', 'bool', inside, g.within(q, extent))
       return g.clampIndex(q, extent - 1)
     })
     return [g.map('select', x!.dtype, inside, g.gather(u!, g.linear(places, u!.shape)), x!)]
@@ -134,11 +123,7 @@ const others = (shape: readonly number[], axes: readonly number[]): number[] => 
 const fillOf: Readonly<Record<DType, number>> = { float32: NaN, float64: NaN, int32: -(2 ** 31), uint32: 2 ** 32 - 1, bool: 1, key: 0 }
 /** Where all indices are within their axes. */
 const within = (indices: readonly g.Node[], extents: readonly number[]): g.Node =>
-  indices
-    .map((i, d) =>
-      g.map('and', 'bool', g.map('ge', 'bool', i, g.constNode(0, 'int32')), g.map('lt', 'bool', i, g.constNode(extents[d]!, 'int32'))),
-    )
-    .reduce((a, b) => g.map('and', 'bool', a, b))
+  indices.map((i, d) => g.within(i, extents[d]!)).reduce((a, b) => g.map('and', 'bool', a, b))
 /** The same on arrays, for rules. */
 const valid = (indices: readonly NdArray[], extents: readonly number[]): NdArray =>
   indices.map((i, d) => c.and(c.ge(i, c.lit(i, 0)), c.lt(i, c.lit(i, extents[d]!)))).reduce((a, b) => c.and(a, b))
@@ -210,11 +195,7 @@ const scatter: Rules<'scatter'> = {
     const want = [...indices[0]!.shape, ...others(x!.shape, axes)]
     return eqShape(updates!.shape, want) ? one(x!) : shapes(`updates must have the shape [${want.join(',')}]`)
   },
-  jvp: ([x, u, ...indices], [dx, du], { axes, combine }) => {
-    const out = c.scatter(x!, u!, indices, axes, combine)
-    if (O.isNone(dx!) && O.isNone(du!)) return { outs: [out], tangents: [O.none] }
-    return { outs: [out], tangents: [O.some(c.scatter(or0(dx!, x!), or0(du!, u!), indices, axes, combine))] }
-  },
+  jvp: linearOp('scatter', (i) => i < 2),
   transpose: (cts, [x, u, ...indices], { axes, combine }) => {
     const ct = cts[0]!
     if (O.isNone(ct)) return none(indices.length + 2)

@@ -7,7 +7,7 @@ import { isNumeric } from '../src/core/dtype.ts'
 import * as g from '../src/core/graph.ts'
 import type { OpName } from '../src/core/ops.ts'
 import type { BatchDim, Linear, Rules, Tangent } from '../src/core/rules.ts'
-import { atDim, badAxes, batched, dtypes, isLinear, linearJvp, one, shapes, shifted } from './families.ts'
+import { atDim, badAxes, batched, dtypes, isLinear, linearOp, one, shapes, shifted } from './families.ts'
 
 const back = (cts: readonly Tangent[], f: (ct: NdArray) => NdArray): readonly Tangent[] => [O.map(f)(cts[0]!)]
 const at = (d: BatchDim): number => (d as O.Some<number>).value
@@ -26,8 +26,7 @@ const broadcastInDim: Rules<'broadcastInDim'> = {
       ? one(aval(shape, x!.dtype, x!.weak))
       : shapes(`can't broadcast to [${shape.join(',')}] along [${dims.join(',')}]: extents must match or be 1`)
   },
-  jvp: ([x], [t], p) =>
-    linearJvp(c.broadcastInDim(x!, p.shape, p.broadcastDimensions), t!, (dx) => c.broadcastInDim(dx, p.shape, p.broadcastDimensions)),
+  jvp: linearOp('broadcastInDim'),
   transpose: (cts, [x], { shape, broadcastDimensions: dims }) =>
     back(cts, (ct) => {
       const from = shapeOf(x!)
@@ -45,7 +44,7 @@ const reshape: Rules<'reshape'> = {
     badShape(shape) || sizeOf(shape) !== sizeOf(x!.shape)
       ? shapes(`can't take the shape [${shape.join(',')}]: ${sizeOf(x!.shape)} elements against ${sizeOf(shape)}`)
       : one(aval(shape, x!.dtype, x!.weak)),
-  jvp: ([x], [t], { shape }) => linearJvp(c.reshape(x!, shape), t!, (dx) => c.reshape(dx, shape)),
+  jvp: linearOp('reshape'),
   transpose: (cts, [x]) => back(cts, (ct) => c.reshape(ct, shapeOf(x!))),
   batch: ([x], [d], size, { shape }) => batched([c.reshape(atDim(x!, d!, size), [size, ...shape])]),
   lower: ([x], { shape }) => [g.reshape(x!, shape)],
@@ -68,7 +67,7 @@ const transpose: Rules<'transpose'> = {
         )
       : shapes(bad)
   },
-  jvp: ([x], [t], { permutation }) => linearJvp(c.transpose(x!, permutation), t!, (dx) => c.transpose(dx, permutation)),
+  jvp: linearOp('transpose'),
   transpose: (cts, _xs, { permutation }) =>
     back(cts, (ct) =>
       c.transpose(
@@ -86,7 +85,7 @@ const rev: Rules<'rev'> = {
     const bad = badAxes(dimensions, x!.shape.length)
     return bad === null ? one(x!) : shapes(bad)
   },
-  jvp: ([x], [t], { dimensions }) => linearJvp(c.rev(x!, dimensions), t!, (dx) => c.rev(dx, dimensions)),
+  jvp: linearOp('rev'),
   transpose: (cts, _xs, { dimensions }) => back(cts, (ct) => c.rev(ct, dimensions)),
   batch: ([x], [d], _size, { dimensions }) => ({
     outs: [
@@ -123,8 +122,7 @@ const slice: Rules<'slice'> = {
       ? one(aval(sliced(start, limit, strides), x!.dtype, x!.weak))
       : shapes(`axis ${bad}: ${start[bad]}:${limit[bad]}:${strides[bad]} isn't within 0:${x!.shape[bad]}`)
   },
-  jvp: ([x], [t], p) =>
-    linearJvp(c.slice(x!, p.startIndices, p.limitIndices, p.strides), t!, (dx) => c.slice(dx, p.startIndices, p.limitIndices, p.strides)),
+  jvp: linearOp('slice'),
   transpose: (cts, [x], { startIndices, strides }) =>
     back(cts, (ct) => {
       const hi = ct.shape.map((n, d) => shapeOf(x!)[d]! - startIndices[d]! - (n === 0 ? 0 : (n - 1) * strides[d]! + 1))
@@ -160,12 +158,7 @@ const pad: Rules<'pad'> = {
       ? shapes('the padding leaves a negative extent')
       : one(aval(shape, x!.dtype, x!.weak && value!.weak))
   },
-  jvp: ([x, v], [dx, dv], { lo, hi, interior }) => {
-    const out = c.pad(x!, v!, lo, hi, interior)
-    if (O.isNone(dx!) && O.isNone(dv!)) return { outs: [out], tangents: [O.none] }
-    const or0 = (t: Tangent, y: NdArray): NdArray => (O.isSome(t) ? t.value : c.zerosLike(y.aval))
-    return { outs: [out], tangents: [O.some(c.pad(or0(dx!, x!), or0(dv!, v!), lo, hi, interior))] }
-  },
+  jvp: linearOp('pad'),
   transpose: (cts, [x, v], { lo, hi, interior }) => {
     const ct = cts[0]!
     if (O.isNone(ct)) return [O.none, O.none]
@@ -220,12 +213,8 @@ const pad: Rules<'pad'> = {
       const i32 = (op: 'add' | 'div' | 'mul', a: g.Node, b: number): g.Node => g.map(op, 'int32', a, g.constNode(b, 'int32'))
       const from = i32('add', g.iota(shape, d), -lo[d]!)
       const q = i32('div', from, interior[d]! + 1)
-      const holds = (op: 'eq' | 'ge' | 'lt', a: g.Node, b: g.Node): void => {
-        inside = g.map('and', 'bool', inside, g.map(op, 'bool', a, b))
-      }
-      holds('eq', i32('mul', q, interior[d]! + 1), from)
-      holds('ge', from, g.constNode(0, 'int32'))
-      holds('lt', q, g.constNode(x!.shape[d]!, 'int32'))
+      const whole = g.map('eq', 'bool', i32('mul', q, interior[d]! + 1), from) // -1 / 2 is 0, and isn't whole
+      inside = g.map('and', 'bool', inside, g.map('and', 'bool', whole, g.within(q, x!.shape[d]!)))
       return g.clampIndex(q, Math.max(0, x!.shape[d]! - 1))
     })
     if (sizeOf(x!.shape) === 0) return [g.broadcast(v!, shape, [])]
@@ -255,21 +244,7 @@ const concatenate: Rules<'concatenate'> = {
       ),
     )
   },
-  jvp: (xs, ts, { dimension }) => {
-    const out = c.concatenate(xs, dimension)
-    if (ts.every(O.isNone)) return { outs: [out], tangents: [O.none] }
-    return {
-      outs: [out],
-      tangents: [
-        O.some(
-          c.concatenate(
-            ts.map((t, i) => (O.isSome(t) ? t.value : c.zerosLike(xs[i]!.aval))),
-            dimension,
-          ),
-        ),
-      ],
-    }
-  },
+  jvp: linearOp('concatenate'),
   transpose: (cts, xs, { dimension }) => {
     let start = 0
     return xs.map((x): Tangent => {

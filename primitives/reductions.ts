@@ -8,7 +8,7 @@ import * as g from '../src/core/graph.ts'
 import type { Cumulative, ReduceOp } from '../src/core/kernel.ts'
 import type { OpName } from '../src/core/ops.ts'
 import type { BatchDim, BatchResult, Linear, Rules } from '../src/core/rules.ts'
-import { badAxes, dtypes, linearJvp, noTangent, one, shapes, shifted } from './families.ts'
+import { badAxes, dtypes, linearJvp, linearOp, noTangent, one, shapes, shifted } from './families.ts'
 
 /** The order of terms is the device's own: for a sum, units in the last place of the sum of its terms' magnitudes. */
 const REORDERED = 16
@@ -190,21 +190,12 @@ const runningJvp =
     })
   }
 
-const cumsumRule = prefix(
-  'cumsum',
-  ([x], [t], { axis, reverse }) => linearJvp(c.cumsum(x!, axis, reverse), t!, (dx) => c.cumsum(dx, axis, reverse)),
-  (cts, _xs, { axis, reverse }) => [O.map((ct: NdArray) => c.cumsum(ct, axis, !reverse))(cts[0]!)],
-)
+const cumsumRule = prefix('cumsum', linearOp('cumsum'), (cts, _xs, { axis, reverse }) => [
+  O.map((ct: NdArray) => c.cumsum(ct, axis, !reverse))(cts[0]!),
+])
 
 export const reductionRules = {
-  reduceSum: reduction(
-    c.reduceSum,
-    'sum',
-    'number',
-    ([x], [t], { axes }) => linearJvp(c.reduceSum(x!, axes), t!, (dx) => c.reduceSum(dx, axes)),
-    sumTranspose,
-    REORDERED,
-  ),
+  reduceSum: reduction(c.reduceSum, 'sum', 'number', linearOp('reduceSum'), sumTranspose, REORDERED),
   reduceProd: reduction(c.reduceProd, 'prod', 'number', productJvp, 'notLinear', REORDERED),
   reduceMax: reduction(c.reduceMax, 'max', 'number', extreme(c.reduceMax), 'notLinear'),
   reduceMin: reduction(c.reduceMin, 'min', 'number', extreme(c.reduceMin), 'notLinear'),

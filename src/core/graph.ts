@@ -123,6 +123,10 @@ export const linear = (places: readonly Node[], shape: readonly number[]): Node 
   return sum
 }
 
+/** Where 0 <= index < extent. */
+export const within = (index: Node, extent: number): Node =>
+  map('and', 'bool', map('ge', 'bool', index, constNode(0, 'int32')), map('lt', 'bool', index, constNode(extent, 'int32')))
+
 export const clampIndex = (index: Node, high: number): Node =>
   map('max', 'int32', map('min', 'int32', index, constNode(high, 'int32')), constNode(0, 'int32'))
 
