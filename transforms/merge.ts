@@ -16,9 +16,10 @@ const MOST_READERS = 8
 interface Group {
   emitted: Emitted
   space: Space | null
-  /** Ranks of the first and last node it writes. */
-  first: number
+  /** The rank of the last node it writes. */
   last: number
+  /** Its place in an order in which each comes after all that it needs. */
+  place: number
 }
 
 /** `kernels` are in order of rank: each node's place in an order in which it comes after all that it needs. */
@@ -30,7 +31,7 @@ export const merge = (
 ): Emitted[] => {
   const owner = new Map<Node, Group>()
   const readers = new Map<Node, Group[]>()
-  const groups = new Set<Group>()
+  const groups: Group[] = []
   const note = (group: Group): void => {
     for (const node of group.emitted.writes) owner.set(node, group)
     for (const node of group.emitted.reads) {
@@ -40,13 +41,13 @@ export const merge = (
     }
   }
   for (const emitted of kernels) {
-    const ranks = emitted.writes.map(rank)
-    const own: Group = { emitted, space: emitted.space, first: Math.min(...ranks), last: Math.max(...ranks) }
-    const host = own.space === null ? undefined : candidates(own, owner, readers).find((group) => join(group, own, owner, isBuffered))
-    if (host === undefined) groups.add(own)
+    const own: Group = { emitted, space: emitted.space, last: Math.max(...emitted.writes.map(rank)), place: groups.length }
+    const host =
+      own.space === null ? undefined : candidates(own, owner, readers).find((group) => join(group, own, groups, owner, isBuffered))
+    if (host === undefined) groups.push(own)
     note(host ?? own)
   }
-  return trim(inOrder([...groups], owner), roots, isBuffered)
+  return trim(inOrder(groups, owner), roots, isBuffered)
 }
 
 const candidates = (own: Group, owner: ReadonlyMap<Node, Group>, readers: ReadonlyMap<Node, readonly Group[]>): readonly Group[] => {
@@ -58,16 +59,19 @@ const candidates = (own: Group, owner: ReadonlyMap<Node, Group>, readers: Readon
   return [...new Set([...producers, ...beside])].filter((group) => group.space !== null)
 }
 
-/** Makes `own` part of `group` where one kernel can compute both. */
-const join = (group: Group, own: Group, owner: ReadonlyMap<Node, Group>, isBuffered: (node: Node) => boolean): boolean => {
+/** Makes `own`, which comes after all `groups`, part of `group` where one kernel can compute both. */
+const join = (group: Group, own: Group, groups: Group[], owner: ReadonlyMap<Node, Group>, isBuffered: (node: Node) => boolean): boolean => {
   const nodes = [...group.emitted.writes, ...own.emitted.writes]
   if (nodes.length > MOST_OUTPUTS) return false
-  for (const space of spacesFor(group, own)) {
-    if (around(group, own, owner)) return false
+  const spaces = spacesFor(group, own)
+  const needed = spaces.length === 0 ? null : between(group, own, owner)
+  if (needed === null) return false
+  for (const space of spaces) {
     try {
       const emitted = emit(nodes, space, isBuffered)
       if (emitted.reads.length + nodes.length > MOST_ARGS) return false
-      Object.assign(group, { emitted, space, first: Math.min(group.first, own.first), last: Math.max(group.last, own.last) })
+      Object.assign(group, { emitted, space, last: Math.max(group.last, own.last) })
+      moveBefore(group, needed, groups)
       return true
     } catch (reason) {
       if (!(reason instanceof NeedsBuffer)) throw reason
@@ -96,23 +100,35 @@ const spacesFor = (group: Group, own: Group): readonly Space[] => {
 }
 const sameSpace = (a: Space, b: Space): boolean => a.inner === b.inner && String(a.extents) === String(b.extents)
 
-/** Whether `own` needs `group` by way of a third kernel, which would have to run between the two halves of one. */
-const around = (group: Group, own: Group, owner: ReadonlyMap<Node, Group>): boolean => {
-  const seen = new Set<Group>([group, own])
-  const walk: Group[] = []
-  const push = (from: Group): boolean => {
+/**
+ * The groups behind `group` that `own` needs. Null when one of them needs `group`, since it would have to run between the two halves of one
+ * kernel, or when they are too many. The places of groups tell what may need `group`; ranks don't, since a group holds early and late nodes.
+ */
+const between = (group: Group, own: Group, owner: ReadonlyMap<Node, Group>): ReadonlySet<Group> | null => {
+  const needed = new Set<Group>()
+  const walk = [own]
+  for (let from = walk.pop(); from !== undefined; from = walk.pop())
     for (const node of from.emitted.reads) {
       const g = owner.get(node)
-      if (g === group && from !== own) return true
-      if (g === undefined || seen.has(g) || g.last < group.first) continue
-      seen.add(g)
+      if (g === group && from !== own) return null
+      if (g === undefined || g === own || g.place <= group.place || needed.has(g)) continue
+      if (needed.add(g).size > MOST_VISITED) return null
       walk.push(g)
     }
-    return false
-  }
-  if (push(own)) return true
-  for (let g = walk.pop(); g !== undefined; g = walk.pop()) if (seen.size > MOST_VISITED || push(g)) return true
-  return false
+  return needed
+}
+
+/** Puts groups behind `group`, with all that they need there among them, before it. */
+const moveBefore = (group: Group, moved: ReadonlySet<Group>, groups: Group[]): void => {
+  if (moved.size === 0) return
+  const from = group.place
+  const to = Math.max(...[...moved].map((g) => g.place)) + 1
+  const window = groups.slice(from, to)
+  const placed = [...window.filter((g) => moved.has(g)), ...window.filter((g) => !moved.has(g))]
+  placed.forEach((g, i) => {
+    g.place = from + i
+    groups[g.place] = g
+  })
 }
 
 /** Each after what it needs, else by the rank of its last result. */
