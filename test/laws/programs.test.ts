@@ -242,6 +242,22 @@ describe('derivatives of programs', () => {
     smoothSizes,
   )
 
+  law(
+    'what reverse mode makes is the same fused or not, on both devices',
+    100,
+    pushed,
+    ({ jaxpr, inputs, moving, cts }) => {
+      const floats = jaxpr.outs.map((v) => isFloat(v.aval.dtype))
+      const both = closed(vjpJaxpr(transforms, jaxpr, moving, floats))
+      const given = [...inputs, ...cts.filter((_, i) => floats[i])]
+      const plain = runUnfused('reference', both, given)
+      agree(near(run('reference', both, given), plain), both, given)
+      agree(near(run('wasm', both, given), plain), both, given)
+      agree(near(runUnfused('wasm', both, given), plain), both, given)
+    },
+    smoothSizes,
+  )
+
   const loss =
     (jaxpr: Jaxpr) =>
     (...xs: readonly NdArray[]): NdArray => {
