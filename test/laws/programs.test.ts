@@ -12,7 +12,7 @@ import { parseJaxpr } from '../../src/core/parse.ts'
 import { printJaxpr } from '../../src/core/print.ts'
 import type { Rules } from '../../src/core/rules.ts'
 import { evalJaxpr, type Wiring } from '../../src/core/trace.ts'
-import { grad, jacfwd, jacrev, jit, type NdArray, np, vmap } from '../../src/index.ts'
+import { grad, hessian, jacfwd, jacrev, jit, type NdArray, np, vmap } from '../../src/index.ts'
 import type { Choices, Value } from '../../src/testing/choices.ts'
 import { exactOps, generators, opNames } from '../../src/testing/generators.ts'
 import { drawProgram, type Program, programSizes, smoothSizes, viewSizes } from '../../src/testing/programs.ts'
@@ -319,5 +319,22 @@ describe('derivatives of programs', () => {
       agree(near(values(rows), values(columns)), jaxpr, inputs)
     },
     smoothSizes,
+  )
+
+  law(
+    'second derivatives are the same forward over reverse and reverse over reverse, and symmetric',
+    25,
+    (c) => smoothProgram(c),
+    ({ jaxpr, inputs }) => {
+      const at = inputs.findIndex((x) => isFloat(x.aval.dtype))
+      if (at < 0) return
+      const xs = inputs.map((x) => upload(devices.wasm(), x))
+      const f = (x: NdArray): NdArray => loss(jaxpr)(...xs.map((y, i) => (i === at ? x : y)))
+      const value = (y: NdArray): Value => read(np.reshape(y, [xs[at]!.size, xs[at]!.size]).concrete('law'))
+      const [H, other] = [hessian(f)(xs[at]!), jacrev(grad(f))(xs[at]!)]
+      agree(near([value(other)], [value(H)]), jaxpr, inputs)
+      agree(near([value(np.transpose(np.reshape(H, [xs[at]!.size, xs[at]!.size])))], [value(H)]), jaxpr, inputs)
+    },
+    { ...smoothSizes, maxSize: 6 },
   )
 })
