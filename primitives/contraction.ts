@@ -3,11 +3,11 @@ import * as O from '#fp-ts/Option.js'
 import type { NdArray } from '../src/core/array.ts'
 import { aval, sizeOf } from '../src/core/aval.ts'
 import * as c from '../src/core/constructors.ts'
-import { isNumeric } from '../src/core/dtype.ts'
+import { isFloat, isNumeric } from '../src/core/dtype.ts'
 import * as g from '../src/core/graph.ts'
 import type { OpParams } from '../src/core/ops.ts'
 import type { BatchDim, Linear, Rules, Tangent } from '../src/core/rules.ts'
-import { atDim, badAxes, batched, dtypes, isLinear, known, one, shapes, sumTangents } from './families.ts'
+import { atDim, badAxes, batched, dtypes, isLinear, known, noTangent, one, shapes, sumTangents } from './families.ts'
 
 type Params = OpParams['dotGeneral']
 const free = (rank: number, contract: readonly number[], batch: readonly number[]): number[] =>
@@ -104,14 +104,18 @@ export const dotGeneral: Rules<'dotGeneral'> = {
   },
   jvp: ([x, y], [dx, dy], p) => {
     const f = (a: NdArray, b: NdArray): NdArray => c.dotGeneral(a, b, p.contract, p.batch, p.preferred)
-    return { outs: [f(x!, y!)], tangents: [sumTangents([O.map((d: NdArray) => f(d, y!))(dx!), O.map((d: NdArray) => f(x!, d))(dy!)])] }
+    const out = f(x!, y!)
+    if (!isFloat(out.dtype)) return noTangent(out)
+    return { outs: [out], tangents: [sumTangents([O.map((d: NdArray) => f(d, y!))(dx!), O.map((d: NdArray) => f(x!, d))(dy!)])] }
   },
   transpose: (cts, [x, y], p): readonly Tangent[] => {
     const ct = cts[0]!
     if (O.isNone(ct)) return [O.none, O.none]
+    // The result may be wider than the operands.
+    const wide = (z: NdArray | Linear): NdArray => c.convertElementType(known(z), ct.value.dtype, known(z).aval.weak)
     return [
-      isLinear(x!) ? O.some(transposeLhs(ct.value, x, known(y!), p, false)) : O.none,
-      isLinear(y!) ? O.some(transposeLhs(ct.value, y, known(x!), swap(p), true)) : O.none,
+      isLinear(x!) ? O.some(transposeLhs(ct.value, x, wide(y!), p, false)) : O.none,
+      isLinear(y!) ? O.some(transposeLhs(ct.value, y, wide(x!), swap(p), true)) : O.none,
     ]
   },
   batch,

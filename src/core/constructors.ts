@@ -156,7 +156,8 @@ export const axisIndex = (axisName: string): NdArray => bind('axisIndex', { axis
 export const lit = (x: NdArray, value: number): NdArray => constant(value, aval([], x.aval.dtype, x.aval.weak))
 export const full = (shape: readonly number[], value: number, dtype: DType): NdArray =>
   broadcastInDim(constant(value, aval([], dtype)), shape, [])
-export const zerosLike = (a: Aval): NdArray => full(a.shape, 0, a.dtype)
+export const zerosLike = (a: Aval): NdArray =>
+  a.dtype === 'key' ? randomWrap(full([...a.shape, 2], 0, 'uint32')) : full(a.shape, 0, a.dtype)
 export const range = (n: number): number[] => Array.from({ length: n }, (_, i) => i)
 /** Moves one axis; the others keep their order. */
 export const moveAxis = (x: NdArray, from: number, to: number): NdArray => {
