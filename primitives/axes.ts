@@ -9,6 +9,7 @@ import type { OpName } from '../src/core/ops.ts'
 import type { Rules } from '../src/core/rules.ts'
 import { bind } from '../src/core/trace.ts'
 import { batched, dtypes, linearOp, one } from './families.ts'
+import { bring } from './table.ts'
 
 const unbound = (what: string, axisName: string): never => {
   throw new TracerError(`${what}: the axis ${JSON.stringify(axisName)} has no vmap around it: apply vmap with that axisName first`)
@@ -17,7 +18,7 @@ const unbound = (what: string, axisName: string): never => {
 const psum: Rules<'psum'> = {
   abstractEval: ([x]) => (isNumeric(x!.dtype) ? one(x!) : dtypes('a number dtype is needed: convert with astype')),
   jvp: linearOp('psum'),
-  transpose: (cts, _xs, { axisName }) => [O.map((ct: NdArray) => c.psum(ct, axisName))(cts[0]!)],
+  transpose: (cts, _xs, { axisName }) => [O.map((ct: NdArray) => bind('psum', { axisName }, [ct])[0]!)(cts[0]!)],
   batch: ([x], [d], size, { axisName }, transforms) => {
     if (transforms.axisName !== axisName) return { outs: bind('psum', { axisName }, [x!]), dims: [d!] }
     return { outs: [O.isSome(d!) ? c.reduceSum(x!, [d.value]) : c.mul(x!, c.lit(x!, size))], dims: [O.none] }
@@ -28,7 +29,7 @@ const psum: Rules<'psum'> = {
 
 const axisIndex: Rules<'axisIndex'> = {
   abstractEval: () => one(aval([], 'int32')),
-  jvp: (_xs, _ts, { axisName }) => ({ outs: [c.axisIndex(axisName)], tangents: [O.none] }),
+  jvp: (_xs, _ts, { axisName }) => ({ outs: bind('axisIndex', { axisName }, []), tangents: [O.none] }),
   transpose: 'notLinear',
   batch: (_xs, _dims, size, { axisName }, transforms) =>
     transforms.axisName === axisName
@@ -39,3 +40,12 @@ const axisIndex: Rules<'axisIndex'> = {
 }
 
 export const axisRules = { psum, axisIndex } satisfies { readonly [K in OpName]?: Rules<K> }
+
+export const sumOverAxis = (x: NdArray, axisName: string): NdArray => {
+  bring(axisRules)
+  return bind('psum', { axisName }, [x])[0]!
+}
+export const placeAlongAxis = (axisName: string): NdArray => {
+  bring(axisRules)
+  return bind('axisIndex', { axisName }, [])[0]!
+}

@@ -1,7 +1,8 @@
 /** The rules of every primitive: total by type, so that one without a rule doesn't compile. */
 import type { RuleTable } from '../src/core/rules.ts'
 import { attentionRules } from './attention.ts'
+import { axisRules } from './axes.ts'
 import { customRules } from './custom.ts'
 import { commonRules } from './table.ts'
 
-export const rules: RuleTable = { ...commonRules, ...attentionRules, ...customRules }
+export const rules: RuleTable = { ...commonRules, ...attentionRules, ...customRules, ...axisRules }

@@ -3,7 +3,6 @@
  * download it; and since nothing else makes them, no op is ever without its rules. `index.ts` has all rules, total by type.
  */
 import type { RuleTable } from '../src/core/rules.ts'
-import { axisRules } from './axes.ts'
 import { jit, randomUnwrap, randomWrap, sort } from './carriers.ts'
 import { dotGeneral } from './contraction.ts'
 import { elementwiseRules, integerPowRule } from './elementwise.ts'
@@ -22,7 +21,6 @@ export const commonRules = {
   randomWrap,
   randomUnwrap,
   jit,
-  ...axisRules,
 }
 
 export const table = { ...commonRules } as RuleTable

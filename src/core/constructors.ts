@@ -149,9 +149,6 @@ export const dotGeneral = (
   preferred: DType | null = null,
 ): NdArray => bind('dotGeneral', { contract, batch, preferred }, [lhs, rhs])[0]!
 
-export const psum = (x: NdArray, axisName: string): NdArray => bind('psum', { axisName }, [x])[0]!
-export const axisIndex = (axisName: string): NdArray => bind('axisIndex', { axisName }, [])[0]!
-
 /** A constant of x's dtype that meets x in an element-wise op. */
 export const lit = (x: NdArray, value: number): NdArray => constant(value, aval([], x.aval.dtype, x.aval.weak))
 export const full = (shape: readonly number[], value: number, dtype: DType): NdArray =>

@@ -1,4 +1,5 @@
 /** Sums over, and places along, an axis that a vmap around has named. */
+import { placeAlongAxis, sumOverAxis } from '../../primitives/axes.ts'
 import type { NdArray } from '../core/array.ts'
 import * as c from '../core/constructors.ts'
 import { axisSize } from '../core/trace.ts'
@@ -11,7 +12,7 @@ import { axisSize } from '../core/trace.ts'
  */
 export const psum = (x: NdArray, axisName: string): NdArray => {
   axisSize(axisName, 'psum')
-  return c.psum(x, axisName)
+  return sumOverAxis(x, axisName)
 }
 /**
  * The mean over all examples of the named axis. As `jax.lax.pmean`.
@@ -31,5 +32,5 @@ export const pmean = (x: NdArray, axisName: string): NdArray => {
  */
 export const axisIndex = (axisName: string): NdArray => {
   axisSize(axisName, 'axisIndex')
-  return c.axisIndex(axisName)
+  return placeAlongAxis(axisName)
 }

@@ -10,7 +10,7 @@ const floors: readonly (readonly [folder: RegExp, may: RegExp])[] = [
   [/^backends\/([a-z]+)\//, /^src\/core\//],
   [/^backends\/flash\.ts$/, /^backends\//],
   [/^transforms\//, /^(src\/(core\/|tree\.ts)|primitives\/)/],
-  [/^src\/(numpy|lax|random)\//, /^(src\/(core\/|tree\.ts|numpy\/|lax\/|random\/)|transforms\/)/],
+  [/^src\/(numpy|lax|random)\//, /^(src\/(core\/|tree\.ts|numpy\/|lax\/|random\/)|transforms\/|primitives\/)/],
   [/^src\/(nn|optim)\//, /^(src\/(core|numpy|random|nn|optim)\/|src\/tree\.ts|transforms\/|primitives\/|backends\/flash\.ts)/],
   [/^src\/(models|testing|io)\//, /^(src\/(core|numpy|random|nn|optim|models|testing|io)\/|src\/tree\.ts|transforms\/|primitives\/)/],
   [/^src\/fp\//, /^src\//],
