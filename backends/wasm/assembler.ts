@@ -1,35 +1,30 @@
 /**
- * A WebAssembly encoder: modules of functions written as calls, straight into typed arrays.
+ * A WebAssembly assembler: modules of functions written as expressions and statements.
  *
  *   const m = new ModuleBuilder()                       // imports memory 'm' 'memory'
- *   const f = m.func('scale', ['i32', 'i32', 'f32'])     // parameters; results as a third argument; f is also the callee handle
+ *   const f = m.func('scale', ['i32', 'i32', 'v128'])    // parameters; results as a third argument; f is also the callee handle
  *   const [ptr, end, by] = f.params
- *   const s = f.local('v128')
- *   f.get(by); f.f32x4.splat(); f.set(s)
  *   f.for('i32', ptr, end, 16, (p) => {                  // p goes from ptr while p < end in steps of 16
- *     f.get(p)                                           // address for the store
- *     f.get(p); f.v128.load(); f.get(s); f.f32x4.mul()
- *     f.v128.store()
+ *     f.v128.store(p, f.f32x4.mul(f.v128.load(p), by))
  *   })
  *   m.export('scale', f)
  *   new WebAssembly.Instance(new WebAssembly.Module(m.finish()), { m: { memory } })
  *
- * - Instructions are `f.<type>.<name in WAT>(immediates)`: `f.i32.add()`, `f.v128.load(offset, align)`, `f.f32x4.extract_lane(lane)`.
- * - `f.const('i32' | 'i64' | 'f32' | 'f64', value)` pushes a literal; `f.splat('f32x4' | 'i32x4' | 'f64x2', value)` pushes a v128 literal.
- *   `f.constant(type, value)` is a local that holds it, set once at the head of the function: what loops should use.
- * - `f.push(x)` pushes a `Value`: a number (an i32), a Local, or a callback that emits code leaving one value.
+ * - `f.<type>.<name in WAT>(operands…, immediate)` is an expression: code that leaves one value. A number among the operands is a constant of
+ *   that type, in every lane. Operands left out are on the stack already. Stores are statements, as are `set`, `for`, `if` and the like.
+ * - `f.push(x)` pushes a `Value`: a number (an i32), a Local, or an expression. `f.set(local, x)` evaluates it into a local.
+ * - `f.constant(type, value)` is a local that holds a constant, set once at the head of the function: what loops should use.
  * - `f.block(body)`, `f.loop(body)` give `body` a Label for `f.br(label)`, `f.br_if(label)`; `f.if(then, otherwise?, type?)` pops a condition.
- * - `f.fma('f32x4')`: a, b, c -> a·b + c, relaxed (fused where the CPU can) when the module was built with `relaxed`, else mul and add:
- *   the result's last bit depends on the engine. `f.prologue(() => …)` emits at the head of the function, before what was emitted so far.
+ * - `f.prologue(() => …)` emits at the head of the function, before what was emitted so far.
  * - `m.once(key, make)` makes a shared function on first use. `m.importFunction(name, params, results)` imports from 'm';
  *   imports may come at any time. `disassemble.ts` makes a readable listing of a function.
  */
-import { Bytes } from './bytes.ts'
-import { type Immediate, type Ops, type OpType, opcodes, type Run } from './opcodes.ts'
+import { list, s32, text, u32 } from './bytes.ts'
+import { type Names, type OpType, opcodes, type Run } from './opcodes.ts'
 
-export type ValType = 'i32' | 'i64' | 'f32' | 'f64' | 'v128'
+export type ValType = 'i32' | 'i64' | 'f64' | 'v128'
 
-const valCode: Readonly<Record<ValType, number>> = { i32: 0x7f, i64: 0x7e, f32: 0x7d, f64: 0x7c, v128: 0x7b }
+const valCode: Readonly<Record<ValType, number>> = { i32: 0x7f, i64: 0x7e, f64: 0x7c, v128: 0x7b }
 
 export interface Local {
   readonly type: ValType
@@ -44,10 +39,8 @@ export interface Label {
 /** The number of a mutable i32. */
 export type Global = number
 
-/** Pushes one value: an i32 literal, a local, or code. */
+/** One value: an i32 literal, a local, or code that pushes it. */
 export type Value = number | Local | (() => void)
-
-export type Lanes = 'f32x4' | 'i32x4' | 'f64x2'
 
 /** Anything that can be called. `order` counts imports and defined functions apart. */
 export interface FunctionHandle {
@@ -57,33 +50,54 @@ export interface FunctionHandle {
   readonly type: number
 }
 
-type Emit = (...immediates: number[]) => void
-type OpsClass = new (f: FunctionBuilder) => Record<string, Emit>
+/** Bytes, and functions whose numbers are known when all are. */
+export type Code = (number | FunctionHandle)[]
 
-/** A class with a method for each instruction of a type, so that a function builder costs ten small objects. */
-const opsClass = (runs: readonly Run[]): OpsClass => {
-  class Emitter {
+/** The expressions of one type, and its stores. */
+export type Ops<T extends OpType> = {
+  readonly [N in Names<T>]: (...args: Value[]) => N extends `store${string}` ? void : () => void
+}
+
+const arrays = { i32x4: Int32Array, f32x4: Float32Array, f64x2: Float64Array }
+
+/** What has literals; `i32x4`'s are those of v128 too. */
+type LiteralType = 'i32' | 'f64' | keyof typeof arrays
+
+/** A class with a method for each instruction of a type, so that a function builder costs eight small objects. */
+const opsClass = <T extends OpType>(type: T): new (f: FunctionBuilder) => Ops<T> => {
+  class Expressions {
     readonly f: FunctionBuilder
     constructor(f: FunctionBuilder) {
       this.f = f
     }
   }
-  for (const { prefix, base, names, immediate } of runs)
+  const literal = type === 'v128' ? 'i32x4' : (type as LiteralType)
+  for (const { prefix, base, names, immediate, operands } of opcodes[type] as readonly Run[])
     names.split(' ').forEach((name, i) => {
-      const emit = function (this: Emitter, x = 0, y = 0) {
-        this.f.op(prefix, base + i, immediate, x, y)
+      const shift = name.startsWith('sh')
+      const value = function ({ f }: Expressions, args: readonly Value[]): void {
+        for (let k = 0; k < args.length && k < operands; k++) {
+          const arg = args[k] as Value
+          if (typeof arg !== 'number' || (shift && k > 0))
+            f.push(arg) // a shift's count is an i32 for any type
+          else if (literal in arrays) f.get(f.constant(literal, arg))
+          else f.literal(literal, arg)
+        }
+        f.op(prefix, base + i, immediate, args[operands] as number | undefined)
       }
-      if (name !== '_') Object.defineProperty(Emitter.prototype, name, { value: emit })
+      if (name === '_') return
+      Object.defineProperty(Expressions.prototype, name, {
+        value(this: Expressions, ...args: Value[]) {
+          return name.startsWith('store') ? value(this, args) : () => value(this, args)
+        },
+      })
     })
-  return Emitter as unknown as OpsClass
+  return Expressions as unknown as new (f: FunctionBuilder) => Ops<T>
 }
 
-const opsClasses = Object.fromEntries(Object.entries(opcodes).map(([type, runs]) => [type, opsClass(runs)])) as unknown as {
+const classes = Object.fromEntries(Object.keys(opcodes).map((type) => [type, opsClass(type as OpType)])) as unknown as {
   readonly [T in OpType]: new (f: FunctionBuilder) => Ops<T>
 }
-
-/** A constant's bit pattern as a key: -0 and 0 differ. */
-const constantKey = (type: string, value: number): string => (Object.is(value, -0) ? `${type}:-0` : `${type}:${value}`)
 
 export class FunctionBuilder implements FunctionHandle {
   readonly module: ModuleBuilder
@@ -92,23 +106,21 @@ export class FunctionBuilder implements FunctionHandle {
   readonly order: number
   readonly type: number
   readonly params: readonly Local[]
-  readonly i32 = new opsClasses.i32(this)
-  readonly i64 = new opsClasses.i64(this)
-  readonly f32 = new opsClasses.f32(this)
-  readonly f64 = new opsClasses.f64(this)
-  readonly v128 = new opsClasses.v128(this)
-  readonly i32x4 = new opsClasses.i32x4(this)
-  readonly f32x4 = new opsClasses.f32x4(this)
-  readonly f64x2 = new opsClasses.f64x2(this)
+  readonly i32 = new classes.i32(this)
+  readonly i64 = new classes.i64(this)
+  readonly f32 = new classes.f32(this)
+  readonly f64 = new classes.f64(this)
+  readonly v128 = new classes.v128(this)
+  readonly i32x4 = new classes.i32x4(this)
+  readonly f32x4 = new classes.f32x4(this)
+  readonly f64x2 = new classes.f64x2(this)
   /** Types of what follows the parameters. */
   readonly locals: ValType[] = []
-  readonly head = new Bytes()
-  readonly body = new Bytes()
+  readonly head: Code = []
+  readonly body: Code = []
   private code = this.body
   private depth = 0
   private readonly constants = new Map<string, Local>()
-  /** Where an index is to be filled in. */
-  readonly calls: { readonly code: Bytes; readonly at: number; readonly callee: FunctionHandle }[] = []
 
   constructor(module: ModuleBuilder, name: string, order: number, type: number, params: readonly ValType[]) {
     this.module = module
@@ -120,9 +132,7 @@ export class FunctionBuilder implements FunctionHandle {
 
   /** The i-th parameter. */
   param(i: number): Local {
-    const param = this.params[i]
-    if (param === undefined) throw new RangeError(`${this.name} has no parameter ${i}`)
-    return param
+    return this.params[i] as Local
   }
 
   /** A new local, zero at entry. */
@@ -131,105 +141,61 @@ export class FunctionBuilder implements FunctionHandle {
     return { type, index: this.params.length + this.locals.length - 1 }
   }
 
-  op(prefix: number, code: number, immediate: Immediate = 'none', x = 0, y = 0): void {
-    const out = this.code
-    if (prefix === 0) out.u8(code)
-    else {
-      out.u8(prefix)
-      out.u32(code)
-    }
-    if (immediate === 'lane') out.u8(x)
-    else if (immediate === 'memory') {
-      // Atomics must promise their natural alignment: all of ours are 32-bit.
-      out.u32(prefix === 0xfe ? 2 : y)
-      out.u32(x)
-    } else if (immediate === 'memoryLane') {
-      out.u8(0)
-      out.u32(y)
-      out.u8(x)
-    }
+  op(prefix: number, code: number, immediate: Run['immediate'], x = 0): void {
+    if (prefix === 0) this.code.push(code)
+    else this.code.push(prefix, ...u32(code))
+    if (immediate.startsWith('memory')) this.code.push(0, ...u32(immediate === 'memory' ? x : 0))
+    if (immediate.endsWith('ane')) this.code.push(x)
+  }
+
+  /** An instruction followed by a number. */
+  private numbered(code: number, number: number): void {
+    this.code.push(code)
+    if (number < 128) this.code.push(number)
+    else this.code.push(...u32(number))
   }
 
   get(local: Local): void {
-    this.code.u8(0x20)
-    this.code.u32(local.index)
+    this.numbered(0x20, local.index)
   }
-  set(local: Local): void {
-    this.code.u8(0x21)
-    this.code.u32(local.index)
+  /** Evaluates a value, else pops one, into a local. */
+  set(local: Local, value?: Value): void {
+    if (value !== undefined) this.push(value)
+    this.numbered(0x21, local.index)
+  }
+  /** The same into a new local. */
+  hold(type: ValType, value?: Value): Local {
+    const local = this.local(type)
+    this.set(local, value)
+    return local
   }
   tee(local: Local): void {
-    this.code.u8(0x22)
-    this.code.u32(local.index)
+    this.numbered(0x22, local.index)
   }
   getGlobal(global: Global): void {
-    this.code.u8(0x23)
-    this.code.u32(global)
+    this.numbered(0x23, global)
   }
   setGlobal(global: Global): void {
-    this.code.u8(0x24)
-    this.code.u32(global)
+    this.numbered(0x24, global)
   }
 
-  const(type: 'i32' | 'i64' | 'f32' | 'f64', value: number): void {
-    const out = this.code
-    switch (type) {
-      case 'i32':
-        out.u8(0x41)
-        return out.s32(value)
-      case 'i64':
-        out.u8(0x42)
-        return out.s64(BigInt(value))
-      case 'f32':
-        out.u8(0x43)
-        return out.f32(value)
-      case 'f64':
-        out.u8(0x44)
-        return out.f64(value)
-    }
-  }
-
-  /** A v128 literal with `value` in every lane. */
-  splat(lanes: Lanes, value: number): void {
-    const out = this.code
-    out.u8(0xfd)
-    out.u32(12)
-    if (lanes === 'f64x2') for (let i = 0; i < 2; i++) out.f64(value)
-    else if (lanes === 'f32x4') for (let i = 0; i < 4; i++) out.f32(value)
-    else for (let i = 0; i < 16; i++) out.u8((value >>> (8 * (i & 3))) & 255)
-  }
-
-  /** A v128 literal of four 32-bit integers. */
-  lanes(values: readonly number[]): void {
-    this.code.u8(0xfd)
-    this.code.u32(12)
-    for (let i = 0; i < 16; i++) this.code.u8(((values[i >> 2] ?? 0) >>> (8 * (i & 3))) & 255)
+  /** Of a vector: `values` over and over. */
+  literal(type: LiteralType, ...values: readonly number[]): void {
+    if (type === 'i32') return void this.code.push(0x41, ...s32((values[0] as number) | 0))
+    const bytes = new ArrayBuffer(type === 'f64' ? 8 : 16)
+    const lanes = new arrays[type === 'f64' ? 'f64x2' : type](bytes)
+    for (let i = 0; i < lanes.length; i++) lanes[i] = values[i % values.length] as number
+    this.code.push(...(type === 'f64' ? [0x44] : [0xfd, 12]), ...new Uint8Array(bytes))
   }
 
   /** A local holding a constant, set once before everything else. Don't assign to it. */
-  constant(type: 'i32' | 'i64' | 'f32' | 'f64' | Lanes, value: number): Local {
-    const key = constantKey(type, value)
+  constant(type: LiteralType, ...values: readonly number[]): Local {
+    const key = `${type} ${values.map((value) => (Object.is(value, -0) ? '-0' : value))}`
     const known = this.constants.get(key)
     if (known !== undefined) return known
-    const vector = type === 'f32x4' || type === 'i32x4' || type === 'f64x2'
-    const local = this.local(vector ? 'v128' : type)
+    const local = this.local(type in arrays ? 'v128' : (type as ValType))
     this.prologue(() => {
-      if (vector) this.splat(type, value)
-      else this.const(type, value)
-      this.set(local)
-    })
-    this.constants.set(key, local)
-    return local
-  }
-
-  /** The same for four 32-bit integers. */
-  constantLanes(values: readonly number[]): Local {
-    const key = `lanes:${values}`
-    const known = this.constants.get(key)
-    if (known !== undefined) return known
-    const local = this.local('v128')
-    this.prologue(() => {
-      this.lanes(values)
+      this.literal(type, ...values)
       this.set(local)
     })
     this.constants.set(key, local)
@@ -246,94 +212,72 @@ export class FunctionBuilder implements FunctionHandle {
     this.depth = depth
   }
 
-  push(value: Value): void {
-    if (typeof value === 'number') this.const('i32', value)
-    else if (typeof value === 'function') value()
-    else this.get(value)
+  push(...values: readonly Value[]): void {
+    for (const value of values)
+      if (typeof value === 'number') this.literal('i32', value)
+      else if (typeof value === 'function') value()
+      else this.get(value)
   }
 
-  /** Bytes 0-15 come from the first operand, 16-31 from the second. */
-  shuffle(bytes: readonly number[]): void {
-    this.code.u8(0xfd)
-    this.code.u32(13)
-    for (let i = 0; i < 16; i++) this.code.u8(bytes[i] ?? 0)
-  }
-  /** The same by 32-bit lanes: 0-3 of the first operand, 4-7 of the second. */
-  shuffle32(a: number, b: number, c: number, d: number): void {
-    this.shuffle([a, b, c, d].flatMap((lane) => [4 * lane, 4 * lane + 1, 4 * lane + 2, 4 * lane + 3]))
+  /** By 32-bit lanes: 0-3 of the first operand, 4-7 of the second. */
+  shuffle32(...lanes: readonly [number, number, number, number]): void {
+    this.code.push(0xfd, 13, ...lanes.flatMap((lane) => [4 * lane, 4 * lane + 1, 4 * lane + 2, 4 * lane + 3]))
   }
 
   private structure(code: number, type: ValType | undefined, body: (label: Label) => void): void {
-    this.code.u8(code)
-    this.code.u8(type === undefined ? 0x40 : valCode[type])
+    this.code.push(code, type === undefined ? 0x40 : valCode[type])
     body({ depth: ++this.depth })
     this.depth--
-    this.code.u8(0x0b)
+    this.code.push(0x0b)
   }
   /** A branch to its label leaves it. */
-  block(body: (label: Label) => void, type?: ValType): void {
-    this.structure(0x02, type, body)
+  block(body: (label: Label) => void): void {
+    this.structure(0x02, undefined, body)
   }
   /** A branch to its label starts it again. */
-  loop(body: (label: Label) => void, type?: ValType): void {
-    this.structure(0x03, type, body)
+  loop(body: (label: Label) => void): void {
+    this.structure(0x03, undefined, body)
   }
-  if(then: (label: Label) => void, otherwise?: (label: Label) => void, type?: ValType): void {
-    this.structure(0x04, type, (label) => {
-      then(label)
+  if(then: () => void, otherwise?: () => void, type?: ValType): void {
+    this.structure(0x04, type, () => {
+      then()
       if (otherwise === undefined) return
-      this.code.u8(0x05)
-      otherwise(label)
+      this.code.push(0x05)
+      otherwise()
     })
   }
   br(label: Label): void {
-    this.code.u8(0x0c)
-    this.code.u32(this.depth - label.depth)
+    this.numbered(0x0c, this.depth - label.depth)
   }
   br_if(label: Label): void {
-    this.code.u8(0x0d)
-    this.code.u32(this.depth - label.depth)
+    this.numbered(0x0d, this.depth - label.depth)
   }
-  return(): void {
-    this.code.u8(0x0f)
+  /** condition ? x : y. Not for v128 (use bitselect, or an `if` with a type). */
+  select(x: Value, y: Value, condition: Value): () => void {
+    return () => {
+      this.push(x, y, condition)
+      this.code.push(0x1b)
+    }
   }
-  drop(): void {
-    this.code.u8(0x1a)
+  memoryCopy(to: Value, from: Value, bytes: Value): void {
+    this.push(to, from, bytes)
+    this.code.push(0xfc, 10, 0, 0)
   }
-  /** a, b, condition -> condition ? a : b. Not for v128 (use bitselect, or an `if` with a type). */
-  select(): void {
-    this.code.u8(0x1b)
-  }
-  /** to, from, bytes -> */
-  memoryCopy(): void {
-    for (const byte of [0xfc, 10, 0, 0]) this.code.u8(byte)
-  }
-  /** to, byte, count -> */
-  memoryFill(): void {
-    for (const byte of [0xfc, 11, 0]) this.code.u8(byte)
+  memoryFill(to: Value, byte: Value, bytes: Value): void {
+    this.push(to, byte, bytes)
+    this.code.push(0xfc, 11, 0)
   }
 
-  call(callee: FunctionHandle): void {
-    this.code.u8(0x10)
-    this.calls.push({ code: this.code, at: this.code.patchable(0), callee })
-  }
-
-  /** a, b, c -> a·b + c. */
-  fma(lanes: 'f32x4' | 'f64x2'): void {
-    if (this.module.relaxed) return this[lanes].relaxed_madd()
-    const c = this.local('v128')
-    this.set(c)
-    this[lanes].mul()
-    this.get(c)
-    this[lanes].add()
+  call(callee: FunctionHandle, ...values: readonly Value[]): void {
+    this.push(...values)
+    this.code.push(0x10, callee)
   }
 
   /** while (condition) body */
-  while(condition: () => void, body: () => void): void {
+  while(condition: Value, body: () => void): void {
     this.block((out) =>
       this.loop((again) => {
-        condition()
-        this.i32.eqz()
+        this.push(this.i32.eqz(condition))
         this.br_if(out)
         body()
         this.br(again)
@@ -347,49 +291,30 @@ export class FunctionBuilder implements FunctionHandle {
    */
   for(i: Local | 'i32', from: Value, to: Value, step: Value, body: (i: Local) => void): void {
     const index = i === 'i32' ? this.local('i32') : i
-    this.push(from)
-    this.tee(index)
-    this.push(to)
-    this.i32.lt_s()
+    const next = (value: Value): void => {
+      this.push(value)
+      this.tee(index)
+      this.push(this.i32.lt_s(to))
+    }
+    next(from)
     this.if(() =>
       this.loop((again) => {
         body(index)
-        this.get(index)
-        this.push(step)
-        this.i32.add()
-        this.tee(index)
-        this.push(to)
-        this.i32.lt_s()
+        next(this.i32.add(index, step))
         this.br_if(again)
       }),
     )
   }
 
-  /** Resolves calls and appends the encoded body to `out`. */
-  encode(out: Bytes): void {
-    for (const { code, at, callee } of this.calls) {
-      const end = code.length
-      code.length = at
-      code.patchable(this.module.functionIndex(callee))
-      code.length = end
-    }
-    const header = new Bytes()
-    const groups: [ValType, number][] = []
-    for (const type of this.locals) {
-      const last = groups.at(-1)
-      if (last?.[0] === type) last[1]++
-      else groups.push([type, 1])
-    }
-    header.u32(groups.length)
-    for (const [type, count] of groups) {
-      header.u32(count)
-      header.u8(valCode[type])
-    }
-    out.u32(header.length + this.head.length + this.body.length + 1)
-    out.append(header)
-    out.append(this.head)
-    out.append(this.body)
-    out.u8(0x0b)
+  /** The function's bytes, once its callees have their numbers. */
+  encode(): number[] {
+    const bytes = list(this.locals, (type) => [1, valCode[type]])
+    for (const code of [this.head, this.body])
+      for (const item of code)
+        if (typeof item === 'number') bytes.push(item)
+        else bytes.push(...u32(this.module.functionIndex(item)))
+    bytes.push(0x0b)
+    return u32(bytes.length).concat(bytes)
   }
 }
 
@@ -401,20 +326,22 @@ export interface ModuleOptions {
 export class ModuleBuilder {
   readonly relaxed: boolean
   readonly functions: FunctionBuilder[] = []
-  private readonly types: { readonly key: string; readonly params: readonly ValType[]; readonly results: readonly ValType[] }[] = []
+  private readonly types: string[] = []
   private readonly imports: FunctionHandle[] = []
   private readonly exports: { readonly name: string; readonly of: FunctionHandle }[] = []
   private readonly shareds = new Map<string, FunctionHandle>()
-  private scratchBytes = 0
+  /** What all kernels asked for, at most. */
+  scratchSize = 0
 
   constructor({ relaxed = false }: ModuleOptions = {}) {
     this.relaxed = relaxed
   }
 
+  /** Types are kept as text: their bytes. */
   private typeIndex(params: readonly ValType[], results: readonly ValType[]): number {
-    const key = `${params.join()}>${results.join()}`
-    const known = this.types.findIndex((type) => type.key === key)
-    return known >= 0 ? known : this.types.push({ key, params, results }) - 1
+    const key = [0x60, ...[params, results].flatMap((types) => list(types, (type) => [valCode[type]]))].join()
+    const known = this.types.indexOf(key)
+    return known >= 0 ? known : this.types.push(key) - 1
   }
 
   func(name: string, params: readonly ValType[], results: readonly ValType[] = []): FunctionBuilder {
@@ -434,9 +361,7 @@ export class ModuleBuilder {
 
   /** The function under `key`, made on first use: for helpers that several kernels call. */
   once(key: string, make: () => FunctionHandle): FunctionHandle {
-    const known = this.shareds.get(key)
-    if (known !== undefined) return known
-    const made = make()
+    const made = this.shareds.get(key) ?? make()
     this.shareds.set(key, made)
     return made
   }
@@ -446,13 +371,8 @@ export class ModuleBuilder {
    * global holds its address. Contents don't survive the kernel's call.
    */
   scratch(bytes: number): Global {
-    this.scratchBytes = Math.max(this.scratchBytes, bytes)
+    this.scratchSize = Math.max(this.scratchSize, bytes)
     return 0
-  }
-
-  /** What all kernels asked for, at most. */
-  get scratchSize(): number {
-    return this.scratchBytes
   }
 
   export(name: string, of: FunctionHandle): void {
@@ -464,43 +384,22 @@ export class ModuleBuilder {
   }
 
   finish(): Uint8Array<ArrayBuffer> {
-    const out = new Bytes()
-    out.bytes(Uint8Array.of(0, 0x61, 0x73, 0x6d, 1, 0, 0, 0))
-    const section = <T>(id: number, items: readonly T[], write: (item: T, to: Bytes) => void) => {
-      if (items.length === 0) return
-      const content = new Bytes()
-      content.u32(items.length)
-      for (const item of items) write(item, content)
-      out.u8(id)
-      out.u32(content.length)
-      out.append(content)
+    const section = <T>(id: number, items: readonly T[], encode: (item: T) => readonly number[]): number[] => {
+      const content = list(items, encode)
+      return [id].concat(u32(content.length), content)
     }
-    const valTypes = (types: readonly ValType[], to: Bytes) => {
-      to.u32(types.length)
-      for (const type of types) to.u8(valCode[type])
-    }
-    section(1, this.types, ({ params, results }, to) => {
-      to.u8(0x60)
-      valTypes(params, to)
-      valTypes(results, to)
-    })
-    section<FunctionHandle | null>(2, [null, ...this.imports], (handle, to) => {
-      to.name('m')
-      to.name(handle?.name ?? 'memory')
-      to.u8(handle === null ? 2 : 0)
-      if (handle !== null) return to.u32(handle.type)
-      to.u8(0) // no maximum
-      to.u32(0)
-    })
-    section(3, this.functions, (f, to) => to.u32(f.type))
-    section(6, [this.scratchBytes], (_, to) => to.bytes(Uint8Array.of(valCode.i32, 1, 0x41, 0, 0x0b)))
-    section(7, this.exports, ({ name, of }, to) => {
-      to.name(name)
-      to.u8(0)
-      to.u32(this.functionIndex(of))
-    })
-    section(10, this.functions, (f, to) => f.encode(to))
-    return out.view().slice()
+    const memory = [2, 0, 0] // with no least or greatest size
+    const global = [valCode.i32, 1, 0x41, 0, 0x0b]
+    return new Uint8Array(
+      [0, 0x61, 0x73, 0x6d, 1, 0, 0, 0].concat(
+        section(1, this.types, (type) => type.split(',').map(Number)),
+        section(2, [null, ...this.imports], (f) => text('m').concat(text(f?.name ?? 'memory'), f === null ? memory : [0, ...u32(f.type)])),
+        section(3, this.functions, (f) => u32(f.type)),
+        section(6, [global], (bytes) => bytes),
+        section(7, this.exports, ({ name, of }) => text(name).concat(0, u32(this.functionIndex(of)))),
+        section(10, this.functions, (f) => f.encode()),
+      ),
+    )
   }
 }
 
@@ -509,9 +408,8 @@ let relaxedSimdKnown: boolean | undefined
 /** Whether the engine takes relaxed SIMD (Node 20 doesn't, Node 24 does). */
 export const relaxedSimd = (): boolean => {
   if (relaxedSimdKnown === undefined) {
-    const f = new ModuleBuilder({ relaxed: true }).func('f', [], ['v128'])
-    for (let i = 0; i < 3; i++) f.splat('f32x4', 0)
-    f.fma('f32x4')
+    const f = new ModuleBuilder().func('f', [], ['v128'])
+    f.push(f.f32x4.relaxed_madd(0, 0, 0))
     relaxedSimdKnown = WebAssembly.validate(f.module.finish())
   }
   return relaxedSimdKnown

@@ -18,7 +18,6 @@ export const keyBlock = (keys: number, most: number): number => Math.min(most, r
 /** An attention function under construction. */
 export class Attending extends Integers {
   readonly shape: AttentionShape
-  readonly module: ModuleBuilder
   readonly tall: number
   readonly batch = this.local()
   readonly head = this.local()
@@ -31,7 +30,6 @@ export class Attending extends Integers {
 
   constructor(module: ModuleBuilder, shape: AttentionShape, name: string) {
     super(module.func(name, Array(shape.args.length + 2).fill('i32')))
-    this.module = module
     this.shape = shape
     this.tall = tileRows(module)
   }
@@ -51,17 +49,9 @@ export class Attending extends Integers {
     return this.address(this.f.param(arg), affine, [this.batch, head, row, column])
   }
 
-  times(base: Value, index: Value, bytes: number): Value {
-    return this.add(base, this.mul(index, bytes))
-  }
-
   /** Fills a row of a panel with a number. */
   splatRow(to: Local, value: number): void {
-    for (const half of [0, 16]) {
-      this.f.get(to)
-      this.f.get(this.f.constant('f32x4', value))
-      this.f.v128.store(half)
-    }
+    for (const half of [0, 16]) this.f.v128.store(to, this.f.constant('f32x4', value), half)
   }
 
   /** Settles the panel's query and its number of queries from the panel's number. */

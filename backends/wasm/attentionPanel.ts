@@ -18,35 +18,12 @@ const lowest = Number.NEGATIVE_INFINITY
 /** Offsets of a row's two vectors. */
 const halves = [0, 16] as const
 
-const at =
-  (f: FunctionBuilder, pointer: Local, offset: number): Vec =>
-  () => {
-    f.get(pointer)
-    f.v128.load(offset)
-  }
+const at = (f: FunctionBuilder, pointer: Local, offset: number): Vec => f.v128.load(pointer, offset)
 
-const put = (f: FunctionBuilder, pointer: Local, offset: number, value: Vec): void => {
-  f.get(pointer)
-  f.push(value)
-  f.v128.store(offset)
-}
-
-const set = (f: FunctionBuilder, to: Local, value: Vec): void => {
-  f.push(value)
-  f.set(to)
-}
-
-const splat =
-  (f: FunctionBuilder, value: Local): Vec =>
-  () => {
-    f.get(value)
-    f.i32x4.splat()
-  }
+const put = (f: FunctionBuilder, pointer: Local, offset: number, value: Vec): void => f.v128.store(pointer, value, offset)
 
 /** Which query of the panel each lane is. */
-const queryLanes = ({ f }: Calculator, half: number): Vec => {
-  return () => f.lanes([0, 1, 2, 3].map((lane) => lane + half / 4))
-}
+const queryLanes = ({ f }: Calculator, half: number): Vec => f.constant('i32x4', ...[0, 1, 2, 3].map((lane) => lane + half / 4))
 
 const expOf = (c: Calculator, x: Vec): Local => {
   const held = c.hold(x)
@@ -87,7 +64,7 @@ export const dotPanels = (module: ModuleBuilder): FunctionHandle =>
     const { f } = n
     const { F } = calculator(f)
     const sums = halves.map(() => f.local('v128'))
-    eachRow(n, [x, y], rows, (v) => set(f, sums[v / 16] as Local, F.add(sums[v / 16] as Local, F.mul(at(f, x, v), at(f, y, v)))))
+    eachRow(n, [x, y], rows, (v) => f.set(sums[v / 16] as Local, F.add(sums[v / 16] as Local, F.mul(at(f, x, v), at(f, y, v)))))
     for (const v of halves) put(f, to, v, sums[v / 16] as Local)
   })
 
@@ -97,12 +74,12 @@ export const windowPanel = (module: ModuleBuilder, left: number | null, right: n
     const { f } = n
     const c = calculator(f)
     const { I } = c
-    const away = halves.map((v) => c.hold(I.sub(splat(f, distance), queryLanes(c, v))))
+    const away = halves.map((v) => c.hold(I.sub(f.i32x4.splat(distance), queryLanes(c, v))))
     eachRow(n, [to], rows, (v) => {
       const d = away[v / 16] as Local
       const near = left === null ? at(f, to, v) : c.pick(I.lt_s(d, -left), lowest, at(f, to, v))
       put(f, to, v, right === null ? near : c.pick(I.gt_s(d, right), lowest, near))
-      set(f, d, I.add(d, 1))
+      f.set(d, I.add(d, 1))
     })
   })
 
@@ -134,13 +111,13 @@ export const softmaxPanel = (module: ModuleBuilder): FunctionHandle =>
       eachRow(n, [p], left, body)
     }
     const max = halves.map((v) => c.hold(at(f, stats, v)))
-    pass((v) => set(f, max[v / 16] as Local, F.pmax(max[v / 16] as Local, at(f, p, v))))
+    pass((v) => f.set(max[v / 16] as Local, F.pmax(max[v / 16] as Local, at(f, p, v))))
     const sums = halves.map((v) => {
       const top = max[v / 16] as Local
       const before = c.hold(at(f, stats, v))
       put(f, stats, v, top)
       // A row that has seen nothing yet: any finite maximum gives exp(-infinity) = 0.
-      set(f, top, c.pick(F.eq(top, lowest), 0, top))
+      f.set(top, c.pick(F.eq(top, lowest), 0, top))
       const correction = expOf(c, F.sub(before, top))
       put(f, stats, 2 * rowBytes + v, correction)
       return c.hold(F.mul(at(f, stats, rowBytes + v), correction))
@@ -148,7 +125,7 @@ export const softmaxPanel = (module: ModuleBuilder): FunctionHandle =>
     pass((v) => {
       const weight = expOf(c, F.sub(at(f, p, v), max[v / 16] as Local))
       put(f, p, v, weight)
-      set(f, sums[v / 16] as Local, F.add(sums[v / 16] as Local, weight))
+      f.set(sums[v / 16] as Local, F.add(sums[v / 16] as Local, weight))
     })
     for (const v of halves) put(f, stats, rowBytes + v, sums[v / 16] as Local)
   })
@@ -175,7 +152,7 @@ export const guardLse = (module: ModuleBuilder): FunctionHandle =>
   shared(module, 'guardLse', 2, ({ f }, lse, queries) => {
     const c = calculator(f)
     for (const v of halves) {
-      const none = c.B.or(c.F.eq(at(f, lse, v), lowest), c.I.ge_s(queryLanes(c, v), splat(f, queries)))
+      const none = c.B.or(c.F.eq(at(f, lse, v), lowest), c.I.ge_s(queryLanes(c, v), f.i32x4.splat(queries)))
       put(f, lse, v, c.pick(none, Number.POSITIVE_INFINITY, at(f, lse, v)))
     }
   })
@@ -204,23 +181,15 @@ export const dropoutPanel = (module: ModuleBuilder, rate: number): FunctionHandl
     const { f } = n
     const c = calculator(f)
     const { F, I, B } = c
-    const words = [0, 4].map((offset) =>
-      c.hold(() => {
-        f.get(key)
-        f.v128.load32_splat(offset)
-      }),
-    )
-    const elements = halves.map((v) => c.hold(I.add(I.mul(queryLanes(c, v), splat(f, keys)), splat(f, first))))
+    const words = [0, 4].map((offset) => c.hold(f.v128.load32_splat(key, offset)))
+    const elements = halves.map((v) => c.hold(I.add(I.mul(queryLanes(c, v), f.i32x4.splat(keys)), f.i32x4.splat(first))))
     eachRow(n, [to], rows, (v) => {
       const element = elements[v / 16] as Local
-      const bits = c.hold(() => {
-        for (const word of [...words, f.constant('i32x4', 0), element]) f.get(word)
-        f.call(threefry(module))
-        f.v128.xor()
-      })
+      f.call(threefry(module), ...words, f.constant('i32x4', 0), element)
+      const bits = c.hold(B.xor())
       const uniform = F.sub(B.or(I.shr_u(bits, 9), 0x3f800000), 1)
       put(f, to, v, B.and(F.lt(uniform, 1 - rate), f.constant('f32x4', 1 / (1 - rate))))
-      set(f, element, I.add(element, 1))
+      f.set(element, I.add(element, 1))
     })
   })
 

@@ -1,91 +1,14 @@
-/**
- * A growing byte buffer with WebAssembly's number encodings (LEB128, little-endian floats).
- * Everything the assembler emits goes through one of these.
- */
-const scratch = new DataView(new ArrayBuffer(8))
+/** WebAssembly's number encodings. */
 
-export class Bytes {
-  buffer = new Uint8Array(256)
-  length = 0
+/** Unsigned LEB128. */
+export const u32 = (value: number): number[] => (value < 128 ? [value] : [(value & 127) | 128, ...u32(value >>> 7)])
 
-  private reserve(extra: number): void {
-    if (this.length + extra <= this.buffer.length) return
-    const grown = new Uint8Array(Math.max(this.buffer.length * 2, this.length + extra))
-    grown.set(this.buffer.subarray(0, this.length))
-    this.buffer = grown
-  }
+/** Signed LEB128. */
+export const s32 = (value: number): number[] => (value >= -64 && value < 64 ? [value & 127] : [(value & 127) | 128, ...s32(value >> 7)])
 
-  u8(byte: number): void {
-    if (this.length === this.buffer.length) this.reserve(1)
-    this.buffer[this.length++] = byte
-  }
+/** A vector of anything: how many, then each. */
+export const list = <T>(items: readonly T[], encode: (item: T) => readonly number[]): number[] =>
+  u32(items.length).concat(...items.map(encode))
 
-  /** Unsigned LEB128 of a number below 2^32. */
-  u32(value: number): void {
-    let rest = value >>> 0
-    while (rest > 127) {
-      this.u8((rest & 127) | 128)
-      rest >>>= 7
-    }
-    this.u8(rest)
-  }
-
-  /** Signed LEB128. */
-  s32(value: number): void {
-    let rest = value | 0
-    while (rest < -64 || rest > 63) {
-      this.u8((rest & 127) | 128)
-      rest >>= 7
-    }
-    this.u8(rest & 127)
-  }
-
-  s64(value: bigint): void {
-    let rest = BigInt.asIntN(64, value)
-    while (rest < -64n || rest > 63n) {
-      this.u8(Number(rest & 127n) | 128)
-      rest >>= 7n
-    }
-    this.u8(Number(rest & 127n))
-  }
-
-  /** Three bytes whatever the value (below 2^21), so that it can be patched later; returns its place. */
-  patchable(value: number): number {
-    const at = this.length
-    this.u8((value & 127) | 128)
-    this.u8(((value >>> 7) & 127) | 128)
-    this.u8(value >>> 14)
-    return at
-  }
-
-  f32(value: number): void {
-    scratch.setFloat32(0, value, true)
-    for (let i = 0; i < 4; i++) this.u8(scratch.getUint8(i))
-  }
-
-  f64(value: number): void {
-    scratch.setFloat64(0, value, true)
-    for (let i = 0; i < 8; i++) this.u8(scratch.getUint8(i))
-  }
-
-  bytes(source: Uint8Array): void {
-    this.reserve(source.length)
-    this.buffer.set(source, this.length)
-    this.length += source.length
-  }
-
-  append(other: Bytes): void {
-    this.bytes(other.view())
-  }
-
-  name(text: string): void {
-    const encoded = new TextEncoder().encode(text)
-    this.u32(encoded.length)
-    this.bytes(encoded)
-  }
-
-  /** What was written so far, not copied. */
-  view(): Uint8Array<ArrayBuffer> {
-    return this.buffer.subarray(0, this.length)
-  }
-}
+/** A name, of ASCII characters. */
+export const text = (name: string): number[] => list([...name], (letter) => [letter.charCodeAt(0)])

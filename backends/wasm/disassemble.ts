@@ -57,11 +57,12 @@ export const listings = (functions: readonly FunctionBuilder[], opcodes: typeof 
   return functions.map((f) => listing(f, known))
 }
 
-const listing = ({ name, params, locals, head, body, calls }: FunctionBuilder, known: ReadonlyMap<number, Instruction>): string => {
-  const callees = new Map(calls.map(({ code, at, callee }) => [code === head ? at : at + head.length, callee.name]))
+const listing = ({ name, params, locals, head, body }: FunctionBuilder, known: ReadonlyMap<number, Instruction>): string => {
+  const items = [...head, ...body]
+  const callees = new Map(items.flatMap((item, i) => (typeof item === 'number' ? [] : [[i, item.name] as const])))
   const signature = params.map(({ type, index }) => `(param $${index} ${type})`).join(' ')
   const declared = locals.map((type, i) => `(local $${i + params.length} ${type})`).join(' ')
-  const code = Uint8Array.of(...head.view(), ...body.view())
+  const code = Uint8Array.from(items, (item) => (typeof item === 'number' ? item : 0))
   return [`(func $${name} ${signature}`, ...(declared ? [`  ${declared}`] : []), disassemble(code, callees, known), ')'].join('\n')
 }
 

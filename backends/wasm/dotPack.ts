@@ -4,6 +4,7 @@
  */
 import type { FunctionHandle, Local, ModuleBuilder, Value } from './assembler.ts'
 import { type Integers, shared } from './integers.ts'
+import { calculator } from './vec.ts'
 
 /** In bytes. */
 export interface PanelStrides {
@@ -32,46 +33,28 @@ export const transposeRows = (module: ModuleBuilder, count: number): FunctionHan
   shared(module, `transpose${count}`, 6, (n, source, rowStride, rows, k, to, step) => {
     const { f } = n
     const row = clampedRows(n, source, rowStride, rows, count)
-    const store = (values: readonly Local[], body: () => void) => {
-      f.get(to)
-      values.forEach((x) => f.get(x))
-      body()
-      n.step(to, step)
-    }
+    const { lanes } = calculator(f)
     const next = (lanes: number) => row.forEach((pointer) => n.step(pointer, 4 * lanes))
     const x = row.map(() => f.local('v128'))
     const halves = [f.local('v128'), f.local('v128')].slice(0, count / 2)
     n.countDown(k, 4, () => {
-      row.forEach((pointer, r) => {
-        f.get(pointer)
-        f.v128.load()
-        f.set(x[r] as Local)
-      })
+      row.forEach((pointer, r) => f.set(x[r] as Local, f.v128.load(pointer)))
       for (const [a, b, c, d] of [
         [0, 4, 1, 5],
         [2, 6, 3, 7],
       ] as const) {
-        halves.forEach((half, p) => {
-          for (const local of x.slice(2 * p, 2 * p + 2)) f.get(local)
-          f.shuffle32(a, b, c, d)
-          f.set(half)
-        })
-        for (const lane of [0, 1])
-          store(halves, () => {
-            if (count === 2) return f.v128.store64_lane(lane)
-            f.shuffle32(2 * lane, 2 * lane + 1, 2 * lane + 4, 2 * lane + 5)
-            f.v128.store()
-          })
+        halves.forEach((half, p) => f.set(half, lanes(x[2 * p] as Local, x[2 * p + 1] as Local, a, b, c, d)))
+        for (const lane of [0, 1]) {
+          const [left, right] = halves as [Local, Local]
+          if (count === 2) f.v128.store64_lane(to, left, lane)
+          else f.v128.store(to, lanes(left, right, 2 * lane, 2 * lane + 1, 2 * lane + 4, 2 * lane + 5))
+          n.step(to, step)
+        }
       }
       next(4)
     })
     n.countDown(k, 1, () => {
-      row.forEach((pointer, r) => {
-        f.get(to)
-        f.get(pointer)
-        f.f32.load()
-        f.f32.store(4 * r)
-      })
+      row.forEach((pointer, r) => f.i32.store(to, f.i32.load(pointer), 4 * r))
       n.step(to, step)
       next(1)
     })
@@ -90,15 +73,8 @@ const copyColumns = (module: ModuleBuilder, width: number): FunctionHandle =>
     const { v128 } = n.f
     n.countDown(k, 1, () => {
       for (let r = 0; r < width; r += 4) {
-        n.f.get(to)
-        n.f.get(source)
-        if (width - r >= 4) {
-          v128.load(4 * r)
-          v128.store(4 * r)
-        } else {
-          v128.load64_zero(4 * r)
-          v128.store64_lane(0, 4 * r)
-        }
+        if (width - r >= 4) v128.store(to, v128.load(source, 4 * r), 4 * r)
+        else v128.store64_lane(n.add(to, 4 * r), v128.load64_zero(source, 4 * r), 0)
       }
       n.step(source, kStride)
       n.step(to, 4 * width)
@@ -112,10 +88,7 @@ const packAny = (module: ModuleBuilder): FunctionHandle =>
     n.countDown(k, 1, () => {
       const from = n.hold(source)
       f.for('i32', 0, width, 1, (r) => {
-        f.get(to)
-        f.get(from)
-        f.f32.load()
-        f.f32.store()
+        f.i32.store(to, f.i32.load(from))
         n.step(to, 4)
         n.step(from, n.pick(n.gt(rows, n.add(r, 1)), rowStride, 0))
       })
@@ -130,17 +103,11 @@ export const copyAny = (module: ModuleBuilder): FunctionHandle =>
     n.countDown(rows, 1, () => {
       n.when(
         n.and(n.eq(fromColumn, 4), n.eq(toColumn, 4)),
-        () => {
-          for (const value of [to, from, n.mul(columns, 4)]) f.push(value)
-          f.memoryCopy()
-        },
+        () => f.memoryCopy(to, from, n.mul(columns, 4)),
         () => {
           const [p, q, left] = [n.hold(from), n.hold(to), n.hold(columns)]
           n.countDown(left, 1, () => {
-            f.get(q)
-            f.get(p)
-            f.f32.load()
-            f.f32.store()
+            f.i32.store(q, f.i32.load(p))
             n.step(p, fromColumn)
             n.step(q, toColumn)
           })

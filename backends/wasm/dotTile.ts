@@ -4,6 +4,7 @@
  */
 import type { FunctionBuilder, FunctionHandle, Local, ModuleBuilder } from './assembler.ts'
 import { shared } from './integers.ts'
+import { calculator } from './vec.ts'
 
 /** Columns of a tile: two vectors. */
 export const tileColumns = 8
@@ -23,15 +24,10 @@ const tile = (module: ModuleBuilder): FunctionHandle =>
     const [b0, b1, x] = [f.local('v128'), f.local('v128'), f.local('v128')]
     // One k a turn: V8 hoists the loads of an unrolled body and then spills.
     n.countDown(k, 1, () => {
-      for (const [local, offset] of [[b0, 0] as const, [b1, 16] as const]) {
-        f.get(b)
-        f.v128.load(offset)
-        f.set(local)
-      }
+      f.set(b0, f.v128.load(b, 0))
+      f.set(b1, f.v128.load(b, 16))
       sums.forEach((row, r) => {
-        f.get(a)
-        f.v128.load32_splat(4 * r)
-        f.set(x)
+        f.set(x, f.v128.load32_splat(a, 4 * r))
         multiplyAdd(f, x, b0, row[0])
         multiplyAdd(f, x, b1, row[1])
       })
@@ -41,16 +37,7 @@ const tile = (module: ModuleBuilder): FunctionHandle =>
     const store = (grow: boolean) => () =>
       sums.forEach((row, r) => {
         if (r > 0) n.step(c, ldc)
-        row.forEach((sum, v) => {
-          f.get(c)
-          f.get(sum)
-          if (grow) {
-            f.get(c)
-            f.v128.load(16 * v)
-            f.f32x4.add()
-          }
-          f.v128.store(16 * v)
-        })
+        row.forEach((sum, v) => f.v128.store(c, grow ? f.f32x4.add(sum, f.v128.load(c, 16 * v)) : sum, 16 * v))
       })
     n.when(add, store(true), store(false))
   })
@@ -70,14 +57,4 @@ export const tileLoop = (module: ModuleBuilder): FunctionHandle =>
   )
 
 /** sum += x · y, in place. */
-export const multiplyAdd = (f: FunctionBuilder, x: Local, y: Local, sum: Local): void => {
-  if (f.module.relaxed) {
-    for (const local of [x, y, sum]) f.get(local)
-    f.f32x4.relaxed_madd()
-  } else {
-    for (const local of [sum, x, y]) f.get(local)
-    f.f32x4.mul()
-    f.f32x4.add()
-  }
-  f.set(sum)
-}
+export const multiplyAdd = (f: FunctionBuilder, x: Local, y: Local, sum: Local): void => f.set(sum, calculator(f).fma(x, y, sum))

@@ -6,6 +6,7 @@ import type { FunctionHandle, Local, ModuleBuilder } from './assembler.ts'
 import { byLanes, shared } from './integers.ts'
 import { clampedRows } from './dotPack.ts'
 import { multiplyAdd } from './dotTile.ts'
+import { calculator } from './vec.ts'
 
 /** (x, b, y, bStride, k, add, columns): B's columns are contiguous, its rows `bStride` bytes apart. */
 export const vectorByColumns = (module: ModuleBuilder): FunctionHandle =>
@@ -28,34 +29,16 @@ const addRows = (module: ModuleBuilder, count: number): FunctionHandle =>
       pointer: r === 0 ? b : n.hold(n.add(b, n.mul(bStride, r))),
       weight: f.local('v128'),
     }))
-    rows.forEach(({ weight }, r) => {
-      f.get(x)
-      f.v128.load32_splat(4 * r)
-      f.set(weight)
-    })
+    rows.forEach(({ weight }, r) => f.set(weight, f.v128.load32_splat(x, 4 * r)))
     // All ones where y counts.
-    f.push(n.pick(add, -1, 0))
-    f.i32x4.splat()
-    f.set(kept)
+    f.set(kept, f.i32x4.splat(n.pick(add, -1, 0)))
     byLanes(n, columns, (lanes, load, store) => {
       rows.forEach(({ pointer, weight }, r) => {
-        f.get(pointer)
-        load()
-        f.set(value)
-        if (r > 0) return multiplyAdd(f, value, weight, sum)
-        f.get(value)
-        f.get(weight)
-        f.f32x4.mul()
-        f.set(sum)
+        f.set(value, load(pointer))
+        if (r > 0) multiplyAdd(f, value, weight, sum)
+        else f.set(sum, f.f32x4.mul(value, weight))
       })
-      f.get(y)
-      f.get(sum)
-      f.get(y)
-      load()
-      f.get(kept)
-      f.v128.and()
-      f.f32x4.add()
-      store()
+      store(y, f.f32x4.add(sum, f.v128.and(load(y), kept)))
       for (const { pointer } of rows) n.step(pointer, 4 * lanes)
       n.step(y, 4 * lanes)
     })
@@ -80,43 +63,25 @@ const fourDots = (module: ModuleBuilder): FunctionHandle =>
     const rows = clampedRows(n, b, bStride, columns, 4)
     const [s0, s1, s2, s3] = [f.local('v128'), f.local('v128'), f.local('v128'), f.local('v128')]
     byLanes(n, k, (lanes, load) => {
-      f.get(x)
-      load()
-      f.set(left)
+      f.set(left, load(x))
       n.step(x, 4 * lanes)
       ;[s0, s1, s2, s3].forEach((sum, c) => {
         const pointer = rows[c] as Local
-        f.get(pointer)
-        load()
-        f.set(value)
+        f.set(value, load(pointer))
         multiplyAdd(f, left, value, sum)
         n.step(pointer, 4 * lanes)
       })
     })
     // Across lanes: pairs, then pairs of pairs.
     type Order = readonly [number, number, number, number]
-    const add2 = (p: Local, q: Local, even: Order, odd: Order) => {
-      for (const order of [even, odd]) {
-        f.get(p)
-        f.get(q)
-        f.shuffle32(...order)
-      }
-      f.f32x4.add()
-    }
-    add2(s0, s1, [0, 4, 2, 6], [1, 5, 3, 7])
-    f.set(s0)
-    add2(s2, s3, [0, 4, 2, 6], [1, 5, 3, 7])
-    f.set(s2)
-    add2(s0, s2, [0, 1, 4, 5], [2, 3, 6, 7])
-    f.set(value)
-    n.when(add, () => {
-      f.get(value)
-      f.get(y)
-      f.v128.load()
-      f.f32x4.add()
-      f.set(value)
-    })
-    f.get(y)
-    f.get(value)
-    f.v128.store()
+    const { F, lanes } = calculator(f)
+    const add2 = (p: Local, q: Local, even: Order, odd: Order) => F.add(lanes(p, q, ...even), lanes(p, q, ...odd))
+    for (const [p, q] of [
+      [s0, s1],
+      [s2, s3],
+    ] as const)
+      f.set(p, add2(p, q, [0, 4, 2, 6], [1, 5, 3, 7]))
+    f.set(value, add2(s0, s2, [0, 1, 4, 5], [2, 3, 6, 7]))
+    n.when(add, () => f.set(value, F.add(value, f.v128.load(y))))
+    f.v128.store(y, value)
   })

@@ -132,7 +132,7 @@ export class Evaluator {
         if (stride === 0 || (dims & ~seen & (1 << d)) === 0) return
         const before = at
         key += `,${d}:${stride}`
-        at = this.known(key, 'i32', () => f.push(n.add(before, n.mul(this.index[d] as Local, stride * bytes))))
+        at = this.known(key, 'i32', () => f.push(n.times(before, this.index[d] as Local, stride * bytes)))
       })
       seen |= dims
     }
@@ -155,22 +155,18 @@ export class Evaluator {
   private emit(node: Node, vector: number): void {
     const { f, lanes } = this
     const row = this.rows.get(node)
-    if (row !== undefined) {
-      f.get(this.place(row.base, row.access, 4))
-      return f.v128.load(16 * vector)
-    }
+    if (row !== undefined) return f.push(f.v128.load(this.place(row.base, row.access, 4), 16 * vector))
     switch (node.kind) {
       case 'load':
         return this.load(node, vector)
       case 'gather':
         return this.gather(node, vector)
       case 'index': {
-        f.get(this.place(null, node.access, 1))
-        f.i32x4.splat()
+        const first = f.i32x4.splat(this.place(null, node.access, 1))
         const stride = node.access.strides[lanes.dim] ?? 0
-        if (stride === 0 || (lanes.width === 1 && vector === 0)) return
-        f.get(f.constantLanes([0, 1, 2, 3].map((lane) => stride * (lane + vector * lanes.width))))
-        return f.i32x4.add()
+        if (stride === 0 || (lanes.width === 1 && vector === 0)) return first()
+        const steps = [0, 1, 2, 3].map((lane) => stride * (lane + vector * lanes.width))
+        return f.push(f.i32x4.add(first, f.constant('i32x4', ...steps)))
       }
       case 'apply':
         return this.apply(node, vector)
@@ -208,8 +204,7 @@ export class Evaluator {
     const { f } = this
     const block = `fry ${node.args.map((arg) => arg.id)} ${vector} `
     if (this.find(`${block}0`) === undefined) {
-      for (const arg of node.args.map((arg) => this.value(arg, vector))) f.get(arg)
-      f.call(threefry(f.module))
+      f.call(threefry(f.module), ...node.args.map((arg) => this.value(arg, vector)))
       this.keep(`${block}1`, 'v128')
       this.keep(`${block}0`, 'v128')
     }
@@ -234,7 +229,7 @@ export class Evaluator {
         this.loadLanes(node.dtype, at, stride, vector, lanewise ? mask : null)
         if (lanewise) f.push(c.B.and(() => {}, mask))
       },
-      () => (register === 'v128' ? f.splat('i32x4', 0) : f.const(register, 0)),
+      () => f.get(f.local(register)), // zero
       register,
     )
   }
@@ -245,30 +240,18 @@ export class Evaluator {
     const bytes = byteWidth[dtype]
     const point = (lane: number): Value => n.add(at, (vector * lanes.width + lane) * stride * bytes)
     if (stride !== 0 && stride !== 1 && lanes.width === 4) return this.gatherLanes(dtype, point, mask)
-    f.push(point(0))
-    if (dtype === 'float64') return f.f64.load()
-    if (dtype === 'key') return f.i64.load()
-    if (stride === 1 && lanes.width === 4) f.v128.load()
-    else f.v128.load32_splat()
+    if (dtype === 'float64' || dtype === 'key') return f.push(f[registerOf(dtype)].load(point(0)))
+    f.push(stride === 1 && lanes.width === 4 ? f.v128.load(point(0)) : f.v128.load32_splat(point(0)))
     if (dtype === 'bool') this.toMask()
   }
 
   private gatherLanes(dtype: DType, point: (lane: number) => Value, mask: Local | null): void {
-    const { f } = this
-    const out = calculator(f).hold(f.constant('i32x4', 0))
+    const { f, n } = this
+    const out = f.hold('v128', f.constant('i32x4', 0))
     for (let lane = 0; lane < 4; lane++) {
-      const one = (): void => {
-        f.push(point(lane))
-        f.get(out)
-        f.v128.load32_lane(lane)
-        f.set(out)
-      }
+      const one = (): void => f.set(out, f.v128.load32_lane(point(lane), out, lane))
       if (mask === null) one()
-      else {
-        f.get(mask)
-        f.i32x4.extract_lane(lane)
-        f.if(one)
-      }
+      else n.when(f.i32x4.extract_lane(mask, lane), one)
     }
     f.get(out)
     if (dtype === 'bool') this.toMask()
@@ -277,20 +260,15 @@ export class Evaluator {
   /** Bools in memory are words of 0 or 1. */
   private toMask(): void {
     this.f.get(this.f.constant('i32x4', 0))
-    this.f.i32x4.ne()
+    this.f.push(this.f.i32x4.ne())
   }
 
   private gather(node: Node & { readonly kind: 'gather' }, vector: number): void {
     const { f, n, lanes } = this
     const number = node.args[0] as Node
     const stride = lanes.width === 1 ? 0 : laneStride(number, lanes.dim)
-    const from = (element: Local, lane: number): Value => {
-      const place = (): void => {
-        f.get(element)
-        f.i32x4.extract_lane(lane)
-      }
-      return n.add(this.arg(node.arg), n.mul(place, byteWidth[node.dtype]))
-    }
+    const from = (element: Local, lane: number): Value =>
+      n.times(this.arg(node.arg), f.i32x4.extract_lane(element, lane), byteWidth[node.dtype])
     if (stride !== 0 && stride !== 1) {
       const element = this.value(number, vector)
       return this.gatherLanes(node.dtype, (lane) => from(element, lane), lanes.partial?.mask ?? null)
@@ -304,35 +282,19 @@ export class Evaluator {
     const { f, n, lanes } = this
     const at = this.place(this.arg(arg), access, byteWidth[dtype])
     const stride = lanewise ? (access.strides[lanes.dim] ?? 0) : 0
-    if (dtype === 'float64' || dtype === 'key') {
-      f.get(at)
-      f.get(value)
-      return dtype === 'float64' ? f.f64.store() : f.i64.store()
-    }
-    const c = calculator(f)
-    const stored = dtype === 'bool' ? c.hold(c.B.and(value, 1)) : value
-    const one = (lane: number): void => {
-      f.push(n.add(at, (vector * lanes.width + lane) * stride * 4))
-      f.get(stored)
-      f.v128.store32_lane(lane)
-    }
+    if (dtype === 'float64' || dtype === 'key') return f[registerOf(dtype)].store(at, value)
+    const stored = dtype === 'bool' ? f.hold('v128', f.v128.and(value, 1)) : value
+    const one = (lane: number): void => f.v128.store32_lane(n.add(at, (vector * lanes.width + lane) * stride * 4), stored, lane)
     if (!lanewise || lanes.width === 1) return one(0)
     const { partial } = lanes
     if (partial !== null) for (const lane of [0, 1, 2, 3]) n.when(n.gt(partial.count, lane), () => one(lane))
     else if (stride !== 1) for (const lane of [0, 1, 2, 3]) one(lane)
-    else {
-      f.get(at)
-      f.get(stored)
-      f.v128.store(16 * vector)
-    }
+    else f.v128.store(at, stored, 16 * vector)
   }
 
   /** Keeps a spilled node's lanes. */
   spill(node: Node, row: Row, vector: number): void {
-    const { f } = this
     const value = this.value(node, vector)
-    f.get(this.place(row.base, row.access, 4))
-    f.get(value)
-    f.v128.store(16 * vector)
+    this.f.v128.store(this.place(row.base, row.access, 4), value, 16 * vector)
   }
 }

@@ -32,18 +32,11 @@ export const intPow = (module: ModuleBuilder, signed: boolean): FunctionHandle =
     const one = f.constant('i32x4', 1)
     const [base, n] = [c.hold(f.param(0)), c.hold(f.param(1))]
     const product = c.hold(one)
-    const set = (to: Local, value: Vec): void => {
-      f.push(value)
-      f.set(to)
-    }
-    f.while(
-      () => f.push(B.any_true(n)),
-      () => {
-        set(product, I.mul(product, c.pick(I.ne(B.and(n, one), 0), base, one)))
-        set(base, I.mul(base, base))
-        set(n, I.shr_u(n, 1))
-      },
-    )
+    f.while(B.any_true(n), () => {
+      f.set(product, I.mul(product, c.pick(I.ne(B.and(n, one), 0), base, one)))
+      f.set(base, I.mul(base, base))
+      f.set(n, I.shr_u(n, 1))
+    })
     if (!signed) f.get(product)
     else {
       const [x, y] = [f.param(0), f.param(1)]
@@ -73,25 +66,20 @@ export const threefry = (module: ModuleBuilder): FunctionHandle =>
     const { I, B } = c
     const [k0, k1, x0, x1] = f.params as readonly [Local, Local, Local, Local]
     const keys = [k0, k1, c.hold(B.xor(B.xor(k0, k1), 0x1bd11bda))] as const
-    const set = (to: Local, value: Vec): void => {
-      f.push(value)
-      f.set(to)
-    }
-    set(x0, I.add(x0, k0))
-    set(x1, I.add(x1, k1))
+    f.set(x0, I.add(x0, k0))
+    f.set(x1, I.add(x1, k1))
     const rotations = [
       [13, 15, 26, 6],
       [17, 29, 16, 24],
     ]
     for (let group = 0; group < 5; group++) {
       for (const r of rotations[group % 2] as readonly number[]) {
-        set(x0, I.add(x0, x1))
-        set(x1, B.xor(B.or(I.shl(x1, r), I.shr_u(x1, 32 - r)), x0))
+        f.set(x0, I.add(x0, x1))
+        f.set(x1, B.xor(B.or(I.shl(x1, r), I.shr_u(x1, 32 - r)), x0))
       }
-      set(x0, I.add(x0, keys[(group + 1) % 3] as Local))
-      set(x1, I.add(I.add(x1, keys[(group + 2) % 3] as Local), group + 1))
+      f.set(x0, I.add(x0, keys[(group + 1) % 3] as Local))
+      f.set(x1, I.add(I.add(x1, keys[(group + 2) % 3] as Local), group + 1))
     }
-    f.get(x0)
-    f.get(x1)
+    f.push(x0, x1)
     return f
   })

@@ -14,43 +14,58 @@ export type LocalsOf<N extends number, T extends readonly Local[] = readonly []>
 
 export class Integers {
   readonly f: FunctionBuilder
+  readonly module: ModuleBuilder
   constructor(f: FunctionBuilder) {
     this.f = f
+    this.module = f.module
   }
 
-  private binary(op: 'add' | 'mul' | 'sub' | 'and' | 'shr_u' | 'eq' | 'ne' | 'lt_s' | 'gt_s' | 'div_u' | 'rem_u') {
-    return (x: Value, y: Value): Value =>
-      () => {
-        this.f.push(x)
-        this.f.push(y)
-        this.f.i32[op]()
-      }
+  and(x: Value, y: Value): Value {
+    return this.f.i32.and(x, y)
   }
-  readonly and = this.binary('and')
-  readonly shr = this.binary('shr_u')
-  readonly eq = this.binary('eq')
-  readonly ne = this.binary('ne')
-  readonly lt = this.binary('lt_s')
-  readonly gt = this.binary('gt_s')
-  readonly div = (x: Value, y: Value): Value => (y === 1 ? x : this.binary('div_u')(x, y))
-  readonly rem = (x: Value, y: Value): Value => (y === 1 ? 0 : this.binary('rem_u')(x, y))
-  readonly sub = (x: Value, y: Value): Value => (typeof y === 'number' ? this.add(x, -y) : this.binary('sub')(x, y))
-  readonly add = (x: Value, y: Value): Value => (y === 0 ? x : x === 0 ? y : this.binary('add')(x, y))
-  readonly mul = (x: Value, y: Value): Value => (x === 0 || y === 0 ? 0 : y === 1 ? x : this.binary('mul')(x, y))
-  readonly load = (at: Value, offset = 0): Value => {
-    return () => {
-      this.f.push(at)
-      this.f.i32.load(offset)
-    }
+  shr(x: Value, y: Value): Value {
+    return this.f.i32.shr_u(x, y)
   }
-  readonly pick = (condition: Value, x: Value, y: Value): Value => {
-    return () => {
-      for (const value of [x, y, condition]) this.f.push(value)
-      this.f.select()
-    }
+  eq(x: Value, y: Value): Value {
+    return this.f.i32.eq(x, y)
   }
-  readonly min = (x: Value, y: Value): Value => this.pick(this.lt(x, y), x, y)
-  readonly max = (x: Value, y: Value): Value => this.pick(this.gt(x, y), x, y)
+  ne(x: Value, y: Value): Value {
+    return this.f.i32.ne(x, y)
+  }
+  lt(x: Value, y: Value): Value {
+    return this.f.i32.lt_s(x, y)
+  }
+  gt(x: Value, y: Value): Value {
+    return this.f.i32.gt_s(x, y)
+  }
+  div(x: Value, y: Value): Value {
+    return y === 1 ? x : this.f.i32.div_u(x, y)
+  }
+  rem(x: Value, y: Value): Value {
+    return y === 1 ? 0 : this.f.i32.rem_u(x, y)
+  }
+  sub(x: Value, y: Value): Value {
+    return typeof y === 'number' ? this.add(x, -y) : this.f.i32.sub(x, y)
+  }
+  add(x: Value, y: Value): Value {
+    return y === 0 ? x : x === 0 ? y : this.f.i32.add(x, y)
+  }
+  mul(x: Value, y: Value): Value {
+    return x === 0 || y === 0 ? 0 : y === 1 ? x : this.f.i32.mul(x, y)
+  }
+  /** base + index · bytes */
+  times(base: Value, index: Value, bytes: Value): Value {
+    return this.add(base, this.mul(index, bytes))
+  }
+  pick(condition: Value, x: Value, y: Value): Value {
+    return this.f.select(x, y, condition)
+  }
+  min(x: Value, y: Value): Value {
+    return this.pick(this.lt(x, y), x, y)
+  }
+  max(x: Value, y: Value): Value {
+    return this.pick(this.gt(x, y), x, y)
+  }
 
   local(): Local {
     return this.f.local('i32')
@@ -59,27 +74,18 @@ export class Integers {
     return Array.from({ length: count }, () => this.local()) as unknown as LocalsOf<N>
   }
   set(to: Local, value: Value): void {
-    this.f.push(value)
-    this.f.set(to)
+    this.f.set(to, value)
   }
   /** A new local with this value. */
   hold(value: Value): Local {
-    const local = this.local()
-    this.set(local, value)
-    return local
-  }
-  store(at: Value, value: Value, offset = 0): void {
-    this.f.push(at)
-    this.f.push(value)
-    this.f.i32.store(offset)
+    return this.f.hold('i32', value)
   }
   /** x += by */
   step(x: Local, by: Value): void {
     this.set(x, this.add(x, by))
   }
   call(callee: FunctionHandle, ...values: readonly Value[]): void {
-    for (const value of values) this.f.push(value)
-    this.f.call(callee)
+    this.f.call(callee, ...values)
   }
   when(condition: Value, then: () => void, otherwise?: () => void): void {
     this.f.push(condition)
@@ -104,33 +110,30 @@ export class Integers {
   }
   /** pointer + 4·(offset + Σ strides·index) */
   address(pointer: Value, { strides, offset }: Affine, index: readonly Value[]): Value {
-    return strides.reduce((sum, s, d) => this.add(sum, this.mul(index[d] as Value, 4 * s)), this.add(pointer, 4 * offset))
+    return strides.reduce((sum, s, d) => this.times(sum, index[d] as Value, 4 * s), this.add(pointer, 4 * offset))
   }
   /** Zeroes bytes. */
   clear(start: Value, bytes: Value): void {
-    for (const value of [start, 0, bytes]) this.f.push(value)
-    this.f.memoryFill()
+    this.f.memoryFill(start, 0, bytes)
   }
   /** Addresses of blocks of scratch memory, of these sizes in bytes. */
   blocks<N extends number>(...sizes: readonly number[] & { readonly length: N }): LocalsOf<N> {
     let total = 0
     const starts = sizes.map((size) => (total += roundUp(size, 64)) - roundUp(size, 64))
-    const base = this.f.module.scratch(total)
+    const base = this.module.scratch(total)
     return starts.map((start) => this.hold(this.add(() => this.f.getGlobal(base), start))) as unknown as LocalsOf<N>
   }
 }
 
 /** Runs `body` for whole vectors, then for single elements with a load and a store of one lane. */
-export const byLanes = (n: Integers, count: Local, body: (lanes: number, load: () => void, store: () => void) => void): void => {
+export const byLanes = (
+  n: Integers,
+  count: Local,
+  body: (lanes: number, load: (at: Local) => Value, store: (at: Local, value: Value) => void) => void,
+): void => {
   const { v128 } = n.f
   n.countDown(count, 4, () => body(4, v128.load.bind(v128), v128.store.bind(v128)))
-  n.countDown(count, 1, () =>
-    body(
-      1,
-      () => v128.load32_zero(),
-      () => v128.store32_lane(0),
-    ),
-  )
+  n.countDown(count, 1, () => body(1, v128.load32_zero.bind(v128), (at, value) => v128.store32_lane(at, value, 0)))
 }
 
 /** A module's one function of this name, its parameters all i32. */

@@ -152,37 +152,27 @@ export const lanewise = (f: FunctionBuilder, name: string, ...args: Local[]): vo
     )
     const out = g.local('v128')
     for (let lane = 0; lane < 4; lane++) {
-      g.get(out)
-      for (const param of g.params) {
-        g.get(param)
-        g.f32x4.extract_lane(lane)
-        g.f64.promote_f32()
-      }
-      g.call(scalar)
-      g.f32.demote_f64()
-      g.f32x4.replace_lane(lane)
-      g.set(out)
+      const doubles = g.params.map((param) => g.f64.promote_f32(g.f32x4.extract_lane(param, lane)))
+      const y = g.f32.demote_f64(() => g.call(scalar, ...doubles))
+      g.set(out, g.f32x4.replace_lane(out, y, lane))
     }
     g.get(out)
     return g
   })
-  for (const arg of args) f.get(arg)
-  f.call(handle)
+  f.call(handle, ...args)
 }
 
 /** y where every |x| is small enough, else the engine's answer for those that aren't. */
 export const orLanewise = (f: FunctionBuilder, name: string, x: Local, y: Local): void => {
   const c = calculator(f)
   const far = c.hold(c.F.gt(c.F.abs(x), REDUCIBLE))
-  f.get(far)
-  f.v128.any_true()
-  f.if(() => {
-    lanewise(f, name, x)
-    f.get(y)
-    f.get(far)
-    f.v128.bitselect()
-    f.set(y)
-  })
+  f.push(c.B.any_true(far))
+  f.if(() =>
+    f.set(
+      y,
+      c.B.bitselect(() => lanewise(f, name, x), y, far),
+    ),
+  )
   f.get(y)
 }
 
@@ -265,11 +255,11 @@ export const erfInv: Inline = (f, x) => {
     [3.43273939e-7, 0.000100950558],
     [2.81022636e-8, -0.000200214257],
   ] as const
-  const p = pairs.reduceRight<Vec | null>((sum, [a, b]) => {
-    const k = c.pick(near, a, b)
-    return sum === null ? k : c.fma(sum, v, k)
-  }, null)
-  const y = c.hold(F.mul(p as Vec, x))
+  const p = c.poly(
+    v,
+    pairs.map(([a, b]) => c.pick(near, a, b)),
+  )
+  const y = c.hold(F.mul(p, x))
   f.push(c.pick(F.eq(F.abs(x), 1), F.mul(x, Number.POSITIVE_INFINITY), y))
 }
 

@@ -75,7 +75,7 @@ export const compileModule = (program: Program, memory: WebAssembly.Memory, opti
           const units = isOrdered(kernel) ? null : emitterOf(kernel).units(kernel, extent)
           if (units === 0) continue
           buffers.forEach(pushAddress)
-          if (units !== null) for (const end of [0, units]) run.const('i32', end)
+          if (units !== null) run.push(0, units)
           run.call(handle)
         }
         return
@@ -84,23 +84,20 @@ export const compileModule = (program: Program, memory: WebAssembly.Memory, opti
         return run.while(
           () => {
             emitSteps(step.cond)
-            pushAddress(step.test)
-            run.i32.load()
+            run.push(run.i32.load(() => pushAddress(step.test)))
           },
           () => emitSteps(step.body),
         )
       case 'branch': {
-        pushAddress(step.index)
-        run.i32.load()
-        const index = run.local('i32')
-        run.set(index)
+        const index = run.hold(
+          'i32',
+          run.i32.load(() => pushAddress(step.index)),
+        )
         const from = (i: number): void => {
           const steps = step.branches[i]
           if (steps === undefined) return
           if (i === step.branches.length - 1) return emitSteps(steps)
-          run.get(index)
-          run.const('i32', i)
-          run.i32.eq()
+          run.push(run.i32.eq(index, i))
           run.if(
             () => emitSteps(steps),
             () => from(i + 1),
@@ -116,9 +113,7 @@ export const compileModule = (program: Program, memory: WebAssembly.Memory, opti
   const base = Math.ceil(program.arenaBytes / 64) * 64
   if (module.scratchSize > 0)
     run.prologue(() => {
-      run.get(arena)
-      run.const('i32', base)
-      run.i32.add()
+      run.push(run.i32.add(arena, base))
       run.setGlobal(module.scratch(0))
     })
   return {
@@ -135,12 +130,7 @@ export const compileModule = (program: Program, memory: WebAssembly.Memory, opti
 const address = (run: FunctionBuilder, program: Program, buffer: number, table: Local, arena: Local): void => {
   const place = program.buffers[buffer]?.place
   if (place === undefined) throw new Error(`internal: no buffer ${buffer}`)
-  if (place.kind === 'arena') {
-    run.get(arena)
-    if (place.offset === 0) return
-    run.const('i32', place.offset)
-    return run.i32.add()
-  }
-  run.get(table)
-  run.i32.load(4 * (place.kind === 'input' ? place.index : program.inputs.length + place.index), 2)
+  if (place.kind === 'arena') return run.push(run.i32.add(arena, place.offset))
+  const index = place.kind === 'input' ? place.index : program.inputs.length + place.index
+  run.push(run.i32.load(table, 4 * index))
 }

@@ -124,20 +124,17 @@ class NestEmitter {
     if (outer === 1) return this.run(start, end)
     const [at, rest, stop] = n.locals(3)
     n.set(at, start)
-    f.while(
-      () => f.push(n.lt(at, end)),
-      () => {
-        n.set(rest, at)
-        for (let d = last; d > 0; d--) n.takeDigit(rest, dims[d] as number, this.idx(d))
-        n.set(this.idx(0), rest)
-        n.set(stop, n.min(n.add(along, n.sub(end, at)), dims[last] as number))
-        n.set(at, n.add(at, n.sub(stop, along)))
-        this.evaluator.scope(dimBits(0, last), () => {
-          this.hoist()
-          this.run(along, stop)
-        })
-      },
-    )
+    f.while(n.lt(at, end), () => {
+      n.set(rest, at)
+      for (let d = last; d > 0; d--) n.takeDigit(rest, dims[d] as number, this.idx(d))
+      n.set(this.idx(0), rest)
+      n.set(stop, n.min(n.add(along, n.sub(end, at)), dims[last] as number))
+      n.set(at, n.add(at, n.sub(stop, along)))
+      this.evaluator.scope(dimBits(0, last), () => {
+        this.hoist()
+        this.run(along, stop)
+      })
+    })
   }
 
   /** Rows from `from` to `to` along the last outer dim. */
@@ -155,12 +152,7 @@ class NestEmitter {
   private partly(at: Local, to: Value, body: () => void): void {
     const { f, n, lanes } = this
     const count = n.hold(n.sub(to, at))
-    const mask = f.local('v128')
-    f.get(f.constantLanes([0, 1, 2, 3]))
-    f.get(count)
-    f.i32x4.splat()
-    f.i32x4.lt_s()
-    f.set(mask)
+    const mask = f.hold('v128', f.i32x4.lt_s(f.constant('i32x4', 0, 1, 2, 3), f.i32x4.splat(count)))
     lanes.partial = { count, mask }
     body()
     lanes.partial = null

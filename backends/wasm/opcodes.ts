@@ -12,87 +12,81 @@ export interface Run {
   readonly base: number
   readonly names: string
   readonly immediate: Immediate
+  /** How many operands stand before the immediate. */
+  readonly operands: number
 }
 
-const run = <S extends string, I extends Immediate = 'none'>(prefix: number, base: number, names: S, immediate?: I) => ({
+const run = <S extends string, I extends Immediate = 'none'>(
+  prefix: number,
+  base: number,
+  names: S,
+  immediate: I = 'none' as I,
+  operands = 9,
+) => ({
   prefix,
   base,
   names,
-  immediate: (immediate ?? 'none') as I,
+  immediate,
+  operands,
 })
 
-const compareInt = 'eq ne lt_s lt_u gt_s gt_u le_s le_u'
+const compareInt = 'eq ne lt_s lt_u gt_s gt_u le_s le_u ge_s'
 const compareFloat = 'eq ne lt gt le ge'
-const arithmeticInt = 'add sub mul _ div_u _ rem_u and or xor shl shr_s shr_u'
-const arithmeticFloat = 'abs neg ceil floor trunc nearest sqrt add sub mul div min max'
+const roundFloat = 'ceil floor trunc nearest'
 const lanesFloat = 'abs neg _ sqrt add sub mul div min max pmin pmax'
 
 /** What the emitters use of it. */
 export const opcodes = {
   i32: [
-    run(0, 0x45, `eqz ${compareInt} ge_s`),
-    run(0, 0x6a, arithmeticInt),
-    run(0, 0xa7, 'wrap_i64'),
-    run(0, 0xbc, 'reinterpret_f32'),
+    run(0, 0x45, `eqz ${compareInt}`),
+    run(0, 0x6a, 'add sub mul _ div_u _ rem_u and or xor shl shr_s shr_u'),
     run(0xfc, 2, 'trunc_sat_f64_s trunc_sat_f64_u'),
-    run(0, 0x28, 'load', 'memory'),
-    run(0, 0x36, 'store', 'memory'),
+    run(0, 0x28, 'load', 'memory', 1),
+    run(0, 0x36, 'store', 'memory', 2),
   ],
-  i64: [
-    run(0, 0x51, compareInt),
-    run(0, 0x7c, arithmeticInt),
-    run(0, 0xbd, 'reinterpret_f64'),
-    run(0, 0x29, 'load', 'memory'),
-    run(0, 0x37, 'store', 'memory'),
-  ],
-  f32: [
-    run(0, 0x5b, compareFloat),
-    run(0, 0x8b, arithmeticFloat),
-    run(0, 0xb6, 'demote_f64'),
-    run(0, 0x2a, 'load', 'memory'),
-    run(0, 0x38, 'store', 'memory'),
-  ],
+  i64: [run(0, 0x29, 'load', 'memory', 1), run(0, 0x37, 'store', 'memory', 2)],
+  f32: [run(0, 0xb6, 'demote_f64')],
   f64: [
     run(0, 0x61, compareFloat),
-    run(0, 0x99, arithmeticFloat),
+    run(0, 0x99, `abs neg ${roundFloat} sqrt add sub mul div min max`),
     run(0, 0xb7, 'convert_i32_s convert_i32_u _ _ promote_f32'),
-    run(0, 0x2b, 'load', 'memory'),
-    run(0, 0x39, 'store', 'memory'),
+    run(0, 0x2b, 'load', 'memory', 1),
+    run(0, 0x39, 'store', 'memory', 2),
   ],
   v128: [
     run(0xfd, 77, 'not and andnot or xor bitselect any_true'),
-    run(0xfd, 0, 'load', 'memory'),
-    run(0xfd, 9, 'load32_splat _ store', 'memory'),
-    run(0xfd, 92, 'load32_zero load64_zero', 'memory'),
-    run(0xfd, 86, 'load32_lane', 'memoryLane'),
-    run(0xfd, 90, 'store32_lane store64_lane', 'memoryLane'),
+    run(0xfd, 0, 'load', 'memory', 1),
+    run(0xfd, 9, 'load32_splat', 'memory', 1),
+    run(0xfd, 11, 'store', 'memory', 2),
+    run(0xfd, 92, 'load32_zero load64_zero', 'memory', 1),
+    run(0xfd, 86, 'load32_lane', 'memoryLane', 2),
+    run(0xfd, 90, 'store32_lane store64_lane', 'memoryLane', 2),
   ],
   i32x4: [
     run(0xfd, 17, 'splat'),
-    run(0xfd, 55, `${compareInt} ge_s ge_u`),
+    run(0xfd, 55, `${compareInt} ge_u`),
     run(0xfd, 160, 'abs neg'),
     run(0xfd, 171, 'shl shr_s shr_u add _ _ sub _ _ _ mul min_s min_u max_s max_u'),
     run(0xfd, 248, 'trunc_sat_f32x4_s trunc_sat_f32x4_u _ _ trunc_sat_f64x2_s_zero trunc_sat_f64x2_u_zero'),
-    run(0xfd, 27, 'extract_lane replace_lane', 'lane'),
+    run(0xfd, 27, 'extract_lane', 'lane', 1),
+    run(0xfd, 28, 'replace_lane', 'lane', 2),
   ],
   f32x4: [
     run(0xfd, 19, 'splat'),
     run(0xfd, 65, compareFloat),
     run(0xfd, 94, 'demote_f64x2_zero'),
-    run(0xfd, 103, 'ceil floor trunc nearest'),
+    run(0xfd, 103, roundFloat),
     run(0xfd, 224, lanesFloat),
     run(0xfd, 250, 'convert_i32x4_s convert_i32x4_u'),
     run(0xfd, 0x105, 'relaxed_madd'),
-    run(0xfd, 31, 'extract_lane replace_lane', 'lane'),
+    run(0xfd, 31, 'extract_lane', 'lane', 1),
+    run(0xfd, 32, 'replace_lane', 'lane', 2),
   ],
   f64x2: [
-    run(0xfd, 71, compareFloat),
     run(0xfd, 95, 'promote_low_f32x4'),
-    run(0xfd, 122, 'trunc'),
     run(0xfd, 236, lanesFloat),
     run(0xfd, 254, 'convert_low_i32x4_s convert_low_i32x4_u'),
-    run(0xfd, 0x107, 'relaxed_madd'),
-    run(0xfd, 33, 'extract_lane', 'lane'),
+    run(0xfd, 33, 'extract_lane', 'lane', 1),
   ],
 } as const
 
@@ -100,17 +94,4 @@ type Table = typeof opcodes
 export type OpType = keyof Table
 
 type Words<S extends string> = S extends `${infer A} ${infer B}` ? A | Words<B> : S
-export type Names<T extends OpType, I extends Immediate> = Exclude<
-  Words<Extract<Table[T][number], { readonly immediate: I }>['names']>,
-  '_'
->
-
-/** The methods of one type: `f.i32.add()`, `f.f32x4.extract_lane(0)`, `f.v128.load(offset)`. */
-export type Ops<T extends OpType> = { readonly [N in Names<T, 'none'>]: () => void } & {
-  readonly [N in Names<T, 'lane'>]: (lane: number) => void
-} & {
-  /** `offset` in bytes is added to the address on the stack; `align` is the log2 of a promised alignment (a hint). */
-  readonly [N in Names<T, 'memory'>]: (offset?: number, align?: number) => void
-} & {
-  readonly [N in Names<T, 'memoryLane'>]: (lane: number, offset?: number) => void
-}
+export type Names<T extends OpType> = Exclude<Words<Table[T][number]['names']>, '_'>

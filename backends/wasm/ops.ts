@@ -5,7 +5,7 @@
  */
 import { type DType, isFloat } from '../../src/core/dtype.ts'
 import type { ScalarOp } from '../../src/core/kernel.ts'
-import type { FunctionBuilder, FunctionHandle, Local, ModuleBuilder } from './assembler.ts'
+import type { FunctionBuilder, FunctionHandle, Local, ModuleBuilder, Value } from './assembler.ts'
 import { intDiv, intPow, nextafter } from './integer.ts'
 import * as inline from './math.ts'
 import { calculator, type Vec } from './vec.ts'
@@ -43,65 +43,47 @@ const emitInlined = (f: FunctionBuilder, op: keyof typeof inline, x: Local): voi
   counts.set(op, count + 1)
   const emit = inline[op] as inline.Inline
   if (count < 2) return emit(f, x)
-  f.get(x)
-  f.call(
-    f.module.once(`math ${op}`, () => {
-      const g = f.module.func(op, ['v128'], ['v128'])
-      emit(g, g.param(0))
-      return g
-    }),
-  )
+  const make = (): FunctionHandle => {
+    const g = f.module.func(op, ['v128'], ['v128'])
+    emit(g, g.param(0))
+    return g
+  }
+  f.call(f.module.once(`math ${op}`, make), x)
 }
 
 export const emitOp = (f: FunctionBuilder, op: ScalarOp, dtype: DType, from: readonly DType[], args: readonly Local[]): void => {
   const source = from[0] as DType
   if (op === 'cast') emitCast(f, source, dtype, args[0] as Local)
   else if (op === 'select') emitSelect(f, dtype, args as readonly [Local, Local, Local])
-  else if (source === 'float64') emitDouble(f, op, args)
+  else if (source === 'float64') f.push(double(f, op, args))
   else f.push(source === 'float32' && op !== 'bitcast' ? single(f, op, args) : word(f, op, source, args))
 }
 
-const emitSelect = (f: FunctionBuilder, dtype: DType, [condition, ifTrue, ifFalse]: readonly [Local, Local, Local]): void => {
-  for (const local of [ifTrue, ifFalse, condition]) f.get(local)
-  if (registerOf(dtype) === 'v128') return f.v128.bitselect()
-  f.i32x4.extract_lane(0)
-  f.select()
-}
+const emitSelect = (f: FunctionBuilder, dtype: DType, [condition, ifTrue, ifFalse]: readonly [Local, Local, Local]): void =>
+  f.push(
+    registerOf(dtype) === 'v128'
+      ? f.v128.bitselect(ifTrue, ifFalse, condition)
+      : f.select(ifTrue, ifFalse, f.i32x4.extract_lane(condition, 0)),
+  )
 
 /** An i32 of 0 or 1 -> a mask. */
-const splatMask = (f: FunctionBuilder): void => {
-  f.i32x4.splat()
-  f.i32x4.neg()
-}
+const splatMask = (f: FunctionBuilder, truth: Value): Vec => f.i32x4.neg(f.i32x4.splat(truth))
 
 const emitCast = (f: FunctionBuilder, from: DType, to: DType, x: Local): void => {
   const { F, I, B } = calculator(f)
+  const { f64, f32, i32 } = f
   if (from === to || (from !== 'bool' && !isFloat(from) && !isFloat(to) && to !== 'bool')) return f.get(x)
-  if (to === 'float64') {
-    if (from === 'bool') f.push(I.neg(x))
-    else f.get(x)
-    if (from === 'float32') {
-      f.f32x4.extract_lane(0)
-      return f.f64.promote_f32()
-    }
-    f.i32x4.extract_lane(0)
-    return from === 'uint32' ? f.f64.convert_i32_u() : f.f64.convert_i32_s()
-  }
-  if (from === 'float64') {
-    f.get(x)
-    if (to === 'float32') {
-      f.f32.demote_f64()
-      return f.f32x4.splat()
-    }
-    if (to !== 'bool') {
-      f.i32[to === 'int32' ? 'trunc_sat_f64_s' : 'trunc_sat_f64_u']()
-      return f.i32x4.splat()
-    }
-    f.const('f64', 0)
-    f.f64.ne()
-    return splatMask(f)
-  }
   const value = (): Vec => {
+    if (to === 'float64') {
+      if (from === 'float32') return f64.promote_f32(F.extract_lane(x, 0))
+      const integer = I.extract_lane(from === 'bool' ? I.neg(x) : x, 0)
+      return from === 'uint32' ? f64.convert_i32_u(integer) : f64.convert_i32_s(integer)
+    }
+    if (from === 'float64') {
+      if (to === 'float32') return F.splat(f32.demote_f64(x))
+      if (to === 'bool') return splatMask(f, f64.ne(x, 0))
+      return I.splat(to === 'int32' ? i32.trunc_sat_f64_s(x) : i32.trunc_sat_f64_u(x))
+    }
     if (to === 'bool') return (from === 'float32' ? F : I).ne(x, 0)
     if (from === 'bool') return to === 'float32' ? B.and(x, f.constant('f32x4', 1)) : I.neg(x)
     if (to === 'float32') return from === 'int32' ? F.convert_i32x4_s(x) : F.convert_i32x4_u(x)
@@ -136,10 +118,7 @@ const word = (f: FunctionBuilder, op: ScalarOp, dtype: DType, args: readonly Loc
   const [x, y] = args as readonly [Local, Local]
   const signed = dtype === 'int32'
   const call = (g: FunctionHandle): Vec => {
-    return () => {
-      for (const arg of args) f.get(arg)
-      f.call(g)
-    }
+    return () => f.call(g, ...args)
   }
   if (isWordInstruction(op)) return I[op](...args)
   if (isBitInstruction(op)) return B[op](...args)
@@ -175,14 +154,9 @@ const shift = (module: ModuleBuilder, op: 'shl' | 'shrLogical' | 'shrArithmetic'
     const { I, B } = calculator(g)
     const out = g.local('v128')
     for (let lane = 0; lane < 4; lane++) {
-      g.get(out)
-      g.get(x)
-      g.i32x4.extract_lane(lane)
-      g.push(op === 'shrArithmetic' ? I.min_u(n, 31) : n)
-      g.i32x4.extract_lane(lane)
-      g.i32[op === 'shl' ? 'shl' : op === 'shrLogical' ? 'shr_u' : 'shr_s']()
-      g.i32x4.replace_lane(lane)
-      g.set(out)
+      const [value, count] = [I.extract_lane(x, lane), I.extract_lane(op === 'shrArithmetic' ? I.min_u(n, 31) : n, lane)]
+      const shifted = g.i32[op === 'shl' ? 'shl' : op === 'shrLogical' ? 'shr_u' : 'shr_s'](value, count)
+      g.set(out, I.replace_lane(out, shifted, lane))
     }
     g.push(op === 'shrArithmetic' ? out : B.and(out, I.lt_u(n, 32)))
     return g
@@ -197,24 +171,13 @@ export const emitShift = (f: FunctionBuilder, op: 'shl' | 'shrLogical' | 'shrAri
   else f.push(op === 'shl' ? I.shl(x, n) : I.shr_u(x, n))
 }
 
-const emitDouble = (f: FunctionBuilder, op: ScalarOp, args: readonly Local[]): void => {
+const double = (f: FunctionBuilder, op: ScalarOp, args: readonly Local[]): Vec => {
+  const { f64 } = f
+  const x = args[0] as Local
   const name = instructionOf(op)
-  if (op === 'rsqrt') f.const('f64', 1)
-  for (const arg of args) f.get(arg)
-  if (isFloatInstruction(name)) return f.f64[name]()
-  if (isComparison(op)) {
-    f.f64[op]()
-    return splatMask(f)
-  }
-  if (op === 'rsqrt') {
-    f.f64.sqrt()
-    return f.f64.div()
-  }
-  if (op === 'isFinite') {
-    f.f64.abs()
-    f.const('f64', Number.POSITIVE_INFINITY)
-    f.f64.lt()
-    return splatMask(f)
-  }
-  f.call(f.module.importFunction(op, Array(args.length).fill('f64'), ['f64']))
+  if (isFloatInstruction(name)) return f64[name](...args)
+  if (isComparison(op)) return splatMask(f, f64[op](...args))
+  if (op === 'rsqrt') return f64.div(1, f64.sqrt(x))
+  if (op === 'isFinite') return splatMask(f, f64.lt(f64.abs(x), Number.POSITIVE_INFINITY))
+  return () => f.call(f.module.importFunction(op, Array(args.length).fill('f64'), ['f64']), ...args)
 }

@@ -57,8 +57,7 @@ export class Accumulator {
   }
 
   private assign(to: Local, from: Local): void {
-    this.f.get(from)
-    this.f.set(to)
+    this.f.set(to, from)
   }
 
   private clear(): void {
@@ -68,28 +67,18 @@ export class Accumulator {
   /** into = into ∘ value */
   private fold(into: Local, value: Local): void {
     const { f, op, dtype } = this
-    if (dtype === 'float32' && (op === 'max' || op === 'min')) {
-      f.get(into)
-      f.get(value)
-      f.f32x4[op === 'max' ? 'pmax' : 'pmin']()
-    } else emitOp(f, operator[op], dtype, [dtype, dtype], [into, value])
+    if (dtype === 'float32' && (op === 'max' || op === 'min')) f.push(f.f32x4[`p${op}`](into, value))
+    else emitOp(f, operator[op], dtype, [dtype, dtype], [into, value])
     f.set(into)
   }
 
   add(vector: number, value: Local, mask: Local | null): void {
     const { f } = this
-    let kept = value
-    if (mask !== null) {
-      kept = f.local('v128')
-      f.push(calculator(f).B.bitselect(value, this.neutral, mask))
-      f.set(kept)
-    }
+    const { F, B, hold } = calculator(f)
+    const kept = mask === null ? value : hold(B.bitselect(value, this.neutral, mask))
     this.fold(this.vectors[vector] as Local, kept)
     const nan = this.nan[vector]
-    if (nan === undefined) return
-    const { F, B } = calculator(f)
-    f.push(B.or(nan, F.ne(kept, kept)))
-    f.set(nan)
+    if (nan !== undefined) f.set(nan, B.or(nan, F.ne(kept, kept)))
   }
 
   private foldAll(vectors: readonly Local[], fold: (into: Local, value: Local) => void): void {
@@ -101,15 +90,13 @@ export class Accumulator {
   flush(): void {
     const { f, wide, across, vectors } = this
     if (wide.length === 0) return
-    const { D } = calculator(f)
+    const { D, lanes } = calculator(f)
     if (across) this.foldAll(vectors, (into, value) => this.fold(into, value))
     for (let i = 0; i < wide.length; i += 2) {
       const sums = vectors[i / 2] as Local
       const [low, high] = [wide[i] as Local, wide[i + 1] as Local]
-      f.push(D.add(low, D.promote_low_f32x4(sums)))
-      f.set(low)
-      f.push(D.add(high, D.promote_low_f32x4(calculator(f).lanes(sums, sums, 2, 3, 2, 3))))
-      f.set(high)
+      f.set(low, D.add(low, D.promote_low_f32x4(sums)))
+      f.set(high, D.add(high, D.promote_low_f32x4(lanes(sums, sums, 2, 3, 2, 3))))
     }
     this.clear()
   }
@@ -123,24 +110,14 @@ export class Accumulator {
       this.flush()
       if (across) {
         const sum = c.hold(D.add(wide[0] as Local, wide[1] as Local))
-        f.get(sum)
-        f.f64x2.extract_lane(0)
-        f.get(sum)
-        f.f64x2.extract_lane(1)
-        f.f64.add()
-        f.f32.demote_f64()
-        f.f32x4.splat()
-        return [c.hold(() => {})]
+        return [c.hold(F.splat(f.f32.demote_f64(f.f64.add(D.extract_lane(sum, 0), D.extract_lane(sum, 1)))))]
       }
       return vectors.map((_, i) => {
         const [low, high] = [F.demote_f64x2_zero(wide[2 * i] as Local), F.demote_f64x2_zero(wide[2 * i + 1] as Local)]
         return c.hold(c.lanes(low, high, 0, 1, 4, 5))
       })
     }
-    const or = (into: Local, value: Local): void => {
-      f.push(B.or(into, value))
-      f.set(into)
-    }
+    const or = (into: Local, value: Local): void => f.set(into, B.or(into, value))
     if (across) {
       for (const [all, fold] of [
         [vectors, (into: Local, value: Local) => this.fold(into, value)],
