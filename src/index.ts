@@ -23,6 +23,7 @@ import { parseJaxpr as parse } from './core/parse.ts'
 import type { Rules } from './core/rules.ts'
 import { evalJaxpr as evaluate, wire, type Wiring } from './core/trace.ts'
 import { installMethods } from './methods.ts'
+import * as laxModule from './lax/index.ts'
 import * as nnModule from './nn/index.ts'
 import * as numpy from './numpy/index.ts'
 import * as optimModule from './optim/index.ts'
@@ -67,6 +68,7 @@ export const bytesInUse = (): number => backend().bytesInUse()
 
 // Bound here, and not re-exported, so that a bundler that drops unused modules keeps the wiring above.
 export const np: typeof numpy = numpy
+export const lax: typeof laxModule = laxModule
 export const random: typeof randomModule = randomModule
 export const nn: typeof nnModule = nnModule
 export const optim: typeof optimModule = optimModule

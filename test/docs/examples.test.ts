@@ -1,0 +1,31 @@
+import { readdirSync, statSync } from 'node:fs'
+import { describe, expect, test } from 'vitest'
+import * as cotangent from '../../src/index.ts'
+import { documented, failure } from './examples.ts'
+
+const files = (path: string): string[] =>
+  statSync(path).isDirectory() ? readdirSync(path).flatMap((name) => files(`${path}/${name}`)) : path.endsWith('.ts') ? [path] : []
+
+/** Where the functions of each namespace are defined. */
+const homes = {
+  np: ['src/numpy'],
+  lax: ['src/lax'],
+} as const
+
+describe.each(Object.entries(homes))('%s', (namespace, paths) => {
+  const all = paths.flatMap(files).flatMap(documented)
+  test('every example gives the value beside it', async () => {
+    const wrong: string[] = []
+    for (const { file, name, examples } of all)
+      for (const example of examples) {
+        const reason = await failure(example)
+        if (reason !== null) wrong.push(`${file}: ${name}: ${example.code} // ${example.value}: ${reason}`)
+      }
+    expect(wrong).toEqual([])
+  })
+  test('every function has a docstring with an example', () => {
+    const names = Object.entries(cotangent[namespace as keyof typeof homes]).flatMap(([name, f]) => (typeof f === 'function' ? [name] : []))
+    const without = names.filter((name) => !all.some((d) => d.name === name && d.examples.length > 0))
+    expect(without).toEqual([])
+  })
+})
