@@ -22,8 +22,8 @@ import type { OpName } from './core/ops.ts'
 import { parseJaxpr as parse } from './core/parse.ts'
 import type { Rules } from './core/rules.ts'
 import { evalJaxpr as evaluate, wire, type Wiring } from './core/trace.ts'
-import { installMethods } from './methods.ts'
 import * as laxModule from './lax/index.ts'
+import { installMethods } from './methods.ts'
 import * as nnModule from './nn/index.ts'
 import * as numpy from './numpy/index.ts'
 import * as optimModule from './optim/index.ts'
@@ -54,12 +54,13 @@ installMethods()
 
 /** Chooses the device, once, before the first array. Resolves to its name; rejects with the reason when it can't be had. */
 export const init = async (options: { readonly device: string }): Promise<string> => {
-  const make = devices[options.device]
+  const name: unknown = (options as typeof options | undefined)?.device
+  const make = typeof name === 'string' && Object.hasOwn(devices, name) ? devices[name] : undefined
   if (make === undefined)
-    throw new DeviceError(`init: there is no device ${JSON.stringify(options.device)}: choose ${Object.keys(devices).join(' or ')}`)
+    throw new DeviceError(`init: there is no device ${JSON.stringify(name)}: choose ${Object.keys(devices).join(' or ')}`)
   const chosen = device ?? (await make())
   device ??= chosen
-  if (device.name !== options.device) throw new DeviceError(`init: arrays already live on ${device.name}: call init before anything else`)
+  if (device.name !== name) throw new DeviceError(`init: arrays already live on ${device.name}: call init before anything else`)
   return device.name
 }
 

@@ -1,6 +1,6 @@
 /** A run's folder. config.json is written last and means that the run exists; each file is replaced whole, and metrics.jsonl only grows. */
 import { appendFileSync, closeSync, existsSync, fsyncSync, mkdirSync, openSync, readdirSync, readFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { writeAtomically } from '../../src/io/node.ts'
 import { defaults, flagOf, holds, type Recipe } from './options.ts'
 import { attempt, Refusal } from './refusal.ts'
@@ -42,9 +42,16 @@ export const newFolder = (now: Date): string => {
   }
 }
 
+/** The folder and those around it. Node's own recursive mkdir never ends where a folder that exists can't be added to, as /proc. */
+const makeFolder = (folder: string): void => {
+  if (existsSync(folder)) return
+  if (dirname(folder) !== folder) makeFolder(dirname(folder))
+  mkdirSync(folder)
+}
+
 /** Makes the folder of a new run. Refuses one that holds a run or anything else. */
 export const createRun = async (folder: string, config: Config, text: string): Promise<void> => {
-  attempt(`the folder ${folder} can't be made`, () => mkdirSync(folder, { recursive: true }))
+  attempt(`the folder ${folder} can't be made`, () => makeFolder(folder))
   const paths = pathsOf(folder)
   const held = attempt(`the folder ${folder} can't be read`, () => readdirSync(folder)).filter((name) => !name.endsWith('.tmp'))
   if (held.includes('config.json'))

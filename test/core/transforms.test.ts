@@ -6,6 +6,7 @@ import {
   jacrev,
   jit,
   jvp,
+  lax,
   linearize,
   linearTranspose,
   makeJaxpr,
@@ -15,7 +16,6 @@ import {
   vjp,
   vmap,
 } from '../../src/index.ts'
-import { axisIndex, pmean, psum } from '../../src/lax/collectives.ts'
 import { Engine, counters } from '../../transforms/engine.ts'
 import { makeTransforms } from '../../transforms/algebra.ts'
 import { rules } from '../../primitives/index.ts'
@@ -104,7 +104,7 @@ describe('transforms compose', () => {
 })
 
 describe('named axes', () => {
-  const centred = (y: NdArray): NdArray => np.sub(y, pmean(y, 'i'))
+  const centred = (y: NdArray): NdArray => np.sub(y, lax.pmean(y, 'i'))
   const rows = np.array([[1, 2], [3, 5], [5, 11]]) // prettier-ignore
   test('a mean over the batch, under jit, grad and a vmap around', () => {
     const want = [[-2, -4], [0, -1], [2, 5]] // prettier-ignore
@@ -118,11 +118,11 @@ describe('named axes', () => {
     expect(grad(loss)(rows).toArray()).toEqual(want.map((row) => row.map((v) => 2 * v)))
   })
   test('places, and sums of what is not batched', () => {
-    const f = (y: NdArray): NdArray => np.add(np.mul(y, axisIndex('i')), psum(np.ones([]), 'i'))
+    const f = (y: NdArray): NdArray => np.add(np.mul(y, lax.axisIndex('i')), lax.psum(np.ones([]), 'i'))
     expect(vmap(f, { axisName: 'i' })(np.array([1, 1, 2])).toArray()).toEqual([3, 4, 7])
   })
   test('an axis that nobody named is refused, and so is a name twice', () => {
-    expect(() => psum(x, 'i')).toThrow(/psum: no axis is named "i" here/)
+    expect(() => lax.psum(x, 'i')).toThrow(/psum: no axis is named "i" here/)
     expect(() => vmap(vmap(centred, { axisName: 'i' }), { axisName: 'i' })(np.ones([2, 3, 2]))).toThrow(/is taken/)
   })
 })

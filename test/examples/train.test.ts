@@ -212,6 +212,7 @@ describe('refused in one sentence, with nothing lost', () => {
     'a text that isn’t UTF-8': [() => ['--text', file('binary', Uint8Array.of(0xff, 0xfe))], /binary isn't UTF-8/],
     'a text shorter than the context': [() => ['--text', file('short', text(649))], /has 649 characters.*at least 650 are needed/],
     'a folder that can’t be made': [() => ['--text', corpus, '--out', join(corpus, 'x')], /the folder .* can't be made: ENOTDIR/],
+    'a folder where nothing can be added': [() => ['--text', corpus, '--out', '/proc/run'], /the folder \/proc\/run can't be made: E/],
     'a folder with something in it': [() => ['--text', corpus, '--out', join(corpus, '..')], /isn't empty/],
     'a folder with a run': [() => ['--text', corpus, '--out', whole], /already holds a run: go on with --resume/],
     'a run that isn’t there': [() => ['--resume', lab.path('nowhere')], /holds no run to resume/],
