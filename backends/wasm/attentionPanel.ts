@@ -25,10 +25,7 @@ const put = (f: FunctionBuilder, pointer: Local, offset: number, value: Vec): vo
 /** Which query of the panel each lane is. */
 const queryLanes = ({ f }: Calculator, half: number): Vec => f.constant('i32x4', ...[0, 1, 2, 3].map((lane) => lane + half / 4))
 
-const expOf = (c: Calculator, x: Vec): Local => {
-  const held = c.hold(x)
-  return c.hold(() => exp(c.f, held))
-}
+const expOf = (c: Calculator, x: Vec): Local => c.hold(exp(c, x))
 
 /** Runs `body` for `rows` rows, the pointers moving on. */
 const eachRow = (n: Integers, pointers: readonly Local[], rows: Local, body: (half: number) => void): void =>
@@ -138,12 +135,7 @@ export const finishStats = (module: ModuleBuilder): FunctionHandle =>
     for (const v of halves) {
       const sum = c.hold(at(f, stats, rowBytes + v))
       put(f, stats, 2 * rowBytes + v, c.pick(F.eq(sum, 0), 0, F.div(1, sum)))
-      put(
-        f,
-        stats,
-        3 * rowBytes + v,
-        F.add(at(f, stats, v), () => log(f, sum)),
-      )
+      put(f, stats, 3 * rowBytes + v, F.add(at(f, stats, v), log(c, sum)))
     }
   })
 

@@ -8,7 +8,7 @@ import type { FunctionBuilder, Local, Value } from './assembler.ts'
 import { threefry } from './integer.ts'
 import { Integers } from './integers.ts'
 import { laneStride, type Node } from './nodes.ts'
-import { emitOp, emitShift, registerOf } from './ops.ts'
+import { emitOp, emitShift, isShift, registerOf } from './ops.ts'
 import { calculator } from './vec.ts'
 
 /** The lanes being computed: `vectors` of `width` neighbours along dim `dim`, of which only `count` in the (one) vector exist if `mask` is set. */
@@ -182,7 +182,7 @@ export class Evaluator {
     const last = args.at(-1) as Node
     if (last.kind === 'const' && args.length === 2) {
       const x = (): Local => this.value(args[0] as Node, vector)
-      if (op === 'shl' || op === 'shrLogical' || op === 'shrArithmetic') return emitShift(f, op, x(), last.value)
+      if (isShift(op)) return emitShift(f, op, x(), last.value)
       // pmax(x, c) is x where x is NaN, and one instruction
       const { F } = calculator(f)
       if (dtype === 'float32' && (op === 'max' || op === 'min') && !Number.isNaN(last.value))

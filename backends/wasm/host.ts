@@ -55,9 +55,9 @@ const nextafter = (x: number, y: number): number => {
 /** C's pow, where JavaScript's gives NaN for 1 and -1 to infinite powers. */
 const pow = (x: number, y: number): number => (x === 1 || (x === -1 && Math.abs(y) === Number.POSITIVE_INFINITY) ? 1 : x ** y)
 
-const { exp, expm1, log, log1p, sin, cos, tan, asin, acos, atan, sinh, cosh, tanh, asinh, acosh, atanh, atan2, sign } = Math
+const names = 'exp expm1 log log1p sin cos tan asin acos atan sinh cosh tanh asinh acosh atanh atan2'
 export const hostFunctions: Readonly<Record<string, (x: number, y: number) => number>> = {
-  ...{ exp, expm1, log, log1p, sin, cos, tan, asin, acos, atan, sinh, cosh, tanh, asinh, acosh, atanh, atan2, sign },
+  ...Object.fromEntries(names.split(' ').map((name) => [name, Math[name as 'atan2']])),
   ...{ erf, erfInv, nextafter, pow },
   logistic: (x) => 1 / (1 + Math.exp(-x)),
   rem: (x, y) => x % y,

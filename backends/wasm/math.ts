@@ -2,12 +2,11 @@
  * float32 functions on four lanes, within 2 ulp, written inline where they are called: each leaves its result on the stack.
  * What hides the latency of one vector is the next one, so chains are kept short: fused multiply-adds where the engine has them.
  */
-import type { FunctionBuilder, FunctionHandle, Local } from './assembler.ts'
-import { type Calculator, calculator, type Vec } from './vec.ts'
+import type { Local } from './assembler.ts'
+import type { Calculator, Vec } from './vec.ts'
 
-export type Inline = (f: FunctionBuilder, ...args: Local[]) => void
+type Inline = (c: Calculator, x: Local) => Vec
 
-const LOG2E = Math.LOG2E
 /** ln 2 = high + low, where n · high is exact for any exponent n. */
 const LN2_HIGH = 0.693145751953125
 const LN2_LOW = 0.0000014286068203094173
@@ -20,102 +19,79 @@ const ONE = 0x3f800000
 const ROUND32 = 1.5 * 2 ** 23
 
 /** p · 2^n in two steps, so that the result may be subnormal or infinite. `t`: n + ROUND32. */
-const scale = (c: Calculator, p: Vec, t: Local): Vec => {
-  const { F, I } = c
-  const half = c.hold(I.shl(I.shr_s(t, 1), 23))
+const scale = ({ F, I, hold }: Calculator, p: Vec, t: Local): Vec => {
+  const half = hold(I.shl(I.shr_s(t, 1), 23))
   const rest = I.sub(I.shl(t, 23), half)
   return F.mul(F.mul(p, I.add(half, ONE)), I.add(rest, ONE))
 }
 
 /** x = n ln 2 + r with |r| <= ln 2 / 2; t is n + ROUND32. */
-const reduceExp = (c: Calculator, x: Local): { readonly t: Local; readonly r: Local } => {
-  const { F } = c
-  const t = c.hold(c.fma(x, LOG2E, ROUND32))
-  const n = c.hold(F.sub(t, ROUND32))
-  return { t, r: c.hold(c.fma(n, -LN2_LOW, c.fma(n, -LN2_HIGH, x))) }
+const reduceExp = ({ F, fma, hold }: Calculator, x: Local): { readonly t: Local; readonly r: Local } => {
+  const t = hold(fma(x, Math.LOG2E, ROUND32))
+  const n = hold(F.sub(t, ROUND32))
+  return { t, r: hold(fma(n, -LN2_LOW, fma(n, -LN2_HIGH, x))) }
 }
 
-const expValue = (c: Calculator, x: Vec): Vec => {
-  const { F } = c
+export const exp = (c: Calculator, x: Vec): Vec => {
+  const { F, fma } = c
   const { t, r } = reduceExp(c, c.hold(F.pmin(F.pmax(x, -104), 89)))
   // e^r = 1 + r + r² q(r)
   const q = c.poly(r, [0.49999994, 0.166665196, 0.04166824, 0.00836882368, 0.00138232135])
-  return scale(c, F.add(c.fma(F.mul(r, r), q, r), 1), t)
+  return scale(c, F.add(fma(F.mul(r, r), q, r), 1), t)
 }
-
-export const exp: Inline = (f, x) => f.push(expValue(calculator(f), x))
 
 /** e^r - 1 for |r| <= ln 2 / 2. */
 const expm1Near = (c: Calculator, r: Local): Vec =>
   c.fma(c.F.mul(r, r), c.poly(r, [0.5, 0.166666657, 0.0416664779, 0.00833356567, 0.0013933708, 0.000197442845]), r)
 
-const expm1Value = (c: Calculator, x: Vec): Vec => {
-  const { F } = c
+const expm1: Inline = (c, x) => {
+  const { F, I } = c
   const { t, r } = reduceExp(c, c.hold(F.pmin(F.pmax(x, -18), 89)))
   const p = expm1Near(c, r)
   // 2^n (p + 1 - 2^-n); below 2^-60 the last term doesn't matter
-  const bounded = F.pmin(t, ROUND32 + 60)
-  const inverse = c.I.sub(ONE, c.I.shl(bounded, 23))
-  return scale(c, F.add(p, F.sub(1, inverse)), t)
-}
-
-/** -0 stays. */
-export const expm1: Inline = (f, x) => {
-  const c = calculator(f)
-  const y = c.hold(expm1Value(c, x))
-  f.push(keepZero(c, x, y))
+  const inverse = I.sub(ONE, I.shl(F.pmin(t, ROUND32 + 60), 23))
+  return keepZero(c, x, scale(c, F.add(p, F.sub(1, inverse)), t))
 }
 
 /** log of (1 + extra) · 2^k · m where m's bits are in `bits`; `x` decides the special cases. */
 const logValue = (c: Calculator, x: Local, positive: Local, exponent: Vec | null, correction: Vec | null): Vec => {
-  const { F, I, B } = c
+  const { F, I, B, hold } = c
   // k so that m is in [sqrt(1/2), sqrt(2))
-  const k = c.hold(I.shr_s(I.sub(positive, 0x3f3504f3), 23))
+  const k = hold(I.shr_s(I.sub(positive, 0x3f3504f3), 23))
   const m = I.sub(positive, I.shl(k, 23))
-  const kf = c.hold(exponent === null ? F.convert_i32x4_s(k) : F.sub(F.convert_i32x4_s(k), exponent))
-  const fraction = c.hold(F.sub(m, 1))
+  const kf = hold(exponent === null ? F.convert_i32x4_s(k) : F.sub(F.convert_i32x4_s(k), exponent))
+  const fraction = hold(F.sub(m, 1))
   // log(1+f) = f - (f²/2 - s (f²/2 + R)), s = f/(2+f)
-  const s = c.hold(F.div(fraction, F.add(fraction, 2)))
-  const z = c.hold(F.mul(s, s))
+  const s = hold(F.div(fraction, F.add(fraction, 2)))
+  const z = hold(F.mul(s, s))
   const R = F.mul(z, c.poly(z, [0.666667759, 0.399775714, 0.298713505]))
-  const half = c.hold(F.mul(F.mul(fraction, fraction), 0.5))
+  const half = hold(F.mul(F.mul(fraction, fraction), 0.5))
   const low = correction === null ? F.mul(kf, LN2_LOW) : F.add(F.mul(kf, LN2_LOW), correction)
   const sum = F.add(F.add(F.sub(F.add(F.mul(s, F.add(half, R)), low), half), fraction), F.mul(kf, LN2_HIGH))
-  const y = c.hold(sum)
+  const y = hold(sum)
   const special = B.or(F.lt(x, 0), c.pick(F.eq(x, 0), Number.NEGATIVE_INFINITY, x))
   return c.pick(B.and(F.gt(x, 0), F.lt(x, Number.POSITIVE_INFINITY)), y, special)
 }
 
-export const log: Inline = (f, x) => {
-  const c = calculator(f)
+export const log: Inline = (c, x) => {
   const { F, B } = c
   const tiny = c.hold(F.lt(x, SMALLEST_NORMAL))
   const positive = c.hold(c.pick(tiny, F.mul(x, 2 ** 23), x))
-  f.push(logValue(c, x, positive, B.and(tiny, f.constant('f32x4', 23)), null))
+  return logValue(c, x, positive, B.and(tiny, c.f.constant('f32x4', 23)), null)
 }
 
-const log1pValue = (c: Calculator, x: Local): Vec => {
+const log1p: Inline = (c, x) => {
   const { F } = c
   const u = c.hold(F.add(x, 1))
   // what rounding 1 + x lost, relative to u: from the smaller operand
   const lost = c.pick(F.ge(x, 1), F.sub(1, F.sub(u, x)), F.sub(x, F.sub(u, 1)))
-  const correction = c.hold(F.div(lost, u))
-  const y = c.hold(logValue(c, u, u, null, correction))
+  const y = logValue(c, u, u, null, c.hold(F.div(lost, u)))
   // near 0: x - x²/2 is exact enough, and keeps -0 and subnormals; infinity would have lost a NaN
-  const small = F.lt(F.abs(x), 2 ** -12)
-  return c.pick(small, F.sub(x, F.mul(F.mul(x, x), 0.5)), y)
+  return c.pick(F.lt(F.abs(x), 2 ** -12), F.sub(x, F.mul(F.mul(x, x), 0.5)), y)
 }
 
-export const log1p: Inline = (f, x) => f.push(log1pValue(calculator(f), x))
-
 /** π/2 in three parts: n · part is exact for |n| < 2^30. */
-const [HALF_PI_1, HALF_PI_2, HALF_PI_3] = ((): readonly [number, number, number] => {
-  const chop = (x: number, bits: number) => Math.floor(x * 2 ** bits) / 2 ** bits
-  const first = chop(Math.PI / 2, 22)
-  const second = chop(Math.PI / 2 - first, 45)
-  // π/2 = 1.5707963267948966 (float64) + 6.123233995736766e-17
-  return [first, second, Math.PI / 2 - first - second + 6.123233995736766e-17]
-})()
+const HALF_PI = [1.570796251296997, 7.549789415861596e-8, 5.390302858158119e-15]
 /** Adding it to a float64 leaves the nearest integer in the low bits. */
 const ROUND64 = 1.5 * 2 ** 52
 /** Beyond this the engine's own Math functions are asked, lane by lane. */
@@ -127,7 +103,7 @@ const reduceTrig = (c: Calculator, x: Vec): { readonly t: Local; readonly r: Loc
   const x2 = c.hold(x)
   const t = c.hold(D.add(D.mul(x2, 2 / Math.PI), ROUND64))
   const n = c.hold(D.sub(t, ROUND64))
-  const r = D.sub(D.sub(D.sub(x2, D.mul(n, HALF_PI_1)), D.mul(n, HALF_PI_2)), D.mul(n, HALF_PI_3))
+  const r = HALF_PI.reduce<Vec>((rest, part) => D.sub(rest, D.mul(n, part)), x2)
   return { t, r: c.hold(r) }
 }
 
@@ -136,20 +112,12 @@ export const high = (c: Calculator, x: Vec): Vec => {
   return c.lanes(held, held, 2, 3, 2, 3)
 }
 
-/** The engine's Math function for each lane: rare cases only. */
-export const lanewise = (f: FunctionBuilder, name: string, ...args: Local[]): void => {
+/** The engine's Math function for each lane: what is too rare for a vector form. */
+export const lanewise = ({ f }: Calculator, name: string, ...args: Local[]): Vec => {
   const { module } = f
-  const scalar = module.importFunction(
-    name,
-    args.map(() => 'f64' as const),
-    ['f64'],
-  )
-  const handle: FunctionHandle = module.once(`lanes ${name}`, () => {
-    const g = module.func(
-      `lanes_${name}`,
-      args.map(() => 'v128' as const),
-      ['v128'],
-    )
+  const scalar = module.importFunction(name, Array(args.length).fill('f64'), ['f64'])
+  const handle = module.once(`lanes ${name}`, () => {
+    const g = module.func(`lanes_${name}`, Array(args.length).fill('v128'), ['v128'])
     const out = g.local('v128')
     for (let lane = 0; lane < 4; lane++) {
       const doubles = g.params.map((param) => g.f64.promote_f32(g.f32x4.extract_lane(param, lane)))
@@ -159,71 +127,60 @@ export const lanewise = (f: FunctionBuilder, name: string, ...args: Local[]): vo
     g.get(out)
     return g
   })
-  f.call(handle, ...args)
+  return () => f.call(handle, ...args)
 }
 
 /** y where every |x| is small enough, else the engine's answer for those that aren't. */
-export const orLanewise = (f: FunctionBuilder, name: string, x: Local, y: Local): void => {
-  const c = calculator(f)
-  const far = c.hold(c.F.gt(c.F.abs(x), REDUCIBLE))
-  f.push(c.B.any_true(far))
-  f.if(() =>
-    f.set(
-      y,
-      c.B.bitselect(() => lanewise(f, name, x), y, far),
-    ),
-  )
-  f.get(y)
+const orLanewise = (c: Calculator, name: string, x: Local, y: Local): Vec => {
+  const { f, F, B } = c
+  const far = c.hold(F.gt(F.abs(x), REDUCIBLE))
+  f.push(B.any_true(far))
+  f.if(() => f.set(y, B.bitselect(lanewise(c, name, x), y, far)))
+  return y
 }
 
 /** -0 gives -0. */
 const keepZero = ({ F, B }: Calculator, x: Local, y: Vec): Vec => B.or(y, B.and(x, F.eq(x, 0)))
 
+/** cos x is sin (x + π/2): a quadrant on. */
 const sinOrCos =
-  (name: 'sin' | 'cos', shift: number): Inline =>
-  (f, x) => {
-    const c = calculator(f)
-    const { F, I, D, B } = c
+  (name: 'sin' | 'cos'): Inline =>
+  (c, x) => {
+    const { F, I, D, B, hold, fma, poly } = c
     const low = reduceTrig(c, D.promote_low_f32x4(x))
     const upper = reduceTrig(c, D.promote_low_f32x4(high(c, x)))
-    const r = c.hold(c.lanes(F.demote_f64x2_zero(low.r), F.demote_f64x2_zero(upper.r), 0, 1, 4, 5))
+    const r = hold(c.lanes(F.demote_f64x2_zero(low.r), F.demote_f64x2_zero(upper.r), 0, 1, 4, 5))
     const n = c.lanes(low.t, upper.t, 0, 2, 4, 6)
-    const quadrant = c.hold(shift === 0 ? n : I.add(n, shift))
-    const z = c.hold(F.mul(r, r))
-    const sine = c.fma(F.mul(r, z), c.poly(z, [-0.166666552, 0.0083321901, -0.000195184504]), r)
-    const cosine = c.fma(F.mul(z, z), c.poly(z, [0.0416666456, -0.0013887313, 2.44329694e-5]), c.fma(z, -0.5, 1))
+    const quadrant = hold(name === 'sin' ? n : I.add(n, 1))
+    const z = hold(F.mul(r, r))
+    const sine = fma(F.mul(r, z), poly(z, [-0.166666552, 0.0083321901, -0.000195184504]), r)
+    const cosine = fma(F.mul(z, z), poly(z, [0.0416666456, -0.0013887313, 2.44329694e-5]), fma(z, -0.5, 1))
     const odd = I.ne(B.and(quadrant, 1), 0)
     const sign = I.shl(B.and(quadrant, 2), 30)
     const y = B.xor(c.pick(odd, cosine, sine), sign)
-    orLanewise(f, name, x, c.hold(name === 'sin' ? keepZero(c, x, y) : y))
+    return orLanewise(c, name, x, hold(name === 'sin' ? keepZero(c, x, y) : y))
   }
 
-export const sin = sinOrCos('sin', 0)
-export const cos = sinOrCos('cos', 1)
-
 /** tanh a = u / (u + 2) with u = e^(2a) - 1 = 2^n (e^r - 1) + 2^n - 1. */
-export const tanh: Inline = (f, x) => {
-  const c = calculator(f)
+const tanh: Inline = (c, x) => {
   const { F, I, B } = c
   const a = c.hold(F.pmin(F.abs(x), 10))
   const { t, r } = reduceExp(c, c.hold(F.add(a, a)))
   const power = c.hold(I.add(I.shl(t, 23), ONE))
   const u = c.hold(c.fma(expm1Near(c, r), power, F.sub(power, 1)))
-  f.push(B.or(F.div(u, F.add(u, 2)), B.and(x, SIGN)))
+  return B.or(F.div(u, F.add(u, 2)), B.and(x, SIGN))
 }
 
-export const logistic: Inline = (f, x) => {
-  const c = calculator(f)
+const logistic: Inline = (c, x) => {
   const { F } = c
   // 1/(1+e) where x >= 0, else e/(1+e), with e = exp(-|x|) <= 1; what rounding 1+e lost is put back
-  const e = c.hold(expValue(c, F.neg(F.abs(x))))
+  const e = c.hold(exp(c, F.neg(F.abs(x))))
   const s = c.hold(F.add(e, 1))
   const y = c.hold(F.div(c.pick(F.lt(x, 0), e, 1), s))
-  f.push(F.sub(y, F.mul(y, F.sub(e, F.sub(s, 1)))))
+  return F.sub(y, F.mul(y, F.sub(e, F.sub(s, 1))))
 }
 
-export const erf: Inline = (f, x) => {
-  const c = calculator(f)
+const erf: Inline = (c, x) => {
   const { F, B } = c
   const a = c.hold(F.pmin(F.abs(x), 4))
   const z = c.hold(F.mul(a, a))
@@ -233,15 +190,14 @@ export const erf: Inline = (f, x) => {
   const far = [
     1.12844729, 0.636189997, 0.10395395, -0.0209773388, 0.0015849889, 0.000617739395, -0.000247792515, 3.91441827e-5, -2.472495e-6,
   ]
-  const big = F.sub(1, expValue(c, F.neg(F.mul(a, c.poly(a, far)))))
-  f.push(B.or(c.pick(F.lt(a, 0.88), small, big), B.and(x, SIGN)))
+  const big = F.sub(1, exp(c, F.neg(F.mul(a, c.poly(a, far)))))
+  return B.or(c.pick(F.lt(a, 0.88), small, big), B.and(x, SIGN))
 }
 
 /** Giles' single precision polynomials, as XLA evaluates them. */
-export const erfInv: Inline = (f, x) => {
-  const c = calculator(f)
+const erfInv: Inline = (c, x) => {
   const { F } = c
-  const w = c.hold(F.neg(log1pValue(c, c.hold(F.neg(F.mul(x, x))))))
+  const w = c.hold(F.neg(log1p(c, c.hold(F.neg(F.mul(x, x))))))
   const near = c.hold(F.lt(w, 5))
   const v = c.hold(c.pick(near, F.sub(w, 2.5), F.sub(F.sqrt(w), 3)))
   const pairs = [
@@ -259,11 +215,12 @@ export const erfInv: Inline = (f, x) => {
     v,
     pairs.map(([a, b]) => c.pick(near, a, b)),
   )
-  const y = c.hold(F.mul(p, x))
-  f.push(c.pick(F.eq(F.abs(x), 1), F.mul(x, Number.POSITIVE_INFINITY), y))
+  return c.pick(F.eq(F.abs(x), 1), F.mul(x, Number.POSITIVE_INFINITY), F.mul(p, x))
 }
 
-export const rsqrt: Inline = (f, x) => {
-  const { F } = calculator(f)
-  f.push(F.div(1, F.sqrt(x)))
+/** By operation. */
+export const inlined: Readonly<Record<string, Inline>> = {
+  ...{ exp, expm1, log, log1p, tanh, logistic, erf, erfInv },
+  sin: sinOrCos('sin'),
+  cos: sinOrCos('cos'),
 }

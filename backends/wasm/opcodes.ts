@@ -48,7 +48,7 @@ export const opcodes = {
   f32: [run(0, 0xb6, 'demote_f64')],
   f64: [
     run(0, 0x61, compareFloat),
-    run(0, 0x99, `abs neg ${roundFloat} sqrt add sub mul div min max`),
+    run(0, 0x99, `abs neg ${roundFloat} sqrt add sub mul div min max copysign`),
     run(0, 0xb7, 'convert_i32_s convert_i32_u _ _ promote_f32'),
     run(0, 0x2b, 'load', 'memory', 1),
     run(0, 0x39, 'store', 'memory', 2),

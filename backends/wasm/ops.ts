@@ -6,57 +6,41 @@
 import { type DType, isFloat } from '../../src/core/dtype.ts'
 import type { ScalarOp } from '../../src/core/kernel.ts'
 import type { FunctionBuilder, FunctionHandle, Local, ModuleBuilder, Value } from './assembler.ts'
+import { hostFunctions } from './host.ts'
 import { intDiv, intPow, nextafter } from './integer.ts'
-import * as inline from './math.ts'
-import { calculator, type Vec } from './vec.ts'
+import { inlined, lanewise } from './math.ts'
+import { type Calculator, calculator, type Vec } from './vec.ts'
 
 /** What holds a value of a dtype. */
 export const registerOf = (dtype: DType): 'v128' | 'f64' | 'i64' => (dtype === 'float64' ? 'f64' : dtype === 'key' ? 'i64' : 'v128')
 
-const oneOf = <T extends string>(...names: readonly T[]): ((name: string) => name is T) => {
-  const set = new Set<string>(names)
-  return (name): name is T => set.has(name)
-}
-
-/** Instructions of the same name. */
-const isFloatInstruction = oneOf('neg', 'abs', 'floor', 'ceil', 'nearest', 'sqrt', 'add', 'sub', 'mul', 'div', 'max', 'min')
-const isWordInstruction = oneOf('neg', 'add', 'sub', 'mul', 'eq', 'ne')
-const isBitInstruction = oneOf('and', 'or', 'xor', 'not')
-const isComparison = oneOf('eq', 'ne', 'lt', 'le', 'gt', 'ge')
-const isShift = oneOf('shl', 'shrLogical', 'shrArithmetic')
-/** Written out in float32. */
-const isInlined = oneOf('exp', 'expm1', 'log', 'log1p', 'sin', 'cos', 'tanh', 'logistic', 'erf', 'erfInv', 'rsqrt')
-/** Too rare for a vector form: the engine's own function, a lane at a time. */
-const isByLane = oneOf('tan', 'asin', 'acos', 'atan', 'sinh', 'cosh', 'asinh', 'acosh', 'atanh', 'atan2', 'pow', 'rem')
-const isThreefry = oneOf('threefry0', 'threefry1')
-
 /** Worth evaluating once rather than twice. */
-export const isExpensive = (op: ScalarOp): boolean => (isInlined(op) && op !== 'rsqrt') || isByLane(op) || isThreefry(op)
+export const isExpensive = (op: ScalarOp): boolean => op in hostFunctions || op.startsWith('threefry')
 
 const uses = new WeakMap<FunctionBuilder, Map<string, number>>()
 
 /** The first few uses in a function are written out (their constants stay in locals), more of them call a shared function. */
-const emitInlined = (f: FunctionBuilder, op: keyof typeof inline, x: Local): void => {
+const inline = (c: Calculator, op: string, emit: (c: Calculator, x: Local) => Vec, x: Local): Vec => {
+  const { f } = c
   const counts = uses.get(f) ?? new Map<string, number>()
   uses.set(f, counts)
   const count = counts.get(op) ?? 0
   counts.set(op, count + 1)
-  const emit = inline[op] as inline.Inline
-  if (count < 2) return emit(f, x)
+  if (count < 2) return emit(c, x)
   const make = (): FunctionHandle => {
     const g = f.module.func(op, ['v128'], ['v128'])
-    emit(g, g.param(0))
+    g.push(emit(calculator(g), g.param(0)))
     return g
   }
-  f.call(f.module.once(`math ${op}`, make), x)
+  return () => f.call(f.module.once(`math ${op}`, make), x)
 }
 
 export const emitOp = (f: FunctionBuilder, op: ScalarOp, dtype: DType, from: readonly DType[], args: readonly Local[]): void => {
   const source = from[0] as DType
   if (op === 'cast') emitCast(f, source, dtype, args[0] as Local)
   else if (op === 'select') emitSelect(f, dtype, args as readonly [Local, Local, Local])
-  else if (source === 'float64') f.push(double(f, op, args))
-  else f.push(source === 'float32' && op !== 'bitcast' ? single(f, op, args) : word(f, op, source, args))
+  else if (source === 'float64') f.push(dtype === 'bool' ? splatMask(f, double(f, op, args)) : double(f, op, args))
+  else f.push(source === 'float32' && op !== 'bitcast' ? single(calculator(f), op, args) : word(f, op, source, args))
 }
 
 const emitSelect = (f: FunctionBuilder, dtype: DType, [condition, ifTrue, ifFalse]: readonly [Local, Local, Local]): void =>
@@ -92,48 +76,49 @@ const emitCast = (f: FunctionBuilder, from: DType, to: DType, x: Local): void =>
   f.push(value())
 }
 
-const unexpected = (op: ScalarOp, dtype: string): Error => new Error(`internal: no ${op} of ${dtype}`)
+/** Whether a type has an instruction of this name. */
+const has = <O extends object>(ops: O, name: string): name is keyof O & string => name in ops
 
 /** round: half to even. */
 const instructionOf = (op: ScalarOp): string => (op === 'round' ? 'nearest' : op)
 
-const single = (f: FunctionBuilder, op: ScalarOp, args: readonly Local[]): Vec => {
-  const c = calculator(f)
-  const { F, B } = c
+const single = (c: Calculator, op: ScalarOp, args: readonly Local[]): Vec => {
+  const { F, B, f } = c
   const [x, y] = args as readonly [Local, Local]
   const name = instructionOf(op)
-  if (isFloatInstruction(name) || isComparison(name)) return F[name](...args)
-  if (isInlined(op)) return () => emitInlined(f, op, x)
-  if (isByLane(op)) return () => inline.lanewise(f, op, ...args)
+  if (has(F, name)) return F[name](...args)
+  const emit = inlined[op]
+  if (emit !== undefined) return inline(c, op, emit, x)
+  if (op === 'rsqrt') return F.div(1, F.sqrt(x))
   if (op === 'nextafter') return nextafter(c, x, y)
   if (op === 'isFinite') return F.lt(F.abs(x), Number.POSITIVE_INFINITY)
   // 0, -0 and NaN stay
   if (op === 'sign') return c.pick(F.gt(F.abs(x), 0), B.or(B.and(x, 0x80000000), f.constant('f32x4', 1)), x)
-  throw unexpected(op, 'float32')
+  return lanewise(c, op, ...args)
 }
+
+type Shift = 'shl' | 'shrLogical' | 'shrArithmetic'
+/** The instruction of a shift. */
+const shifts = { shl: 'shl', shrLogical: 'shr_u', shrArithmetic: 'shr_s' } as const
+export const isShift = (op: ScalarOp): op is Shift => op in shifts
 
 /** Integers and bools (masks: unsigned, true is the greatest). */
 const word = (f: FunctionBuilder, op: ScalarOp, dtype: DType, args: readonly Local[]): Vec => {
-  const { I, B } = calculator(f)
+  const { i32x4: I, v128: B } = f
   const [x, y] = args as readonly [Local, Local]
   const signed = dtype === 'int32'
   const call = (g: FunctionHandle): Vec => {
     return () => f.call(g, ...args)
   }
-  if (isWordInstruction(op)) return I[op](...args)
-  if (isBitInstruction(op)) return B[op](...args)
-  if (isComparison(op) || op === 'max' || op === 'min') return I[`${op}_${signed ? 's' : 'u'}`](x, y)
   if (isShift(op)) return call(shift(f.module, op))
+  if (op === 'abs') return signed ? I.abs(x) : x
+  if (has(I, op)) return I[op](...args)
+  if (has(B, op)) return B[op](...args)
+  const ordered = `${op}_${signed ? 's' : 'u'}`
+  if (has(I, ordered)) return I[ordered](x, y)
   switch (op) {
-    case 'abs':
-      return signed ? I.abs(x) : x
     case 'sign':
       return signed ? B.or(I.shr_s(x, 31), I.neg(I.gt_s(x, 0))) : I.neg(I.ne(x, 0))
-    case 'floor':
-    case 'ceil':
-    case 'round':
-    case 'bitcast':
-      return x
     case 'isFinite':
       return I.eq(x, x)
     case 'div':
@@ -142,12 +127,12 @@ const word = (f: FunctionBuilder, op: ScalarOp, dtype: DType, args: readonly Loc
     case 'pow':
       return call(intPow(f.module, signed))
     default:
-      throw unexpected(op, dtype)
+      return x // floor, ceil, round, bitcast
   }
 }
 
 /** A shift by a count of its own in each lane. By a constant, `emitShift` shifts at once. */
-const shift = (module: ModuleBuilder, op: 'shl' | 'shrLogical' | 'shrArithmetic'): FunctionHandle =>
+const shift = (module: ModuleBuilder, op: Shift): FunctionHandle =>
   module.once(op, () => {
     const g = module.func(op, ['v128', 'v128'], ['v128'])
     const [x, n] = [g.param(0), g.param(1)]
@@ -155,7 +140,7 @@ const shift = (module: ModuleBuilder, op: 'shl' | 'shrLogical' | 'shrArithmetic'
     const out = g.local('v128')
     for (let lane = 0; lane < 4; lane++) {
       const [value, count] = [I.extract_lane(x, lane), I.extract_lane(op === 'shrArithmetic' ? I.min_u(n, 31) : n, lane)]
-      const shifted = g.i32[op === 'shl' ? 'shl' : op === 'shrLogical' ? 'shr_u' : 'shr_s'](value, count)
+      const shifted = g.i32[shifts[op]](value, count)
       g.set(out, I.replace_lane(out, shifted, lane))
     }
     g.push(op === 'shrArithmetic' ? out : B.and(out, I.lt_u(n, 32)))
@@ -163,21 +148,22 @@ const shift = (module: ModuleBuilder, op: 'shl' | 'shrLogical' | 'shrArithmetic'
   })
 
 /** x shifted by a constant. */
-export const emitShift = (f: FunctionBuilder, op: 'shl' | 'shrLogical' | 'shrArithmetic', x: Local, count: number): void => {
-  const { I } = calculator(f)
+export const emitShift = (f: FunctionBuilder, op: Shift, x: Local, count: number): void => {
+  const { i32x4: I } = f
   const n = count >>> 0
   if (op === 'shrArithmetic') f.push(I.shr_s(x, Math.min(n, 31)))
   else if (n >= 32) f.push(f.constant('i32x4', 0))
-  else f.push(op === 'shl' ? I.shl(x, n) : I.shr_u(x, n))
+  else f.push(I[shifts[op]](x, n))
 }
 
+/** A comparison is an i32 of 0 or 1. */
 const double = (f: FunctionBuilder, op: ScalarOp, args: readonly Local[]): Vec => {
   const { f64 } = f
   const x = args[0] as Local
   const name = instructionOf(op)
-  if (isFloatInstruction(name)) return f64[name](...args)
-  if (isComparison(op)) return splatMask(f, f64[op](...args))
+  if (has(f64, name)) return f64[name](...args) as Vec
   if (op === 'rsqrt') return f64.div(1, f64.sqrt(x))
-  if (op === 'isFinite') return splatMask(f, f64.lt(f64.abs(x), Number.POSITIVE_INFINITY))
+  if (op === 'isFinite') return f64.lt(f64.abs(x), Number.POSITIVE_INFINITY)
+  if (op === 'sign') return f.select(f64.copysign(1, x), x, f64.gt(f64.abs(x), 0))
   return () => f.call(f.module.importFunction(op, Array(args.length).fill('f64'), ['f64']), ...args)
 }
