@@ -36,6 +36,10 @@ export interface Emitted {
   readonly inPlace: ReadonlySet<Node>
 }
 
+/** In a kernel of more expressions than this, what is computed at more places than that is kept instead: places multiply, as in rolls of rolls. */
+const MOST_EXPRESSIONS = 256
+const MOST_PLACES = 4
+
 /** An expression emitter over one iteration space. */
 class Emitter {
   readonly reads: Node[] = []
@@ -43,6 +47,7 @@ class Emitter {
   readonly #memo = new Map<Node, Map<string, Expr>>()
   readonly #keys = new Map<Position, string>()
   readonly #reduces = new Map<Node, Expr>()
+  #expressions = 0
   readonly extents: readonly number[]
   readonly inner: number
   readonly #acc: Node | null
@@ -78,7 +83,11 @@ class Emitter {
     if (mine === undefined) this.#memo.set(node, (mine = new Map()))
     const key = this.#key(p)
     let out = mine.get(key)
-    if (out === undefined) mine.set(key, (out = this.#emitOrKeep(node, p)))
+    if (out === undefined) {
+      const computed = (node.kind === 'map' || node.kind === 'gather') && !this.#buffered(node)
+      if (computed && ++this.#expressions > MOST_EXPRESSIONS && mine.size >= MOST_PLACES) throw new NeedsBuffer(node)
+      mine.set(key, (out = this.#emitOrKeep(node, p)))
+    }
     return out
   }
 
@@ -118,7 +127,8 @@ class Emitter {
         const q = throughView(p, node.view, node.shape, node.source.shape, this.extents)
         if (q === null) throw new NeedsBuffer(node)
         const value = this.expr(node.source, q)
-        if (!node.view.guarded || this.#buffered(node.source)) return value
+        const loaded = this.#buffered(node.source) && node.source.kind !== 'const' // a load is guarded itself
+        if (!node.view.guarded || loaded) return value
         const own = q.guards.slice(p.guards.length)
         if (own.length === 0) return value
         return {

@@ -47,3 +47,18 @@ test('a kernel that holds early and late results needs no other that needs it', 
   const expected = [-0.5061625146423726, 1.9397932882360638, -0.9628166803496521] // jax.grad of the same
   expected.forEach((e, i) => expect(gradient[i]).toBeCloseTo(e, 12))
 })
+
+test('a constant that has a buffer is padded like others', () => {
+  const f = (x: NdArray): NdArray => np.at(np.at(x, [], [null, null, 2]).set(2), [], 0).set(-3)
+  expect(jit(f)(np.full([4, 2], 7)).toArray()).toEqual([-3, -3, -3, -3].map((first) => [first, 7]))
+})
+
+test('rolls of rolls keep some of what they would compute at ever more places', () => {
+  const f = (x: NdArray): NdArray => {
+    let y = x
+    for (let i = 1; i <= 20; i++) y = np.add(np.roll(np.mul(y, 0.5), i % 5, { axis: 0 }), np.flip(y, 1))
+    return y
+  }
+  const y = jit(f)(np.ones([5, 7]))
+  expect(y.slice(2, 3).item()).toBeCloseTo(1.5 ** 20, 1)
+})
