@@ -3,7 +3,7 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'nod
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { gzipSync } from 'node:zlib'
-import { build, type Metafile } from 'esbuild'
+import { build, type Metafile, transformSync } from 'esbuild'
 import { beforeAll, expect, test } from 'vitest'
 
 const run = (command: string, args: readonly string[], cwd: string): string =>
@@ -20,7 +20,7 @@ interface Manifest {
 }
 const manifest = JSON.parse(readFileSync('package.json', 'utf8')) as Manifest
 
-test('the packed tarball installs in an empty folder; every entry loads in plain Node, and its types hold by themselves', () => {
+test('the packed tarball installs in an empty folder: entries load in plain Node, types hold by themselves, the README is true', () => {
   const folder = mkdtempSync(join(tmpdir(), 'pack-'))
   const name = run('npm', ['pack', '--silent', '--pack-destination', folder], '.').trim().split('\n').at(-1)!
   mkdirSync(join(folder, 'user'))
@@ -35,17 +35,42 @@ test('the packed tarball installs in an empty folder; every entry loads in plain
   writeFileSync(join(folder, 'user/b.js'), `${used}console.log(empty.length)\n`)
   expect(run('node', ['b.js'], join(folder, 'user')).trim()).toBe('0')
   writeFileSync(join(folder, 'user/c.ts'), used)
-  const compilerOptions = { strict: true, noEmit: true, skipLibCheck: false, target: 'es2022', lib: ['es2022'], types: [] }
+  const examples = readmeExamples()
+  examples.forEach((code, i) => writeFileSync(join(folder, `user/readme${i}.ts`), code))
+  const compilerOptions = { strict: true, noEmit: true, skipLibCheck: false, target: 'es2022', lib: ['es2022', 'dom'], types: [] }
   for (const [module, moduleResolution] of [
     ['nodenext', 'nodenext'],
     ['esnext', 'bundler'],
   ]) {
-    const config = { compilerOptions: { ...compilerOptions, module, moduleResolution }, files: ['c.ts'] }
+    const config = {
+      compilerOptions: { ...compilerOptions, module, moduleResolution },
+      files: ['c.ts', ...examples.map((_, i) => `readme${i}.ts`)],
+    }
     writeFileSync(join(folder, 'user/tsconfig.json'), JSON.stringify(config))
     expect(run(resolve('node_modules/.bin/tsc'), ['-p', '.'], join(folder, 'user'))).toBe('')
   }
+  let held = 0
+  // A line of an example that ends in a comment's value has that value.
+  examples.forEach((code, i) => {
+    const told = code.replace(/^(?!(?:const|let|for|import) )(\S.*) \/\/ (.+)$/gm, 'told.push([$1, $2])')
+    const js = `const told = []\n${transformSync(told, { loader: 'ts' }).code}\nconsole.log(JSON.stringify(told.map(([x, y]) => [x.toArray?.() ?? x, y])))`
+    writeFileSync(join(folder, `user/readme${i}.js`), js)
+    const pairs = JSON.parse(
+      run('node', [`readme${i}.js`], join(folder, 'user'))
+        .trim()
+        .split('\n')
+        .at(-1)!,
+    ) as [unknown, unknown][]
+    for (const [got, want] of pairs) expect(got).toEqual(want)
+    held += pairs.length
+  })
+  expect([examples.length, held]).toEqual([3, 4])
   rmSync(folder, { recursive: true })
 })
+
+/** The TypeScript of README.md, block by block. */
+const readmeExamples = (): readonly string[] =>
+  [...readFileSync('README.md', 'utf8').matchAll(/```ts\n([^]*?)```/g)].map(([, code]) => code!)
 
 test('what npm start and npm run tour start is what the build made', () => {
   const { scripts } = manifest
