@@ -27,7 +27,7 @@ export interface AttentionOptions {
  * As `jax.nn.dot_product_attention` (Vaswani et al. 2017); K below H is grouped-query attention (Ainslie et al. 2023); computed as
  * FlashAttention (Dao et al. 2022), in memory linear in T and S. A bias that is differentiated, and second derivatives, do store scores.
  *
- * @example dotProductAttention(np.ones([1, 2, 1, 4]), np.ones([1, 3, 1, 4]), np.ones([1, 3, 1, 4])).shape // [1, 2, 1, 4]
+ * @example nn.dotProductAttention(np.ones([1, 2, 1, 4]), np.ones([1, 3, 1, 4]), np.ones([1, 3, 1, 4])).shape // [1, 2, 1, 4]
  * @throws ShapeError when an operand hasn't four axes, K doesn't divide H, or bias or mask don't broadcast
  */
 export const dotProductAttention = (q: NdArray, k: NdArray, v: NdArray, options: AttentionOptions = {}): NdArray => {

@@ -1,25 +1,43 @@
-/** Layers: pure functions of (parameters, input). */
-import type { NdArray } from '../core/array.ts'
+/** Layers: pure functions of (parameters, input). Refusals name the layer, and what in it refused. */
+import { NdArray } from '../core/array.ts'
 import { rsqrt } from '../core/constructors.ts'
-import { ShapeError } from '../core/errors.ts'
+import { DTypeError, ShapeError } from '../core/errors.ts'
+import type { Operand } from '../core/methods.ts'
+import { naming, numberOf, optionsOf, refuse } from '../numpy/check.ts'
 import * as np from '../numpy/index.ts'
+import { asFloat } from '../numpy/promote.ts'
 import { bernoulli } from '../random/index.ts'
+
+/** Parameters: an object in which each of these is an array, or absent where it may be. */
+const parameters = <P extends object>(what: string, p: P, needed: readonly string[], optional: readonly string[] = []): P => {
+  const given = optionsOf(what, p) as Readonly<Record<string, unknown>>
+  const bad = [...needed, ...optional.filter((k) => given[k] !== undefined)].find((k) => !(given[k] instanceof NdArray))
+  if (p === undefined || bad !== undefined) refuse(DTypeError, what, [p], `the parameter ${bad ?? needed[0]} is an array`)
+  return p
+}
 
 export interface LinearParams {
   readonly w: NdArray // [I,O]
   readonly b?: NdArray // [O]
 }
-/** x w + b along the last axis: [...,I] -> [...,O]. `linear({ w: np.eye(2) }, np.array([1, 2])) // [1, 2]` */
-export const linear = (p: LinearParams, x: NdArray): NdArray => {
-  const y = np.matmul(x, p.w) // [...,O]
-  return p.b === undefined ? y : np.add(y, p.b)
-}
+/** x w + b along the last axis: [...,I] -> [...,O]. @example nn.linear({ w: np.eye(2) }, np.array([1, 2])) // [1, 2] */
+export const linear = naming('nn.linear', (p: LinearParams, x: NdArray): NdArray => {
+  const { w, b } = parameters('nn.linear', p, ['w'], ['b'])
+  const y = np.matmul(x, w) // [...,O]
+  return b === undefined ? y : np.add(y, b)
+})
 
 export interface EmbeddingParams {
   readonly w: NdArray // [V,D]
 }
-/** Rows of the table: int [...] -> [...,D]. An id beyond the table gives NaN. `embedding({ w: np.eye(2) }, np.array(1, { dtype: 'int32' })) // [0, 1]` */
-export const embedding = (p: EmbeddingParams, ids: NdArray): NdArray => np.take(p.w, ids, { axis: 0 })
+/**
+ * Rows of the table: int [...] -> [...,D]. An id beyond the table gives NaN.
+ *
+ * @example nn.embedding({ w: np.eye(2) }, np.array(1, { dtype: 'int32' })) // [0, 1]
+ */
+export const embedding = naming('nn.embedding', (p: EmbeddingParams, ids: NdArray): NdArray =>
+  np.take(parameters('nn.embedding', p, ['w']).w, ids, { axis: 0 }),
+)
 
 export interface LayerNormParams {
   readonly scale?: NdArray // [D]
@@ -29,25 +47,46 @@ export interface LayerNormOptions {
   /** Added to the variance; default 1e-5, PyTorch's, so that GPT-2's weights give GPT-2's logits. */
   readonly eps?: number
 }
+const last = { axis: -1, keepdims: true } as const
+const overRoot = (x: NdArray, eps: number): NdArray => np.mul(x, rsqrt(np.add(np.mean(np.square(x), last), eps)))
+const affine = (y: NdArray, { scale, bias }: LayerNormParams): NdArray => {
+  const scaled = scale === undefined ? y : np.mul(y, scale)
+  return bias === undefined ? scaled : np.add(scaled, bias)
+}
 /**
  * (x - mean) / sqrt(var + eps) · scale + bias along the last axis: [...,D] -> [...,D]. Ba, Kiros and Hinton 2016.
  *
- * @example layerNorm({}, np.array([1, 3])) // [-1, 1], nearly
+ * @example nn.layerNorm({}, np.array([1, 3])) // [-0.999995, 0.999995]
  */
-export const layerNorm = (p: LayerNormParams, x: NdArray, { eps = 1e-5 }: LayerNormOptions = {}): NdArray => {
-  const centred = np.sub(x, np.mean(x, { axis: -1, keepdims: true })) // [...,D]
-  const y = np.mul(centred, rsqrt(np.add(np.mean(np.square(centred), { axis: -1, keepdims: true }), eps)))
-  const scaled = p.scale === undefined ? y : np.mul(y, p.scale)
-  return p.bias === undefined ? scaled : np.add(scaled, p.bias)
+export const layerNorm = naming('nn.layerNorm', (p: LayerNormParams, x: NdArray, options: LayerNormOptions = {}): NdArray => {
+  const { eps = 1e-5 } = optionsOf('nn.layerNorm', options)
+  const y = asFloat('nn.layerNorm', x)
+  const centred = np.sub(y, np.mean(y, last)) // [...,D]
+  return affine(overRoot(centred, numberOf('nn.layerNorm', eps)), parameters('nn.layerNorm', p, [], ['scale', 'bias']))
+})
+
+export interface RmsNormParams {
+  readonly scale?: NdArray // [D]
 }
+/**
+ * x / sqrt(mean x² + eps) · scale along the last axis: [...,D] -> [...,D]; eps is 1e-6 unless said. Zhang and Sennrich 2019.
+ *
+ * @example nn.rmsNorm({}, np.array([3, 4])) // [0.848528, 1.1313708]
+ */
+export const rmsNorm = naming('nn.rmsNorm', (p: RmsNormParams, x: NdArray, options: LayerNormOptions = {}): NdArray => {
+  const { eps = 1e-6 } = optionsOf('nn.rmsNorm', options)
+  return affine(overRoot(asFloat('nn.rmsNorm', x), numberOf('nn.rmsNorm', eps)), parameters('nn.rmsNorm', p, [], ['scale']))
+})
 
 /**
- * Zeroes each element with probability `rate` and divides the others by 1 - rate; the same key drops the same ones. Srivastava et al. 2014.
+ * Zeroes each element with probability `rate` and divides the others by 1 - rate; the same key drops the same ones. For evaluation, don't
+ * call it. Srivastava et al. 2014.
  *
- * @example dropout(random.key(0), x, 0.1) // for evaluation, don't call it
+ * @example nn.dropout(random.key(0), np.ones([4]), 0.5) // [0, 0, 2, 2]
  * @throws ShapeError when the rate isn't in [0, 1)
  */
-export const dropout = (key: NdArray, x: NdArray, rate: number): NdArray => {
-  if (!(rate >= 0 && rate < 1)) throw new ShapeError(`dropout: the rate ${rate} isn't in [0, 1)`)
-  return rate === 0 ? x : np.where(bernoulli(key, 1 - rate, x.shape), np.div(x, 1 - rate), 0)
-}
+export const dropout = naming('nn.dropout', (key: NdArray, x: Operand, rate: number): NdArray => {
+  if (!(rate >= 0 && rate < 1)) throw new ShapeError(`nn.dropout: the rate ${String(rate)} isn't in [0, 1)`)
+  const y = asFloat('nn.dropout', x)
+  return rate === 0 ? y : np.where(bernoulli(key, 1 - rate, y.shape), np.div(y, 1 - rate), 0)
+})

@@ -1,7 +1,11 @@
 /** Losses. */
 import type { NdArray } from '../core/array.ts'
 import { iota } from '../core/constructors.ts'
+import { ShapeError } from '../core/errors.ts'
+import type { Operand } from '../core/methods.ts'
+import { naming, numberOf, optionsOf, refuse } from '../numpy/check.ts'
 import * as np from '../numpy/index.ts'
+import { asFloat, asIndex } from '../numpy/promote.ts'
 
 export interface CrossEntropyOptions {
   /** The share of the target spread evenly over the classes; default 0. */
@@ -11,15 +15,19 @@ export interface CrossEntropyOptions {
  * -log softmax(logits)[label] of every row, in nats: float [...,V], int [...] -> [...]. No mean is taken. A label outside [0, V) picks nothing.
  * As `optax.softmax_cross_entropy_with_integer_labels`. The label's logit is found by comparison, not by a gather, so its gradient needs no scatter.
  *
- * @example crossEntropy(np.array([[0, 0]]), np.array([1], { dtype: 'int32' })).mean() // 0.6931472
+ * @example nn.crossEntropy(np.array([[0, 0]]), np.array([1], { dtype: 'int32' })).mean() // 0.6931472
+ * @throws ShapeError when the labels aren't of the logits' leading shape; DTypeError when they aren't integers
  */
-export const crossEntropy = (logits: NdArray, labels: NdArray, { labelSmoothing = 0 }: CrossEntropyOptions = {}): NdArray => {
-  const hit = np.equal(iota(logits.shape, 'int32', logits.ndim - 1), np.expandDims(np.astype(labels, 'int32'), -1)) // [...,V]
-  const picked = np.sum(np.where(hit, logits, 0), { axis: -1 }) // [...]
-  const target =
-    labelSmoothing === 0 ? picked : np.add(np.mul(picked, 1 - labelSmoothing), np.mul(np.mean(logits, { axis: -1 }), labelSmoothing))
-  return np.sub(np.logsumexp(logits, { axis: -1 }), target)
-}
+export const crossEntropy = naming('nn.crossEntropy', (logits: Operand, labels: Operand, options: CrossEntropyOptions = {}): NdArray => {
+  const { labelSmoothing = 0 } = optionsOf('nn.crossEntropy', options)
+  const [x, y] = [asFloat('nn.crossEntropy', logits), asIndex('nn.crossEntropy', labels)]
+  if (x.ndim === 0) refuse(ShapeError, 'nn.crossEntropy', [x, y], 'the logits need an axis of classes')
+  const hit = np.equal(iota(x.shape, 'int32', x.ndim - 1), np.expandDims(y, -1)) // [...,V]
+  const picked = np.sum(np.where(hit, x, 0), { axis: -1 }) // [...]
+  const smooth = numberOf('nn.crossEntropy', labelSmoothing)
+  const target = smooth === 0 ? picked : np.add(np.mul(picked, 1 - smooth), np.mul(np.mean(x, { axis: -1 }), smooth))
+  return np.sub(np.logsumexp(x, { axis: -1 }), target)
+})
 
-/** mean((x - y)²) over all elements: two arrays that broadcast -> []. `meanSquaredError(np.array([1, 2]), np.array([1, 4])) // 2` */
-export const meanSquaredError = (x: NdArray, y: NdArray): NdArray => np.mean(np.square(np.sub(x, y)))
+/** mean((x - y)²) over all elements: two arrays that broadcast -> []. @example nn.meanSquaredError(np.array([1, 2]), np.array([1, 4])) // 2 */
+export const meanSquaredError = naming('nn.meanSquaredError', (x: Operand, y: Operand): NdArray => np.mean(np.square(np.sub(x, y))))

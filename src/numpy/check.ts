@@ -3,7 +3,7 @@ import { NdArray } from '../core/array.ts'
 import { showAval } from '../core/aval.ts'
 import { range } from '../core/constructors.ts'
 import { byteWidth, type DType } from '../core/dtype.ts'
-import { type CotangentError, DTypeError, ShapeError, TreeError } from '../core/errors.ts'
+import { CotangentError, DTypeError, ShapeError, TreeError } from '../core/errors.ts'
 
 /** An argument as messages show it: `f32[2,3]`, `"a"`, `[2,-1]`. */
 export const show = (x: unknown): string =>
@@ -67,3 +67,15 @@ export const axesOf = (what: string, x: NdArray, axis: number | readonly number[
   const axes = (Array.isArray(axis) ? axis : [axis]).map((a) => axisOf(what, x, a))
   return new Set(axes).size === axes.length ? axes : refuse(ShapeError, what, [x], `an axis is repeated in ${show(axis)}`)
 }
+
+/** f, whose refusals are told as the call's own: `nn.linear: matmul(f32[2], f32[3]): …`. */
+export const naming =
+  <A extends readonly unknown[], R>(what: string, f: (...args: A) => R): ((...args: A) => R) =>
+  (...args) => {
+    try {
+      return f(...args)
+    } catch (error) {
+      if (!(error instanceof CotangentError) || error.message.startsWith(what)) throw error
+      throw new (error.constructor as new (message: string) => CotangentError)(`${what}: ${error.message}`)
+    }
+  }

@@ -6,10 +6,17 @@ import { documented, failure } from './examples.ts'
 const files = (path: string): string[] =>
   statSync(path).isDirectory() ? readdirSync(path).flatMap((name) => files(`${path}/${name}`)) : path.endsWith('.ts') ? [path] : []
 
+/** Functions of a namespace and of those within it. */
+const functions = (namespace: object): string[] =>
+  Object.entries(namespace).flatMap(([name, f]) => (typeof f === 'function' ? [name] : functions(f as object)))
+
 /** Where the functions of each namespace are defined. */
 const homes = {
   np: ['src/numpy'],
   lax: ['src/lax'],
+  random: ['src/random'],
+  nn: ['src/nn'],
+  optim: ['src/optim'],
 } as const
 
 describe.each(Object.entries(homes))('%s', (namespace, paths) => {
@@ -24,7 +31,7 @@ describe.each(Object.entries(homes))('%s', (namespace, paths) => {
     expect(wrong).toEqual([])
   })
   test('every function has a docstring with an example', () => {
-    const names = Object.entries(cotangent[namespace as keyof typeof homes]).flatMap(([name, f]) => (typeof f === 'function' ? [name] : []))
+    const names = functions(cotangent[namespace as keyof typeof homes])
     const without = names.filter((name) => !all.some((d) => d.name === name && d.examples.length > 0))
     expect(without).toEqual([])
   })

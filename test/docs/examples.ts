@@ -32,9 +32,9 @@ const examplesOf = (doc: string): Example[] =>
   doc
     .replace(/\n \* ?/g, '\n')
     .split(/@(?=\w)/)
-    .filter((tag) => tag.startsWith('example '))
+    .filter((tag) => /^example\s/.test(tag))
     .map((tag) => {
-      const text = tag.slice('example '.length).trim()
+      const text = tag.slice('example'.length).trim()
       const at = text.lastIndexOf(' // ')
       return at < 0 ? { code: text, value: '' } : { code: text.slice(0, at), value: text.slice(at + 4) }
     })

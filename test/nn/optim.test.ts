@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { jit, type NdArray } from '../../src/index.ts'
+import { jit, type NdArray, np } from '../../src/index.ts'
 import * as optim from '../../src/optim/index.ts'
 import { close, load, loadTree, read, type Stored, type StoredTree } from './golden.ts'
 
@@ -42,35 +42,46 @@ type Tree = Readonly<Record<string, NdArray>>
 const golden = read('nn') as Golden
 const warmup = (c: Warmup): optim.Schedule =>
   optim.warmupCosineDecay({ init: c.initValue, peak: c.peakValue, warmup: c.warmupSteps, steps: c.decaySteps, end: c.endValue })
+const makers: Readonly<Record<string, (options: never) => optim.Optimizer>> = {
+  sgd: optim.sgd,
+  adam: optim.adam,
+  adamw: optim.adamw,
+  lion: optim.lion,
+  rmsprop: optim.rmsprop,
+  adagrad: optim.adagrad,
+}
 const make = ({ fn, config: { learningRate, chain, ...rest } }: Case): optim.Optimizer => {
-  const lr = typeof learningRate === 'number' ? learningRate : 0
-  const one = { sgd: optim.sgd, adam: optim.adam, adamw: optim.adamw }[fn]!({ lr, ...rest })
+  const lr = typeof learningRate === 'number' ? learningRate : warmup(learningRate.warmupCosineDecaySchedule)
+  const one = makers[fn]!({ lr, ...rest } as never)
   return chain === undefined ? one : optim.chain(optim.clipByGlobalNorm(chain[1]), one)
 }
-const known = golden.optimizers.filter((c) => ['sgd', 'adam', 'adamw'].includes(c.fn) && !(c.fn === 'adam' && c.config.nesterov))
 // Five steps; Optax takes 1 - b^t in float32, where b2 = 0.999 loses four digits of it at t = 1.
 const TOLERANCE = 5e-6
 
 describe('five steps agree with Optax, under jit', () => {
-  test.each(known.map((c) => [`${c.fn} ${JSON.stringify(c.config)}`, c] as const))('%s', (_, c) => {
+  const cases = golden.optimizers.map((c) => [`${c.fn} ${JSON.stringify(c.config)}`, c] as const)
+  const check = (c: Case, rateAt: (step: number) => number | undefined): void => {
     const optimizer = make(c)
-    const rate = c.config.learningRate
-    const schedule = typeof rate === 'number' ? optim.constant(rate) : warmup(rate.warmupCosineDecaySchedule)
-    const step = jit((params: Tree, state: optim.OptState, grads: Tree, lr: number | NdArray) => {
-      const [updates, next] = optimizer.update(grads, state, params, { lr })
+    const step = jit((params: Tree, state: optim.OptState, grads: Tree, lr?: number) => {
+      const [updates, next] = optimizer.update(grads, state, params, lr === undefined ? {} : { lr })
       return [optim.applyUpdates(params, updates), next] as const
     })
     let params: Tree = loadTree(c.init)
     let state = optimizer.init(params)
     c.grads.forEach((g, i) => {
-      ;[params, state] = step(params, state, loadTree(g), schedule(i))
+      ;[params, state] = step(params, state, loadTree(g), rateAt(i))
       for (const [k, v] of Object.entries(c.params[i]!)) close(params[k]!, v, TOLERANCE, `${k} after step ${i}`)
     })
+  }
+  test.each(cases)('%s', (_, c) => check(c, () => undefined))
+  test.each(cases)('the learning rate from the call: %s', (_, c) => {
+    const rate = c.config.learningRate
+    check(c, typeof rate === 'number' ? optim.constant(rate) : warmup(rate.warmupCosineDecaySchedule))
   })
 })
 
 test("without jit, and with the optimizer's own learning rate", () => {
-  const [c] = known
+  const [c] = golden.optimizers
   const optimizer = make(c!)
   const params: Tree = loadTree(c!.init)
   const [updates] = optimizer.update(loadTree(c!.grads[0]!), optimizer.init(params), params)
@@ -78,7 +89,7 @@ test("without jit, and with the optimizer's own learning rate", () => {
 })
 
 test('a mask may be a function of the parameters', () => {
-  const c = known.find((k) => k.config.mask !== undefined)!
+  const c = golden.optimizers.find((k) => k.config.mask !== undefined)!
   const optimizer = optim.adamw({
     lr: 0.01,
     weightDecay: 0.1,
@@ -112,12 +123,25 @@ describe('schedules agree with Optax in float64', () => {
     readonly transitionSteps: number
     readonly transitionBegin: number
   }
+  interface Exponential {
+    readonly initValue: number
+    readonly transitionSteps: number
+    readonly decayRate: number
+    readonly staircase?: boolean
+  }
   const makers: Readonly<Record<string, (config: never) => optim.Schedule>> = {
     warmupCosineDecaySchedule: warmup,
     linearSchedule: (c: Line) => optim.linear({ from: c.initValue, to: c.endValue, steps: c.transitionSteps, begin: c.transitionBegin }),
+    cosineDecaySchedule: (c: { readonly initValue: number; readonly decaySteps: number; readonly alpha: number }) =>
+      optim.cosineDecay({ init: c.initValue, steps: c.decaySteps, end: c.initValue * c.alpha }),
+    exponentialDecay: ({ initValue: init, transitionSteps: steps, decayRate: rate, staircase = false }: Exponential) =>
+      optim.exponentialDecay({ init, steps, rate, staircase }),
   }
-  test.each(golden.schedules.filter((s) => s.fn in makers).map((s, i) => [`${i} ${s.fn}`, s] as const))('%s', (_, s) => {
+  test.each(golden.schedules.map((s, i) => [`${i} ${s.fn}`, s] as const))('%s', (_, s) => {
     const schedule = makers[s.fn]!(s.config)
     s.steps.forEach((step, i) => expect(schedule(step)).toBeCloseTo(s.values.data[i]!, 12))
+    // and of an array, in float32
+    const values = schedule(np.array([...s.steps], { dtype: 'int32' })).toTyped()
+    s.values.data.forEach((v, i) => expect(Math.abs(values[i]! - v)).toBeLessThanOrEqual(1e-6 * schedule(0) + 1e-6 * v + 1e-9))
   })
 })
