@@ -53,7 +53,19 @@ const tangentJaxpr = (jaxpr: Jaxpr, moving: readonly boolean[]): Jaxpr => {
 }
 
 /** Smooth, and of floats only. */
-const smoothOps: readonly OpName[] = ['sin', 'mul', 'add', 'tanh', 'neg', 'dotGeneral', 'reduceSum', 'transpose', 'exp', 'slice', 'cumsum']
+const smoothOps: readonly OpName[] = [
+  'sin',
+  'mul',
+  'add',
+  'tanh',
+  'neg',
+  'dotGeneral',
+  'reduceSum',
+  'transpose',
+  'logistic',
+  'slice',
+  'cumsum',
+]
 
 export const customGenerators = (table: Table, exact: readonly OpName[]) => {
   const smooth = (c: Choices) => drawProgram(c, table, { ops: smoothOps, steps: 3, smooth: true })

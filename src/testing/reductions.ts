@@ -25,8 +25,8 @@ const filled = (c: Choices, shape: readonly number[]): Value =>
     c,
     shape.map((n) => Math.max(1, n)),
   )
-/** Zeros among them: products have derivatives there. */
-const withZeros = (c: Choices, shape: readonly number[]): Value => c.value(shape, 'float64', () => (c.oneIn(6) ? 0 : c.smooth()))
+/** Zeros among them: products have derivatives there. In ±1.4, so that products stay of a size for difference quotients. */
+const withZeros = (c: Choices, shape: readonly number[]): Value => c.value(shape, 'float64', () => (c.oneIn(6) ? 0 : c.smooth() / 2))
 
 /** Of any sign and with zeros, infinities and NaN, but so that no product of the finite ones overflows on the way. */
 const factors = (c: Choices, shape: readonly number[], dtype: DType): Value =>
