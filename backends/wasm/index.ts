@@ -63,7 +63,7 @@ class WasmBackend implements Backend<WasmStorage> {
   compile(program: Program): Executable<WasmStorage> {
     const { residency, relaxed } = this
     const { memory } = residency.heap
-    const { bytes, imports, arenaBytes, text } = compileModule(program, memory, { relaxed })
+    const { bytes, imports, records, arenaBytes, text } = compileModule(program, memory, { relaxed })
     const instance = new WebAssembly.Instance(new WebAssembly.Module(bytes), { m: { memory, ...hostFunctions, ...imports } })
     const run = instance.exports.run as Run
     const inputs = program.inputs.length
@@ -76,7 +76,7 @@ class WasmBackend implements Backend<WasmStorage> {
       run: (args) => {
         residency.begin()
         if (args.length !== inputs) throw new Error(`internal: ${inputs} inputs expected, ${args.length} given`)
-        this.reserve(4 * (inputs + outputs.length), arenaBytes)
+        this.reserve(4 * (inputs + outputs.length + records.length), arenaBytes)
         // what is used by this run stays while the rest of it comes in
         for (let i = 0; i < inputs; i++) residency.address(args[i] as WasmStorage)
         const results: WasmStorage[] = []
@@ -89,6 +89,13 @@ class WasmBackend implements Backend<WasmStorage> {
           const output = outputs[i] as { kind: string; index: number }
           if (output.kind === 'output') i32[at + inputs + output.index] = (results[i] as WasmStorage).cell.at
         }
+        const first = at + inputs + outputs.length
+        for (let i = 0; i < records.length; i++) {
+          const record = records[i]!
+          if (typeof record === 'number') i32[first + i] = record
+          else if (record.kind === 'arena') i32[first + i] = this.arena + record.offset
+          else i32[first + i] = i32[at + (record.kind === 'input' ? 0 : inputs) + record.index]!
+        }
         run(this.table, this.arena)
         return results
       },
@@ -99,6 +106,7 @@ class WasmBackend implements Backend<WasmStorage> {
   private reserve(tableBytes: number, arenaBytes: number): void {
     const { residency } = this
     if (tableBytes > this.tableBytes) {
+      if (this.table !== 0) residency.heap.release(this.table, Heap.blockSize(this.tableBytes))
       this.tableBytes = 2 * tableBytes
       this.table = residency.block(this.tableBytes)
     }

@@ -3,7 +3,7 @@
  * addresses from a table of arguments and an arena.
  */
 import type { Kernel } from '../../src/core/kernel.ts'
-import type { Program, Step } from '../../src/core/program.ts'
+import type { Place, Program, Step } from '../../src/core/program.ts'
 import { type FunctionBuilder, type FunctionHandle, type Local, ModuleBuilder, type ModuleOptions } from './assembler.ts'
 import { dotUnits, emitDot } from './dot.ts'
 import { emitNest, nestUnits } from './nest.ts'
@@ -37,12 +37,17 @@ export interface CompiledModule {
   readonly bytes: Uint8Array<ArrayBuffer>
   /** What it imports beside the memory and functions of numbers. */
   readonly imports: Readonly<Record<string, (...addresses: number[]) => void>>
+  /** What follows the addresses in the table: places, which the caller turns into addresses, and numbers of units. */
+  readonly records: readonly (Place | number)[]
   /** Bytes of arena it needs, kernels' scratch memory included. */
   readonly arenaBytes: number
   readonly text: () => Promise<readonly string[]>
 }
 
-/** `run(table, arena)`: the table holds the address of each input, then of each output placed as one. */
+/** A launch over so many sets of buffers loops over records of them, so that code doesn't grow with a tree's leaves. */
+const RECORDS_FROM = 4
+
+/** `run(table, arena)`: the table holds the address of each input, of each output placed as one, and then the records. */
 export const compileModule = (program: Program, memory: WebAssembly.Memory, options: ModuleOptions): CompiledModule => {
   const module = new ModuleBuilder(options)
   const imports: Record<string, (...addresses: number[]) => void> = {}
@@ -65,21 +70,34 @@ export const compileModule = (program: Program, memory: WebAssembly.Memory, opti
   module.export('run', run)
   const [table, arena] = [run.param(0), run.param(1)]
   const pushAddress = (buffer: number): void => address(run, program, buffer, table, arena)
+  const records: (Place | number)[] = []
+  const launch = ({ kernel, segments }: Step & { readonly kind: 'launch' }): void => {
+    const handle = compiled(kernel)
+    const units = (extent: number): number => (isOrdered(kernel) ? 1 : emitterOf(kernel).units(kernel, extent))
+    const runs = segments.filter(({ extent }) => units(extent) > 0)
+    if (isOrdered(kernel) || runs.length < RECORDS_FROM)
+      for (const { buffers, extent } of runs) {
+        buffers.forEach(pushAddress)
+        if (!isOrdered(kernel)) run.push(0, units(extent))
+        run.call(handle)
+      }
+    else {
+      const args = kernel.args.length
+      const width = 4 * (args + 1)
+      const start = run.i32.add(table, 4 * (program.inputs.length + program.outputs.length + records.length))
+      for (const { buffers, extent } of runs) records.push(...buffers.map((id) => program.buffers[id]!.place), units(extent))
+      run.for('i32', start, run.hold('i32', run.i32.add(start, width * runs.length)), width, (record) => {
+        for (let i = 0; i < args; i++) run.push(run.i32.load(record, 4 * i))
+        run.push(0, run.i32.load(record, 4 * args))
+        run.call(handle)
+      })
+    }
+  }
   const emitSteps = (steps: readonly Step[]): void => steps.forEach(emitStep)
   const emitStep = (step: Step): void => {
     switch (step.kind) {
-      case 'launch': {
-        const { kernel } = step
-        const handle = compiled(kernel)
-        for (const { buffers, extent } of step.segments) {
-          const units = isOrdered(kernel) ? null : emitterOf(kernel).units(kernel, extent)
-          if (units === 0) continue
-          buffers.forEach(pushAddress)
-          if (units !== null) run.push(0, units)
-          run.call(handle)
-        }
-        return
-      }
+      case 'launch':
+        return launch(step)
       case 'loop':
         return run.while(
           () => {
@@ -119,6 +137,7 @@ export const compileModule = (program: Program, memory: WebAssembly.Memory, opti
   return {
     bytes: module.finish(),
     imports,
+    records,
     arenaBytes: base + module.scratchSize,
     text: async () => {
       const { listings } = await import('./disassemble.ts')

@@ -49,8 +49,7 @@ describe('kernels by count and bytes', () => {
     const [few, many] = [await explained(4), await explained(40)]
     expect(few.kernels.length).toBeLessThanOrEqual(4)
     expect(many.kernels.length).toBe(few.kernels.length)
-    const kernelCode = (e: typeof few): string => e.source.filter((text) => !/\brun\b/.test(text.split('\n')[0]!)).join('')
-    expect(kernelCode(many).length).toBe(kernelCode(few).length)
+    expect(many.source.join('').length).toBeLessThan(few.source.join('').length + 400) // a loop over records stands for calls one by one
   })
 })
 

@@ -55,5 +55,6 @@ test('holes between arrays in use are not searched: another size is had nearly a
     for (let i = 0; i < 20_000; i++) heap.allocate(other)
     return performance.now() - begin
   }
-  expect(allocate(true)).toBeLessThan(10 * allocate(false) + 100) // searching 20,000 holes each time takes seconds
+  const best = (holes: boolean): number => Math.min(...[1, 2, 3].map(() => allocate(holes))) // others use the machine too
+  expect(best(true)).toBeLessThan(10 * best(false) + 300) // searching 20,000 holes each time takes seconds
 })
