@@ -5,7 +5,7 @@
 import type { Affine, Dot, Expr, Output } from '../../src/core/kernel.ts'
 import type { FunctionHandle, Local, ModuleBuilder } from './assembler.ts'
 import { Integers } from './integers.ts'
-import { Evaluator, type Lanes } from './evaluate.ts'
+import { evaluatorOf, type Lanes } from './evaluate.ts'
 import { nestNodes, type NestNodes } from './nodes.ts'
 
 /** The dims that a rectangle spans, its lanes running along `lane`, and the bytes between its block's rows. */
@@ -46,7 +46,7 @@ export const emitSweep = (
   const wide = nodes.nodes.some(({ dtype }) => dtype === 'float64' || dtype === 'key')
   const passes = (wide ? [1 as const] : [4 as const, 1 as const]).map((width) => {
     const lanes: Lanes = { dim: lane, width, vectors: 1, partial: null }
-    return { width, evaluator: new Evaluator(f, [...f.params.slice(0, argCount), block], index, lanes) }
+    return { width, evaluator: evaluatorOf(f, [...f.params.slice(0, argCount), block], index, lanes) }
   })
   const roots = nodes.outputs.map(({ node }) => node)
   /** The body in a scope of every pass, after what doesn't change in it. */
@@ -67,7 +67,7 @@ export const emitSweep = (
             evaluator.scope(1 << lane, () => {
               // All values before the first store: a result may take the memory of an arg that another reads.
               const values = roots.map((node) => evaluator.value(node, 0))
-              nodes.outputs.forEach(({ arg, node, access }, i) => evaluator.store(arg, access, node.dtype, values[i] as Local, 0, true))
+              nodes.outputs.forEach((output, i) => evaluator.store(output, values[i] as Local, 0, true))
             }),
           )
       }),

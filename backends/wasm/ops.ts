@@ -1,7 +1,7 @@
 /**
  * One element operation on values in locals: four lanes of a 32-bit dtype in a v128 (a bool is a lane mask), or one f64.
  *
- *   emitOp(f, op, dtype, from, args)   // args: a Local each, of `from`'s dtypes; leaves the result on the stack
+ *   operation(f, op, dtype, from, args)   // args: a Local each, of `from`'s dtypes
  */
 import { type DType, isFloat } from '../../src/core/dtype.ts'
 import type { ScalarOp } from '../../src/core/kernel.ts'
@@ -35,45 +35,35 @@ const inline = (c: Calculator, op: string, emit: (c: Calculator, x: Local) => Ve
   return () => f.call(f.module.once(`math ${op}`, make), x)
 }
 
-export const emitOp = (f: FunctionBuilder, op: ScalarOp, dtype: DType, from: readonly DType[], args: readonly Local[]): void => {
+export const operation = (f: FunctionBuilder, op: ScalarOp, dtype: DType, from: readonly DType[], args: readonly Local[]): Value => {
   const source = from[0] as DType
-  if (op === 'cast') emitCast(f, source, dtype, args[0] as Local)
-  else if (op === 'select') emitSelect(f, dtype, args as readonly [Local, Local, Local])
-  else if (source === 'float64') f.push(dtype === 'bool' ? splatMask(f, double(f, op, args)) : double(f, op, args))
-  else f.push(source === 'float32' && op !== 'bitcast' ? single(calculator(f), op, args) : word(f, op, source, args))
+  const [x, y, z] = args as readonly [Local, Local, Local]
+  if (op === 'cast') return cast(f, source, dtype, x)
+  if (op === 'select') return registerOf(dtype) === 'v128' ? f.v128.bitselect(y, z, x) : f.select(y, z, f.i32x4.extract_lane(x, 0))
+  if (source === 'float64') return dtype === 'bool' ? splatMask(f, double(f, op, args)) : double(f, op, args)
+  return source === 'float32' && op !== 'bitcast' ? single(calculator(f), op, args) : word(f, op, source, args)
 }
 
-const emitSelect = (f: FunctionBuilder, dtype: DType, [condition, ifTrue, ifFalse]: readonly [Local, Local, Local]): void =>
-  f.push(
-    registerOf(dtype) === 'v128'
-      ? f.v128.bitselect(ifTrue, ifFalse, condition)
-      : f.select(ifTrue, ifFalse, f.i32x4.extract_lane(condition, 0)),
-  )
-
 /** An i32 of 0 or 1 -> a mask. */
-const splatMask = (f: FunctionBuilder, truth: Value): Vec => f.i32x4.neg(f.i32x4.splat(truth))
+const splatMask = ({ i32x4: I }: FunctionBuilder, truth: Value): Vec => I.neg(I.splat(truth))
 
-const emitCast = (f: FunctionBuilder, from: DType, to: DType, x: Local): void => {
-  const { F, I, B } = calculator(f)
-  const { f64, f32, i32 } = f
-  if (from === to || (from !== 'bool' && !isFloat(from) && !isFloat(to) && to !== 'bool')) return f.get(x)
-  const value = (): Vec => {
-    if (to === 'float64') {
-      if (from === 'float32') return f64.promote_f32(F.extract_lane(x, 0))
-      const integer = I.extract_lane(from === 'bool' ? I.neg(x) : x, 0)
-      return from === 'uint32' ? f64.convert_i32_u(integer) : f64.convert_i32_s(integer)
-    }
-    if (from === 'float64') {
-      if (to === 'float32') return F.splat(f32.demote_f64(x))
-      if (to === 'bool') return splatMask(f, f64.ne(x, 0))
-      return I.splat(to === 'int32' ? i32.trunc_sat_f64_s(x) : i32.trunc_sat_f64_u(x))
-    }
-    if (to === 'bool') return (from === 'float32' ? F : I).ne(x, 0)
-    if (from === 'bool') return to === 'float32' ? B.and(x, f.constant('f32x4', 1)) : I.neg(x)
-    if (to === 'float32') return from === 'int32' ? F.convert_i32x4_s(x) : F.convert_i32x4_u(x)
-    return to === 'int32' ? I.trunc_sat_f32x4_s(x) : I.trunc_sat_f32x4_u(x)
+const cast = (f: FunctionBuilder, from: DType, to: DType, x: Local): Value => {
+  const { f32x4: F, i32x4: I, v128: B, f64, f32, i32 } = f
+  if (from === to || (from !== 'bool' && !isFloat(from) && !isFloat(to) && to !== 'bool')) return x
+  if (to === 'float64') {
+    if (from === 'float32') return f64.promote_f32(F.extract_lane(x, 0))
+    const integer = I.extract_lane(from === 'bool' ? I.neg(x) : x, 0)
+    return from === 'uint32' ? f64.convert_i32_u(integer) : f64.convert_i32_s(integer)
   }
-  f.push(value())
+  if (from === 'float64') {
+    if (to === 'float32') return F.splat(f32.demote_f64(x))
+    if (to === 'bool') return splatMask(f, f64.ne(x, 0))
+    return I.splat(to === 'int32' ? i32.trunc_sat_f64_s(x) : i32.trunc_sat_f64_u(x))
+  }
+  if (to === 'bool') return (from === 'float32' ? F : I).ne(x, 0)
+  if (from === 'bool') return to === 'float32' ? B.and(x, f.constant('f32x4', 1)) : I.neg(x)
+  if (to === 'float32') return from === 'int32' ? F.convert_i32x4_s(x) : F.convert_i32x4_u(x)
+  return to === 'int32' ? I.trunc_sat_f32x4_s(x) : I.trunc_sat_f32x4_u(x)
 }
 
 /** Whether a type has an instruction of this name. */
@@ -131,7 +121,7 @@ const word = (f: FunctionBuilder, op: ScalarOp, dtype: DType, args: readonly Loc
   }
 }
 
-/** A shift by a count of its own in each lane. By a constant, `emitShift` shifts at once. */
+/** A shift by a count of its own in each lane. By a constant, `shiftBy` shifts at once. */
 const shift = (module: ModuleBuilder, op: Shift): FunctionHandle =>
   module.once(op, () => {
     const g = module.func(op, ['v128', 'v128'], ['v128'])
@@ -148,12 +138,10 @@ const shift = (module: ModuleBuilder, op: Shift): FunctionHandle =>
   })
 
 /** x shifted by a constant. */
-export const emitShift = (f: FunctionBuilder, op: Shift, x: Local, count: number): void => {
-  const { i32x4: I } = f
+export const shiftBy = (f: FunctionBuilder, op: Shift, x: Local, count: number): Value => {
   const n = count >>> 0
-  if (op === 'shrArithmetic') f.push(I.shr_s(x, Math.min(n, 31)))
-  else if (n >= 32) f.push(f.constant('i32x4', 0))
-  else f.push(I[shifts[op]](x, n))
+  if (op !== 'shrArithmetic' && n >= 32) return f.constant('i32x4', 0)
+  return f.i32x4[shifts[op]](x, Math.min(n, 31))
 }
 
 /** A comparison is an i32 of 0 or 1. */
