@@ -41,4 +41,4 @@ for (let i = 0; i <= 200; i++) {
   params = next
   if (i % 50 === 0) console.log(`step ${String(i).padStart(3)}  loss ${value.item().toFixed(5)}`)
 }
-console.log('predictions', vmap((x: NdArray) => predict(params, x))(xs).toArray())
+console.log('predictions', vmap((x: NdArray) => predict(params, x))(xs))

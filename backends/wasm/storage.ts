@@ -3,6 +3,7 @@
  * which the collector frees even inside a synchronous loop, and the heap forgets them; they come back on their next use.
  */
 import type { Storage } from '../../src/core/backend.ts'
+import { DeviceError } from '../../src/core/errors.ts'
 import { Heap } from './heap.ts'
 
 /**
@@ -131,7 +132,7 @@ export class Residency {
   private squeeze(size: number): number {
     this.moveOut()
     const at = this.heap.allocate(size)
-    if (at === 0) throw new RangeError(`wasm: out of memory: ${size} bytes asked for, ${this.bytes} in use by arrays`)
+    if (at === 0) throw new DeviceError(`wasm: out of memory: ${size} bytes asked for, ${this.bytes} in use by arrays`)
     return at
   }
 

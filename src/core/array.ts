@@ -13,6 +13,9 @@ export type Nested = number | boolean | readonly Nested[]
 // The methods are declared in methods.ts and installed where the package is wired together.
 export interface NdArray extends Methods, Getters {}
 
+/** By this name Node, Deno and Bun find how a console shows an object. */
+export const INSPECT: unique symbol = Symbol.for('nodejs.util.inspect.custom')
+
 export abstract class NdArray {
   abstract readonly aval: Aval
   get shape(): readonly number[] {
@@ -41,6 +44,13 @@ export abstract class NdArray {
   [Symbol.dispose](): void {
     this.dispose()
   }
+
+  /** The contents as nested lists, for JSON.stringify. */
+  toJSON(): Nested {
+    return this.toArray()
+  }
+  /** What console.log shows. */
+  abstract [INSPECT](): string
 }
 
 /** What running scopes have seen made, the innermost last. */
@@ -83,6 +93,12 @@ export class ConcreteArray extends NdArray {
     return this
   }
 
+  /** `f32[3] [1, 2, 3]`; of many elements only the aval. */
+  override [INSPECT](): string {
+    const about = showAval(this.aval)
+    return this.deleted ? `${about} ${this.#why}` : this.size > SHOWN ? about : `${about} ${list(this.toArray(), this.aval.dtype)}`
+  }
+
   dataSync(): TypedArray {
     return this.backend.readSync(this.storage(), this.aval.dtype, this.size)
   }
@@ -98,6 +114,14 @@ export class ConcreteArray extends NdArray {
     this.#why = 'disposed of'
   }
 }
+
+/** More elements than this aren't shown on a console. */
+const SHOWN = 1000
+/** float32 has eight digits at most that say something. */
+const list = (x: Nested, dtype: DType): string =>
+  typeof x === 'object'
+    ? `[${x.map((y) => list(y, dtype)).join(', ')}]`
+    : String(typeof x === 'number' && dtype === 'float32' ? Number(x.toPrecision(8)) : x)
 
 /** Keeps arrays that something longer-lived than a scope refers to. */
 export const retain = (xs: readonly NdArray[]): void => {

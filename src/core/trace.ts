@@ -3,7 +3,7 @@
  * runs it when there is none.
  */
 import { type Either, isLeft } from '#fp-ts/Either.js'
-import { ConcreteArray, NdArray } from './array.ts'
+import { ConcreteArray, INSPECT, NdArray } from './array.ts'
 import { type Aval, showAval, showAvals } from './aval.ts'
 import type { Backend } from './backend.ts'
 import type { TypedArray } from './dtype.ts'
@@ -104,6 +104,9 @@ export class Tracer extends NdArray {
   }
   override concrete(what: string): ConcreteArray {
     return this.builder.read(this, what)
+  }
+  override [INSPECT](): string {
+    return `tracer ${showAval(this.aval)} of ${this.builder.what}`
   }
   override [Symbol.toPrimitive](): never {
     if (!this.builder.live) throw escaped(this)
