@@ -1,5 +1,6 @@
 /** Neighbouring dims of a nest that every access walks as one become one: matrices and vectors share their code, and loops are longer. */
-import type { Affine, Expr, Nest } from '../src/core/kernel.ts'
+import { affinesIn, mapAffines } from '../src/core/expressions.ts'
+import type { Affine, Nest } from '../src/core/kernel.ts'
 
 export interface Collapsed {
   readonly kernel: Nest
@@ -23,8 +24,8 @@ export const collapse = (nest: Nest): Collapsed => {
   })
   const merged = runs.map((run) => extentOf(dims, run))
   if (merged.length === dims.length) return { kernel: nest, extent: dims[0]! }
-  const affine = <T extends Affine>(a: T): T => ({ ...a, strides: runs.map((run) => strideOf(a, dims, run.first, run.last)) })
-  const expr = rewriter(affine)
+  const affine = (a: Affine): Affine => ({ ...a, strides: runs.map((run) => strideOf(a, dims, run.first, run.last)) })
+  const expr = mapAffines(affine)
   const kernel: Nest = {
     ...nest,
     dims: merged,
@@ -41,47 +42,4 @@ const extentOf = (dims: readonly number[], { first, last }: { readonly first: nu
 const strideOf = (a: Affine, dims: readonly number[], first: number, last: number): number => {
   for (let d = last; d >= first; d--) if (dims[d] !== 1) return a.strides[d]!
   return 0
-}
-
-const affinesIn = (exprs: readonly Expr[]): Affine[] => {
-  const out: Affine[] = []
-  const seen = new Set<Expr>()
-  const walk = [...exprs]
-  for (let e = walk.pop(); e !== undefined; e = walk.pop()) {
-    if (seen.has(e)) continue
-    seen.add(e)
-    if (e.kind === 'load') out.push(e.access, ...e.access.guards)
-    else if (e.kind === 'index') out.push(e.affine)
-    else if (e.kind === 'gather') walk.push(e.index)
-    else if (e.kind === 'apply') walk.push(...e.args)
-    else if (e.kind === 'reduce') walk.push(e.arg)
-  }
-  return out
-}
-
-/** Rewrites every affine function in expressions; shared nodes stay shared. */
-const rewriter = (affine: <T extends Affine>(a: T) => T): ((e: Expr) => Expr) => {
-  const done = new Map<Expr, Expr>()
-  const rewrite = (e: Expr): Expr => {
-    let out = done.get(e)
-    if (out === undefined) done.set(e, (out = inside(e)))
-    return out
-  }
-  const inside = (e: Expr): Expr => {
-    switch (e.kind) {
-      case 'load':
-        return { ...e, access: { ...affine(e.access), guards: e.access.guards.map((guard) => affine(guard)) } }
-      case 'index':
-        return { ...e, affine: affine(e.affine) }
-      case 'gather':
-        return { ...e, index: rewrite(e.index) }
-      case 'apply':
-        return { ...e, args: e.args.map(rewrite) }
-      case 'reduce':
-        return { ...e, arg: rewrite(e.arg) }
-      default:
-        return e
-    }
-  }
-  return rewrite
 }

@@ -2,6 +2,7 @@
 import { rowMajor, sizeOf } from '../src/core/aval.ts'
 import type { DType } from '../src/core/dtype.ts'
 import { type Node, sizeOfNode } from '../src/core/graph.ts'
+import { partsOf } from '../src/core/expressions.ts'
 import type { Access, Expr, Guard, Kernel, Output } from '../src/core/kernel.ts'
 import { collapse } from './collapse.ts'
 import { fromDims, type Position, sameAffine, start, throughReshape, throughView, unitAffine } from './place.ts'
@@ -312,18 +313,4 @@ const emitDot = (nodes: readonly Node[], dot: Node & { kind: 'dot' }, buffered: 
 }
 
 /** The args that an expression reads. */
-const loadsOf = (expr: Expr, out = new Set<number>()): ReadonlySet<number> => {
-  switch (expr.kind) {
-    case 'load':
-      return out.add(expr.arg)
-    case 'gather':
-      return loadsOf(expr.index, out.add(expr.arg))
-    case 'apply':
-      for (const a of expr.args) loadsOf(a, out)
-      return out
-    case 'reduce':
-      return loadsOf(expr.arg, out)
-    default:
-      return out
-  }
-}
+const loadsOf = (expr: Expr): number[] => partsOf([expr]).flatMap((e) => (e.kind === 'load' || e.kind === 'gather' ? e.arg : []))

@@ -1,6 +1,7 @@
 /** explain: what a call of a function is compiled to, what it costs, and why it was compiled again. */
 import { type Aval, eqAval, showAval } from '../src/core/aval.ts'
 import { byteWidth } from '../src/core/dtype.ts'
+import { partsOf } from '../src/core/expressions.ts'
 import type { Expr, Kernel } from '../src/core/kernel.ts'
 import { printJaxpr } from '../src/core/print.ts'
 import type { Program, Step } from '../src/core/program.ts'
@@ -161,20 +162,7 @@ const flopsOf = (kernel: Kernel, extent: number): number => {
 }
 
 /** Distinct operations in expressions that share nodes. */
-const operations = (exprs: readonly Expr[]): number => {
-  const seen = new Set<Expr>()
-  const walk = [...exprs]
-  let count = 0
-  for (let e = walk.pop(); e !== undefined; e = walk.pop()) {
-    if (seen.has(e)) continue
-    seen.add(e)
-    if (e.kind === 'apply') walk.push(...e.args)
-    else if (e.kind === 'reduce') walk.push(e.arg)
-    else if (e.kind === 'gather') walk.push(e.index)
-    if (e.kind === 'apply' || e.kind === 'reduce') count++
-  }
-  return count
-}
+const operations = (exprs: readonly Expr[]): number => partsOf(exprs).filter((e) => e.kind === 'apply' || e.kind === 'reduce').length
 
 /** With a prefix of thousands: `1.5 MB`. */
 const si = (n: number, unit: string): string => {

@@ -1,6 +1,6 @@
 /** Contractions of other dtypes than float32, as the nest that says the same: Σ_k lhs · rhs at every (batch, m, n). */
+import { mapAffines } from '../../src/core/expressions.ts'
 import type { Affine, Dot, Expr, Nest } from '../../src/core/kernel.ts'
-import { mapIndex } from './dotSweep.ts'
 
 export const dotNest = ({ batch, m, n, k, dtype, lhs, rhs, args, outputs }: Dot): Nest => {
   const rank = batch.length
@@ -13,11 +13,12 @@ export const dotNest = ({ batch, m, n, k, dtype, lhs, rhs, args, outputs }: Dot)
       wide[rank + column] = strides[rank + 1] ?? 0
       return { strides: wide, offset }
     }
-  const product: Expr = { kind: 'apply', op: 'mul', dtype, args: [mapIndex(lhs, spread(0, 2), null), mapIndex(rhs, spread(2, 1), null)] }
+  const product: Expr = { kind: 'apply', op: 'mul', dtype, args: [mapAffines(spread(0, 2))(lhs), mapAffines(spread(2, 1))(rhs)] }
   const sum: Expr = { kind: 'reduce', op: 'sum', dtype, arg: product }
+  const place = mapAffines(spread(0, 1), sum)
   const placed = outputs.map(({ arg, expr, access }) => ({
     arg,
-    expr: mapIndex(expr, spread(0, 1), sum),
+    expr: place(expr),
     access: spread(0, 1)(access),
     rowwise: true,
   }))

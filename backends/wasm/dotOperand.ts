@@ -2,6 +2,7 @@
  * An operand of a contraction, packed a panel at a time: a bare load straight from where it lies, any other expression
  * evaluated on the way, along whichever of its two dims is contiguous.
  */
+import { partsOf } from '../../src/core/expressions.ts'
 import type { Dot, Expr } from '../../src/core/kernel.ts'
 import type { Local } from './assembler.ts'
 import type { Integers } from './integers.ts'
@@ -58,13 +59,5 @@ export const emitOperand = (n: Integers, kernel: Dot, operand: Operand, width: n
 }
 
 /** How many of an expression's loads are contiguous along a dim. */
-const contiguity = (expr: Expr, dim: number): number => {
-  const seen = new Set<Expr>()
-  const count = (e: Expr): number => {
-    if (seen.has(e)) return 0
-    seen.add(e)
-    if (e.kind === 'load') return e.access.strides[dim] === 1 ? 1 : 0
-    return e.kind === 'apply' ? e.args.reduce((sum, arg) => sum + count(arg), 0) : 0
-  }
-  return count(expr)
-}
+const contiguity = (expr: Expr, dim: number): number =>
+  partsOf([expr]).filter((e) => e.kind === 'load' && e.access.strides[dim] === 1).length

@@ -2,6 +2,7 @@
  * How a contraction is cut up: blocks of rows and columns are its units of work, blocks of k stay in the caches.
  * Everything follows from shapes alone, so that a sum's order doesn't depend on who runs which unit.
  */
+import { affinesIn } from '../../src/core/expressions.ts'
 import type { Access, Dot, Expr } from '../../src/core/kernel.ts'
 import { roundUp } from './integers.ts'
 import { tileColumns } from './dotTile.ts'
@@ -90,30 +91,8 @@ const runsAlongRows = ({ batch, outputs }: Dot): boolean => {
 }
 
 /** Whether an expression doesn't look at the first `rank` dims. */
-const batchFree = (expr: Expr, rank: number): boolean => {
-  const ignores = (strides: readonly number[]) => strides.slice(0, rank).every((stride) => stride === 0)
-  const seen = new Set<Expr>()
-  const free = (e: Expr): boolean => {
-    if (seen.has(e)) return true
-    seen.add(e)
-    switch (e.kind) {
-      case 'load':
-        return ignores(e.access.strides) && e.access.guards.every((guard) => ignores(guard.strides))
-      case 'index':
-        return ignores(e.affine.strides)
-      case 'gather':
-        return free(e.index)
-      case 'apply':
-        return e.args.every(free)
-      case 'reduce':
-        return free(e.arg)
-      case 'const':
-      case 'acc':
-        return true
-    }
-  }
-  return free(expr)
-}
+const batchFree = (expr: Expr, rank: number): boolean =>
+  affinesIn([expr]).every(({ strides }) => strides.slice(0, rank).every((stride) => stride === 0))
 
 /** The access of an operand that is nothing but a float32 load. */
 export const bareLoad = (expr: Expr): { readonly arg: number; readonly access: Access } | null =>

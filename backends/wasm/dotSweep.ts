@@ -2,7 +2,7 @@
  * Expressions over a rectangle of a contraction's index, four lanes at a time: operands while they are packed, outputs while their
  * sums are in the cache. The rectangle's block of scratch memory counts as one more arg.
  */
-import type { Affine, Dot, Expr, Output } from '../../src/core/kernel.ts'
+import type { Affine, Dot, Output } from '../../src/core/kernel.ts'
 import type { FunctionHandle, Local, ModuleBuilder } from './assembler.ts'
 import { Integers } from './integers.ts'
 import { evaluatorOf, type Lanes } from './evaluate.ts'
@@ -79,34 +79,3 @@ export const emitSweep = (
 /** One graph for several outputs, its dims kept apart: with no extent there are no two that act as one. */
 export const separateNodes = (dims: number, outputs: readonly Output[]): NestNodes =>
   nestNodes({ kind: 'nest', dims: Array(dims).fill(Number.NaN), inner: 0, args: [], outputs })
-
-/** An expression with its index mapped, and its sum loaded from where it stands. */
-export const mapIndex = (expr: Expr, map: (affine: Affine) => Affine, sum: Expr | null): Expr => {
-  const done = new Map<Expr, Expr>()
-  const visit = (e: Expr): Expr => {
-    const known = done.get(e)
-    if (known !== undefined) return known
-    const mapped = make(e)
-    done.set(e, mapped)
-    return mapped
-  }
-  const make = (e: Expr): Expr => {
-    switch (e.kind) {
-      case 'load':
-        return { ...e, access: { ...map(e.access), guards: e.access.guards.map((guard) => ({ ...map(guard), extent: guard.extent })) } }
-      case 'index':
-        return { ...e, affine: map(e.affine) }
-      case 'gather':
-        return { ...e, index: visit(e.index) }
-      case 'apply':
-        return { ...e, args: e.args.map(visit) }
-      case 'reduce':
-        return { ...e, arg: visit(e.arg) }
-      case 'acc':
-        return sum ?? e
-      case 'const':
-        return e
-    }
-  }
-  return visit(expr)
-}

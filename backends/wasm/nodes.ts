@@ -3,6 +3,7 @@
  * adjacent dims that every access walks as one are one.
  */
 import type { DType } from '../../src/core/dtype.ts'
+import { affinesIn } from '../../src/core/expressions.ts'
 import type { Affine, Expr, Nest, ReduceOp, ScalarOp } from '../../src/core/kernel.ts'
 
 interface Common {
@@ -45,38 +46,10 @@ export interface NestNodes {
 
 const bits = (strides: readonly number[]): number => strides.reduce((mask, s, d) => (s === 0 ? mask : mask | (1 << d)), 0)
 
-/** The kernel's affine maps, to find which dims can be one. */
-const affines = (nest: Nest): Affine[] => {
-  const found: Affine[] = nest.outputs.map((output) => output.access)
-  const seen = new Set<Expr>()
-  const visit = (expr: Expr): void => {
-    if (seen.has(expr)) return
-    seen.add(expr)
-    switch (expr.kind) {
-      case 'load':
-        found.push(expr.access, ...expr.access.guards)
-        return
-      case 'gather':
-        return visit(expr.index)
-      case 'index':
-        found.push(expr.affine)
-        return
-      case 'apply':
-        return expr.args.forEach(visit)
-      case 'reduce':
-        return visit(expr.arg)
-      case 'const':
-      case 'acc':
-        return
-    }
-  }
-  for (const output of nest.outputs) visit(output.expr)
-  return found
-}
-
 /** Which dims survive: `kept` lists the last dim of each run of dims that act as one. */
 const collapse = (nest: Nest): { readonly dims: readonly number[]; readonly outer: number; readonly kept: readonly number[] } => {
-  const maps = affines(nest)
+  const { outputs } = nest
+  const maps = [...outputs.map(({ access }) => access), ...affinesIn(outputs.map(({ expr }) => expr))]
   const outerDims = nest.dims.length - nest.inner
   // A reduction's order is ours to choose: the dim with the longest steps goes outermost.
   const steps = nest.dims.map((_, d) => maps.reduce((sum, { strides }) => sum + Math.abs(strides[d] ?? 0), 0))
@@ -107,33 +80,25 @@ export const nestNodes = (nest: Nest): NestNodes => {
   const built = new Map<Expr, Node>()
 
   const narrow = ({ strides, offset }: Affine): Affine => ({ strides: kept.map((d) => strides[d] ?? 0), offset })
-  const intern = (shape: Shape<Node>, deps: number): Node => {
+  /** `own`: what tells it from others of its kind, dtype and args. */
+  const intern = (shape: Shape<Node>, own: number | string, deps = 0): Node => {
     const { kind, dtype, args } = shape
-    const own =
-      kind === 'load'
-        ? `${shape.arg};${shape.access.offset};${shape.access.strides}`
-        : kind === 'gather'
-          ? shape.arg
-          : kind === 'const'
-            ? Object.is(shape.value, -0)
-              ? '-0'
-              : shape.value
-            : kind === 'index'
-              ? `${shape.access.offset};${shape.access.strides}`
-              : shape.op
     const key = `${kind} ${dtype} ${own} ${args.map((arg) => arg.id)}`
     const known = interned.get(key)
     if (known !== undefined) return known
-    const depth = args.reduce((max, arg) => Math.max(max, arg.depth), 0) + (kind === 'reduce' ? 1 : 0)
+    const depth = Math.max(0, ...args.map((arg) => arg.depth)) + Number(kind === 'reduce')
     const all = args.reduce((mask, arg) => mask | arg.deps, deps)
     const node = { ...shape, id: nodes.length, deps: kind === 'reduce' ? all & ~innerBits : all, depth } as Node
     nodes.push(node)
     interned.set(key, node)
     return node
   }
+  const constant = (dtype: DType, value: number): Node =>
+    intern({ kind: 'const', dtype, value, args: [] }, Object.is(value, -0) ? '-0' : value)
+  const apply = (dtype: DType, op: ScalarOp, args: readonly Node[]): Node => intern({ kind: 'apply', dtype, op, args }, op)
   const index = (affine: Affine, dtype: DType): Node => {
     const access = narrow(affine)
-    return intern({ kind: 'index', dtype, access, args: [] }, bits(access.strides))
+    return intern({ kind: 'index', dtype, access, args: [] }, `${access.offset};${access.strides}`, bits(access.strides))
   }
   const build = (expr: Expr): Node => {
     const known = built.get(expr)
@@ -146,27 +111,22 @@ export const nestNodes = (nest: Nest): NestNodes => {
     const { dtype } = expr
     switch (expr.kind) {
       case 'load': {
-        const tests = expr.access.guards.map((guard) => {
-          const extent = intern({ kind: 'const', dtype: 'uint32', value: guard.extent, args: [] }, 0)
-          return intern({ kind: 'apply', dtype: 'bool', op: 'lt', args: [index(guard, 'uint32'), extent] }, 0)
-        })
-        const mask = tests.reduce<Node | null>(
-          (all, test) => (all === null ? test : intern({ kind: 'apply', dtype: 'bool', op: 'and', args: [all, test] }, 0)),
-          null,
-        )
+        const tests = expr.access.guards.map((guard) => apply('bool', 'lt', [index(guard, 'uint32'), constant('uint32', guard.extent)]))
+        const args = tests.length === 0 ? [] : [tests.reduce((all, test) => apply('bool', 'and', [all, test]))]
         const access = narrow(expr.access)
-        return intern({ kind: 'load', dtype, arg: expr.arg, access, args: mask === null ? [] : [mask] }, bits(access.strides))
+        const own = `${expr.arg};${access.offset};${access.strides}`
+        return intern({ kind: 'load', dtype, arg: expr.arg, access, args }, own, bits(access.strides))
       }
       case 'gather':
-        return intern({ kind: 'gather', dtype, arg: expr.arg, args: [build(expr.index)] }, 0)
+        return intern({ kind: 'gather', dtype, arg: expr.arg, args: [build(expr.index)] }, expr.arg)
       case 'const':
-        return intern({ kind: 'const', dtype, value: expr.value, args: [] }, 0)
+        return constant(dtype, expr.value)
       case 'index':
         return index(expr.affine, dtype)
       case 'apply':
-        return intern({ kind: 'apply', dtype, op: expr.op, args: expr.args.map(build) }, 0)
+        return apply(dtype, expr.op, expr.args.map(build))
       case 'reduce':
-        return intern({ kind: 'reduce', dtype, op: expr.op, args: [build(expr.arg)] }, 0)
+        return intern({ kind: 'reduce', dtype, op: expr.op, args: [build(expr.arg)] }, expr.op)
       case 'acc':
         throw new Error("internal: a dot's sum outside of a dot")
     }
