@@ -52,7 +52,12 @@ wire({
 })
 installMethods()
 
-/** Chooses the device, once, before the first array. Resolves to its name; rejects with the reason when it can't be had. */
+/**
+ * Chooses the device, once, before the first array. Resolves to its name.
+ *
+ * @example await init({ device: 'wasm' }) // 'wasm'
+ * @throws DeviceError (a rejection) when it can't be had, or arrays live on another one
+ */
 export const init = async (options: { readonly device: string }): Promise<string> => {
   const name: unknown = (options as typeof options | undefined)?.device
   const make = typeof name === 'string' && Object.hasOwn(devices, name) ? devices[name] : undefined
@@ -64,7 +69,13 @@ export const init = async (options: { readonly device: string }): Promise<string
   return device.name
 }
 
-/** Bytes that live arrays hold on the device now. A loop that keeps a tree from step to step should find the same number after each. */
+/**
+ * Bytes that live arrays hold on the device now. A loop that keeps a tree from step to step should find the same number after each.
+ *
+ * @example const before = bytesInUse()
+ * const x = np.ones([1024])
+ * bytesInUse() - before >= 4 * x.size // true
+ */
 export const bytesInUse = (): number => backend().bytesInUse()
 
 // Bound here, and not re-exported, so that a bundler that drops unused modules keeps the wiring above.
@@ -93,17 +104,31 @@ const bringAll = (): void => {
   bring(rules)
   bringFlash()
 }
-/** The jaxpr that a text in JAX's notation stands for; throws `JaxprError` with line and column where it stands for none. */
+/**
+ * The jaxpr that a text in JAX's notation stands for.
+ *
+ * @example parseJaxpr('{ lambda ; a:f32[3]. let b:f32[3] = sin a in (b,) }').eqns.length // 1
+ * @throws JaxprError with line and column where the text stands for none
+ */
 export const parseJaxpr: typeof parse = (text) => {
   bringAll()
   return parse(text)
 }
-/** Returns the jaxpr when it keeps the IR's rules; throws `JaxprError`, naming the equation, where it doesn't. */
+/**
+ * The jaxpr itself, when it keeps the IR's rules.
+ *
+ * @example checkJaxpr(makeJaxpr((x: NdArray) => np.sin(x))(np.ones([3]))).outs.length // 1
+ * @throws JaxprError naming the equation that breaks them
+ */
 export const checkJaxpr = (jaxpr: Jaxpr): Jaxpr => {
   bringAll()
   return check(jaxpr, abstractEval)
 }
-/** A jaxpr's results on arrays, equation by equation. Wrap it in `jit` to run it as one program. */
+/**
+ * A jaxpr's results on arrays, equation by equation. Wrap it in `jit` to run it as one program.
+ *
+ * @example evalJaxpr(makeJaxpr((x: NdArray) => np.mul(x, 2))(np.ones([2])), [np.array([1, 2])]) // [[2, 4]]
+ */
 export const evalJaxpr: typeof evaluate = (jaxpr, args) => {
   bringAll()
   return evaluate(jaxpr, args)

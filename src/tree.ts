@@ -17,12 +17,31 @@ interface NodeType {
 }
 const registered = new Map<unknown, NodeType>()
 
-/** Makes instances of a class inner nodes of trees. `aux` is compared with ===, so keep it primitive or interned. */
+const functionOf = <F>(what: string, f: F): F => {
+  if (typeof f !== 'function') throw new TreeError(`tree.${what}: a function comes first, and this is ${typeof f}`)
+  return f
+}
+const defOf = (what: string, def: TreeDef): TreeDef => {
+  if (typeof (def as TreeDef | null | undefined)?.kind !== 'string')
+    throw new TreeError(`tree.${what}: a structure is needed, and this is ${typeof def}: make one with tree.structure`)
+  return def
+}
+
+/**
+ * Makes instances of a class inner nodes of trees: how to take one apart, and to build one. `aux` is compared with ===, so keep it primitive
+ * or interned. As `jax.tree_util.register_pytree_node`.
+ *
+ * @throws TreeError when an argument is no function
+ * @example class Pair { constructor(readonly a: NdArray, readonly b: NdArray) {} }
+ * tree.registerNode(Pair, (p) => [[p.a, p.b], null], (_, [a, b]) => new Pair(a as NdArray, b as NdArray))
+ * tree.map((x) => x.mul(2), new Pair(np.array(1), np.array(2))).b // 4
+ */
 export const registerNode = <T, A>(
   constructor: new (...args: never[]) => T,
   flatten: (node: T) => readonly [children: readonly unknown[], aux: A],
   unflatten: (aux: A, children: readonly unknown[]) => T,
 ): void => {
+  for (const f of [constructor, flatten, unflatten]) functionOf('registerNode', f)
   registered.set(constructor, {
     name: constructor.name,
     flatten: flatten as NodeType['flatten'],
@@ -34,7 +53,11 @@ const LEAF: TreeDef = { kind: 'leaf' }
 const isDict = (x: unknown): x is Record<string, unknown> =>
   typeof x === 'object' && x !== null && (Object.getPrototypeOf(x) === Object.prototype || Object.getPrototypeOf(x) === null)
 
-/** Leaves in order (object keys sorted) and the structure. */
+/**
+ * Leaves in order (object keys sorted) and the structure. As `jax.tree.flatten`.
+ *
+ * @example tree.flatten({ b: 1, a: [2, null] })[0] // [2, 1]
+ */
 export const flatten = (tree: unknown): readonly [leaves: unknown[], def: TreeDef] => {
   const leaves: unknown[] = []
   const walk = (x: unknown): TreeDef => {
@@ -60,7 +83,11 @@ export const flatten = (tree: unknown): readonly [leaves: unknown[], def: TreeDe
   return [leaves, def]
 }
 
-/** Appends the leaves of `tree` to `out` where its structure is `def` and its leaves are arrays, numbers or booleans; false where not. */
+/**
+ * Appends the leaves of `tree` to `out` where its structure is `def` and its leaves are arrays, numbers or booleans; false where not.
+ *
+ * @example tree.flattenLike(tree.structure([0, 0]), [1, { a: 2 }], []) // false
+ */
 export const flattenLike = (def: TreeDef, tree: unknown, out: unknown[]): boolean => {
   switch (def.kind) {
     case 'leaf':
@@ -91,7 +118,14 @@ const childrenLike = (defs: readonly TreeDef[], children: readonly unknown[], ou
   return true
 }
 
+/**
+ * The tree of a structure with these leaves. As `jax.tree.unflatten`.
+ *
+ * @throws TreeError when there are more or fewer leaves than places
+ * @example tree.unflatten(tree.structure({ a: 0, b: [0] }), [1, 2]) // { a: 1, b: [2] }
+ */
 export const unflatten = (def: TreeDef, leaves: readonly unknown[]): unknown => {
+  if (!Array.isArray(leaves)) throw new TreeError('tree.unflatten: a list of leaves is needed')
   let next = 0
   const build = (d: TreeDef): unknown => {
     switch (d.kind) {
@@ -116,12 +150,16 @@ export const unflatten = (def: TreeDef, leaves: readonly unknown[]): unknown => 
         return d.type.unflatten(d.aux, d.children.map(build))
     }
   }
-  const tree = build(def)
-  if (next !== leaves.length) throw new TreeError(`unflatten: ${leaves.length} leaves for a structure of ${next}`)
+  const tree = build(defOf('unflatten', def))
+  if (next !== leaves.length) throw new TreeError(`tree.unflatten: ${leaves.length} leaves for a structure of ${next}`)
   return tree
 }
 
-/** The structure as text: `{a: *, b: [*, *]}`. */
+/**
+ * The structure as text: `{"a": *, "b": [*, *]}`.
+ *
+ * @example tree.showDef(tree.structure([0, [1]])) // [*, [*]]
+ */
 export const showDef = (d: TreeDef): string => {
   switch (d.kind) {
     case 'leaf':
@@ -137,7 +175,11 @@ export const showDef = (d: TreeDef): string => {
   }
 }
 
-/** The first place at which two structures differ, as `at .a[2]: …`; null where they don't. */
+/**
+ * The first place at which two structures differ, as `at .a[2]: …`; null where they don't.
+ *
+ * @example tree.difference(tree.structure({ a: 0 }), tree.structure({})) // at .a: missing on the right
+ */
 export const difference = (a: TreeDef, b: TreeDef, path = ''): string | null => {
   if (a.kind !== b.kind) return `at ${path || 'the root'}: ${showDef(a)} on the left, ${showDef(b)} on the right`
   if (a.kind === 'leaf' || a.kind === 'none' || b.kind === 'leaf' || b.kind === 'none') return null
@@ -158,7 +200,27 @@ export const difference = (a: TreeDef, b: TreeDef, path = ''): string | null => 
   return null
 }
 
-export const leaves = (tree: unknown): unknown[] => flatten(tree)[0]
+/** What the leaves of a T are. */
+export type Leaf<T> = T extends NdArray | number | boolean
+  ? T
+  : T extends null | undefined
+    ? never
+    : T extends readonly (infer U)[]
+      ? Leaf<U>
+      : T extends object
+        ? { readonly [K in keyof T]-?: Leaf<T[K]> }[keyof T]
+        : T
+/**
+ * Leaves in order, object keys sorted. As `jax.tree.leaves`.
+ *
+ * @example tree.leaves({ b: 1, a: [2, 3] }) // [2, 3, 1]
+ */
+export const leaves = <T>(tree: T): Leaf<T>[] => flatten(tree)[0] as Leaf<T>[]
+/**
+ * The structure without its leaves. As `jax.tree.structure`.
+ *
+ * @example tree.showDef(tree.structure({ a: 1 })) // {"a": *}
+ */
 export const structure = (tree: unknown): TreeDef => flatten(tree)[1]
 
 /** A tree like T, with U in the place of each leaf. */
@@ -174,6 +236,7 @@ type Leaves<Rest extends readonly unknown[]> = { readonly [K in keyof Rest]: NdA
 export function map<T, Rest extends readonly T[]>(f: (leaf: NdArray, ...rest: Leaves<Rest>) => NdArray, tree: T, ...rest: Rest): T
 export function map<T, U, Rest extends readonly T[]>(f: (leaf: NdArray, ...rest: Leaves<Rest>) => U, tree: T, ...rest: Rest): Mapped<T, U>
 export function map(f: (...leaf: NdArray[]) => unknown, tree: unknown, ...rest: readonly unknown[]): unknown {
+  functionOf('map', f)
   const [first, def] = flatten(tree)
   const others = rest.map((t) => {
     const [xs, d] = flatten(t)
@@ -185,12 +248,29 @@ export function map(f: (...leaf: NdArray[]) => unknown, tree: unknown, ...rest: 
   return unflatten(def, mapped)
 }
 
-export const reduce = <A>(f: (acc: A, leaf: NdArray) => A, tree: unknown, initial: A): A =>
-  leaves(tree).reduce((acc: A, leaf) => f(acc, leaf as NdArray), initial)
+/**
+ * The leaves folded in order. As `jax.tree.reduce`.
+ *
+ * @example tree.reduce((n, x) => n + x.size, [np.ones([2]), np.ones([3])], 0) // 5
+ */
+export const reduce = <A>(f: (acc: A, leaf: NdArray) => A, tree: unknown, initial: A): A => {
+  functionOf('reduce', f)
+  return flatten(tree)[0].reduce((acc: A, leaf) => f(acc, leaf as NdArray), initial)
+}
 
-export const all = (tree: unknown): boolean => leaves(tree).every((leaf) => Boolean(leaf))
+/**
+ * Whether every leaf is true, or a number or one-element array other than 0; reads the arrays. As `jax.tree.all`.
+ *
+ * @example tree.all({ a: true, b: np.array([0]) }) // false
+ */
+export const all = (tree: unknown): boolean =>
+  flatten(tree)[0].every((leaf) => (leaf instanceof NdArray ? leaf.item() !== 0 : Boolean(leaf)))
 
-/** The path of every leaf, in order: `.blocks[2].w`. */
+/**
+ * The path of every leaf, in order.
+ *
+ * @example tree.paths({ blocks: [{ w: 0 }], b: 1 }) // ['.b', '.blocks[0].w']
+ */
 export const paths = (tree: unknown): string[] => {
   const out: string[] = []
   const walk = (d: TreeDef, path: string): void => {
@@ -201,13 +281,21 @@ export const paths = (tree: unknown): string[] => {
   return out
 }
 
-export const mapWithPath = <T>(f: (path: string, leaf: NdArray) => unknown, tree: T): T => {
+/**
+ * Every leaf through `f`, which is told its path. As `jax.tree.map_with_path`.
+ *
+ * @example tree.mapWithPath((path, x) => x.mul(path === '.a' ? 2 : 3), { a: np.array(1), b: np.array(1) }) // { a: 2, b: 3 }
+ */
+export function mapWithPath<T>(f: (path: string, leaf: NdArray) => NdArray, tree: T): T
+export function mapWithPath<T, U>(f: (path: string, leaf: NdArray) => U, tree: T): Mapped<T, U>
+export function mapWithPath(f: (path: string, leaf: NdArray) => unknown, tree: unknown): unknown {
+  functionOf('mapWithPath', f)
   const [xs, def] = flatten(tree)
   const at = paths(tree)
   return unflatten(
     def,
     xs.map((leaf, i) => f(at[i]!, leaf as NdArray)),
-  ) as T
+  )
 }
 
 /**
@@ -218,7 +306,7 @@ export const mapWithPath = <T>(f: (path: string, leaf: NdArray) => unknown, tree
  */
 export const transpose = (outer: TreeDef, inner: TreeDef, tree: unknown): unknown => {
   const [flat, def] = flatten(tree)
-  const [height, width] = [countLeaves(outer), countLeaves(inner)]
+  const [height, width] = [countLeaves(defOf('transpose', outer)), countLeaves(defOf('transpose', inner))]
   const expected = structure(unflatten(outer, Array<unknown>(height).fill(unflatten(inner, Array<unknown>(width).fill(0)))))
   const found = difference(expected, def)
   if (found !== null) throw new TreeError(`tree.transpose: the structures (left) and the tree (right) differ ${found}`)

@@ -180,7 +180,12 @@ const sameAvals = (what: string, xs: readonly { readonly aval: Aval }[], ts: rea
 
 const movingFloats = (leaves: readonly NdArray[]): boolean[] => leaves.map((x) => isFloat(x.dtype))
 
-/** Pushes tangents forward: [f(primals), its derivative along tangents]. Primals and tangents are arrays of arguments. */
+/**
+ * Pushes tangents forward: [f(primals), its derivative along tangents]. Primals and tangents are lists of arguments. As `jax.jvp`.
+ *
+ * @example jvp((x: NdArray) => np.sin(x), [np.array(0)], [np.array(2)]) // [0, 2]
+ * @throws TreeError when the trees differ, ShapeError when a tangent hasn't its primal's aval
+ */
 export const jvp = <A extends Args, R>(f: Fn<A, R>, primals: A, tangents: A): readonly [R, R] => {
   const what = called('jvp', f)
   if (!Array.isArray(primals)) throw new TreeError(`${what} takes primals and tangents as lists of arguments: jvp(f, [x], [dx])`)
@@ -198,7 +203,12 @@ export const jvp = <A extends Args, R>(f: Fn<A, R>, primals: A, tangents: A): re
   return [unflatten(t.out, results.slice(0, outs.length)) as R, unflatten(t.out, dys) as R]
 }
 
-/** f at the primals, and the linear map from tangents of its arguments to the tangent of its result. */
+/**
+ * f at the primals, and the linear map from tangents of its arguments to the tangent of its result. As `jax.linearize`.
+ *
+ * @example linearize((x: NdArray) => np.square(x), np.array(3))[1](np.array(1)) // 6
+ * @throws TreeError (from the map) when the trees differ, ShapeError when a tangent hasn't its primal's aval
+ */
 export const linearize = <A extends Args, R>(f: Fn<A, R>, ...primals: A): readonly [R, (...tangents: A) => R] => {
   const what = called('linearize', f)
   const { leaves, def } = flattenArrays(primals, what)
@@ -223,7 +233,12 @@ export const linearize = <A extends Args, R>(f: Fn<A, R>, ...primals: A): readon
   return [unflatten(t.out, results.slice(0, outs.length)) as R, push]
 }
 
-/** f at the primals, and the map from a cotangent of its result to the cotangents of its arguments. */
+/**
+ * f at the primals, and the map from a cotangent of its result to the cotangents of its arguments. As `jax.vjp`.
+ *
+ * @example vjp((x: NdArray) => np.square(x), np.array(3))[1](np.array(1)) // [6]
+ * @throws TreeError (from the map) when the trees differ, ShapeError when a cotangent hasn't its result's aval
+ */
 export const vjp = <A extends Args, R>(f: Fn<A, R>, ...primals: A): readonly [R, (ct: R) => A] => {
   const what = called('vjp', f)
   const { leaves, def } = flattenArrays(primals, what)
@@ -256,7 +271,12 @@ export const vjp = <A extends Args, R>(f: Fn<A, R>, ...primals: A): readonly [R,
   return [value, pull]
 }
 
-/** The transpose of a linear function of one argument, at the avals of `example`. */
+/**
+ * The transpose of a linear function of one argument, at the avals of `example`. As `jax.linear_transpose`.
+ *
+ * @example linearTranspose((x: NdArray) => np.mul(x, 3), np.zeros([2]))(np.array([1, 2])) // [3, 6]
+ * @throws CotangentError when the function isn't linear, ShapeError when the cotangent hasn't the result's aval
+ */
 export const linearTranspose = <T, R>(f: (x: T) => R, example: T): ((ct: R) => T) => {
   const what = called('linearTranspose', f)
   const { leaves, def } = flattenArrays([example], what)

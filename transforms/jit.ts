@@ -40,7 +40,13 @@ export interface Entry extends Signature {
 
 const NONE: readonly unknown[] = []
 
-/** A function that runs as one compiled program. Pure functions of arrays only: side effects happen when it is traced. */
+/**
+ * A function that runs as one compiled program: traced and compiled once for each structure and avals of its arguments. Pure functions of
+ * arrays only: side effects happen when it is traced. As `jax.jit`.
+ *
+ * @example jit((x: NdArray) => np.add(np.mul(x, 2), 1))(np.array([1, 2])) // [3, 5]
+ * @throws TracerError when f reads the value of an argument that isn't static, or returns a promise
+ */
 export const jit = <A extends readonly unknown[], R>(f: (...args: A) => R, options: JitOptions = {}): ((...args: A) => R) => {
   const entries = new Entries<Entry>()
   const what = called('jit', f)

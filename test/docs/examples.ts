@@ -42,10 +42,8 @@ const examplesOf = (doc: string): Example[] =>
 const run = (code: string): unknown => {
   const lines = code.trim().split('\n')
   const last = lines.pop()!
-  const { code: js } = transformSync(`${lines.join('\n')}\nglobalThis.result = (${last})`, { loader: 'ts' })
-  const names = Object.keys(cotangent)
-  const body = js.replace('globalThis.result =', 'return')
-  return compileFunction(body, names)(...Object.values(cotangent))
+  const { code: js } = transformSync(`(async () => {\n${lines.join('\n')}\nreturn (${last})\n})()`, { loader: 'ts' })
+  return compileFunction(`return ${js}`, Object.keys(cotangent))(...Object.values(cotangent))
 }
 const plain = (x: unknown): unknown => {
   if (x instanceof cotangent.NdArray) return x.toArray()
@@ -71,5 +69,5 @@ const difference = (x: unknown, y: unknown, path = 'the result'): string | null 
 export const failure = async ({ code, value }: Example): Promise<string | null> => {
   if (value === '') return 'it has no value: end it with ` // value`'
   const result = plain(await run(code))
-  return typeof result === 'string' && result === value ? null : difference(result, plain(run(value)))
+  return typeof result === 'string' && result === value ? null : difference(result, plain(await run(value)))
 }
