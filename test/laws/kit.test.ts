@@ -1,8 +1,20 @@
 /** The testing kit as a user meets it. */
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
+import { rules } from '../../primitives/index.ts'
+import type { Rules, RuleTable } from '../../src/core/rules.ts'
 import { customJvp, jit, type NdArray, nn, np, parseJaxpr, evalJaxpr, checkJaxpr, makeJaxpr } from '../../src/index.ts'
-import { arbitrary, arrays, checkGrads, drawProgram, exactOps, generators, opNames, programSizes } from '../../src/testing/index.ts'
+import {
+  arbitrary,
+  arrays,
+  checkGrads,
+  drawProgram,
+  exactOps,
+  generators,
+  type GeneratorTable,
+  opNames,
+  programSizes,
+} from '../../src/testing/index.ts'
 
 test('arrays: any shape, or one; any number, or some', () => {
   const shapes = new Set(fc.sample(arrays(), { numRuns: 200, seed: 1 }).map((x) => x.ndim))
@@ -50,4 +62,18 @@ test('programs, as data: printed, parsed, checked and run', () => {
   const jaxpr = parseJaxpr(String(makeJaxpr((x: NdArray) => np.sum(np.mul(x, 2)))(np.ones([3]))))
   expect(jit((x: NdArray) => evalJaxpr(jaxpr, [x])[0]!)(np.array([1, 2, 3])).item()).toBe(12)
   expect(opNames.length).toBe(new Set(opNames).size)
+})
+
+test('a primitive without a rule or a generator does not compile', () => {
+  const { sin: generator, ...generatorsLeft } = generators
+  // @ts-expect-error: sin has no generator
+  const incompleteGenerators: GeneratorTable = generatorsLeft
+  const { sin: rule, ...rulesLeft } = rules
+  // @ts-expect-error: sin has no rules
+  const incompleteRules: RuleTable = rulesLeft
+  // @ts-expect-error: sin says nothing of its transpose
+  const halfRule: Rules<'sin'> = { ...rule, transpose: undefined }
+  expect([incompleteGenerators, incompleteRules].some((table) => 'sin' in table)).toBe(false)
+  expect(halfRule.transpose).toBeUndefined()
+  expect(generator.linear({ params: {}, inputs: [] })).toEqual([])
 })
