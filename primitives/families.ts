@@ -4,6 +4,7 @@ import * as O from '#fp-ts/Option.js'
 import type { NdArray } from '../src/core/array.ts'
 import { type Aval, eqAval, eqShape, showAval } from '../src/core/aval.ts'
 import { add, broadcastInDim, moveAxis, range, reduceSum, reshape, zerosLike } from '../src/core/constructors.ts'
+import { CotangentError } from '../src/core/errors.ts'
 import type { Jaxpr } from '../src/core/jaxpr.ts'
 import type { OpName } from '../src/core/ops.ts'
 import { Linear, type BatchDim, type BatchResult, type JvpResult, type Rules, type Tangent } from '../src/core/rules.ts'
@@ -14,7 +15,14 @@ export const dtypes = (reason: string): E.Either<Refusal, never> => E.left({ kin
 export const one = (a: Aval): E.Either<Refusal, readonly Aval[]> => E.right([a])
 
 export const isLinear = (x: NdArray | Linear): x is Linear => x instanceof Linear
-export const known = (x: NdArray | Linear): NdArray => x as NdArray
+/** The other operand of a product: where it is linear as well, the product isn't. */
+export const known = (x: NdArray | Linear): NdArray => {
+  if (isLinear(x))
+    throw new CotangentError(
+      `a product with ${showAval(x.aval)} isn't linear, since both operands move, so it has no transpose: use vjp or grad for functions that aren't linear`,
+    )
+  return x
+}
 
 /** An inner jaxpr takes operands of its inputs' shapes and dtypes (weak types may differ), and gives its outs. */
 export const carried = (jaxpr: Jaxpr, avals: readonly Aval[]): E.Either<Refusal, readonly Aval[]> => {

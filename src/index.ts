@@ -9,6 +9,7 @@ import * as autodiff from '../transforms/autodiff.ts'
 import * as customs from '../transforms/custom.ts'
 import { Engine } from '../transforms/engine.ts'
 import * as jacobians from '../transforms/jacobian.ts'
+import * as jaxprs from '../transforms/jaxprs.ts'
 import * as jits from '../transforms/jit.ts'
 import * as explains from '../transforms/explain.ts'
 import { scope as scoped } from '../transforms/scope.ts'
@@ -21,7 +22,7 @@ import type { Jaxpr } from './core/jaxpr.ts'
 import type { OpName } from './core/ops.ts'
 import { parseJaxpr as parse } from './core/parse.ts'
 import type { Rules } from './core/rules.ts'
-import { evalJaxpr as evaluate, wire, type Wiring } from './core/trace.ts'
+import { wire, type Wiring } from './core/trace.ts'
 import * as laxModule from './lax/index.ts'
 import { installMethods } from './methods.ts'
 import * as nnModule from './nn/index.ts'
@@ -97,8 +98,8 @@ export const hessian: typeof jacobians.hessian = jacobians.hessian
 export const customJvp: typeof customs.customJvp = customs.customJvp
 export const customVjp: typeof customs.customVjp = customs.customVjp
 export const jit: typeof jits.jit = jits.jit
-export const makeJaxpr: typeof jits.makeJaxpr = jits.makeJaxpr
-export const evalShape: typeof jits.evalShape = jits.evalShape
+export const makeJaxpr: typeof jaxprs.makeJaxpr = jaxprs.makeJaxpr
+export const evalShape: typeof jaxprs.evalShape = jaxprs.evalShape
 /** Jaxprs as data may hold every primitive. */
 const bringAll = (): void => {
   bring(rules)
@@ -110,9 +111,9 @@ const bringAll = (): void => {
  * @example parseJaxpr('{ lambda ; a:f32[3]. let b:f32[3] = sin a in (b,) }').eqns.length // 1
  * @throws JaxprError with line and column where the text stands for none
  */
-export const parseJaxpr: typeof parse = (text) => {
+export const parseJaxpr = (text: string): jaxprs.PrintableJaxpr => {
   bringAll()
-  return parse(text)
+  return jaxprs.printable(parse(text))
 }
 /**
  * The jaxpr itself, when it keeps the IR's rules.
@@ -120,18 +121,19 @@ export const parseJaxpr: typeof parse = (text) => {
  * @example checkJaxpr(makeJaxpr((x: NdArray) => np.sin(x))(np.ones([3]))).outs.length // 1
  * @throws JaxprError naming the equation that breaks them
  */
-export const checkJaxpr = (jaxpr: Jaxpr): Jaxpr => {
+export const checkJaxpr = <J extends Jaxpr>(jaxpr: J): J => {
   bringAll()
-  return check(jaxpr, abstractEval)
+  check(jaxpr, abstractEval)
+  return jaxpr
 }
 /**
  * A jaxpr's results on arrays, equation by equation. Wrap it in `jit` to run it as one program.
  *
  * @example evalJaxpr(makeJaxpr((x: NdArray) => np.mul(x, 2))(np.ones([2])), [np.array([1, 2])]) // [[2, 4]]
  */
-export const evalJaxpr: typeof evaluate = (jaxpr, args) => {
+export const evalJaxpr: typeof jaxprs.evalJaxpr = (jaxpr, args) => {
   bringAll()
-  return evaluate(jaxpr, args)
+  return jaxprs.evalJaxpr(jaxpr, args)
 }
 export const explain: typeof explains.explain = explains.explain
 export const scope: typeof scoped = scoped
@@ -140,5 +142,5 @@ export { NdArray } from './core/array.ts'
 export type { DType } from './core/dtype.ts'
 export * from './core/errors.ts'
 export type { Jaxpr } from './core/jaxpr.ts'
-export type { ShapeDType, Shapes } from '../transforms/jit.ts'
+export type { PrintableJaxpr, ShapeDType, Shapes } from '../transforms/jaxprs.ts'
 export type { Optimizer, OptState, Schedule } from './optim/index.ts'

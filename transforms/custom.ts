@@ -36,6 +36,11 @@ const custom = <A extends Args, R>(
   }
 }
 
+const pair = <A, B>(x: readonly [A, B], what: string, form: string): readonly [A, B] => {
+  if (!Array.isArray(x) || x.length !== 2) throw new TreeError(`${what} has to give ${form}`)
+  return x
+}
+
 /** The leaves of a tree that has to be like another. */
 const leavesLike = (def: TreeDef, tree: unknown, what: string): readonly NdArray[] => {
   const flat = flattenArrays(tree, what)
@@ -53,7 +58,8 @@ const leavesLike = (def: TreeDef, tree: unknown, what: string): readonly NdArray
  */
 export const customJvp = <A extends Args, R>(f: Fn<A, R>, rule: (primals: A, tangents: A) => readonly [R, R]): Fn<A, R> =>
   custom('customJvp', f, (def, out, what) => (primals, tangents) => {
-    const [value, tangent] = rule(unflatten(def, primals) as A, unflatten(def, tangents) as A)
+    const result = rule(unflatten(def, primals) as A, unflatten(def, tangents) as A)
+    const [value, tangent] = pair(result, `the rule of ${what}`, '[value, tangent]')
     return [leavesLike(out, value, `the rule of ${what}`), leavesLike(out, tangent, `the rule of ${what}, for tangents,`)]
   })
 
@@ -74,16 +80,16 @@ export const customVjp = <A extends Args, R, S>(
     const args = def.kind === 'list' ? def.children : []
     return {
       fwd: (primals) => {
-        const [value, residuals] = fwd(...(unflatten(def, primals) as A))
+        const [value, residuals] = pair(fwd(...(unflatten(def, primals) as A)), `the forward rule of ${what}`, '[value, residuals]')
         const flat = flattenArrays(residuals, `the residuals of ${what}`)
         saved = flat.def
         return [leavesLike(out, value, `the forward rule of ${what}`), flat.leaves]
       },
       bwd: (residuals, cts) => {
-        const grads: readonly unknown[] = bwd(unflatten(saved, residuals) as S, unflatten(out, cts) as R)
-        if (grads.length !== args.length)
+        const grads: unknown = bwd(unflatten(saved, residuals) as S, unflatten(out, cts) as R)
+        if (!Array.isArray(grads) || grads.length !== args.length)
           throw new TreeError(
-            `the backward rule of ${what} gave ${grads.length} cotangents for ${args.length} arguments: give each one, or null`,
+            `the backward rule of ${what} has to give a list with a cotangent, or null, for each of the ${args.length} arguments`,
           )
         return args.flatMap((arg, i): readonly (NdArray | null)[] =>
           grads[i] === null ? leafless(arg) : leavesLike(arg, grads[i], `the backward rule of ${what}, argument ${i}`),

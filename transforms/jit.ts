@@ -1,14 +1,12 @@
 /** jit: traced once for each structure and avals of its arguments, compiled once, then called. */
 import { type ConcreteArray, type NdArray, retain } from '../src/core/array.ts'
-import type { DType } from '../src/core/dtype.ts'
 import { ShapeError } from '../src/core/errors.ts'
 import type { Jaxpr } from '../src/core/jaxpr.ts'
-import { printJaxpr } from '../src/core/print.ts'
 import { axisEnvironment, bind, trace, Tracer, tracing } from '../src/core/trace.ts'
 import { leaves as treeLeaves, paths, type TreeDef, unflatten } from '../src/tree.ts'
 import { type Caller, type Compiled, counters } from './engine.ts'
 import { Entries, type Signature } from './entries.ts'
-import { avalOf, called, flatFunction, flattenArrays, flattenLeaves, toArrays } from './leaves.ts'
+import { avalOf, called, flatFunction, flattenLeaves, toArrays } from './leaves.ts'
 import { commonSubexpressions, deadCode } from './passes.ts'
 import { system } from './system.ts'
 
@@ -131,50 +129,4 @@ export const jit = <A extends readonly unknown[], R>(f: (...args: A) => R, optio
     },
   })
   return Object.defineProperty(jitted, 'name', { value: name })
-}
-
-/** f traced at these arguments, with nothing computed. */
-const staged = (
-  f: (...args: never[]) => unknown,
-  args: readonly unknown[],
-  what: string,
-): { readonly jaxpr: Jaxpr; readonly out: TreeDef } => {
-  const { leaves, def } = flattenArrays(args, what)
-  const flat = flatFunction(f, def, what)
-  const avals = leaves.map((x) => x.aval)
-  return { jaxpr: trace(avals, flat.call, what, { kind: 'jit' }).jaxpr, out: flat.out() }
-}
-
-/**
- * The jaxpr of f at these arguments, which prints in JAX's notation. Captured arrays are its leading inputs. As `jax.make_jaxpr`.
- *
- * @example String(makeJaxpr((x: NdArray) => np.sin(x))(np.ones([3]))) // { lambda ; a:f32[3]. let b:f32[3] = sin a in (b,) }
- */
-export const makeJaxpr = <A extends readonly unknown[]>(f: (...args: A) => unknown): ((...args: A) => Jaxpr & { toString(): string }) => {
-  const what = called('makeJaxpr', f)
-  return (...args) => {
-    const { jaxpr } = staged(f, args, what)
-    return Object.defineProperty({ ...jaxpr }, 'toString', { value: () => printJaxpr(jaxpr) })
-  }
-}
-
-export interface ShapeDType {
-  readonly shape: readonly number[]
-  readonly dtype: DType
-}
-/** A tree like R, with the shape and dtype of each array in its place. */
-export type Shapes<R> = R extends NdArray | number | boolean ? ShapeDType : { readonly [K in keyof R]: Shapes<R[K]> }
-
-/**
- * Shapes and dtypes of what f would return, with nothing computed. As `jax.eval_shape`.
- *
- * @example evalShape((x: NdArray) => np.sum(x, { axis: 0 }))(np.ones([2, 3])).shape // [3]
- */
-export const evalShape = <A extends readonly unknown[], R>(f: (...args: A) => R): ((...args: A) => Shapes<R>) => {
-  const what = called('evalShape', f)
-  return (...args) => {
-    const { jaxpr, out } = staged(f, args, what)
-    const shapes = jaxpr.outs.map(({ aval }): ShapeDType => ({ shape: aval.shape, dtype: aval.dtype }))
-    return unflatten(out, shapes) as Shapes<R>
-  }
 }

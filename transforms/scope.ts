@@ -2,6 +2,7 @@
 import { type ConcreteArray, NdArray, scopes } from '../src/core/array.ts'
 import { TracerError } from '../src/core/errors.ts'
 import { leaves } from '../src/tree.ts'
+import { called } from './leaves.ts'
 
 /**
  * Runs f, frees every array that it made and didn't return (in a tree, at any depth), and gives its result. Nobody has to call it: it is for
@@ -11,6 +12,7 @@ import { leaves } from '../src/tree.ts'
  * @throws TracerError when f returns a promise: arrays made after an await would escape
  */
 export const scope = <R>(f: () => R): R => {
+  called('scope', f)
   const made = new Set<ConcreteArray>()
   scopes.push(made)
   let kept: readonly unknown[] = []

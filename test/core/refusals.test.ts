@@ -1,9 +1,13 @@
 /** Bad input: every refusal is a typed error that names what was called, the avals, the path in the tree, and the way out. Whole messages are held. */
 import { describe, expect, test } from 'vitest'
 import {
+  checkJaxpr,
   CotangentError,
+  customJvp,
+  customVjp,
   DeletedArrayError,
   DTypeError,
+  evalJaxpr,
   grad,
   hessian,
   jacrev,
@@ -11,8 +15,10 @@ import {
   jvp,
   linearize,
   linearTranspose,
+  makeJaxpr,
   NdArray,
   np,
+  parseJaxpr,
   random,
   ShapeError,
   TracerError,
@@ -172,6 +178,67 @@ describe('tracers', () => {
     for (const use of [(y: NdArray) => y.sum(), (y: NdArray) => y.toArray(), jit(double), grad((y: NdArray) => y.sum()), Number])
       refuses(() => use(keep()), TracerError, why)
     refuses(() => jit((y: NdArray) => y.add(keep()))(x), TracerError, why)
+  })
+})
+
+describe('rules and jaxprs of the user', () => {
+  test('a rule that is not linear in its tangents', () => {
+    const f = customJvp(
+      (y: NdArray) => y.sum(),
+      ([y], [dy]) => [y.sum(), dy.mul(dy).sum()],
+    )
+    const why = "since both operands move, so it has no transpose: use vjp or grad for functions that aren't linear"
+    refuses(() => grad(f)(x), CotangentError, `a product with f32[3] isn't linear, ${why}`)
+    refuses(
+      () => linearTranspose((y: NdArray) => y.matmul(y), x)(np.array(1)),
+      CotangentError,
+      `a product with f32[3] isn't linear, ${why}`,
+    )
+  })
+  test('rules that give something else', () => {
+    const total = (y: NdArray): NdArray => y.sum()
+    refuses(
+      () =>
+        grad(
+          customJvp(
+            total,
+            js(() => x),
+          ),
+        )(x),
+      TreeError,
+      'the rule of customJvp(total) has to give [value, tangent]',
+    )
+    refuses(
+      () =>
+        grad(
+          customVjp(
+            total,
+            js(() => x),
+            js(total),
+          ),
+        )(x),
+      TreeError,
+      'the forward rule of customVjp(total) has to give [value, residuals]',
+    )
+    refuses(
+      () =>
+        grad(
+          customVjp(
+            total,
+            (y) => [y.sum(), y],
+            js(() => x),
+          ),
+        )(x),
+      TreeError,
+      'the backward rule of customVjp(total) has to give a list with a cotangent, or null, for each of the 1 arguments',
+    )
+  })
+  test('arrays that a jaxpr does not take', () => {
+    const jaxpr = makeJaxpr((a: NdArray, b: NdArray) => a.mul(b))(x, x)
+    expect(evalJaxpr(jaxpr, [x, x])[0]!.toArray()).toEqual([0.25, 1.5625, 9])
+    expect(String(checkJaxpr(parseJaxpr(String(jaxpr))))).toBe(String(jaxpr))
+    refuses(() => evalJaxpr(jaxpr, [x]), ShapeError, 'evalJaxpr(f32[3]): the jaxpr takes (f32[3], f32[3])')
+    refuses(() => evalJaxpr(jaxpr, [x, two]), ShapeError, 'evalJaxpr(f32[3], f32[2]): the jaxpr takes (f32[3], f32[3])')
   })
 })
 
