@@ -139,7 +139,7 @@ export const valueAndGrad = <A extends Args, R extends Out<Opt>, const Opt exten
   f: Fn<A, R>,
   options?: Opt,
 ): ((...args: A) => readonly [R, Wrt<A, Opt>]) => {
-  const both = differentiate(f, options, called('valueAndGrad', f))
+  const both = differentiate(f, options, called('valueAndGrad', f, options))
   return (...args) => {
     const [value, grads] = both(args)
     return [value, likeArgnums(options, grads) as Wrt<A, Opt>]
@@ -156,7 +156,7 @@ export const grad = <A extends Args, R extends Out<Opt>, const Opt extends GradO
   f: Fn<A, R>,
   options?: Opt,
 ): ((...args: A) => Opt extends { readonly hasAux: true } ? readonly [Wrt<A, Opt>, Aux<R>] : Wrt<A, Opt>) => {
-  const both = differentiate(f, options, called('grad', f))
+  const both = differentiate(f, options, called('grad', f, options))
   return (...args) => {
     const [value, grads] = both(args)
     const gradient = likeArgnums(options, grads)

@@ -68,7 +68,7 @@ export const jacrev = <A extends Args, R, const Opt extends JacobianOptions = Re
   f: Fn<A, R>,
   options?: Opt,
 ): ((...args: A) => Jacobian<R, Wrt<A, Opt>>) => {
-  const what = called('jacrev', f)
+  const what = called('jacrev', f, options)
   return (...args) => {
     const { g, xs, leaves, tree } = chosen(f, options, args, what)
     const [value, pull] = vjp(g, ...xs)
@@ -94,7 +94,7 @@ export const jacrev = <A extends Args, R, const Opt extends JacobianOptions = Re
 export const jacfwd = <A extends Args, R, const Opt extends JacobianOptions = Record<never, never>>(
   f: Fn<A, R>,
   options?: Opt,
-): ((...args: A) => Jacobian<R, Wrt<A, Opt>>) => forward(f, options, called('jacfwd', f))
+): ((...args: A) => Jacobian<R, Wrt<A, Opt>>) => forward(f, options, called('jacfwd', f, options))
 
 const forward =
   <A extends Args, R, Opt extends JacobianOptions>(f: Fn<A, R>, options: Opt | undefined, what: string) =>
@@ -123,4 +123,4 @@ const forward =
 export const hessian = <A extends Args, R, const Opt extends JacobianOptions = Record<never, never>>(
   f: Fn<A, R>,
   options?: Opt,
-): ((...args: A) => Jacobian<Jacobian<R, Wrt<A, Opt>>, Wrt<A, Opt>>) => forward(jacrev(f, options), options, called('hessian', f))
+): ((...args: A) => Jacobian<Jacobian<R, Wrt<A, Opt>>, Wrt<A, Opt>>) => forward(jacrev(f, options), options, called('hessian', f, options))

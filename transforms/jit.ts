@@ -47,7 +47,7 @@ const NONE: readonly unknown[] = []
  */
 export const jit = <A extends readonly unknown[], R>(f: (...args: A) => R, options: JitOptions = {}): ((...args: A) => R) => {
   const entries = new Entries<Entry>()
-  const what = called('jit', f)
+  const what = called('jit', f, options)
   const name = f.name || 'the function'
   const [staticArgnums, donateArgnums] = [listed(options.staticArgnums), listed(options.donateArgnums)]
   const marked = [...staticArgnums, ...donateArgnums]

@@ -81,8 +81,13 @@ export const flatFunction = (
   }
 }
 
-/** A transform's call as errors name it, `grad(loss)`; what isn't a function is refused. */
-export const called = (transform: string, f: unknown): string => {
+/** A transform's call as errors name it, `grad(loss)`; what isn't a function is refused, and options without names, as Python has them. */
+export const called = (transform: string, f: unknown, options?: unknown): string => {
   if (typeof f !== 'function') throw new CotangentError(`${transform} needs a function, and got ${describe(f)}`)
-  return `${transform}(${f.name || 'the function'})`
+  const what = `${transform}(${f.name || 'the function'})`
+  if (options !== undefined && (typeof options !== 'object' || options === null || Array.isArray(options)))
+    throw new CotangentError(
+      `${what} got ${describe(options)} as its options: name them in an object, such as { argnums: 1 } or { inAxes: 1 }`,
+    )
+  return what
 }

@@ -46,7 +46,7 @@ const count = (def: TreeDef): number[] => (def.kind === 'leaf' ? [0] : def.kind 
  * @example vmap((x: NdArray) => x.sum())(np.ones([3, 4])) // [4, 4, 4]
  */
 export const vmap = <A extends readonly unknown[], R>(f: (...args: A) => R, options: VmapOptions = {}): ((...args: A) => R) => {
-  const what = called('vmap', f)
+  const what = called('vmap', f, options)
   return (...args) => {
     const { leaves, def } = flattenArrays(args, what)
     const inAxes = options.inAxes === undefined ? 0 : options.inAxes

@@ -169,3 +169,13 @@ describe('fusion', () => {
     backend.readSync(out, 'float32', 128).forEach((v, i) => expect(a[i]).toBeCloseTo(v, 6))
   })
 })
+
+test('options without names, as Python has them, are refused instead of ignored', () => {
+  const f = (x: NdArray): NdArray => np.sum(x)
+  const positional = [1, [0, null]] as unknown as readonly [object, object]
+  for (const options of positional) {
+    expect(() => grad(f, options)).toThrow(/grad\(f\) got .* as its options: name them/)
+    expect(() => vmap(f, options)).toThrow(/vmap\(f\) got .* as its options/)
+    expect(() => jit(f, options)).toThrow(/jit\(f\) got .* as its options/)
+  }
+})
