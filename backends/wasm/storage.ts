@@ -56,7 +56,8 @@ export class Residency {
   private run = 0
   /** Bytes in use by the current run. */
   private runBytes = 0
-  private bytes = 0
+  /** Bytes of arrays in the heap now. */
+  bytes = 0
   private limit: number
   /** Bytes that came back since arrays last moved out. */
   private returned = 0
@@ -107,11 +108,6 @@ export class Residency {
   release(cell: Cell): void {
     if (cell.at !== 0) this.forget(cell)
     cell.host = null
-  }
-
-  /** Bytes of arrays in the heap now. */
-  bytesInUse(): number {
-    return this.bytes
   }
 
   /** A block that isn't an array: an arena, a table. */
