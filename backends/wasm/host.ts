@@ -1,5 +1,5 @@
 /**
- * float64 functions that generated code imports: JavaScript's Math, and what it lacks.
+ * Functions of float64 and of 32-bit integers that generated code imports: JavaScript's Math, and what it lacks.
  */
 
 /** erf x for 0 <= x <= 3: (2/√π) e^(-x²) Σ 2ⁿ x^(2n+1) / (2n+1)!!, all terms positive. */
@@ -43,13 +43,33 @@ const erfInv = (x: number): number => {
 
 const view = new DataView(new ArrayBuffer(8))
 
-const nextafter = (x: number, y: number): number => {
-  if (Number.isNaN(x) || Number.isNaN(y)) return Number.NaN
-  if (x === y) return y
-  if (x === 0) return y > 0 ? Number.MIN_VALUE : -Number.MIN_VALUE
+/** The float after x towards y: `move` adds to the number that its bits are. */
+const after =
+  (least: number, move: (x: number, by: number) => number) =>
+  (x: number, y: number): number => {
+    if (Number.isNaN(x) || Number.isNaN(y)) return Number.NaN
+    if (x === y) return y
+    return x === 0 ? (y > 0 ? least : -least) : move(x, x < y === x > 0 ? 1 : -1)
+  }
+const nextafter = after(Number.MIN_VALUE, (x, by) => {
   view.setFloat64(0, x)
-  view.setBigInt64(0, view.getBigInt64(0) + (x < y === x > 0 ? 1n : -1n))
+  view.setBigInt64(0, view.getBigInt64(0) + BigInt(by))
   return view.getFloat64(0)
+})
+const nextafter32 = after(2 ** -149, (x, by) => {
+  view.setFloat32(0, x)
+  view.setInt32(0, view.getInt32(0) + by)
+  return view.getFloat32(0)
+})
+
+/** Repeated squaring, wrapping; `n` is unsigned. */
+const power = (x: number, n: number): number => {
+  let [product, square] = [1, x]
+  for (let rest = n; rest !== 0; rest >>>= 1) {
+    if (rest & 1) product = Math.imul(product, square)
+    square = Math.imul(square, square)
+  }
+  return product
 }
 
 /** C's pow, where JavaScript's gives NaN for 1 and -1 to infinite powers. */
@@ -58,7 +78,13 @@ const pow = (x: number, y: number): number => (x === 1 || (x === -1 && Math.abs(
 const names = 'exp expm1 log log1p sin cos tan asin acos atan sinh cosh tanh asinh acosh atanh atan2'
 export const hostFunctions: Readonly<Record<string, (x: number, y: number) => number>> = {
   ...Object.fromEntries(names.split(' ').map((name) => [name, Math[name as 'atan2']])),
-  ...{ erf, erfInv, nextafter, pow },
+  ...{ erf, erfInv, nextafter, nextafter32, pow },
   logistic: (x) => 1 / (1 + Math.exp(-x)),
   rem: (x, y) => x % y,
+  // Of integers. A negative power is the reciprocal, truncated.
+  int_shl: (x, n) => (n >>> 0 < 32 ? x << n : 0),
+  int_shrLogical: (x, n) => (n >>> 0 < 32 ? x >>> n : 0),
+  int_shrArithmetic: (x, n) => x >> Math.min(n >>> 0, 31),
+  int_pow: (x, n) => (n >= 0 ? power(x, n) : Math.abs(x) === 1 ? power(x, n & 1) : 0),
+  uint_pow: power,
 }

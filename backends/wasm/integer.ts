@@ -1,9 +1,9 @@
 /**
- * Integer division, powers, neighbours of a float, and threefry, on four lanes: what SIMD has no instruction for.
+ * Integer division and threefry on four lanes: what SIMD has no instruction for.
  */
 import type { FunctionHandle, Local, ModuleBuilder } from './assembler.ts'
 import { high } from './math.ts'
-import { type Calculator, calculator, type Vec } from './vec.ts'
+import { calculator, type Vec } from './vec.ts'
 
 /** Through float64, whose quotient of two 32-bit integers truncates to the right one. x/0 is -1, x rem 0 is x; nothing traps. */
 export const intDiv = (module: ModuleBuilder, op: 'div' | 'rem', signed: boolean): FunctionHandle =>
@@ -22,41 +22,6 @@ export const intDiv = (module: ModuleBuilder, op: 'div' | 'rem', signed: boolean
     f.push(op === 'div' ? checked : I.sub(x, I.mul(checked, y)))
     return f
   })
-
-/** Repeated squaring, wrapping; a negative exponent gives the truncated reciprocal, as the reference does. */
-export const intPow = (module: ModuleBuilder, signed: boolean): FunctionHandle =>
-  module.once(`pow ${signed}`, () => {
-    const f = module.func('int_pow', ['v128', 'v128'], ['v128'])
-    const c = calculator(f)
-    const { I, B } = c
-    const one = f.constant('i32x4', 1)
-    const [base, n] = [c.hold(f.param(0)), c.hold(f.param(1))]
-    const product = c.hold(one)
-    f.while(B.any_true(n), () => {
-      f.set(product, I.mul(product, c.pick(I.ne(B.and(n, one), 0), base, one)))
-      f.set(base, I.mul(base, base))
-      f.set(n, I.shr_u(n, 1))
-    })
-    if (!signed) f.get(product)
-    else {
-      const [x, y] = [f.param(0), f.param(1)]
-      const odd = I.ne(B.and(y, one), 0)
-      const minusOne = B.and(c.pick(odd, f.constant('i32x4', -1), one), I.eq(x, -1))
-      const reciprocal = B.or(minusOne, B.and(one, I.eq(x, 1)))
-      f.push(c.pick(I.lt_s(y, 0), reciprocal, product))
-    }
-    return f
-  })
-
-/** The float32 after x towards y. */
-export const nextafter = (c: Calculator, x: Local, y: Local): Vec => {
-  const { F, I, B } = c
-  const away = c.hold(B.not(B.xor(F.lt(x, y), F.gt(x, 0))))
-  const stepped = I.add(x, c.pick(away, c.f.constant('i32x4', 1), c.f.constant('i32x4', -1)))
-  const fromZero = B.or(B.and(y, 0x80000000), 1)
-  const moved = c.pick(F.eq(x, 0), fromZero, stepped)
-  return B.or(c.pick(F.eq(x, y), y, moved), B.or(F.ne(x, x), F.ne(y, y)))
-}
 
 /** (k0, k1, x0, x1) -> both words of threefry2x32, 20 rounds. */
 export const threefry = (module: ModuleBuilder): FunctionHandle =>

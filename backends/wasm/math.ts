@@ -112,17 +112,18 @@ export const high = (c: Calculator, x: Vec): Vec => {
   return c.lanes(held, held, 2, 3, 2, 3)
 }
 
-/** The engine's Math function for each lane: what is too rare for a vector form. */
-export const lanewise = ({ f }: Calculator, name: string, ...args: Local[]): Vec => {
+/** A host's function of float64 or i32 for each lane: what is too rare for a vector form. */
+export const lanewise = ({ f }: Calculator, type: 'f64' | 'i32', name: string, ...args: Local[]): Vec => {
   const { module } = f
-  const scalar = module.importFunction(name, Array(args.length).fill('f64'), ['f64'])
+  const scalar = module.importFunction(name, Array(args.length).fill(type), [type])
   const handle = module.once(`lanes ${name}`, () => {
     const g = module.func(`lanes_${name}`, Array(args.length).fill('v128'), ['v128'])
+    const { f32x4: F, i32x4: I } = g
     const out = g.local('v128')
     for (let lane = 0; lane < 4; lane++) {
-      const doubles = g.params.map((param) => g.f64.promote_f32(g.f32x4.extract_lane(param, lane)))
-      const y = g.f32.demote_f64(() => g.call(scalar, ...doubles))
-      g.set(out, g.f32x4.replace_lane(out, y, lane))
+      const values = g.params.map((x) => (type === 'i32' ? I.extract_lane(x, lane) : g.f64.promote_f32(F.extract_lane(x, lane))))
+      const y = (): void => g.call(scalar, ...values)
+      g.set(out, type === 'i32' ? I.replace_lane(out, y, lane) : F.replace_lane(out, g.f32.demote_f64(y), lane))
     }
     g.get(out)
     return g
@@ -135,7 +136,7 @@ const orLanewise = (c: Calculator, name: string, x: Local, y: Local): Vec => {
   const { f, F, B } = c
   const far = c.hold(F.gt(F.abs(x), REDUCIBLE))
   f.push(B.any_true(far))
-  f.if(() => f.set(y, B.bitselect(lanewise(c, name, x), y, far)))
+  f.if(() => f.set(y, B.bitselect(lanewise(c, 'f64', name, x), y, far)))
   return y
 }
 

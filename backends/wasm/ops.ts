@@ -5,9 +5,9 @@
  */
 import { type DType, isFloat } from '../../src/core/dtype.ts'
 import type { ScalarOp } from '../../src/core/kernel.ts'
-import type { FunctionBuilder, FunctionHandle, Local, ModuleBuilder, Value } from './assembler.ts'
+import type { FunctionBuilder, FunctionHandle, Local, Value } from './assembler.ts'
 import { hostFunctions } from './host.ts'
-import { intDiv, intPow, nextafter } from './integer.ts'
+import { intDiv } from './integer.ts'
 import { inlined, lanewise } from './math.ts'
 import { type Calculator, calculator, type Vec } from './vec.ts'
 
@@ -74,17 +74,16 @@ const instructionOf = (op: ScalarOp): string => (op === 'round' ? 'nearest' : op
 
 const single = (c: Calculator, op: ScalarOp, args: readonly Local[]): Vec => {
   const { F, B, f } = c
-  const [x, y] = args as readonly [Local, Local]
+  const x = args[0] as Local
   const name = instructionOf(op)
   if (has(F, name)) return F[name](...args)
   const emit = inlined[op]
   if (emit !== undefined) return inline(c, op, emit, x)
   if (op === 'rsqrt') return F.div(1, F.sqrt(x))
-  if (op === 'nextafter') return nextafter(c, x, y)
   if (op === 'isFinite') return F.lt(F.abs(x), Number.POSITIVE_INFINITY)
   // 0, -0 and NaN stay
   if (op === 'sign') return c.pick(F.gt(F.abs(x), 0), B.or(B.and(x, 0x80000000), f.constant('f32x4', 1)), x)
-  return lanewise(c, op, ...args)
+  return lanewise(c, 'f64', op === 'nextafter' ? 'nextafter32' : op, ...args)
 }
 
 type Shift = 'shl' | 'shrLogical' | 'shrArithmetic'
@@ -97,10 +96,7 @@ const word = (f: FunctionBuilder, op: ScalarOp, dtype: DType, args: readonly Loc
   const { i32x4: I, v128: B } = f
   const [x, y] = args as readonly [Local, Local]
   const signed = dtype === 'int32'
-  const call = (g: FunctionHandle): Vec => {
-    return () => f.call(g, ...args)
-  }
-  if (isShift(op)) return call(shift(f.module, op))
+  if (isShift(op)) return lanewise(calculator(f), 'i32', `int_${op}`, x, y)
   if (op === 'abs') return signed ? I.abs(x) : x
   if (has(I, op)) return I[op](...args)
   if (has(B, op)) return B[op](...args)
@@ -113,29 +109,13 @@ const word = (f: FunctionBuilder, op: ScalarOp, dtype: DType, args: readonly Loc
       return I.eq(x, x)
     case 'div':
     case 'rem':
-      return call(intDiv(f.module, op, signed))
+      return () => f.call(intDiv(f.module, op, signed), x, y)
     case 'pow':
-      return call(intPow(f.module, signed))
+      return lanewise(calculator(f), 'i32', signed ? 'int_pow' : 'uint_pow', x, y)
     default:
       return x // floor, ceil, round, bitcast
   }
 }
-
-/** A shift by a count of its own in each lane. By a constant, `shiftBy` shifts at once. */
-const shift = (module: ModuleBuilder, op: Shift): FunctionHandle =>
-  module.once(op, () => {
-    const g = module.func(op, ['v128', 'v128'], ['v128'])
-    const [x, n] = [g.param(0), g.param(1)]
-    const { I, B } = calculator(g)
-    const out = g.local('v128')
-    for (let lane = 0; lane < 4; lane++) {
-      const [value, count] = [I.extract_lane(x, lane), I.extract_lane(op === 'shrArithmetic' ? I.min_u(n, 31) : n, lane)]
-      const shifted = g.i32[shifts[op]](value, count)
-      g.set(out, I.replace_lane(out, shifted, lane))
-    }
-    g.push(op === 'shrArithmetic' ? out : B.and(out, I.lt_u(n, 32)))
-    return g
-  })
 
 /** x shifted by a constant. */
 export const shiftBy = (f: FunctionBuilder, op: Shift, x: Local, count: number): Value => {
