@@ -14,7 +14,11 @@ import { DTypeError, ShapeError } from '../core/errors.ts'
 import type { Index, Operand, Place } from '../core/methods.ts'
 import { constant } from '../core/trace.ts'
 import { axisOf, optionsOf, refuse } from './check.ts'
+import { wrapped } from './layout.ts'
 import { anyArray, asArray, asIndex, broadcastLists, promoted, toShape } from './promote.ts'
+
+/** Negative places count from the end, once. */
+const fromEnd = (i: NdArray, n: number): NdArray => c.select(c.lt(i, c.lit(i, 0)), c.add(i, c.lit(i, n)), i)
 
 /** What indices mean for an array: a window of it, of which some axes go, some are picked from by arrays, and some are new. */
 interface Plan {
@@ -63,7 +67,7 @@ const plan = (what: string, x: NdArray, given: readonly Index[]): Plan => {
       const i = asIndex(what, index)
       window(0, n, 1)
       axes.push(axis)
-      raw.push(c.select(c.lt(i, c.lit(i, 0)), c.add(i, c.lit(i, n)), i))
+      raw.push(fromEnd(i, n))
       items.push('picked')
     } else if (typeof index === 'number') {
       if (!Number.isInteger(index)) refuse(ShapeError, what, shown, `the index ${index} isn't a whole number`)
@@ -248,17 +252,14 @@ export interface TakeOptions {
   /** Outside the axis: 'fill' (the default) gives NaN, or the least int; 'clip' the nearest element; 'wrap' counts round. */
   readonly mode?: 'fill' | 'clip' | 'wrap'
 }
-const placed = (what: string, i: NdArray, n: number, mode: unknown): NdArray => {
-  const lit = (value: number): NdArray => c.lit(i, value)
-  if (mode === 'wrap') {
-    const r = c.rem(i, lit(Math.max(n, 1)))
-    return c.select(c.lt(r, lit(0)), c.add(r, lit(n)), r)
-  }
-  if (mode === 'clip') return i
-  return mode === 'fill'
-    ? c.select(c.lt(i, lit(0)), c.add(i, lit(n)), i)
-    : refuse(ShapeError, what, [mode], "the mode is 'fill', 'clip' or 'wrap'")
-}
+const placed = (what: string, i: NdArray, n: number, mode: unknown): NdArray =>
+  mode === 'wrap'
+    ? wrapped(i, n)
+    : mode === 'clip'
+      ? i
+      : mode === 'fill'
+        ? fromEnd(i, n)
+        : refuse(ShapeError, what, [mode], "the mode is 'fill', 'clip' or 'wrap'")
 /**
  * Elements along an axis by integers of any shape, which takes the axis's place; negative ones count from the end. As `jnp.take`.
  *

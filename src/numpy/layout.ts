@@ -199,38 +199,25 @@ export const pad = (
   }
   return widths.reduce((z, [before, after], axis) => {
     const n = z.shape[axis]!
-    if (n === 0 || (mode === 'reflect' && Math.max(before, after) >= Math.max(n, 1)))
+    if (n === 0 || (mode === 'reflect' && Math.max(before, after) >= n))
       refuse(ShapeError, 'pad', [y, width], `axis ${axis} is too short for '${mode}'`)
-    const from = (i: number): number => {
-      if (mode === 'edge') return Math.min(Math.max(i, 0), n - 1)
-      if (mode === 'reflect') return i < 0 ? -i : i >= n ? 2 * (n - 1) - i : i
-      return mode === 'wrap'
-        ? ((i % n) + n) % n
+    const line = c.iota([before + n + after], 'int32', 0)
+    const place = c.sub(line, c.lit(line, before))
+    const from = (): NdArray => {
+      if (mode === 'edge') return place // a gather takes the nearest element
+      if (mode === 'wrap') return wrapped(place, n)
+      const away = c.abs(place)
+      return mode === 'reflect'
+        ? c.min(away, c.sub(c.lit(line, 2 * (n - 1)), away))
         : refuse(ShapeError, 'pad', [y, mode], "the mode is 'constant', 'edge', 'reflect' or 'wrap'")
     }
-    const places = c.range(before + n + after).map((i) => from(i - before))
-    return c.concatenate(
-      runs(places).map(([a, b]) => (a <= b ? part(z, axis, a, b + 1) : c.rev(part(z, axis, b, a + 1), [axis]))),
-      axis,
-    )
+    return c.moveAxis(c.gather(z, [from()], [axis], 'clip'), 0, axis)
   }, y)
 }
-/** Places as stretches that run up or down by one. */
-const runs = (places: readonly number[]): [number, number][] => {
-  const out: [number, number][] = []
-  let step = 0
-  for (const p of places) {
-    const last = out.at(-1)
-    const d = last === undefined ? 0 : p - last[1]
-    if (last !== undefined && Math.abs(d) === 1 && (step === 0 || d === step)) {
-      last[1] = p
-      step = d
-    } else {
-      out.push([p, p])
-      step = 0
-    }
-  }
-  return out
+/** i modulo n, never negative. */
+export const wrapped = (i: NdArray, n: number): NdArray => {
+  const r = c.rem(i, c.lit(i, Math.max(n, 1)))
+  return c.select(c.lt(r, c.lit(r, 0)), c.add(r, c.lit(r, n)), r)
 }
 
 const triangle =
