@@ -33,6 +33,9 @@ export const anySizes: Sizes = {
   dtypes: ['float32', 'int32', 'uint32', 'float64', 'bool', 'key'],
 }
 
+/** Axes longer than a vector register, an unrolled loop or a tile, and not multiples of them. */
+export const longSizes: Sizes = { ...anySizes, extents: [17, 2, 33, 64, 1, 131], maxSize: 1200, seeded: true }
+
 /** What goes wrong first: zeros of both signs, ties, infinities, NaN, and the ends of the range. No subnormals: devices may flush them. */
 const floats = [1, 0, -1, -0, 0.5, 2, -2, 3, 0.1, -2.5, 1e10, 1e-10, -3e38, 2 ** -126, Infinity, -Infinity, NaN]
 const integers = [0, 1, -1, 2, 3, -3, 7, 31, 32, 33, 46341, 2 ** 31 - 1, -(2 ** 31)]

@@ -4,7 +4,7 @@
  */
 export { arrays, type ArraysOptions } from './arrays.ts'
 export { checkGrads, type CheckGradsOptions } from './checkGrads.ts'
-export { anySizes, arbitrary, Choices, type Sizes, type Value } from './choices.ts'
+export { anySizes, arbitrary, Choices, longSizes, type Sizes, type Value } from './choices.ts'
 export type { Draw, Generator } from './generator.ts'
 export { exactOps, generators, type GeneratorTable, opNames } from './generators.ts'
 export { callJaxpr, drawProgram, type Program, type ProgramOptions, programSizes, smoothSizes, viewSizes } from './programs.ts'

@@ -12,7 +12,7 @@ import { parseJaxpr } from '../../src/core/parse.ts'
 import { printJaxpr } from '../../src/core/print.ts'
 import { badOp } from '../../src/core/signatures.ts'
 import { checkJaxpr } from '../../src/index.ts'
-import { Choices, type Value } from '../../src/testing/choices.ts'
+import { Choices, longSizes, type Value } from '../../src/testing/choices.ts'
 import type { Draw, Generator } from '../../src/testing/generator.ts'
 import { generators, opNames } from '../../src/testing/generators.ts'
 import { callJaxpr, equation, type Program } from '../../src/testing/programs.ts'
@@ -285,10 +285,12 @@ const magnitudes = ({ jaxpr, inputs }: Program): Value[] =>
 
 each('wasm gives what reference gives', (name) => {
   if (!runs(name)) return
-  law(name, 60, any(name), ({ jaxpr, inputs }) => {
+  const alike = ({ jaxpr, inputs }: Program): void => {
     const expected = run('reference', jaxpr, inputs)
     const { rounding } = generatorOf(name)
     const scales = rounding === 'terms' ? magnitudes({ jaxpr, inputs }) : rounding === 'largest' ? largest(inputs, expected) : []
     agree(same(run('wasm', jaxpr, inputs), expected, rules[name].ulp, scales), jaxpr, inputs)
-  })
+  }
+  law(name, 60, any(name), alike)
+  law(`${name}, along longer axes`, 15, any(name), alike, longSizes)
 })
