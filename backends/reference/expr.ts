@@ -2,7 +2,7 @@
  * Kernel expressions as straight-line code over slots: every node of the DAG has a slot, and shared nodes run once a place.
  * A reduction is a leaf of the code around it, and has code of its own, run over the inner dims before.
  */
-import { absurd } from '#fp-ts/function.js'
+import { absurd } from './absurd.ts'
 import type { TypedArray } from '../../src/core/dtype.ts'
 import type { Access, Affine, Expr } from '../../src/core/kernel.ts'
 import { scalar, wrap } from './scalar.ts'

@@ -2,7 +2,7 @@
  * The oracle: every program interpreted by plain loops, sums in float64. Buffers of the arena don't share memory
  * here, so a mistake in a memory plan shows as a difference from the other backends.
  */
-import { absurd } from '#fp-ts/function.js'
+import { absurd } from './absurd.ts'
 import type { Backend, Executable, Storage } from '../../src/core/backend.ts'
 import { byteWidth, type DType, type TypedArray, typedArrayOf } from '../../src/core/dtype.ts'
 import type { Kernel } from '../../src/core/kernel.ts'

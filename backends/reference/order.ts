@@ -1,5 +1,5 @@
 /** Kernels in which order counts: prefix reductions, sorts and scatters. */
-import { absurd } from '#fp-ts/function.js'
+import { absurd } from './absurd.ts'
 import type { Cumulative, Scatter, Sort } from '../../src/core/kernel.ts'
 import { read, write } from './expr.ts'
 import type { Run } from './nest.ts'

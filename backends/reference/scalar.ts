@@ -2,7 +2,7 @@
  * What each ScalarOp computes on one element. Numbers stand for every dtype: a float32 is a float64 that is
  * representable in float32, an int32 and a uint32 are integers in their range, a bool is 0 or 1.
  */
-import { absurd } from '#fp-ts/function.js'
+import { absurd } from './absurd.ts'
 import { type DType, isFloat } from '../../src/core/dtype.ts'
 import type { ReduceOp, ScalarOp } from '../../src/core/kernel.ts'
 import { bitcast, erf, erfInv, isWord, nextafter32, nextafter64, threefry } from './special.ts'
