@@ -56,7 +56,7 @@ export const linearOp =
     const moved = xs.map((x, i) => (moves(i) ? orZero(ts[i]!, x.aval) : x))
     return { outs, tangents: bind(name, params, moved).map(O.some) }
   }
-export const orZero = (t: Tangent, of: Aval): NdArray => (O.isSome(t) ? t.value : zerosLike(of))
+const orZero = (t: Tangent, of: Aval): NdArray => (O.isSome(t) ? t.value : zerosLike(of))
 export const noTangent = (out: NdArray): JvpResult => ({ outs: [out], tangents: [O.none] })
 
 /** A cotangent summed back to a scalar operand that was broadcast. */

@@ -138,9 +138,15 @@ export const evalJaxpr: typeof jaxprs.evalJaxpr = (jaxpr, args) => {
 export const explain: typeof explains.explain = explains.explain
 export const scope: typeof scoped = scoped
 export const vmap: typeof vmapTransform = vmapTransform
-export { NdArray } from './core/array.ts'
-export type { DType } from './core/dtype.ts'
+export { NdArray, type Nested } from './core/array.ts'
+export type { DType, TypedArray } from './core/dtype.ts'
+export type { Index, Operand, Slice } from './core/methods.ts'
 export * from './core/errors.ts'
 export type { Jaxpr } from './core/jaxpr.ts'
 export type { PrintableJaxpr, ShapeDType, Shapes } from '../transforms/jaxprs.ts'
 export type { Optimizer, OptState, Schedule } from './optim/index.ts'
+export type { GradOptions } from '../transforms/autodiff.ts'
+export type { ExplainedKernel, Explanation } from '../transforms/explain.ts'
+export type { Jacobian, JacobianOptions } from '../transforms/jacobian.ts'
+export type { JitOptions } from '../transforms/jit.ts'
+export type { VmapOptions } from '../transforms/vmap.ts'

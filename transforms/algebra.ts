@@ -1,7 +1,7 @@
 /** jvp, batching and transposition of jaxprs: each replays the equations through the primitives' rules into a new trace. */
 import * as O from '#fp-ts/Option.js'
 import { type NdArray, retain } from '../src/core/array.ts'
-import { add, full, zerosLike } from '../src/core/constructors.ts'
+import { add, zerosLike } from '../src/core/constructors.ts'
 import { CotangentError } from '../src/core/errors.ts'
 import type { Atom, Eqn, Jaxpr, Var } from '../src/core/jaxpr.ts'
 import type { OpName } from '../src/core/ops.ts'
@@ -241,6 +241,3 @@ export const vjpJaxpr = (transforms: Transforms, jaxpr: Jaxpr, moving: readonly 
     'vjp',
   )
 }
-
-/** The cotangent of one that a scalar out starts from. */
-export const oneLike = (x: NdArray): NdArray => full(x.shape, 1, x.dtype)

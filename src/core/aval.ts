@@ -1,5 +1,5 @@
 /** Abstract values: what is known of an array while a function is traced. */
-import { byteWidth, type DType, shortName } from './dtype.ts'
+import { type DType, shortName } from './dtype.ts'
 
 export interface Aval {
   readonly shape: readonly number[]
@@ -15,8 +15,6 @@ export const sizeOf = (shape: readonly number[]): number => {
   for (const extent of shape) size *= extent
   return size
 }
-
-export const byteSize = (a: Aval): number => sizeOf(a.shape) * byteWidth[a.dtype]
 
 export const eqShape = (a: readonly number[], b: readonly number[]): boolean => {
   if (a.length !== b.length) return false

@@ -2,11 +2,10 @@
 import { type Aval, showAval } from './aval.ts'
 import type { Atom, Eqn, Jaxpr, Var } from './jaxpr.ts'
 
-export const snake = (name: string): string => name.replace(/[A-Z]/g, (c) => `_${c.toLowerCase()}`)
+const snake = (name: string): string => name.replace(/[A-Z]/g, (c) => `_${c.toLowerCase()}`)
 
 /** a … z, aa, ab, … */
-export const varName = (index: number): string =>
-  (index >= 26 ? varName(Math.floor(index / 26) - 1) : '') + String.fromCharCode(97 + (index % 26))
+const varName = (index: number): string => (index >= 26 ? varName(Math.floor(index / 26) - 1) : '') + String.fromCharCode(97 + (index % 26))
 
 const showNumber = (value: number, float: boolean): string => {
   if (Number.isNaN(value)) return 'nan'
@@ -19,7 +18,7 @@ const showTuple = (items: readonly string[]): string => `(${items.join(', ')}${i
 
 const typed = (aval: Aval): string => showAval(aval) + (aval.weak ? '*' : '')
 
-export const showLiteral = (value: number, aval: Aval): string =>
+const showLiteral = (value: number, aval: Aval): string =>
   `${aval.dtype === 'bool' ? (value ? 'True' : 'False') : showNumber(value, aval.dtype.startsWith('float'))}:${typed(aval)}`
 
 /** Texts stand bare where they are words that mean nothing else. */

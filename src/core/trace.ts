@@ -151,7 +151,7 @@ const stack: Builder[] = []
 export const tracing = (): boolean => stack.length > 0
 
 /** A concrete scalar, uploaded. */
-export const scalarArray = (value: number, aval: Aval): ConcreteArray => upload(aval, [value])
+const scalarArray = (value: number, aval: Aval): ConcreteArray => upload(aval, [value])
 
 export const upload = (a: Aval, data: ArrayLike<number>): ConcreteArray => {
   const backend = wired().backend()
