@@ -70,7 +70,7 @@ class Builder {
   /** Evaluates what was recorded since the last read, keeps it, and gives the value of `tracer`. */
   read(tracer: Tracer, what: string): ConcreteArray {
     if (tracer.atom.kind === 'lit') return scalarArray(tracer.atom.value, tracer.aval)
-    if (!this.live) throw escaped(tracer)
+    if (!this.live) throw escaped(tracer, what)
     if (this.kind !== 'known')
       throw new TracerError(
         `${what} needs the value of ${showAval(tracer.aval)}, which isn't known while ${this.what} is traced: use np.where, mark the argument with staticArgnums, or read outside`,
@@ -118,9 +118,9 @@ export class Tracer extends NdArray {
   }
 }
 
-const escaped = (x: Tracer): TracerError =>
+const escaped = (x: Tracer, what = ''): TracerError =>
   new TracerError(
-    `a tracer ${showAval(x.aval)} of ${x.builder.what} was used after its trace ended: return it from the traced function instead of keeping it`,
+    `${what && `${what}: `}a tracer ${showAval(x.aval)} of ${x.builder.what} was used after its trace ended: return it from the traced function instead of keeping it`,
   )
 
 /** Named axes of the vmaps that are being traced, with their sizes. */

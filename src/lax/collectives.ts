@@ -2,7 +2,13 @@
 import { placeAlongAxis, sumOverAxis } from '../../primitives/axes.ts'
 import type { NdArray } from '../core/array.ts'
 import * as c from '../core/constructors.ts'
+import { TracerError } from '../core/errors.ts'
 import { axisSize } from '../core/trace.ts'
+import { refuse } from '../numpy/check.ts'
+import { anyArray } from '../numpy/promote.ts'
+
+const sizeOf = (what: string, axisName: unknown): number =>
+  typeof axisName === 'string' ? axisSize(axisName, what) : refuse(TracerError, what, [axisName], 'the name of an axis is needed')
 
 /**
  * The sum over all examples of the named axis, the same for each. As `jax.lax.psum`.
@@ -11,8 +17,8 @@ import { axisSize } from '../core/trace.ts'
  * @throws TracerError where no vmap has that axisName
  */
 export const psum = (x: NdArray, axisName: string): NdArray => {
-  axisSize(axisName, 'psum')
-  return sumOverAxis(x, axisName)
+  sizeOf('psum', axisName)
+  return sumOverAxis(anyArray('psum', x), axisName)
 }
 /**
  * The mean over all examples of the named axis. As `jax.lax.pmean`.
@@ -21,8 +27,9 @@ export const psum = (x: NdArray, axisName: string): NdArray => {
  * @throws TracerError where no vmap has that axisName
  */
 export const pmean = (x: NdArray, axisName: string): NdArray => {
-  const sum = psum(x, axisName)
-  return c.div(sum, c.lit(sum, axisSize(axisName, 'pmean')))
+  const size = sizeOf('pmean', axisName)
+  const sum = sumOverAxis(anyArray('pmean', x), axisName)
+  return c.div(sum, c.lit(sum, size))
 }
 /**
  * The example's place along the named axis -> int32 []. As `jax.lax.axis_index`.
@@ -31,6 +38,6 @@ export const pmean = (x: NdArray, axisName: string): NdArray => {
  * @throws TracerError where no vmap has that axisName
  */
 export const axisIndex = (axisName: string): NdArray => {
-  axisSize(axisName, 'axisIndex')
+  sizeOf('axisIndex', axisName)
   return placeAlongAxis(axisName)
 }

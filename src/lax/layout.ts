@@ -3,7 +3,7 @@ import type { NdArray } from '../core/array.ts'
 import type { DType } from '../core/dtype.ts'
 import { ShapeError } from '../core/errors.ts'
 import type { Operand } from '../core/methods.ts'
-import { dtypeOf, optionsOf, refuse } from '../numpy/check.ts'
+import { dtypeOf, naming, optionsOf, refuse } from '../numpy/check.ts'
 import { asIndex } from '../numpy/promote.ts'
 import { call } from './call.ts'
 
@@ -39,14 +39,18 @@ export const concatenate = (xs: readonly NdArray[], dimension: number): NdArray 
     ? call('concatenate', { dimension }, ...(xs as readonly NdArray[]))
     : refuse(ShapeError, 'concatenate', [xs], 'a list of arrays is needed')
 /** 0, 1, 2 and so on. As `lax.iota`. @example lax.iota('int32', 3) // [0, 1, 2] */
-export const iota = (dtype: DType, size: number): NdArray => broadcastedIota(dtype, [size], 0)
+export const iota = (dtype: DType, size: number): NdArray => iotaOf('iota', dtype, [size], 0)
 /** Each element's place along an axis. As `lax.broadcasted_iota`. @example lax.broadcastedIota('int32', [2, 2], 1) // [[0, 1], [0, 1]] */
-export const broadcastedIota = (dtype: DType, shape: readonly number[], dimension: number): NdArray =>
-  call('iota', { shape, dtype: dtypeOf('iota', dtype), dimension })
+export const broadcastedIota = naming('broadcastedIota', (dtype: DType, shape: readonly number[], dimension: number): NdArray =>
+  iotaOf('broadcastedIota', dtype, shape, dimension),
+)
+const iotaOf = (what: string, dtype: DType, shape: readonly number[], dimension: number): NdArray =>
+  call('iota', { shape, dtype: dtypeOf(what, dtype), dimension })
 /** One value everywhere. As `lax.full`. @example lax.full([2], 7, 'int32') // [7, 7] */
-export const full = (shape: readonly number[], value: number, dtype: DType = 'float32'): NdArray =>
-  broadcastInDim(convert(value, dtypeOf('full', dtype)), shape, [])
-const convert = (value: number, dtype: DType): NdArray => call('convertElementType', { dtype, weak: false }, value)
+export const full = naming('full', (shape: readonly number[], value: number, dtype: DType = 'float32'): NdArray => {
+  const one = call('convertElementType', { dtype: dtypeOf('full', dtype), weak: false }, value)
+  return broadcastInDim(one, shape, [])
+})
 
 const starts = (what: string, indices: readonly Operand[]): NdArray[] =>
   Array.isArray(indices)

@@ -5,7 +5,7 @@
 import type { NdArray } from '../core/array.ts'
 import { erf, logistic, stopGradient } from '../core/constructors.ts'
 import type { Operand } from '../core/methods.ts'
-import { axesOf, optionsOf, wholeOf } from '../numpy/check.ts'
+import { axesOf, naming, optionsOf, wholeOf } from '../numpy/check.ts'
 import * as np from '../numpy/index.ts'
 import { asArray, asFloat } from '../numpy/promote.ts'
 
@@ -72,21 +72,21 @@ const belowMax = (what: string, x: Operand, options: AxisOptions): readonly [NdA
  * @throws ShapeError when the axis is out of range, or empty
  * @example nn.softmax(np.array([0, 0])) // [0.5, 0.5]
  */
-export const softmax = (x: Operand, options: AxisOptions = {}): NdArray => {
+export const softmax = naming('nn.softmax', (x: Operand, options: AxisOptions = {}): NdArray => {
   const [y, axis] = belowMax('nn.softmax', x, options)
   const e = np.exp(y)
   return np.div(e, np.sum(e, { axis, keepdims: true }))
-}
+})
 /**
  * log(softmax(x)), without the loss of small probabilities. As `jax.nn.log_softmax`.
  *
  * @throws ShapeError when the axis is out of range, or empty
  * @example nn.logSoftmax(np.array([0, 0])) // [-0.6931472, -0.6931472]
  */
-export const logSoftmax = (x: Operand, options: AxisOptions = {}): NdArray => {
+export const logSoftmax = naming('nn.logSoftmax', (x: Operand, options: AxisOptions = {}): NdArray => {
   const [y, axis] = belowMax('nn.logSoftmax', x, options)
   return np.sub(y, np.log(np.sum(np.exp(y), { axis, keepdims: true })))
-}
+})
 /**
  * x with the mean 0 and the variance 1 along an axis: (x - mean) / √(var + 1e-5). As `jax.nn.standardize`.
  *

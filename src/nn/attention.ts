@@ -2,10 +2,12 @@
 import { bringFlash } from '../../backends/flash.ts'
 import { attend } from '../../primitives/attention.ts'
 import type { NdArray } from '../core/array.ts'
-import { showAvals } from '../core/aval.ts'
 import * as c from '../core/constructors.ts'
 import { ShapeError } from '../core/errors.ts'
+import { naming, optionsOf, refuse } from '../numpy/check.ts'
 import * as np from '../numpy/index.ts'
+import { asArray, asFloat } from '../numpy/promote.ts'
+import { keyOf } from '../random/keys.ts'
 
 export interface AttentionOptions {
   /** Query t sees keys 0 to t only. */
@@ -30,31 +32,34 @@ export interface AttentionOptions {
  * @example nn.dotProductAttention(np.ones([1, 2, 1, 4]), np.ones([1, 3, 1, 4]), np.ones([1, 3, 1, 4])).shape // [1, 2, 1, 4]
  * @throws ShapeError when an operand hasn't four axes, K doesn't divide H, or bias or mask don't broadcast
  */
-export const dotProductAttention = (q: NdArray, k: NdArray, v: NdArray, options: AttentionOptions = {}): NdArray => {
-  const { causal = false, window, mask, bias, dropout } = options
-  if ([q, k, v].some((x) => x.ndim !== 4))
-    throw new ShapeError(
-      `dotProductAttention(${showAvals([q, k, v].map((x) => x.aval))}): query, key and value must be [batch, length, heads, width]`,
-    )
-  const [left, right] = typeof window === 'number' ? [window, window] : (window ?? [null, null])
-  const rate = dropout?.rate ?? 0
-  const four = (x: NdArray): NdArray => c.reshape(x, [...c.range(Math.max(0, 4 - x.ndim)).map(() => 1), ...x.shape])
-  const extras = [
-    ...(bias === undefined ? [] : [c.convertElementType(four(bias), q.dtype)]),
-    ...(mask === undefined ? [] : [four(mask)]),
-    ...(dropout === undefined || rate === 0 ? [] : [dropout.key]),
-  ]
-  const bounds = { left, right: causal ? Math.min(0, right ?? 0) : right }
-  bringFlash()
-  const [out] = attend(q, k, v, extras, {
-    scale: options.scale ?? 1 / Math.sqrt(q.shape[3]!),
-    ...bounds,
-    bias: bias !== undefined,
-    mask: mask !== undefined,
-    rate,
-  })
-  return mask === undefined && left === null ? out! : blindRows(out!, v, four(mask ?? np.ones([1, 1, 1, 1], 'bool')), bounds)
-}
+export const dotProductAttention = naming(
+  'nn.dotProductAttention',
+  (query: NdArray, key: NdArray, value: NdArray, options: AttentionOptions = {}): NdArray => {
+    const what = 'nn.dotProductAttention'
+    const { causal = false, window, mask, bias, dropout, scale } = optionsOf(what, options)
+    const [q, k, v] = [query, key, value].map((x) => asFloat(what, x)) as [NdArray, NdArray, NdArray]
+    if ([q, k, v].some((x) => x.ndim !== 4))
+      refuse(ShapeError, what, [q, k, v], 'query, key and value must be [batch, length, heads, width]')
+    const [left, right] = typeof window === 'number' ? [window, window] : (window ?? [null, null])
+    const rate = dropout?.rate ?? 0
+    const four = (x: NdArray): NdArray => c.reshape(x, [...c.range(Math.max(0, 4 - x.ndim)).map(() => 1), ...x.shape])
+    const extras = [
+      ...(bias === undefined ? [] : [c.convertElementType(four(asArray(what, bias)), q.dtype)]),
+      ...(mask === undefined ? [] : [four(asArray(what, mask))]),
+      ...(dropout === undefined || rate === 0 ? [] : [keyOf(what, dropout.key)]),
+    ]
+    const bounds = { left, right: causal ? Math.min(0, right ?? 0) : right }
+    bringFlash()
+    const [out] = attend(q, k, v, extras, {
+      scale: scale ?? 1 / Math.sqrt(q.shape[3]!),
+      ...bounds,
+      bias: bias !== undefined,
+      mask: mask !== undefined,
+      rate,
+    })
+    return mask === undefined && left === null ? out! : blindRows(out!, v, four(mask ?? np.ones([1, 1, 1, 1], 'bool')), bounds)
+  },
+)
 
 /** Rows that see no key get the mean of the values, as in JAX. */
 const blindRows = (

@@ -55,10 +55,8 @@ export const optionsOf = <T extends object>(what: string, options: T | undefined
 
 /** The axis counted from the front. `rank`: where it isn't the array's, as for an axis that is to be made. */
 export const axisOf = (what: string, x: NdArray, axis: unknown, rank = x.ndim): number => {
-  const at = (axis as number) < 0 ? (axis as number) + rank : (axis as number)
-  return Number.isInteger(axis) && at >= 0 && at < rank
-    ? at
-    : refuse(ShapeError, what, [x], `axis ${show(axis)} is out of range for rank ${rank}`)
+  const at = Number.isInteger(axis) ? (axis as number) + ((axis as number) < 0 ? rank : 0) : -1
+  return at >= 0 && at < rank ? at : refuse(ShapeError, what, [x], `axis ${show(axis)} is out of range for rank ${rank}`)
 }
 
 /** Axes from the options' form: absent is all. */

@@ -89,12 +89,13 @@ export const array = (x: Nested | TypedArray | NdArray, options: ArrayOptions = 
  * @throws ShapeError when the shape isn't one
  * @example np.full([2], 7) // [7, 7]
  */
-export const full = (shape: readonly number[], value: Operand, dtype?: DType): NdArray => {
-  const of = shapeOf('full', shape)
-  const x = asArray('full', value)
-  const as = dtype === undefined ? (typeof value === 'boolean' ? 'bool' : x.dtype) : dtypeOf('full', dtype)
-  if (broadcastLists('full', [of, x.shape], [of, x]).length !== of.length)
-    refuse(ShapeError, 'full', [of, x], 'the value must broadcast to the shape')
+export const full = (shape: readonly number[], value: Operand, dtype?: DType): NdArray => filled('full', shape, value, dtype)
+const filled = (what: string, shape: readonly number[], value: Operand, dtype?: DType): NdArray => {
+  const of = shapeOf(what, shape)
+  const x = asArray(what, value)
+  const as = dtype === undefined ? (typeof value === 'boolean' ? 'bool' : x.dtype) : dtypeOf(what, dtype)
+  if (broadcastLists(what, [of, x.shape], [of, x]).length !== of.length)
+    refuse(ShapeError, what, [of, x], 'the value must broadcast to the shape')
   return toShape(c.convertElementType(x, as), of)
 }
 /**
@@ -138,7 +139,7 @@ export const onesLike = like('onesLike', 1)
  */
 export const fullLike = (x: Operand, value: Operand): NdArray => {
   const y = asArray('fullLike', x)
-  return full(y.shape, value, y.dtype)
+  return filled('fullLike', y.shape, value, y.dtype)
 }
 
 export interface DTypeOptions {

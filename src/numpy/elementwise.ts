@@ -282,10 +282,11 @@ export interface CloseOptions {
   readonly equalNan?: boolean
 }
 /** |x - y| ≤ atol + rtol |y|: bool; equal infinities are close. As `jnp.isclose`. @example np.isclose(np.array([1, 1]), np.array([1.000001, 1.1])) // [true, false] */
-export const isclose = (x: Operand, y: Operand, options: CloseOptions = {}): NdArray => {
-  const { rtol = 1e-5, atol = 1e-8, equalNan = false } = optionsOf('isclose', options)
-  const [a, b] = together('isclose', x, y).map((z) => asFloat('isclose', z)) as [NdArray, NdArray]
-  const within = c.le(c.abs(c.sub(a, b)), c.add(c.lit(b, numberOf('isclose', atol)), c.mul(c.abs(b), c.lit(b, numberOf('isclose', rtol)))))
+export const isclose = (x: Operand, y: Operand, options: CloseOptions = {}): NdArray => closeness('isclose', x, y, options)
+export const closeness = (what: string, x: Operand, y: Operand, options: CloseOptions): NdArray => {
+  const { rtol = 1e-5, atol = 1e-8, equalNan = false } = optionsOf(what, options)
+  const [a, b] = together(what, x, y).map((z) => asFloat(what, z)) as [NdArray, NdArray]
+  const within = c.le(c.abs(c.sub(a, b)), c.add(c.lit(b, numberOf(what, atol)), c.mul(c.abs(b), c.lit(b, numberOf(what, rtol)))))
   const near = c.select(c.and(c.isFinite(a), c.isFinite(b)), within, c.eq(a, b))
   return equalNan ? c.or(near, c.and(c.ne(a, a), c.ne(b, b))) : near
 }

@@ -36,7 +36,9 @@ const scalar = (value: number | boolean, beside: NdArray | undefined): NdArray =
 /** An array that may hold keys. */
 export const anyArray = (what: string, x: unknown, beside?: NdArray): NdArray =>
   x instanceof NdArray
-    ? x
+    ? x.deleted
+      ? x.concrete(what) // refuses
+      : x
     : typeof x === 'number' || typeof x === 'boolean'
       ? scalar(x, beside)
       : refuse(DTypeError, what, [x], 'an array or a number is needed: make one with np.array')

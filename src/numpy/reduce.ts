@@ -8,7 +8,7 @@ import * as c from '../core/constructors.ts'
 import { ShapeError } from '../core/errors.ts'
 import type { Operand, ReduceOptions } from '../core/methods.ts'
 import { axesOf, axisOf, numberOf, optionsOf, refuse } from './check.ts'
-import { isclose, type CloseOptions, isnan, numeric, sqrt, square, where } from './elementwise.ts'
+import { closeness, type CloseOptions, isnan, numeric, sqrt, square, where } from './elementwise.ts'
 import { asArray, asFloat, toShape } from './promote.ts'
 
 type Reduction = (x: Operand, options?: ReduceOptions) => NdArray
@@ -45,7 +45,7 @@ export const any = reduction('any', (x, axes) => c.reduceOr(c.convertElementType
 /** Whether none is 0: bool. As `jnp.all`. @example np.all(np.array([0, 2])) // false */
 export const all = reduction('all', (x, axes) => c.reduceAnd(c.convertElementType(x, 'bool'), axes))
 /** Whether all are close: bool []. As `jnp.allclose`. @example np.allclose(np.array([1, 2]), np.array([1.000001, 2])) // true */
-export const allclose = (x: Operand, y: Operand, options: CloseOptions = {}): NdArray => all(isclose(x, y, options))
+export const allclose = (x: Operand, y: Operand, options: CloseOptions = {}): NdArray => all(closeness('allclose', x, y, options))
 /** Σ x / count; integers become float32, and the mean of nothing is NaN. As `jnp.mean`. @example np.mean(np.array([1, 2, 6])) // 3 */
 export const mean = reduction('mean', (x, axes) => {
   const y = asFloat('mean', x)
@@ -77,9 +77,9 @@ const present = (what: string, f: Reduction, none: number): Reduction =>
     return Number.isFinite(none) ? out : where(all(isnan(y), { axis: axes }), NaN, out)
   })
 /** The greatest that isn't NaN; NaN where all are. As `jnp.nanmax`. @example np.nanmax(np.array([1, NaN, 3])) // 3 */
-export const nanmax = present('nanmax', max, -Infinity)
+export const nanmax = present('nanmax', extreme('nanmax', c.reduceMax), -Infinity)
 /** The least that isn't NaN; NaN where all are. As `jnp.nanmin`. @example np.nanmin(np.array([1, NaN, 3])) // 1 */
-export const nanmin = present('nanmin', min, Infinity)
+export const nanmin = present('nanmin', extreme('nanmin', c.reduceMin), Infinity)
 /** Σ of those that aren't NaN. As `jnp.nansum`. @example np.nansum(np.array([1, NaN, 3])) // 4 */
 export const nansum = present('nansum', sum, 0)
 /** The mean of those that aren't NaN; NaN where all are. As `jnp.nanmean`. @example np.nanmean(np.array([1, NaN, 3])) // 2 */

@@ -175,9 +175,12 @@ describe('tracers', () => {
   })
   test('used after their trace', () => {
     const why = 'a tracer f32[3] of jit(leaky) was used after its trace ended: return it from the traced function instead of keeping it'
-    for (const use of [(y: NdArray) => y.sum(), (y: NdArray) => y.toArray(), jit(double), grad((y: NdArray) => y.sum()), Number])
-      refuses(() => use(keep()), TracerError, why)
-    refuses(() => jit((y: NdArray) => y.add(keep()))(x), TracerError, why)
+    refuses(() => keep().sum(), TracerError, `sum: ${why}`)
+    refuses(() => keep().toArray(), TracerError, `toArray: ${why}`)
+    refuses(() => jit(double)(keep()), TracerError, `jit(double) at [0]: ${why}`)
+    refuses(() => grad((y: NdArray) => y.sum())(keep()), TracerError, `grad(the function) at [0]: ${why}`)
+    refuses(() => Number(keep()), TracerError, why)
+    refuses(() => jit((y: NdArray) => y.add(keep()))(x), TracerError, `add: ${why}`)
   })
 })
 
