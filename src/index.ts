@@ -29,7 +29,7 @@ import * as nnModule from './nn/index.ts'
 import * as numpy from './numpy/index.ts'
 import * as optimModule from './optim/index.ts'
 import * as randomModule from './random/index.ts'
-import * as treeModule from './tree.ts'
+import { all, flatten, leaves, map, mapWithPath, paths, reduce, registerNode, structure, transpose, unflatten } from './tree.ts'
 
 /** Only the default comes with the entry; the others are loaded when they are chosen. */
 const devices: Readonly<Record<string, () => Backend | Promise<Backend>>> = {
@@ -85,7 +85,7 @@ export const lax: typeof laxModule = laxModule
 export const random: typeof randomModule = randomModule
 export const nn: typeof nnModule = nnModule
 export const optim: typeof optimModule = optimModule
-export const tree: typeof treeModule = treeModule
+export const tree = { all, flatten, leaves, map, mapWithPath, paths, reduce, registerNode, structure, transpose, unflatten } as const
 export const grad: typeof autodiff.grad = autodiff.grad
 export const valueAndGrad: typeof autodiff.valueAndGrad = autodiff.valueAndGrad
 export const jvp: typeof autodiff.jvp = autodiff.jvp

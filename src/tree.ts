@@ -155,11 +155,7 @@ export const unflatten = (def: TreeDef, leaves: readonly unknown[]): unknown => 
   return tree
 }
 
-/**
- * The structure as text: `{"a": *, "b": [*, *]}`.
- *
- * @example tree.showDef(tree.structure([0, [1]])) // [*, [*]]
- */
+/** The structure as text: `{"a": *, "b": [*, *]}`. */
 export const showDef = (d: TreeDef): string => {
   switch (d.kind) {
     case 'leaf':
@@ -219,7 +215,7 @@ export const leaves = <T>(tree: T): Leaf<T>[] => flatten(tree)[0] as Leaf<T>[]
 /**
  * The structure without its leaves. As `jax.tree.structure`.
  *
- * @example tree.showDef(tree.structure({ a: 1 })) // {"a": *}
+ * @example tree.structure([1, 2]).kind // list
  */
 export const structure = (tree: unknown): TreeDef => flatten(tree)[1]
 
@@ -261,10 +257,15 @@ export const reduce = <A>(f: (acc: A, leaf: NdArray) => A, tree: unknown, initia
 /**
  * Whether every leaf is true, or a number or one-element array other than 0; reads the arrays. As `jax.tree.all`.
  *
+ * @throws TreeError when an array has several elements
  * @example tree.all({ a: true, b: np.array([0]) }) // false
  */
 export const all = (tree: unknown): boolean =>
-  flatten(tree)[0].every((leaf) => (leaf instanceof NdArray ? leaf.item() !== 0 : Boolean(leaf)))
+  flatten(tree)[0].every((leaf) => {
+    if (!(leaf instanceof NdArray)) return Boolean(leaf)
+    if (leaf.size !== 1) throw new TreeError(`tree.all: an array has ${leaf.size} elements: reduce it with np.all`)
+    return leaf.concrete('tree.all').dataSync()[0] !== 0
+  })
 
 /**
  * The path of every leaf, in order.

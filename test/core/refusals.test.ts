@@ -178,7 +178,7 @@ describe('tracers', () => {
     refuses(() => keep().sum(), TracerError, `sum: ${why}`)
     refuses(() => keep().toArray(), TracerError, `toArray: ${why}`)
     refuses(() => jit(double)(keep()), TracerError, `jit(double) at [0]: ${why}`)
-    refuses(() => grad((y: NdArray) => y.sum())(keep()), TracerError, `grad(the function) at [0]: ${why}`)
+    refuses(() => grad((y: NdArray) => y.sum())(keep()), TracerError, `grad(the function): ${why}`)
     refuses(() => Number(keep()), TracerError, why)
     refuses(() => jit((y: NdArray) => y.add(keep()))(x), TracerError, `add: ${why}`)
   })
