@@ -85,8 +85,6 @@ export const flatten = (tree: unknown): readonly [leaves: unknown[], def: TreeDe
 
 /**
  * Appends the leaves of `tree` to `out` where its structure is `def` and its leaves are arrays, numbers or booleans; false where not.
- *
- * @example tree.flattenLike(tree.structure([0, 0]), [1, { a: 2 }], []) // false
  */
 export const flattenLike = (def: TreeDef, tree: unknown, out: unknown[]): boolean => {
   switch (def.kind) {
@@ -173,8 +171,6 @@ export const showDef = (d: TreeDef): string => {
 
 /**
  * The first place at which two structures differ, as `at .a[2]: …`; null where they don't.
- *
- * @example tree.difference(tree.structure({ a: 0 }), tree.structure({})) // at .a: missing on the right
  */
 export const difference = (a: TreeDef, b: TreeDef, path = ''): string | null => {
   if (a.kind !== b.kind) return `at ${path || 'the root'}: ${showDef(a)} on the left, ${showDef(b)} on the right`
