@@ -54,6 +54,10 @@ export const jit = <A extends readonly unknown[], R>(f: (...args: A) => R, optio
   const traced: Signature[] = []
   const isStatic = (i: number): boolean => staticArgnums.includes(i)
 
+  /** The arguments with nothing in the place of static ones, so that paths count all. */
+  const dynamicOf = (args: readonly unknown[]): readonly unknown[] =>
+    staticArgnums.length === 0 ? args : args.map((a, i) => (isStatic(i) ? null : a))
+
   /** What a call is told apart by beside its arrays: static arguments, and the named axes around it. */
   const staticsOf = (args: readonly unknown[]): readonly unknown[] => {
     const axes = axisEnvironment()
@@ -65,7 +69,7 @@ export const jit = <A extends readonly unknown[], R>(f: (...args: A) => R, optio
     for (let i = 0; i < marked.length; i++)
       if (!(marked[i]! >= 0 && marked[i]! < args.length))
         throw new ShapeError(`${what}: argument ${marked[i]} is static or donated, but the call has ${args.length} arguments`)
-    const dynamic = staticArgnums.length === 0 ? args : args.filter((_, i) => !isStatic(i))
+    const dynamic = dynamicOf(args)
     const statics = staticsOf(args)
     const leaves: unknown[] = []
     const again = entries.again(dynamic, statics, leaves)
@@ -85,10 +89,7 @@ export const jit = <A extends readonly unknown[], R>(f: (...args: A) => R, optio
 
   const make = (args: A, leaves: readonly unknown[], def: TreeDef, statics: readonly unknown[]): Entry => {
     counters.traced++
-    const whole = (...dynamic: unknown[]): R => {
-      let next = 0
-      return f(...(args.map((a, i) => (isStatic(i) ? a : dynamic[next++])) as unknown as A))
-    }
+    const whole = (...dynamic: unknown[]): R => f(...(dynamic.map((a, i) => (isStatic(i) ? args[i] : a)) as unknown as A))
     const flat = flatFunction(whole as (...args: never[]) => unknown, def, what)
     const avals = leaves.map(avalOf)
     const { jaxpr, captures } = trace(avals, flat.call, what, { kind: 'jit' })
@@ -122,7 +123,7 @@ export const jit = <A extends readonly unknown[], R>(f: (...args: A) => R, optio
   inspections.set(jitted, {
     traced,
     entry: (args) => {
-      const dynamic = args.filter((_, i) => !isStatic(i))
+      const dynamic = dynamicOf(args)
       const [leaves, def] = flattenLeaves(dynamic, what)
       const statics = staticsOf(args)
       return entries.find(dynamic, leaves, statics) ?? make(args as A, leaves, def, statics)
