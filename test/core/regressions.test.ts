@@ -1,6 +1,19 @@
-/** Programs that once gave wrong results, each as small as it gets. A fused program says what its operations say one by one. */
-import { expect, test } from 'vitest'
+/** Programs that once gave wrong results, each as small as it gets. Whatever runs here, memory holds what its kernels read. */
+import { afterEach, beforeEach, expect, type MockInstance, test, vi } from 'vitest'
 import { grad, hessian, jit, type NdArray, np, vmap } from '../../src/index.ts'
+import type { Engine } from '../../transforms/engine.ts'
+import { system } from '../../transforms/system.ts'
+import { disorder } from '../laws/order.ts'
+
+let lower: MockInstance<Engine['lower']>
+beforeEach(() => {
+  lower = vi.spyOn(system().engine, 'lower')
+})
+afterEach(() => {
+  const disorders = lower.mock.results.map(({ type, value }) => (type === 'return' ? disorder(value.program) : 'lowering failed'))
+  lower.mockRestore()
+  expect(disorders.filter((found) => found !== null)).toEqual([])
+})
 
 test('an update of a window behind a reshape of a product stays inside the window', () => {
   const f = (x: NdArray): NdArray =>
