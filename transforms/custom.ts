@@ -15,10 +15,12 @@ type Fn<A extends Args, R> = (...args: A) => R
 const custom = <A extends Args, R>(
   name: 'customJvp' | 'customVjp',
   f: Fn<A, R>,
+  userRules: readonly unknown[],
   makeRule: (args: TreeDef, out: TreeDef, what: string) => Parameters<typeof registerRule>[0],
 ): Fn<A, R> => {
   const rules = new Map<string, number>()
   const what = called(name, f)
+  for (const rule of userRules) called(`a rule of ${what}`, rule)
   return (...args) => {
     bring(customRules)
     const { leaves, def } = flattenArrays(args, what)
@@ -57,7 +59,7 @@ const leavesLike = (def: TreeDef, tree: unknown, what: string): readonly NdArray
  * @throws TreeError when the rule's results aren't trees like f's, ShapeError when their avals aren't
  */
 export const customJvp = <A extends Args, R>(f: Fn<A, R>, rule: (primals: A, tangents: A) => readonly [R, R]): Fn<A, R> =>
-  custom('customJvp', f, (def, out, what) => (primals, tangents) => {
+  custom('customJvp', f, [rule], (def, out, what) => (primals, tangents) => {
     const result = rule(unflatten(def, primals) as A, unflatten(def, tangents) as A)
     const [value, tangent] = pair(result, `the rule of ${what}`, '[value, tangent]')
     return [leavesLike(out, value, `the rule of ${what}`), leavesLike(out, tangent, `the rule of ${what}, for tangents,`)]
@@ -75,7 +77,7 @@ export const customVjp = <A extends Args, R, S>(
   fwd: (...args: A) => readonly [R, S],
   bwd: (residuals: S, ct: R) => { readonly [I in keyof A]: A[I] | null },
 ): Fn<A, R> =>
-  custom('customVjp', f, (def, out, what) => {
+  custom('customVjp', f, [fwd, bwd], (def, out, what) => {
     let saved: TreeDef = out
     const args = def.kind === 'list' ? def.children : []
     return {

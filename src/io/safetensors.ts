@@ -1,6 +1,6 @@
 /** safetensors, bytes in and bytes out: the format of Hugging Face's library of that name, which PyTorch, JAX and NumPy read. */
 import { isLeft } from '#fp-ts/Either.js'
-import type { NdArray } from '../core/array.ts'
+import { NdArray } from '../core/array.ts'
 import { aval, sizeOf } from '../core/aval.ts'
 import type { DType, TypedArray } from '../core/dtype.ts'
 import { DTypeError } from '../core/errors.ts'
@@ -85,6 +85,8 @@ export const encodeSafetensors = async (tensors: Tensors, metadata: Metadata = {
 
 const layOut = (tensors: Tensors): readonly Entry[] => {
   const chosen = Object.entries(tensors).map(([name, x]) => {
+    if (!((x as unknown) instanceof NdArray))
+      throw new DTypeError(`encodeSafetensors: ${JSON.stringify(name)} is no array: make one with np.array`)
     if (x.dtype === 'key' || name === METADATA)
       throw new DTypeError(
         `encodeSafetensors: ${JSON.stringify(name)} is ${x.dtype === 'key' ? 'a PRNG key: save the seed instead' : 'a reserved name'}`,

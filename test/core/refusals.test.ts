@@ -202,6 +202,7 @@ describe('rules and jaxprs of the user', () => {
   })
   test('rules that give something else', () => {
     const total = (y: NdArray): NdArray => y.sum()
+    refuses(() => customJvp(total, js(undefined)), CotangentError, 'a rule of customJvp(total) needs a function, and got undefined')
     refuses(
       () =>
         grad(

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { type DType, type NdArray, np } from '../../src/index.ts'
+import { type DType, type NdArray, np, random } from '../../src/index.ts'
 import { decodeSafetensors, encodeSafetensors, FileError, type Tensors } from '../../src/io/index.ts'
 
 /** A file from a header as text (or an object) and the bytes after it. */
@@ -118,4 +118,9 @@ describe('a header that lies is refused with what is wrong', () => {
       expect(reading).toThrow(/^x\.safetensors can't be read: /)
       expect(reading).toThrow(message)
     })
+})
+
+test('what is no array, or has no place in the format, is refused by name', async () => {
+  await expect(encodeSafetensors({ w: [1, 2] as never })).rejects.toThrow('encodeSafetensors: "w" is no array: make one with np.array')
+  await expect(encodeSafetensors({ k: random.key(0) })).rejects.toThrow('encodeSafetensors: "k" is a PRNG key: save the seed instead')
 })
