@@ -55,21 +55,25 @@ const strideOf = (node: Node, dim: number): number | null =>
 const lanesAcross = ({ dims, outer, nodes, outputs }: NestNodes): boolean => {
   const [last, lastOuter] = [dims.length - 1, outer - 1]
   if (last === lastOuter) return false
-  const contiguous = (dim: number): number =>
-    nodes.filter((node) => strideOf(node, dim) === 1).length +
-    outputs.filter(({ rowwise, access }) => !rowwise && access.strides[dim] === 1).length
-  const [inside, outside] = [contiguous(last), contiguous(lastOuter)]
-  return inside !== outside ? inside > outside : (dims[last] as number) >= 4 || lastOuter === 0
+  const written = outputs.filter(({ rowwise }) => !rowwise).map(({ access }) => access.strides)
+  // Lanes that lie apart are moved one by one.
+  const cost = (dim: number): number =>
+    [...nodes.map((node) => strideOf(node, dim) ?? 0), ...written.map((strides) => strides[dim] ?? 0)].reduce(
+      (sum, stride) => sum + (stride === 0 ? 0 : stride === 1 ? -1 : 4),
+      0,
+    )
+  const [inside, outside] = [cost(last), cost(lastOuter)]
+  return inside !== outside ? inside < outside : (dims[last] as number) >= 4 || lastOuter === 0
 }
 
 /** Vectors that go through a loop side by side: as many as hide latency, where a body is short; accumulators must fit the registers. */
 const vectorsAtOnce = ({ dims, nodes, outputs }: NestNodes, dim: number, across: boolean): number => {
+  // What is the same in all lanes, or in all turns, is computed once.
+  const varying = (1 << (dims.length - 1)) | (1 << dim)
   let cost = outputs.length
   for (const node of nodes)
-    if (node.deps & (1 << (dims.length - 1)) && node.kind !== 'const') {
-      const stride = strideOf(node, dim)
-      cost += stride !== null ? (stride === 1 ? 1 : 4) : node.kind === 'apply' && isExpensive(node.op) ? 12 : 1
-    }
+    if ((node.deps & varying) === varying)
+      cost += node.kind === 'apply' && isExpensive(node.op) ? 12 : (strideOf(node, dim) ?? 1) === 1 ? 1 : 4
   if (cost > 10) return 1
   const reduces = nodes.filter(isReduce).length
   return reduces === 1 || (across && reduces <= 2) ? 8 : 4
