@@ -59,20 +59,29 @@ const methods: MethodTable = {
   toArray: (x) => nest(x.concrete('toArray').dataSync(), x.aval.dtype === 'key' ? [...x.shape, 2] : x.shape, x.dtype),
   toTyped: (x) => x.concrete('toTyped').dataSync(),
   dispose: (x) => x.concrete('dispose').dispose(),
+  [Symbol.iterator]: (x) => {
+    if (x.ndim === 0) throw new ShapeError(`iterating over ${showAval(x.aval)}: a scalar has no axis to go along: use item()`)
+    return rows(x)
+  },
+}
+function* rows(x: NdArray): Generator<NdArray, undefined> {
+  for (let i = 0; i < x.shape[0]!; i++) yield np.slice(x, i)
 }
 const getters: GetterTable = { T: (x) => np.transpose(x) }
 
 export const installMethods = (): void => {
-  const define = (name: string, property: PropertyDescriptor): void => {
+  const define = (name: string | symbol, property: PropertyDescriptor): void => {
     if (!Object.hasOwn(NdArray.prototype, name)) Object.defineProperty(NdArray.prototype, name, { ...property, configurable: true })
   }
-  for (const [name, method] of Object.entries(methods) as [string, (x: NdArray, ...args: never[]) => unknown][])
+  for (const name of Reflect.ownKeys(methods) as (keyof MethodTable)[]) {
+    const method = methods[name] as (x: NdArray, ...args: never[]) => unknown
     define(name, {
       value(this: NdArray, ...args: never[]) {
         return method(this, ...args)
       },
       writable: true,
     })
+  }
   for (const [name, getter] of Object.entries(getters) as [string, (x: NdArray) => unknown][])
     define(name, {
       get(this: NdArray) {

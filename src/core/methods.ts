@@ -82,6 +82,8 @@ export interface Methods {
   /** A copy of the contents, row-major; reads the device. */
   toTyped(): TypedArray
   dispose(): void
+  /** Along the first axis: `const [a, b] = random.split(key)`. */
+  [Symbol.iterator](): Iterator<NdArray>
 }
 export interface Getters {
   /** The axes in reverse. */

@@ -29,3 +29,13 @@ test('an array that the device has no room for is refused, and nothing else is h
   expect(np.ones([3]).sum().item()).toBe(3)
   expect(bytesInUse() - before).toBeLessThan(1e6)
 })
+
+test('arrays iterate along their first axis, keys and tracers too', () => {
+  const [a, b] = np.array([[1, 2], [3, 4]]) // prettier-ignore
+  expect([a!.toArray(), b!.toArray()]).toEqual([[1, 2], [3, 4]]) // prettier-ignore
+  const [k1, k2] = random.split(random.key(42))
+  expect([k1!.toArray(), k2!.toArray()]).toEqual([[1832780943, 270669613], [64467757, 2916123636]]) // prettier-ignore
+  const sum = jit((x: NdArray) => [...x].reduce((total, row) => np.add(total, row)))
+  expect(sum(np.array([[1, 2], [3, 4], [5, 6]])).toArray()).toEqual([9, 12]) // prettier-ignore
+  expect(() => [...np.array(1)]).toThrow(/iterating over f32\[\]: a scalar has no axis/)
+})
