@@ -35,8 +35,6 @@ export interface Row {
   readonly access: Affine
 }
 
-export type Evaluator = ReturnType<typeof evaluatorOf>
-
 /** `index`: the index along each dim, by element; of the first lane for the lanes' dim. */
 export const evaluatorOf = (f: FunctionBuilder, args: readonly Local[], index: readonly Local[], lanes: Lanes) => {
   const n = new Integers(f)

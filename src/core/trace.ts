@@ -204,19 +204,12 @@ export const bind = <K extends OpName>(
   const outs = avals.map(variable)
   const builder = stack.at(-1)
   if (builder !== undefined) {
-    const source = captureSources ? new Error() : null
-    builder.eqns.push({ op, inputs: inputs.map((x) => builder.atom(x)), outs, effects, names: [], source })
+    builder.eqns.push({ op, inputs: inputs.map((x) => builder.atom(x)), outs, effects, names: [], source: null })
     return outs.map((v) => new Tracer(builder, v))
   }
   const args = inputs.map((x) => x.concrete(name))
   const vars = args.map((x) => variable(x.aval))
   return wired().execute({ inputs: vars, eqns: [{ op, inputs: vars, outs, effects, names: [], source: null }], outs }, args)
-}
-
-let captureSources = false
-/** Keeps a stack for each equation, for error messages and `explain`; costs a few µs an equation. */
-export const setCaptureSources = (on: boolean): void => {
-  captureSources = on
 }
 
 export interface Traced {

@@ -5,6 +5,7 @@ import { ModuleBuilder, relaxedSimd } from '../../backends/wasm/assembler.ts'
 import { attentionUnits, emitAttention } from '../../backends/wasm/attention.ts'
 import { attentionGradUnits, emitAttentionGrad } from '../../backends/wasm/attentionGrad.ts'
 import type { Attention, AttentionGrad, AttentionShape, Strided } from '../../src/core/kernel.ts'
+import { random } from './random.ts'
 import { exportPlace } from './scratch.ts'
 
 /** threefry2x32 of (0, i), both words xored, as a number in [0, 1). */
@@ -38,16 +39,6 @@ interface Case {
   /** How dims of a buffer are laid out: [batch, head, row, column], rows before heads, or columns before rows. */
   readonly layout: 'heads' | 'rows' | 'columns'
   readonly seed: number
-}
-
-const random = (seed: number) => {
-  let state = seed | 0
-  return () => {
-    state = (state + 0x6d2b79f5) | 0
-    let x = Math.imul(state ^ (state >>> 15), state | 1)
-    x ^= x + Math.imul(x ^ (x >>> 7), x | 61)
-    return ((x ^ (x >>> 14)) >>> 8) / 2 ** 23 - 1
-  }
 }
 
 interface Buffer {

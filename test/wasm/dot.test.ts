@@ -5,6 +5,7 @@ import { ModuleBuilder, relaxedSimd } from '../../backends/wasm/assembler.ts'
 import { dotUnits, emitDot } from '../../backends/wasm/dot.ts'
 import { type DType, typedArrayOf } from '../../src/core/dtype.ts'
 import type { Access, Affine, Dot, Expr, Output, ScalarOp } from '../../src/core/kernel.ts'
+import { random } from './random.ts'
 import { exportPlace } from './scratch.ts'
 
 type Index = readonly number[]
@@ -123,16 +124,6 @@ interface Case {
   readonly epilogue: number
   readonly dtype: DType
   readonly seed: number
-}
-
-const random = (seed: number) => {
-  let state = seed | 0
-  return () => {
-    state = (state + 0x6d2b79f5) | 0
-    let x = Math.imul(state ^ (state >>> 15), state | 1)
-    x ^= x + Math.imul(x ^ (x >>> 7), x | 61)
-    return ((x ^ (x >>> 14)) >>> 8) / 2 ** 23 - 1
-  }
 }
 
 const build = (c: Case): { readonly kernel: Dot; readonly data: Data[] } => {
