@@ -1,6 +1,4 @@
-/** Numbers for buffers: the same for the same seed. */
-
-/** Draws in [-1, 1), by Mulberry32. */
+/** Draws in [-1, 1), the same for the same seed: Mulberry32. */
 export const random = (seed: number) => {
   let state = seed | 0
   return () => {
