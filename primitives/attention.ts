@@ -5,8 +5,8 @@
  * Operands: query [B,T,H,D], key [B,S,K,D], value [B,S,K,E], then, as params say, bias [B,H,T,S], mask [B,H,T,S] (their extents may be 1)
  * and a PRNG key for dropout. K divides H: query head h reads head floor(h K / H).
  */
-import * as E from '#fp-ts/Either.js'
-import * as O from '#fp-ts/Option.js'
+import * as E from '../src/core/either.ts'
+import * as O from '../src/core/option.ts'
 import type { NdArray } from '../src/core/array.ts'
 import { type Aval, aval, eqShape, rowMajor, showAval, sizeOf } from '../src/core/aval.ts'
 import * as c from '../src/core/constructors.ts'

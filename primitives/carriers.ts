@@ -1,6 +1,6 @@
 /** Primitives that carry a jaxpr, that reorder, and that open keys. */
-import * as E from '#fp-ts/Either.js'
-import * as O from '#fp-ts/Option.js'
+import * as E from '../src/core/either.ts'
+import * as O from '../src/core/option.ts'
 import type { NdArray } from '../src/core/array.ts'
 import { aval, eqShape, sizeOf } from '../src/core/aval.ts'
 import * as c from '../src/core/constructors.ts'

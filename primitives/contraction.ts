@@ -1,5 +1,5 @@
 /** dotGeneral: contraction over any axes with any batch axes. Its result has the batch axes, then lhs's free ones, then rhs's. */
-import * as O from '#fp-ts/Option.js'
+import * as O from '../src/core/option.ts'
 import type { NdArray } from '../src/core/array.ts'
 import { aval, sizeOf } from '../src/core/aval.ts'
 import * as c from '../src/core/constructors.ts'

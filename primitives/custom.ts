@@ -1,5 +1,5 @@
 /** Functions with derivative rules of the user's: customJvp and customVjp, and the linear map that stands for the latter until it is transposed. */
-import * as O from '#fp-ts/Option.js'
+import * as O from '../src/core/option.ts'
 import type { NdArray } from '../src/core/array.ts'
 import { type Aval, eqAval, showAvals } from '../src/core/aval.ts'
 import { type CustomJvpRule, type CustomVjpRule, registerRule, ruleOf } from '../src/core/callbacks.ts'

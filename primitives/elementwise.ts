@@ -1,6 +1,6 @@
 /** Element-wise primitives. Operands have one shape, but scalars may join; dtypes are equal and weak types give way. */
-import * as E from '#fp-ts/Either.js'
-import * as O from '#fp-ts/Option.js'
+import * as E from '../src/core/either.ts'
+import * as O from '../src/core/option.ts'
 import type { NdArray } from '../src/core/array.ts'
 import { type Aval, aval, eqShape } from '../src/core/aval.ts'
 import * as c from '../src/core/constructors.ts'

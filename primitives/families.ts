@@ -1,6 +1,6 @@
 /** What rules of one family share: refusals, tangents that may be absent, and the common batching. */
-import * as E from '#fp-ts/Either.js'
-import * as O from '#fp-ts/Option.js'
+import * as E from '../src/core/either.ts'
+import * as O from '../src/core/option.ts'
 import type { NdArray } from '../src/core/array.ts'
 import { type Aval, eqAval, eqShape, showAval } from '../src/core/aval.ts'
 import { add, broadcastInDim, moveAxis, range, reduceSum, reshape, zerosLike } from '../src/core/constructors.ts'

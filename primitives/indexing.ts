@@ -1,5 +1,5 @@
 /** Computed places: dynamic slices, gather and scatter. The indices are int32, an array for each indexed axis. */
-import * as O from '#fp-ts/Option.js'
+import * as O from '../src/core/option.ts'
 import type { NdArray } from '../src/core/array.ts'
 import { type Aval, aval, eqShape, sizeOf } from '../src/core/aval.ts'
 import * as c from '../src/core/constructors.ts'

@@ -1,5 +1,5 @@
 /** Layout primitives: where elements stand. All are linear and, but for concatenate, cost nothing: they become index maps. */
-import * as O from '#fp-ts/Option.js'
+import * as O from '../src/core/option.ts'
 import type { NdArray } from '../src/core/array.ts'
 import { aval, eqShape, showAval, sizeOf } from '../src/core/aval.ts'
 import * as c from '../src/core/constructors.ts'

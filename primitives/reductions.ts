@@ -1,5 +1,5 @@
 /** Reductions over axes, the places of extremes, and prefix reductions along one axis. */
-import * as O from '#fp-ts/Option.js'
+import * as O from '../src/core/option.ts'
 import type { NdArray } from '../src/core/array.ts'
 import { aval, sizeOf } from '../src/core/aval.ts'
 import * as c from '../src/core/constructors.ts'

@@ -1,5 +1,5 @@
 /** Cotangent: transforms of pure functions over immutable arrays. This is the one place that wires rules, methods and device together. */
-import { isLeft, right } from '#fp-ts/Either.js'
+import { isLeft, right } from './core/either.ts'
 import { bringFlash } from '../backends/flash.ts'
 import { rules } from '../primitives/index.ts'
 import { bring, table } from '../primitives/table.ts'

@@ -1,5 +1,5 @@
 /** jvp, batching and transposition of jaxprs: each replays the equations through the primitives' rules into a new trace. */
-import * as O from '#fp-ts/Option.js'
+import * as O from '../src/core/option.ts'
 import { type NdArray, retain } from '../src/core/array.ts'
 import { add, zerosLike } from '../src/core/constructors.ts'
 import { CotangentError } from '../src/core/errors.ts'

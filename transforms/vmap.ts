@@ -1,5 +1,5 @@
 /** vmap: a function of examples becomes one of batches, with no loop. */
-import * as O from '#fp-ts/Option.js'
+import * as O from '../src/core/option.ts'
 import type { NdArray } from '../src/core/array.ts'
 import { showAval } from '../src/core/aval.ts'
 import { broadcastInDim, moveAxis, range } from '../src/core/constructors.ts'

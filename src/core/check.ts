@@ -1,5 +1,5 @@
 /** The checker: whether a jaxpr keeps the IR's rules. It runs after every transform and pass in tests, and on jaxprs from outside. */
-import * as E from '#fp-ts/Either.js'
+import * as E from './either.ts'
 import { type Aval, eqAval, showAval, showAvals } from './aval.ts'
 import { shortName } from './dtype.ts'
 import { JaxprError } from './errors.ts'

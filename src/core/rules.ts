@@ -1,6 +1,6 @@
 /** A primitive's rules: one record each, all fields required by type. The table over all names is `primitives/index.ts`. */
-import type { Either } from '#fp-ts/Either.js'
-import type { Option } from '#fp-ts/Option.js'
+import type { Either } from './either.ts'
+import type { Option } from './option.ts'
 import type { NdArray } from './array.ts'
 import type { Aval } from './aval.ts'
 import type { Node } from './graph.ts'

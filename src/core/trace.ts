@@ -2,7 +2,7 @@
  * Tracing: one kind of tracer, one builder, a stack of running traces. `bind` stages an operation on the innermost trace, or
  * runs it when there is none.
  */
-import { type Either, isLeft } from '#fp-ts/Either.js'
+import { type Either, isLeft } from './either.ts'
 import { ConcreteArray, INSPECT, NdArray } from './array.ts'
 import { type Aval, showAval, showAvals } from './aval.ts'
 import type { Backend } from './backend.ts'

@@ -1,5 +1,5 @@
 /** Random small jaxprs: calls drawn one after another, each reading what came before where the avals fit. */
-import { isLeft } from '#fp-ts/Either.js'
+import { isLeft } from '../core/either.ts'
 import { rules } from '../../primitives/index.ts'
 import { type Aval, eqShape, showAvals } from '../core/aval.ts'
 import { JaxprError } from '../core/errors.ts'
