@@ -17,7 +17,8 @@ import type { Jaxpr } from '../src/core/jaxpr.ts'
 import type { AttentionParams, OpName, OpParams } from '../src/core/ops.ts'
 import type { BatchDim, BatchResult, JvpResult, Rules, Tangent, Transforms } from '../src/core/rules.ts'
 import { bind, evalJaxpr, type Refusal, trace } from '../src/core/trace.ts'
-import { atDim, dtypes, isLinear, known, shapes } from './families.ts'
+import { inFront, dtypes, isLinear, known, shapes } from './families.ts'
+import { specialRules } from './special.ts'
 import { bring } from './table.ts'
 
 type Name = 'dotProductAttention' | 'dotProductAttentionJvp' | 'dotProductAttentionGrad'
@@ -69,7 +70,7 @@ const dropoutFactors = (key: NdArray, shape: readonly number[], rate: number, dt
   const words = c.randomUnwrap(key)
   const word = (i: number): NdArray => c.reshape(c.slice(words, [i], [i + 1]), [])
   const position = c.reshape(c.iota([sizeOf(shape)], 'uint32', 0), shape)
-  const block = (half: 0 | 1): NdArray => c.threefry(half, word(0), word(1), c.full(shape, 0, 'uint32'), position)
+  const block = (half: 0 | 1): NdArray => bind('threefry', { word: half }, [word(0), word(1), c.full(shape, 0, 'uint32'), position])[0]!
   const bits = c.xor(block(0), block(1))
   const u = c.bitcastConvertType(c.or(c.shiftRightLogical(bits, c.lit(bits, 9)), c.lit(bits, 0x3f800000)), 'float32')
   const kept = c.lt(c.sub(u, c.lit(u, 1)), c.lit(u, Math.fround(1 - rate)))
@@ -167,7 +168,7 @@ const foldedBatch =
       const dim = dims[i]!
       const own = unbatched(x.aval, dim).shape
       if (still(i) && own[0] === 1 && B !== 1) return x
-      const moved = atDim(x, dim, size)
+      const moved = inFront(x, dim, size)
       const full = own[0] === B ? moved : c.broadcastInDim(moved, [size, B, ...own.slice(1)], c.range(moved.ndim))
       return c.reshape(full, [size * B, ...own.slice(1)])
     }
@@ -335,6 +336,6 @@ export const attentionRules = { dotProductAttention, dotProductAttentionJvp, dot
 
 /** [out, logsumexp of each row]; `extras` are bias, mask and key as the params say. */
 export const attend = (q: NdArray, k: NdArray, v: NdArray, extras: readonly NdArray[], params: AttentionParams): NdArray[] => {
-  bring(attentionRules)
+  bring({ ...attentionRules, ...specialRules }) // dropout draws bits
   return bind('dotProductAttention', params, [q, k, v, ...extras])
 }

@@ -6,13 +6,13 @@ import { aval, eqShape, sizeOf } from '../src/core/aval.ts'
 import * as c from '../src/core/constructors.ts'
 import * as g from '../src/core/graph.ts'
 import type { Sort } from '../src/core/kernel.ts'
-import type { Rules, Tangent } from '../src/core/rules.ts'
+import type { Unbatched, Tangent } from '../src/core/rules.ts'
 import { bind } from '../src/core/trace.ts'
-import { atDim, badAxes, batched, carried, dtypes, isLinear, known, noTangent, one, shapes, shifted } from './families.ts'
+import { badAxes, carried, dtypes, isLinear, known, noTangent, one, shapes } from './families.ts'
 
 const some = (t: Tangent): t is O.Some<NdArray> => O.isSome(t)
 
-export const jit: Rules<'jit'> = {
+export const jit: Unbatched<'jit'> = {
   abstractEval: (avals, { jaxpr }) => carried(jaxpr, avals),
   jvp: (xs, ts, { jaxpr, name }, transforms) => {
     const pushed = transforms.jvp(jaxpr, ts.map(some))
@@ -32,15 +32,11 @@ export const jit: Rules<'jit'> = {
     let linear = 0
     return xs.map((x) => (isLinear(x) && back.present[linear++] ? O.some(outs[out++]!) : O.none))
   },
-  batch: (xs, dims, size, { jaxpr, name }, transforms) => {
-    const wide = transforms.batch(jaxpr, size, dims)
-    return { outs: bind('jit', { jaxpr: wide.jaxpr, name: `vmap(${name})` }, [...wide.captures, ...xs]), dims: wide.dims }
-  },
   lower: (xs, { jaxpr }, transforms) => transforms.lower(jaxpr, xs),
   ulp: 0,
 }
 
-export const sort: Rules<'sort'> = {
+export const sort: Unbatched<'sort'> = {
   abstractEval: (avals, { axis, numKeys }) => {
     const first = avals[0]
     if (first === undefined || !(numKeys >= 1 && numKeys <= avals.length))
@@ -58,14 +54,6 @@ export const sort: Rules<'sort'> = {
     return { outs: sorted.slice(0, -1), tangents: ts.map(O.map((t: NdArray) => c.gather(t, places, c.range(shape.length), 'clip'))) }
   },
   transpose: 'notLinear',
-  batch: (xs, dims, size, { axis, numKeys }) =>
-    batched(
-      c.sort(
-        xs.map((x, i) => atDim(x, dims[i]!, size)),
-        shifted(axis, 0),
-        numKeys,
-      ),
-    ),
   lower: (xs, { axis, numKeys }) => {
     const { shape } = xs[0]!
     const args = xs.map((x) => x.dtype)
@@ -87,22 +75,20 @@ export const sort: Rules<'sort'> = {
 }
 
 /** A key array is, on the device, its words along one more last axis: wrapping and unwrapping move nothing. */
-export const randomWrap: Rules<'randomWrap'> = {
+export const randomWrap: Unbatched<'randomWrap'> = {
   abstractEval: ([x]) =>
     x!.dtype === 'uint32' && x!.shape.at(-1) === 2
       ? one(aval(x!.shape.slice(0, -1), 'key'))
       : dtypes('needs uint32 words along a last axis of 2'),
   jvp: ([x]) => noTangent(c.randomWrap(x!)),
   transpose: 'notLinear',
-  batch: ([x], [d], size) => batched([c.randomWrap(atDim(x!, d!, size))]),
   lower: ([x]) => [x!],
   ulp: 0,
 }
-export const randomUnwrap: Rules<'randomUnwrap'> = {
+export const randomUnwrap: Unbatched<'randomUnwrap'> = {
   abstractEval: ([x]) => (x!.dtype === 'key' ? one(aval([...x!.shape, 2], 'uint32')) : dtypes('needs a key: make one with random.key')),
   jvp: ([x]) => noTangent(c.randomUnwrap(x!)),
   transpose: 'notLinear',
-  batch: ([x], [d], size) => batched([c.randomUnwrap(atDim(x!, d!, size))]),
   lower: ([x]) => [x!],
   ulp: 0,
 }

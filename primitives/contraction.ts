@@ -6,8 +6,8 @@ import * as c from '../src/core/constructors.ts'
 import { isFloat, isNumeric } from '../src/core/dtype.ts'
 import * as g from '../src/core/graph.ts'
 import type { OpParams } from '../src/core/ops.ts'
-import type { BatchDim, Linear, Rules, Tangent } from '../src/core/rules.ts'
-import { atDim, badAxes, batched, dtypes, isLinear, known, noTangent, one, shapes, sumTangents } from './families.ts'
+import type { Linear, Unbatched, Tangent } from '../src/core/rules.ts'
+import { badAxes, dtypes, isLinear, known, noTangent, one, shapes, sumTangents } from './families.ts'
 
 type Params = OpParams['dotGeneral']
 const free = (rank: number, contract: readonly number[], batch: readonly number[]): number[] =>
@@ -35,30 +35,6 @@ const transposeLhs = (ct: NdArray, x: Linear, y: NdArray, { contract: [xc, yc], 
 }
 const swap = (p: Params): Params => ({ ...p, contract: [p.contract[1], p.contract[0]], batch: [p.batch[1], p.batch[0]] })
 
-const batch = ([x, y]: readonly NdArray[], [dx, dy]: readonly BatchDim[], size: number, p: Params) => {
-  const up = (axes: readonly number[]): number[] => axes.map((a) => a + 1)
-  const { contract, batch: b, preferred } = p
-  if (O.isSome(dx!) && O.isSome(dy!))
-    return batched([
-      c.dotGeneral(
-        atDim(x!, dx, size),
-        atDim(y!, dy, size),
-        [up(contract[0]), up(contract[1])],
-        [
-          [0, ...up(b[0])],
-          [0, ...up(b[1])],
-        ],
-        preferred,
-      ),
-    ])
-  if (O.isSome(dx!)) {
-    const out = c.dotGeneral(atDim(x!, dx, size), y!, [up(contract[0]), contract[1]], [up(b[0]), b[1]], preferred)
-    return batched([out], b[0].length)
-  }
-  const out = c.dotGeneral(x!, atDim(y!, dy!, size), [contract[0], up(contract[1])], [b[0], up(b[1])], preferred)
-  return batched([out], x!.ndim - contract[0].length)
-}
-
 /**
  * Each group of axes becomes one axis. Neighbours that stay neighbours are joined before anything moves, so that what is left is a transpose of
  * whole axes, which a kernel reads in place.
@@ -84,7 +60,7 @@ const arrange = (x: g.Node, groups: readonly (readonly number[])[]): g.Node => {
   )
 }
 
-export const dotGeneral: Rules<'dotGeneral'> = {
+export const dotGeneral: Unbatched<'dotGeneral'> = {
   abstractEval: ([x, y], { contract, batch: b, preferred }) => {
     const bad = badAxes([...contract[0], ...b[0]], x!.shape.length) ?? badAxes([...contract[1], ...b[1]], y!.shape.length)
     if (bad !== null) return shapes(bad)
@@ -118,7 +94,6 @@ export const dotGeneral: Rules<'dotGeneral'> = {
       isLinear(y!) ? O.some(transposeLhs(ct.value, y, wide(x!), swap(p), true)) : O.none,
     ]
   },
-  batch,
   lower: ([x, y], { contract, batch: b, preferred }) => {
     const xf = free(x!.shape.length, contract[0], b[0])
     const yf = free(y!.shape.length, contract[1], b[1])

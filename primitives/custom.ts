@@ -10,7 +10,7 @@ import type { Jaxpr } from '../src/core/jaxpr.ts'
 import type { OpName, OpParams } from '../src/core/ops.ts'
 import type { BatchDim, Rules, Tangent, Transforms } from '../src/core/rules.ts'
 import { bind, evalJaxpr, trace } from '../src/core/trace.ts'
-import { atDim, batched, carried } from './families.ts'
+import { inFront, batched, carried } from './families.ts'
 
 type Custom = 'customJvp' | 'customVjp'
 
@@ -44,7 +44,7 @@ const overBatch = (transforms: Transforms, avals: readonly Aval[], size: number,
   const dims = [...traced.captures.map((): BatchDim => O.none), ...avals.map((): BatchDim => O.some(0))]
   const wide = transforms.batch(traced.jaxpr, size, dims)
   return (xs: readonly NdArray[]): NdArray[] =>
-    evalJaxpr(wide.jaxpr, [...wide.captures, ...traced.captures, ...xs]).map((y, i) => atDim(y, wide.dims[i]!, size))
+    evalJaxpr(wide.jaxpr, [...wide.captures, ...traced.captures, ...xs]).map((y, i) => inFront(y, wide.dims[i]!, size))
 }
 const example = (x: NdArray): Aval => ({ ...x.aval, shape: x.shape.slice(1) })
 
@@ -109,13 +109,13 @@ const wideJaxpr = (jaxpr: Jaxpr, size: number, transforms: Transforms): Jaxpr =>
     jaxpr.inputs.map((): BatchDim => O.some(0)),
   )
   const avals = jaxpr.inputs.map(({ aval: a }): Aval => ({ ...a, shape: [size, ...a.shape] }))
-  return trace(avals, (xs) => evalJaxpr(wide.jaxpr, xs).map((y, i) => atDim(y, wide.dims[i]!, size)), 'vmap').jaxpr
+  return trace(avals, (xs) => evalJaxpr(wide.jaxpr, xs).map((y, i) => inFront(y, wide.dims[i]!, size)), 'vmap').jaxpr
 }
 
 const batch =
   <K extends Custom>(name: K): Rules<K>['batch'] =>
   (xs, dims, size, p, transforms) => {
-    const moved = xs.map((x, i) => atDim(x, dims[i]!, size))
+    const moved = xs.map((x, i) => inFront(x, dims[i]!, size))
     const jaxpr = wideJaxpr(p.jaxpr, size, transforms)
     return batched(
       bind(name, { ...p, jaxpr, rule: widened(name, p.rule, size, p.name, transforms), name: `vmap(${p.name})` } as OpParams[K], moved),
@@ -188,7 +188,7 @@ export const customLinear: Rules<'customLinear'> = {
     return [...residuals.map((): Tangent => O.none), ...moving.map((g): Tangent => (g === null ? O.none : O.some(g)))]
   },
   batch: (xs, dims, size, p, transforms) => {
-    const moved = xs.map((x, i) => atDim(x, dims[i]!, size))
+    const moved = xs.map((x, i) => inFront(x, dims[i]!, size))
     const jaxpr = wideJaxpr(p.jaxpr, size, transforms)
     return batched(bind('customLinear', { ...p, jaxpr, rule: widened('customVjp', p.rule, size, p.name, transforms) }, moved))
   },

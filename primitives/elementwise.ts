@@ -8,21 +8,9 @@ import { type DType, isFloat, isInt, isNumeric } from '../src/core/dtype.ts'
 import * as g from '../src/core/graph.ts'
 import type { ScalarOp } from '../src/core/kernel.ts'
 import type { OpName, OpParams } from '../src/core/ops.ts'
-import type { Linear, Rules, Tangent, TransposeRule } from '../src/core/rules.ts'
+import type { Linear, Unbatched, Tangent, TransposeRule } from '../src/core/rules.ts'
 import { bind, type Refusal } from '../src/core/trace.ts'
-import {
-  dtypes,
-  elementwiseBatch,
-  isLinear,
-  known,
-  linearJvp,
-  linearOp,
-  noTangent,
-  one,
-  shapes,
-  sumTangents,
-  unbroadcast,
-} from './families.ts'
+import { dtypes, isLinear, known, linearJvp, linearOp, noTangent, one, shapes, sumTangents, unbroadcast } from './families.ts'
 
 type Kind = 'float' | 'int' | 'words' | 'number' | 'bits' | 'any'
 const accepts: Readonly<Record<Kind, (d: DType) => boolean>> = {
@@ -76,7 +64,7 @@ interface Spec<K extends OpName> {
   readonly ulp?: number
 }
 
-const elementwise = <K extends OpName>(name: K, spec: Spec<K>): Rules<K> => {
+export const elementwise = <K extends OpName>(name: K, spec: Spec<K>): Unbatched<K> => {
   const apply = (params: OpParams[K], ...xs: NdArray[]): NdArray => bind(name, params, xs)[0]!
   return {
     abstractEval: (avals) =>
@@ -94,7 +82,6 @@ const elementwise = <K extends OpName>(name: K, spec: Spec<K>): Rules<K> => {
       return { outs: [out], tangents: [sumTangents(terms)] }
     },
     transpose: spec.transpose ?? 'notLinear',
-    batch: (xs, dims, size, params) => elementwiseBatch(xs, dims, size, (...ys) => apply(params, ...ys)),
     lower: (xs, params) => {
       if (typeof spec.lower !== 'string') return [spec.lower(xs, params)]
       const op = spec.lower
@@ -105,8 +92,8 @@ const elementwise = <K extends OpName>(name: K, spec: Spec<K>): Rules<K> => {
 }
 
 const { add, mul, sub, div, neg, lit } = c
-const one_ = (x: NdArray): NdArray => lit(x, 1)
-const square = (x: NdArray): NdArray => mul(x, x)
+export const one_ = (x: NdArray): NdArray => lit(x, 1)
+export const square = (x: NdArray): NdArray => mul(x, x)
 
 const ct1 = (cts: readonly Tangent[], f: (ct: NdArray) => readonly Tangent[], arity: number): readonly Tangent[] =>
   O.isNone(cts[0]!) ? Array.from({ length: arity }, () => O.none) : f((cts[0] as O.Some<NdArray>).value)
@@ -114,10 +101,10 @@ const ct1 = (cts: readonly Tangent[], f: (ct: NdArray) => readonly Tangent[], ar
 const toLinear = (cts: readonly Tangent[], xs: readonly (NdArray | Linear)[], f: (ct: NdArray, i: number) => NdArray): readonly Tangent[] =>
   ct1(cts, (ct) => xs.map((x, i) => (isLinear(x) ? O.some(unbroadcast(f(ct, i), x.aval)) : O.none)), xs.length)
 
-const unary = <K extends OpName & ScalarOp>(name: K, takes: Kind, partial: Partial | null, ulp = 2): Rules<K> =>
+export const unary = <K extends OpName & ScalarOp>(name: K, takes: Kind, partial: Partial | null, ulp = 2): Unbatched<K> =>
   elementwise<K>(name, { takes, partials: [partial], lower: name, ulp })
-const compare = <K extends OpName & ScalarOp>(name: K): Rules<K> => elementwise<K>(name, { takes: 'any', result: 'bool', lower: name })
-const bitwise = <K extends OpName>(name: K, lower: ScalarOp, takes: Kind = 'bits'): Rules<K> => elementwise(name, { takes, lower })
+const compare = <K extends OpName & ScalarOp>(name: K): Unbatched<K> => elementwise<K>(name, { takes: 'any', result: 'bool', lower: name })
+const bitwise = <K extends OpName>(name: K, lower: ScalarOp, takes: Kind = 'bits'): Unbatched<K> => elementwise(name, { takes, lower })
 
 const half = (x: NdArray, y: NdArray, d: NdArray, wins: (x: NdArray, y: NdArray) => NdArray): NdArray => {
   const weight = c.select(wins(x, y), fullOf(x, y, 1), c.select(c.eq(x, y), fullOf(x, y, 0.5), fullOf(x, y, 0)))
@@ -140,40 +127,37 @@ const powerNode = (x: g.Node, n: number): g.Node => {
   )
 }
 
-const convert: Rules<'convertElementType'> = {
+const convert: Unbatched<'convertElementType'> = {
   abstractEval: ([x], { dtype, weak }) => (x!.dtype === 'key' || dtype === 'key' ? dtypes(wants.any) : one(aval(x!.shape, dtype, weak))),
   jvp: ([x], [dx], { dtype, weak }) => {
     const out = c.convertElementType(x!, dtype, weak)
     return isFloat(dtype) ? linearJvp(out, dx!, (d) => c.convertElementType(d, dtype, weak)) : noTangent(out)
   },
   transpose: (cts, [x]) => toLinear(cts, [x!], (ct) => c.convertElementType(ct, (x as Linear).aval.dtype, (x as Linear).aval.weak)),
-  batch: ([x], [d], _size, { dtype, weak }) => ({ outs: [c.convertElementType(x!, dtype, weak)], dims: [d!] }),
   lower: ([x], { dtype }) => [x!.dtype === dtype ? x! : g.map('cast', dtype, x!)],
   ulp: 0,
 }
 
-const bitcast: Rules<'bitcastConvertType'> = {
+const bitcast: Unbatched<'bitcastConvertType'> = {
   abstractEval: ([x], { dtype }) =>
     [x!.dtype, dtype].every((d) => d === 'float32' || isInt(d))
       ? one(aval(x!.shape, dtype))
       : dtypes(`can't reinterpret as ${dtype}: 32-bit dtypes only`),
   jvp: ([x], _ts, { dtype }) => noTangent(c.bitcastConvertType(x!, dtype)),
   transpose: 'notLinear',
-  batch: ([x], [d], _size, { dtype }) => ({ outs: [c.bitcastConvertType(x!, dtype)], dims: [d!] }),
   lower: ([x], { dtype }) => [x!.dtype === dtype ? x! : g.map('bitcast', dtype, x!)],
   ulp: 0,
 }
 
-const stopGradient: Rules<'stopGradient'> = {
+const stopGradient: Unbatched<'stopGradient'> = {
   abstractEval: ([x]) => one(x!),
   jvp: ([x]) => noTangent(c.stopGradient(x!)),
   transpose: 'notLinear',
-  batch: ([x], [d]) => ({ outs: [c.stopGradient(x!)], dims: [d!] }),
   lower: ([x]) => [x!],
   ulp: 0,
 }
 
-const select: Rules<'select'> = {
+const select: Unbatched<'select'> = {
   abstractEval: ([cond, a, b]) => {
     if (cond!.dtype !== 'bool') return dtypes('the condition must be bool: compare first')
     if (a!.dtype !== b!.dtype) return dtypes(`dtypes differ (${a!.dtype} against ${b!.dtype}): convert with astype`)
@@ -197,7 +181,6 @@ const select: Rules<'select'> = {
       },
       3,
     ),
-  batch: (xs, dims, size) => elementwiseBatch(xs, dims, size, (p, a, b) => c.select(p!, a!, b!)),
   lower: ([p, a, b]) => {
     // A key's words sit in one more dim than the condition has.
     const cond = p!.shape.length > 0 && p!.shape.length < a!.shape.length ? g.broadcast(p!, a!.shape, c.range(p!.shape.length)) : p!
@@ -205,8 +188,6 @@ const select: Rules<'select'> = {
   },
   ulp: 0,
 }
-
-const sqrtPi = 2 / Math.sqrt(Math.PI)
 
 export const elementwiseRules = {
   neg: elementwise('neg', { takes: 'number', partials: [(d) => neg(d)], transpose: (cts, xs) => toLinear(cts, xs, neg), lower: 'neg' }),
@@ -238,10 +219,6 @@ export const elementwiseRules = {
   asinh: unary('asinh', 'float', (d, [x]) => mul(d, c.rsqrt(add(square(x!), one_(x!)))), 4),
   acosh: unary('acosh', 'float', (d, [x]) => mul(d, mul(c.rsqrt(sub(x!, one_(x!))), c.rsqrt(add(x!, one_(x!))))), 4),
   atanh: unary('atanh', 'float', (d, [x]) => div(d, mul(sub(one_(x!), x!), add(one_(x!), x!))), 4),
-  erf: unary('erf', 'float', (d, [x]) => mul(d, mul(lit(x!, sqrtPi), c.exp(neg(square(x!)))))),
-  // float32's own formula, as XLA's: 1 - x² is rounded, which near ±1 moves it by up to 2^-13 of itself.
-  erfInv: unary('erfInv', 'float', (d, _, y) => mul(d, mul(lit(y, 1 / sqrtPi), c.exp(square(y)))), 128),
-  logistic: unary('logistic', 'float', (d, _, y) => mul(d, mul(y, sub(one_(y), y)))),
   not: bitwise('not', 'not'),
   isFinite: elementwise('isFinite', { takes: 'float', result: 'bool', lower: 'isFinite' }),
   integerPow: elementwise('integerPow', {
@@ -310,7 +287,6 @@ export const elementwiseRules = {
     lower: 'atan2',
     ulp: 4,
   }),
-  nextafter: elementwise('nextafter', { takes: 'float', lower: 'nextafter' }),
   and: bitwise('and', 'and'),
   or: bitwise('or', 'or'),
   xor: bitwise('xor', 'xor'),
@@ -333,14 +309,10 @@ export const elementwiseRules = {
     ],
     lower: ([lo, x, hi]) => g.map('min', x!.dtype, g.map('max', x!.dtype, x!, lo!), hi!),
   }),
-  threefry: elementwise('threefry', {
-    takes: 'words',
-    lower: (xs, { word }) => g.map(word === 0 ? 'threefry0' : 'threefry1', 'uint32', ...xs),
-  }),
 }
 
 // x^n needs its own exponent in the derivative.
-export const integerPowRule: Rules<'integerPow'> = {
+export const integerPowRule: Unbatched<'integerPow'> = {
   ...elementwiseRules.integerPow,
   abstractEval: (avals, params) =>
     params.y < 0 && isInt(avals[0]!.dtype)

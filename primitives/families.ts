@@ -3,7 +3,7 @@ import * as E from '../src/core/either.ts'
 import * as O from '../src/core/option.ts'
 import type { NdArray } from '../src/core/array.ts'
 import { type Aval, eqAval, eqShape, showAval } from '../src/core/aval.ts'
-import { add, broadcastInDim, moveAxis, range, reduceSum, reshape, zerosLike } from '../src/core/constructors.ts'
+import { add, broadcastInDim, moveAxis, range, reduceSum, zerosLike } from '../src/core/constructors.ts'
 import { CotangentError } from '../src/core/errors.ts'
 import type { Jaxpr } from '../src/core/jaxpr.ts'
 import type { OpName } from '../src/core/ops.ts'
@@ -62,39 +62,33 @@ export const noTangent = (out: NdArray): JvpResult => ({ outs: [out], tangents: 
 /** A cotangent summed back to a scalar operand that was broadcast. */
 export const unbroadcast = (ct: NdArray, to: Aval): NdArray => (eqShape(ct.shape, to.shape) ? ct : reduceSum(ct, range(ct.ndim)))
 
-/** The operand with its batch axis at `to`, or repeated along a new one. */
-export const atDim = (x: NdArray, dim: BatchDim, size: number, to = 0): NdArray => {
-  if (O.isSome(dim)) return moveAxis(x, dim.value, to)
-  const shape = [...x.shape.slice(0, to), size, ...x.shape.slice(to)]
-  return broadcastInDim(
-    x,
-    shape,
-    range(shape.length).filter((d) => d !== to),
-  )
-}
-/** An axis of the unbatched operand, in the batched one whose batch axis is `dim`. */
-export const shifted = (axis: number, dim: number): number => (axis >= dim ? axis + 1 : axis)
+/** The operand with its batch axis in front, or repeated along a new one. */
+export const inFront = (x: NdArray, dim: BatchDim, size: number): NdArray =>
+  O.isSome(dim)
+    ? moveAxis(x, dim.value, 0)
+    : broadcastInDim(
+        x,
+        [size, ...x.shape],
+        x.shape.map((_, d) => d + 1),
+      )
 
 export const batched = (outs: readonly NdArray[], dim = 0): BatchResult => ({ outs, dims: outs.map(() => O.some(dim)) })
 
-/** Element-wise: all batch axes to the front; operands that were scalars get axes of one to meet the rest. */
-export const elementwiseBatch = (
-  inputs: readonly NdArray[],
-  dims: readonly BatchDim[],
-  size: number,
-  f: (...xs: NdArray[]) => NdArray,
-): BatchResult => {
-  const rank = Math.max(...inputs.map((x, i) => x.ndim - (O.isSome(dims[i]!) ? 1 : 0)))
-  const shape = inputs
-    .map((x, i) => (O.isSome(dims[i]!) ? moveAxis(x, dims[i]!.value, 0).shape.slice(1) : x.shape))
-    .find((s) => s.length === rank)!
-  const full = [size, ...shape]
-  const xs = inputs.map((x, i) => {
-    const dim = dims[i]!
-    if (O.isNone(dim)) return x.ndim === 0 && x.dtype !== 'key' ? x : atDim(x, dim, size)
-    if (x.ndim === rank + 1) return moveAxis(x, dim.value, 0)
-    return broadcastInDim(x, full, [0])
-  })
-  return batched([f(...xs)])
-}
-export { reshape }
+/** Element-wise: one operand as it lies; else all batch axes to the front, where operands that were scalars get axes of one to meet the rest. */
+export const elementwiseBatch =
+  <K extends OpName>(name: K): Rules<K>['batch'] =>
+  (inputs, dims, size, params) => {
+    if (inputs.length === 1) return { outs: bind(name, params, inputs), dims }
+    const rank = Math.max(...inputs.map((x, i) => x.ndim - (O.isSome(dims[i]!) ? 1 : 0)))
+    const shape = inputs
+      .map((x, i) => (O.isSome(dims[i]!) ? moveAxis(x, dims[i]!.value, 0).shape.slice(1) : x.shape))
+      .find((s) => s.length === rank)!
+    const full = [size, ...shape]
+    const xs = inputs.map((x, i) => {
+      const dim = dims[i]!
+      if (O.isNone(dim)) return x.ndim === 0 && x.dtype !== 'key' ? x : inFront(x, dim, size)
+      if (x.ndim === rank + 1) return moveAxis(x, dim.value, 0)
+      return broadcastInDim(x, full, [0])
+    })
+    return batched(bind(name, params, xs))
+  }

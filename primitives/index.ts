@@ -2,7 +2,8 @@
 import type { RuleTable } from '../src/core/rules.ts'
 import { attentionRules } from './attention.ts'
 import { axisRules } from './axes.ts'
+import { batchedRules } from './batching.ts'
 import { customRules } from './custom.ts'
-import { commonRules } from './table.ts'
+import { specialRules } from './special.ts'
 
-export const rules: RuleTable = { ...commonRules, ...attentionRules, ...customRules, ...axisRules }
+export const rules: RuleTable = { ...batchedRules, ...attentionRules, ...customRules, ...axisRules, ...specialRules }

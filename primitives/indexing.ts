@@ -7,8 +7,8 @@ import type { DType } from '../src/core/dtype.ts'
 import * as g from '../src/core/graph.ts'
 import type { Scatter } from '../src/core/kernel.ts'
 import type { OpName } from '../src/core/ops.ts'
-import type { BatchDim, Linear, Rules, Tangent } from '../src/core/rules.ts'
-import { atDim, badAxes, batched, dtypes, isLinear, known, linearJvp, linearOp, one, shapes } from './families.ts'
+import type { Linear, Unbatched, Tangent } from '../src/core/rules.ts'
+import { badAxes, dtypes, isLinear, known, linearJvp, linearOp, one, shapes } from './families.ts'
 
 const scalars = (starts: readonly Aval[]): boolean => starts.every((s) => s.dtype === 'int32' && s.shape.length === 0)
 const none = (n: number): Tangent[] => Array.from({ length: n }, () => O.none)
@@ -19,25 +19,8 @@ const startNode = (start: g.Node, n: number, window: number): g.Node => {
   const wrapped = g.map('select', 'int32', negative, g.map('add', 'int32', start, g.constNode(n, 'int32')), start)
   return g.clampIndex(wrapped, n - window)
 }
-/** The places of a window in each axis, batched: its first place, as `startNode` has it, + offset. */
-const windows = (
-  starts: readonly NdArray[],
-  dims: readonly BatchDim[],
-  size: number,
-  extents: readonly number[],
-  window: readonly number[],
-): NdArray[] => {
-  const shape = [size, ...window]
-  const places = starts.map((s, d) => {
-    const all = c.broadcastInDim(atDim(s, dims[d]!, size), shape, [0])
-    const wrapped = c.select(c.lt(all, c.lit(all, 0)), c.add(all, c.lit(all, extents[d]!)), all)
-    const fit = c.clamp(c.lit(all, 0), wrapped, c.lit(all, extents[d]! - window[d]!))
-    return c.add(fit, c.iota(shape, 'int32', d + 1))
-  })
-  return [c.iota(shape, 'int32', 0), ...places]
-}
 
-const dynamicSlice: Rules<'dynamicSlice'> = {
+const dynamicSlice: Unbatched<'dynamicSlice'> = {
   abstractEval: ([x, ...starts], { sliceSizes }) => {
     if (starts.length !== x!.shape.length || sliceSizes.length !== starts.length)
       return shapes(`needs a start and a size for each of ${x!.shape.length} axes`)
@@ -52,10 +35,6 @@ const dynamicSlice: Rules<'dynamicSlice'> = {
     O.map((ct: NdArray) => c.dynamicUpdateSlice(c.zerosLike((x as Linear).aval), ct, starts.map(known)))(cts[0]!),
     ...none(starts.length),
   ],
-  batch: ([x, ...starts], [d, ...ds], size, { sliceSizes }) => {
-    const moved = atDim(x!, d!, size)
-    return batched([c.gather(moved, windows(starts, ds, size, moved.shape.slice(1), sliceSizes), c.range(moved.ndim), 'clip')])
-  },
   lower: ([x, ...starts], { sliceSizes }) => {
     const physical = [...sliceSizes, ...x!.shape.slice(sliceSizes.length)]
     if (sizeOf(physical) === 0) return [g.constNode(0, x!.dtype, physical)]
@@ -68,7 +47,7 @@ const dynamicSlice: Rules<'dynamicSlice'> = {
   ulp: 0,
 }
 
-const dynamicUpdateSlice: Rules<'dynamicUpdateSlice'> = {
+const dynamicUpdateSlice: Unbatched<'dynamicUpdateSlice'> = {
   abstractEval: ([x, update, ...starts]) => {
     if (starts.length !== x!.shape.length || update!.shape.length !== starts.length)
       return shapes(`needs a start and an extent of the update for each of ${x!.shape.length} axes`)
@@ -87,13 +66,6 @@ const dynamicUpdateSlice: Rules<'dynamicUpdateSlice'> = {
       isLinear(u!) ? O.some(c.dynamicSlice(ct.value, at, u!.aval.shape)) : O.none,
       ...none(starts.length),
     ]
-  },
-  batch: ([x, u, ...starts], [d, du, ...ds], size) => {
-    const moved = atDim(x!, d!, size)
-    const update = atDim(u!, du!, size)
-    return batched([
-      c.scatter(moved, update, windows(starts, ds, size, moved.shape.slice(1), update.shape.slice(1)), c.range(moved.ndim), 'set'),
-    ])
   },
   lower: ([x, u, ...starts]) => {
     if (sizeOf(u!.shape) === 0) return [x!]
@@ -128,7 +100,7 @@ const within = (indices: readonly g.Node[], extents: readonly number[]): g.Node 
 const valid = (indices: readonly NdArray[], extents: readonly number[]): NdArray =>
   indices.map((i, d) => c.and(c.ge(i, c.lit(i, 0)), c.lt(i, c.lit(i, extents[d]!)))).reduce((a, b) => c.and(a, b))
 
-const gather: Rules<'gather'> = {
+const gather: Unbatched<'gather'> = {
   abstractEval: ([x, ...indices], { axes }) => {
     const bad = badIndices(x!, indices, axes)
     return bad === null ? one(aval([...indices[0]!.shape, ...others(x!.shape, axes)], x!.dtype, x!.weak)) : shapes(bad)
@@ -152,21 +124,6 @@ const gather: Rules<'gather'> = {
     })
     return [O.map((ct: NdArray) => c.scatter(c.zerosLike(to), ct, at, axes, 'add'))(cts[0]!), ...none(indices.length)]
   },
-  batch: ([x, ...indices], [d, ...ds], size, { axes, mode }) => {
-    if (O.isSome(d!) && ds.every(O.isNone)) {
-      const moved = atDim(x!, d, size)
-      const out = c.gather(
-        moved,
-        indices,
-        axes.map((a) => a + 1),
-        mode,
-      )
-      return batched([out], indices[0]!.ndim)
-    }
-    const at = indices.map((i, k) => atDim(i, ds[k]!, size))
-    if (O.isNone(d!)) return batched([c.gather(x!, at, axes, mode)])
-    return batched([c.gather(atDim(x!, d!, size), [c.iota(at[0]!.shape, 'int32', 0), ...at], [0, ...axes.map((a) => a + 1)], mode)])
-  },
   lower: ([x, ...indices], { axes, mode }) => {
     const I = indices[0]!.shape
     const rest = others(x!.shape, axes)
@@ -186,7 +143,7 @@ const gather: Rules<'gather'> = {
   ulp: 0,
 }
 
-const scatter: Rules<'scatter'> = {
+const scatter: Unbatched<'scatter'> = {
   abstractEval: ([x, updates, ...indices], { axes, combine }) => {
     const bad = badIndices(x!, indices, axes)
     if (bad !== null) return shapes(bad)
@@ -218,11 +175,6 @@ const scatter: Rules<'scatter'> = {
       ...none(indices.length),
     ]
   },
-  batch: ([x, u, ...indices], [d, du, ...ds], size, { axes, combine }) => {
-    const at = indices.map((i, k) => atDim(i, ds[k]!, size))
-    const lead = c.iota(at[0]!.shape, 'int32', 0)
-    return batched([c.scatter(atDim(x!, d!, size), atDim(u!, du!, size), [lead, ...at], [0, ...axes.map((a) => a + 1)], combine)])
-  },
   lower: ([x, u, ...indices], { axes, combine }) => {
     const rank = x!.shape.length
     const extents = axes.map((a) => x!.shape[a]!)
@@ -250,4 +202,4 @@ const scatter: Rules<'scatter'> = {
   ulp: 0,
 }
 
-export const indexingRules = { dynamicSlice, dynamicUpdateSlice, gather, scatter } satisfies { readonly [K in OpName]?: Rules<K> }
+export const indexingRules = { dynamicSlice, dynamicUpdateSlice, gather, scatter } satisfies { readonly [K in OpName]?: Unbatched<K> }

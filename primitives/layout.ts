@@ -6,17 +6,14 @@ import * as c from '../src/core/constructors.ts'
 import { isNumeric } from '../src/core/dtype.ts'
 import * as g from '../src/core/graph.ts'
 import type { OpName } from '../src/core/ops.ts'
-import type { BatchDim, Linear, Rules, Tangent } from '../src/core/rules.ts'
-import { atDim, badAxes, batched, dtypes, isLinear, linearOp, one, shapes, shifted } from './families.ts'
+import type { Linear, Unbatched, Tangent } from '../src/core/rules.ts'
+import { badAxes, dtypes, isLinear, linearOp, one, shapes } from './families.ts'
 
 const back = (cts: readonly Tangent[], f: (ct: NdArray) => NdArray): readonly Tangent[] => [O.map(f)(cts[0]!)]
-const at = (d: BatchDim): number => (d as O.Some<number>).value
 const shapeOf = (x: NdArray | Linear): readonly number[] => x.aval.shape
 const badShape = (shape: readonly number[]): boolean => shape.some((n) => !Number.isInteger(n) || n < 0)
-/** A list of per-axis numbers with one more for the batch axis. */
-const insert = (xs: readonly number[], dim: number, value: number): number[] => [...xs.slice(0, dim), value, ...xs.slice(dim)]
 
-const broadcastInDim: Rules<'broadcastInDim'> = {
+const broadcastInDim: Unbatched<'broadcastInDim'> = {
   abstractEval: ([x], { shape, broadcastDimensions: dims }) => {
     if (badShape(shape)) return shapes(`the shape [${shape.join(',')}] isn't a list of non-negative integers`)
     const fits =
@@ -33,25 +30,22 @@ const broadcastInDim: Rules<'broadcastInDim'> = {
       const summed = c.range(shape.length).filter((d) => !dims.includes(d) || (from[dims.indexOf(d)] === 1 && shape[d] !== 1))
       return c.reshape(summed.length > 0 ? c.reduceSum(ct, summed) : ct, from)
     }),
-  batch: ([x], [d], size, { shape, broadcastDimensions }) =>
-    batched([c.broadcastInDim(atDim(x!, d!, size), [size, ...shape], [0, ...broadcastDimensions.map((b) => b + 1)])]),
   lower: ([x], { shape, broadcastDimensions }) => [g.broadcast(x!, shape, broadcastDimensions)],
   ulp: 0,
 }
 
-const reshape: Rules<'reshape'> = {
+const reshape: Unbatched<'reshape'> = {
   abstractEval: ([x], { shape }) =>
     badShape(shape) || sizeOf(shape) !== sizeOf(x!.shape)
       ? shapes(`can't take the shape [${shape.join(',')}]: ${sizeOf(x!.shape)} elements against ${sizeOf(shape)}`)
       : one(aval(shape, x!.dtype, x!.weak)),
   jvp: linearOp('reshape'),
   transpose: (cts, [x]) => back(cts, (ct) => c.reshape(ct, shapeOf(x!))),
-  batch: ([x], [d], size, { shape }) => batched([c.reshape(atDim(x!, d!, size), [size, ...shape])]),
   lower: ([x], { shape }) => [g.reshape(x!, shape)],
   ulp: 0,
 }
 
-const transpose: Rules<'transpose'> = {
+const transpose: Unbatched<'transpose'> = {
   abstractEval: ([x], { permutation }) => {
     const bad =
       permutation.length === x!.shape.length
@@ -75,27 +69,17 @@ const transpose: Rules<'transpose'> = {
         permutation.map((_, i) => permutation.indexOf(i)),
       ),
     ),
-  batch: ([x], [d], size, { permutation }) => batched([c.transpose(atDim(x!, d!, size), [0, ...permutation.map((p) => p + 1)])]),
   lower: ([x], { permutation }) => [g.transpose(x!, permutation)],
   ulp: 0,
 }
 
-const rev: Rules<'rev'> = {
+const rev: Unbatched<'rev'> = {
   abstractEval: ([x], { dimensions }) => {
     const bad = badAxes(dimensions, x!.shape.length)
     return bad === null ? one(x!) : shapes(bad)
   },
   jvp: linearOp('rev'),
   transpose: (cts, _xs, { dimensions }) => back(cts, (ct) => c.rev(ct, dimensions)),
-  batch: ([x], [d], _size, { dimensions }) => ({
-    outs: [
-      c.rev(
-        x!,
-        dimensions.map((a) => shifted(a, at(d!))),
-      ),
-    ],
-    dims: [d!],
-  }),
   lower: ([x], { dimensions }) => {
     const flipped = (d: number): boolean => dimensions.includes(d)
     return [
@@ -113,7 +97,7 @@ const rev: Rules<'rev'> = {
 const sliced = (start: readonly number[], limit: readonly number[], strides: readonly number[]): number[] =>
   start.map((s, d) => Math.ceil((limit[d]! - s) / strides[d]!))
 
-const slice: Rules<'slice'> = {
+const slice: Unbatched<'slice'> = {
   abstractEval: ([x], { startIndices: start, limitIndices: limit, strides }) => {
     const bad = x!.shape.findIndex((n, d) => !(start[d]! >= 0 && start[d]! <= limit[d]! && limit[d]! <= n && strides[d]! > 0))
     if (start.length !== x!.shape.length || limit.length !== start.length || strides.length !== start.length)
@@ -134,10 +118,6 @@ const slice: Rules<'slice'> = {
         strides.map((s) => s - 1),
       )
     }),
-  batch: ([x], [d], size, p) => ({
-    outs: [c.slice(x!, insert(p.startIndices, at(d!), 0), insert(p.limitIndices, at(d!), size), insert(p.strides, at(d!), 1))],
-    dims: [d!],
-  }),
   lower: ([x], p) => {
     const shape = sliced(p.startIndices, p.limitIndices, p.strides)
     return [g.stride(x!, p.startIndices, p.strides, shape)]
@@ -147,7 +127,7 @@ const slice: Rules<'slice'> = {
 
 const padded = (n: number, lo: number, hi: number, interior: number): number => lo + hi + n + Math.max(0, n - 1) * interior
 
-const pad: Rules<'pad'> = {
+const pad: Unbatched<'pad'> = {
   abstractEval: ([x, value], { lo, hi, interior }) => {
     if (x!.dtype === 'key') return dtypes("keys can't be padded: pad their words, see random.*")
     if (x!.dtype !== value!.dtype || value!.shape.length > 0) return dtypes('the padding value must be a scalar of the same dtype')
@@ -184,14 +164,6 @@ const pad: Rules<'pad'> = {
       isLinear(v!) ? O.some(c.sub(c.reduceSum(ct.value, all), c.reduceSum(inside, all))) : O.none,
     ]
   },
-  batch: ([x, v], [d, dv], size, { lo, hi, interior }) => {
-    const wide = (ns: readonly number[]): number[] => [0, ...ns]
-    const moved = atDim(x!, d!, size)
-    if (O.isNone(dv!)) return batched([c.pad(moved, v!, wide(lo), wide(hi), wide(interior))])
-    const inside = c.pad(moved, c.lit(moved, 0), wide(lo), wide(hi), wide(interior))
-    const mask = c.pad(c.full(moved.shape, 1, 'int32'), c.full([], 0, 'int32'), wide(lo), wide(hi), wide(interior))
-    return batched([c.select(c.ne(mask, c.lit(mask, 0)), inside, c.broadcastInDim(v!, inside.shape, [0]))])
-  },
   lower: ([x, v], { lo, hi, interior }) => {
     const shape = x!.shape.map((n, d) => padded(n, lo[d]!, hi[d]!, interior[d]!))
     const zero = v!.kind === 'const' && Object.is(v!.value, 0)
@@ -223,7 +195,7 @@ const pad: Rules<'pad'> = {
   ulp: 0,
 }
 
-const concatenate: Rules<'concatenate'> = {
+const concatenate: Unbatched<'concatenate'> = {
   abstractEval: (avals, { dimension }) => {
     const first = avals[0]
     if (first === undefined) return shapes('needs at least one array')
@@ -261,13 +233,6 @@ const concatenate: Rules<'concatenate'> = {
       )
     })
   },
-  batch: (xs, dims, size, { dimension }) =>
-    batched([
-      c.concatenate(
-        xs.map((x, i) => atDim(x, dims[i]!, size)),
-        dimension + 1,
-      ),
-    ]),
   // Each part at its place and zero around it; the first place that holds it wins.
   lower: (xs, { dimension }) => {
     const total = xs.reduce((n, x) => n + x.shape[dimension]!, 0)
@@ -293,7 +258,7 @@ const concatenate: Rules<'concatenate'> = {
   ulp: 0,
 }
 
-const iota: Rules<'iota'> = {
+const iota: Unbatched<'iota'> = {
   abstractEval: (_avals, { shape, dtype, dimension }) =>
     !isNumeric(dtype)
       ? dtypes(`there are no ${dtype} places: a number dtype is needed`)
@@ -302,7 +267,6 @@ const iota: Rules<'iota'> = {
         : one(aval(shape, dtype)),
   jvp: (_xs, _ts, p) => ({ outs: [c.iota(p.shape, p.dtype, p.dimension)], tangents: [O.none] }),
   transpose: 'notLinear',
-  batch: (_xs, _dims, _size, p) => ({ outs: [c.iota(p.shape, p.dtype, p.dimension)], dims: [O.none] }),
   lower: (_xs, { shape, dtype, dimension }) => [
     dtype === 'int32' ? g.iota(shape, dimension) : g.map('cast', dtype, g.iota(shape, dimension)),
   ],
@@ -310,5 +274,5 @@ const iota: Rules<'iota'> = {
 }
 
 export const layoutRules = { broadcastInDim, reshape, transpose, rev, slice, pad, concatenate, iota } satisfies {
-  readonly [K in OpName]?: Rules<K>
+  readonly [K in OpName]?: Unbatched<K>
 }

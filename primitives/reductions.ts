@@ -7,8 +7,8 @@ import { isNumeric } from '../src/core/dtype.ts'
 import * as g from '../src/core/graph.ts'
 import type { Cumulative, ReduceOp } from '../src/core/kernel.ts'
 import type { OpName } from '../src/core/ops.ts'
-import type { BatchDim, BatchResult, Linear, Rules } from '../src/core/rules.ts'
-import { badAxes, dtypes, linearJvp, linearOp, noTangent, one, shapes, shifted } from './families.ts'
+import type { Linear, Rules, Unbatched } from '../src/core/rules.ts'
+import { badAxes, dtypes, linearJvp, linearOp, noTangent, one, shapes } from './families.ts'
 
 /** The order of terms is the device's own: for a sum, units in the last place of the sum of its terms' magnitudes. */
 const REORDERED = 16
@@ -31,7 +31,7 @@ const reduction = (
   jvp: Rules<AxesOp>['jvp'],
   transpose: Rules<AxesOp>['transpose'],
   ulp = 0,
-): Rules<AxesOp> => ({
+): Unbatched<AxesOp> => ({
   abstractEval: ([x], { axes }) => {
     const bad = badAxes(axes, x!.shape.length)
     if (bad !== null) return shapes(bad)
@@ -40,11 +40,6 @@ const reduction = (
   },
   jvp,
   transpose,
-  batch: ([x], [d], _size, { axes }): BatchResult => {
-    const dim = (d as O.Some<number>).value
-    const moved = axes.map((a) => shifted(a, dim))
-    return { outs: [make(x!, moved)], dims: [O.some(dim - moved.filter((a) => a < dim).length)] }
-  },
   lower: ([x], { axes }) => [g.reduce(op, x!, axes)],
   ulp,
 })
@@ -85,7 +80,7 @@ const sumTranspose: Rules<AxesOp>['transpose'] = (cts, [x], { axes }) => [
 ]
 
 type Place = 'argmax' | 'argmin'
-const place = (name: Place): Rules<Place> => ({
+const place = (name: Place): Unbatched<Place> => ({
   abstractEval: ([x], { axis }) => {
     const bad = badAxes([axis], x!.shape.length)
     if (bad !== null) return shapes(bad)
@@ -96,11 +91,6 @@ const place = (name: Place): Rules<Place> => ({
   },
   jvp: ([x], _ts, { axis }) => noTangent(c[name](x!, axis)),
   transpose: 'notLinear',
-  batch: ([x], [d], _size, { axis }) => {
-    const dim = (d as O.Some<number>).value
-    const at = shifted(axis, dim)
-    return { outs: [c[name](x!, at)], dims: [O.some(at < dim ? dim - 1 : dim)] }
-  },
   // The first place that holds the extreme; a NaN is one.
   lower: ([x], { axis }) => {
     const best = g.broadcast(
@@ -118,17 +108,13 @@ const place = (name: Place): Rules<Place> => ({
 type PrefixOp = 'cumsum' | 'cumprod' | 'cummax' | 'cummin'
 const kernelOp: Readonly<Record<PrefixOp, ReduceOp>> = { cumsum: 'sum', cumprod: 'prod', cummax: 'max', cummin: 'min' }
 
-const prefix = (name: PrefixOp, jvp: Rules<PrefixOp>['jvp'], transpose: Rules<PrefixOp>['transpose']): Rules<PrefixOp> => ({
+const prefix = (name: PrefixOp, jvp: Rules<PrefixOp>['jvp'], transpose: Rules<PrefixOp>['transpose']): Unbatched<PrefixOp> => ({
   abstractEval: ([x], { axis }) => {
     const bad = badAxes([axis], x!.shape.length)
     return bad !== null ? shapes(bad) : isNumeric(x!.dtype) ? one(x!) : dtypes('a number dtype is needed: convert with astype')
   },
   jvp,
   transpose,
-  batch: ([x], [d], _size, { axis, reverse }) => ({
-    outs: [c[name](x!, shifted(axis, (d as O.Some<number>).value), reverse)],
-    dims: [d as BatchDim],
-  }),
   lower: ([x], { axis, reverse }) => {
     const { shape, dtype } = x!
     const kernel: Cumulative = {

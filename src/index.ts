@@ -1,6 +1,6 @@
 /** Cotangent: transforms of pure functions over immutable arrays. This is the one place that wires rules, methods and device together. */
 import { isLeft, right } from './core/either.ts'
-import { bringFlash } from '../backends/flash.ts'
+import { bringFlash, bringListings } from '../backends/bring.ts'
 import { rules } from '../primitives/index.ts'
 import { bring, table } from '../primitives/table.ts'
 import { wasm } from '../backends/wasm/index.ts'
@@ -135,7 +135,10 @@ export const evalJaxpr: typeof jaxprs.evalJaxpr = (jaxpr, args) => {
   bringAll()
   return jaxprs.evalJaxpr(jaxpr, args)
 }
-export const explain: typeof explains.explain = explains.explain
+export const explain: typeof explains.explain = (f) => {
+  bringListings()
+  return explains.explain(f)
+}
 export const scope: typeof scoped = scoped
 export const vmap: typeof vmapTransform = vmapTransform
 export { NdArray, type Nested } from './core/array.ts'

@@ -57,7 +57,7 @@ export const explain =
       jaxpr: printJaxpr(optimised),
       device: backend.name,
       kernels,
-      source: await executable.source(),
+      source: executable.source(),
       bytesRead: total('bytesRead'),
       bytesWritten: total('bytesWritten'),
       flops: total('flops'),

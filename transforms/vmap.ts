@@ -1,4 +1,6 @@
 /** vmap: a function of examples becomes one of batches, with no loop. */
+import { batchedRules } from '../primitives/batching.ts'
+import { bring } from '../primitives/table.ts'
 import * as O from '../src/core/option.ts'
 import type { NdArray } from '../src/core/array.ts'
 import { showAval } from '../src/core/aval.ts'
@@ -48,6 +50,7 @@ const count = (def: TreeDef): number[] => (def.kind === 'leaf' ? [0] : def.kind 
 export const vmap = <A extends readonly unknown[], R>(f: (...args: A) => R, options: VmapOptions = {}): ((...args: A) => R) => {
   const what = called('vmap', f, options)
   return (...args) => {
+    bring(batchedRules)
     const { leaves, def } = flattenArrays(args, what)
     const inAxes = options.inAxes === undefined ? 0 : options.inAxes
     const axes = spread(inAxes, def, `${what}: inAxes`)

@@ -147,7 +147,7 @@ const interpret = (program: Program, allocate: (byteLength: number) => Reference
       run(memory)
       return results
     },
-    source: async () => kernelsOf(program.steps).map((kernel) => `interpreted ${kernel.kind}(${kernel.args.join(', ')})`),
+    source: () => kernelsOf(program.steps).map((kernel) => `interpreted ${kernel.kind}(${kernel.args.join(', ')})`),
   }
 }
 

@@ -6,7 +6,7 @@ import type { FunctionBuilder, FunctionHandle, Local, ModuleBuilder } from './as
 import { type Integers, shared } from './integers.ts'
 import { transposeRows } from './dotPack.ts'
 import { tileRows } from './dotTile.ts'
-import { threefry } from './integer.ts'
+import { threefry } from './threefry.ts'
 import { exp, log } from './math.ts'
 import { type Calculator, calculator, type Vec } from './vec.ts'
 

@@ -3,7 +3,7 @@
  * so that a program nobody looks at pays nothing.
  */
 import type { FunctionBuilder } from './assembler.ts'
-import type { Immediate, opcodes as Opcodes, Run } from './opcodes.ts'
+import { type Immediate, opcodes, type Run } from './opcodes.ts'
 
 interface Instruction {
   readonly name: string
@@ -40,7 +40,7 @@ const control: readonly (readonly [number, string, Instruction['immediate']])[] 
 
 const code = (prefix: number, op: number): number => (prefix === 0 ? op : prefix === 0xfc ? 0xfc00 + op : (prefix << 16) + op)
 
-const table = (opcodes: typeof Opcodes): ReadonlyMap<number, Instruction> => {
+const table = (): ReadonlyMap<number, Instruction> => {
   const entries = new Map<number, Instruction>()
   for (const [op, name, immediate] of control) entries.set(op, { name, immediate })
   for (const [type, runs] of Object.entries(opcodes))
@@ -51,9 +51,9 @@ const table = (opcodes: typeof Opcodes): ReadonlyMap<number, Instruction> => {
   return entries
 }
 
-/** Functions as text, once their module is finished. The opcodes are given, so that they needn't be a chunk of their own in a bundle. */
-export const listings = (functions: readonly FunctionBuilder[], opcodes: typeof Opcodes): string[] => {
-  const known = table(opcodes)
+/** Functions as text, once their module is finished. */
+export const listings = (functions: readonly FunctionBuilder[]): string[] => {
+  const known = table()
   return functions.map((f) => listing(f, known))
 }
 

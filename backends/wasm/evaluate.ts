@@ -5,10 +5,9 @@
 import { byteWidth, type DType } from '../../src/core/dtype.ts'
 import type { Affine } from '../../src/core/kernel.ts'
 import type { FunctionBuilder, Local, ValType, Value } from './assembler.ts'
-import { threefry } from './integer.ts'
 import { Integers } from './integers.ts'
 import { laneStride, type Node, type OutputNode } from './nodes.ts'
-import { isShift, operation, registerOf, shiftBy } from './ops.ts'
+import { isShift, operation, paired, registerOf, shiftBy } from './ops.ts'
 import { calculator } from './vec.ts'
 
 /** The lanes being computed: `vectors` of `width` neighbours along dim `dim`, of which only `count` in the (one) vector exist if `mask` is set. */
@@ -140,7 +139,8 @@ export const evaluatorOf = (f: FunctionBuilder, args: readonly Local[], index: r
         return F[`p${op}`](value(x, vector), last.value)
     }
     const values = args.map((arg) => value(arg, vector))
-    if (op !== 'threefry0' && op !== 'threefry1')
+    const both = paired[op]
+    if (both === undefined)
       return operation(
         f,
         op,
@@ -149,9 +149,9 @@ export const evaluatorOf = (f: FunctionBuilder, args: readonly Local[], index: r
         values,
       )
     // Both words of a block cost as much as one.
-    const block = `fry ${values.map((local) => local.index)} `
+    const block = `both ${values.map((local) => local.index)} `
     if (find(`${block}1`) === undefined) {
-      f.call(threefry(f.module), ...values)
+      f.call(both(f.module), ...values)
       keep(`${block}1`, hold())
       keep(`${block}0`, hold())
     }

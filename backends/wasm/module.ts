@@ -7,7 +7,6 @@ import type { Place, Program, Step } from '../../src/core/program.ts'
 import { type FunctionBuilder, type FunctionHandle, type Local, ModuleBuilder, type ModuleOptions } from './assembler.ts'
 import { dotUnits, emitDot } from './dot.ts'
 import { emitNest, nestUnits } from './nest.ts'
-import { opcodes } from './opcodes.ts'
 import { type Ordered, orderedKernel } from './ordered.ts'
 import { structure } from '../../src/core/structure.ts'
 
@@ -30,6 +29,11 @@ const emitters: Partial<Emitters> = {
 
 export const bringEmitters = (more: Partial<Emitters>): void => void Object.assign(emitters, more)
 
+/** Finished functions as text: brought by what shows it. */
+type Listings = (functions: readonly FunctionBuilder[]) => readonly string[]
+let listings: Listings
+export const bringListings = (brought: Listings): void => void (listings = brought)
+
 const isOrdered = (kernel: Kernel): kernel is Ordered => kernel.kind === 'sort' || kernel.kind === 'cumulative' || kernel.kind === 'scatter'
 const emitterOf = <K extends Emitted>(kernel: K): Emitter<K> => emitters[kernel.kind] as unknown as Emitter<K>
 
@@ -41,7 +45,7 @@ export interface CompiledModule {
   readonly records: readonly (Place | number)[]
   /** Bytes of arena it needs, kernels' scratch memory included. */
   readonly arenaBytes: number
-  readonly text: () => Promise<readonly string[]>
+  readonly text: () => readonly string[]
 }
 
 /** A launch over so many sets of buffers loops over records of them, so that code doesn't grow with a tree's leaves. */
@@ -139,10 +143,7 @@ export const compileModule = (program: Program, memory: WebAssembly.Memory, opti
     imports,
     records,
     arenaBytes: base + module.scratchSize,
-    text: async () => {
-      const { listings } = await import('./disassemble.ts')
-      return listings(module.functions, opcodes)
-    },
+    text: () => listings(module.functions),
   }
 }
 

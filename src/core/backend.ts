@@ -15,8 +15,8 @@ export interface Executable<S extends Storage = Storage> {
    * is returned as that input's storage.
    */
   run(inputs: readonly S[]): S[]
-  /** Readable generated code, one text a function, for `explain`. A promise: what makes it is loaded on demand. */
-  source(): Promise<readonly string[]>
+  /** Readable generated code, one text a function, for `explain`. */
+  source(): readonly string[]
 }
 
 export interface Backend<S extends Storage = Storage> {

@@ -39,9 +39,6 @@ export const tanh = op1('tanh')
 export const asinh = op1('asinh')
 export const acosh = op1('acosh')
 export const atanh = op1('atanh')
-export const erf = op1('erf')
-export const erfInv = op1('erfInv')
-export const logistic = op1('logistic')
 export const not = op1('not')
 export const isFinite = op1('isFinite')
 export const stopGradient = op1('stopGradient')
@@ -57,7 +54,6 @@ export const pow = op2('pow')
 export const max = op2('max')
 export const min = op2('min')
 export const atan2 = op2('atan2')
-export const nextafter = op2('nextafter')
 export const and = op2('and')
 export const or = op2('or')
 export const xor = op2('xor')
@@ -74,8 +70,6 @@ export const ge = op2('ge')
 export const select = (condition: NdArray, ifTrue: NdArray, ifFalse: NdArray): NdArray =>
   bind('select', {}, [condition, ifTrue, ifFalse])[0]!
 export const clamp = (low: NdArray, x: NdArray, high: NdArray): NdArray => bind('clamp', {}, [low, x, high])[0]!
-export const threefry = (word: 0 | 1, k0: NdArray, k1: NdArray, x0: NdArray, x1: NdArray): NdArray =>
-  bind('threefry', { word }, [k0, k1, x0, x1])[0]!
 export const integerPow = (x: NdArray, y: number): NdArray => bind('integerPow', { y }, [x])[0]!
 export const convertElementType = (x: NdArray, dtype: DType, weak = false): NdArray =>
   x.aval.dtype === dtype && x.aval.weak === weak ? x : bind('convertElementType', { dtype, weak }, [x])[0]!

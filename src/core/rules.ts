@@ -48,10 +48,16 @@ export type TransposeRule<K extends OpName> =
   | 'notLinear'
   | ((cts: readonly Tangent[], inputs: readonly (NdArray | Linear)[], params: OpParams[K], transforms: Transforms) => readonly Tangent[])
 
-export interface Rules<K extends OpName> {
+/** What every program needs of a primitive; `vmap` adds the rest. */
+export interface Unbatched<K extends OpName> {
   readonly abstractEval: (avals: readonly Aval[], params: OpParams[K]) => Either<Refusal, readonly Aval[]>
   readonly jvp: (primals: readonly NdArray[], tangents: readonly Tangent[], params: OpParams[K], transforms: Transforms) => JvpResult
   readonly transpose: TransposeRule<K>
+  readonly lower: (inputs: readonly Node[], params: OpParams[K], transforms: Transforms) => readonly Node[]
+  /** Units in the last place by which a backend's float32 result may differ from the reference's; 0 for exact ones. */
+  readonly ulp: number
+}
+export interface Rules<K extends OpName> extends Unbatched<K> {
   readonly batch: (
     inputs: readonly NdArray[],
     dims: readonly BatchDim[],
@@ -59,9 +65,6 @@ export interface Rules<K extends OpName> {
     params: OpParams[K],
     transforms: Transforms,
   ) => BatchResult
-  readonly lower: (inputs: readonly Node[], params: OpParams[K], transforms: Transforms) => readonly Node[]
-  /** Units in the last place by which a backend's float32 result may differ from the reference's; 0 for exact ones. */
-  readonly ulp: number
 }
 
 export type RuleTable = { readonly [K in OpName]: Rules<K> }

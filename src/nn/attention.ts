@@ -1,5 +1,5 @@
 /** Scaled dot-product attention: flash kernels forward and backward, so that scores never reach memory. */
-import { bringFlash } from '../../backends/flash.ts'
+import { bringFlash } from '../../backends/bring.ts'
 import { attend } from '../../primitives/attention.ts'
 import type { NdArray } from '../core/array.ts'
 import * as c from '../core/constructors.ts'

@@ -8,6 +8,7 @@ import type { Operand } from '../core/methods.ts'
 import { userScalar } from '../core/trace.ts'
 import { optionsOf, refuse, shapeOf } from '../numpy/check.ts'
 import { asArray, broadcastLists, toShape } from '../numpy/promote.ts'
+import { erf, erfInv, nextafter } from '../special.ts'
 import { fused, keyOf, twoWords, words } from './keys.ts'
 
 export interface FloatOptions {
@@ -102,7 +103,7 @@ export const uniform = (k: NdArray, shape?: readonly number[], options: UniformO
 }
 
 /** √2 erf⁻¹ u. */
-const quantile = (u: NdArray): NdArray => c.mul(c.erfInv(u), c.full([], Math.SQRT2, u.dtype))
+const quantile = (u: NdArray): NdArray => c.mul(erfInv(u), c.full([], Math.SQRT2, u.dtype))
 const scalar = (value: number, dtype: FloatDType): NdArray => c.full([], value, dtype)
 
 /**
@@ -137,9 +138,9 @@ export const truncatedNormal = (
   const [low, high] = [parameter(what, lower, dtype), parameter(what, upper, dtype)]
   const of = drawShape(what, shape, low, high)
   const draw = (one: NdArray, lo: NdArray, hi: NdArray): NdArray => {
-    const erfOf = (x: NdArray): NdArray => c.erf(c.div(x, scalar(Math.SQRT2, dtype)))
+    const erfOf = (x: NdArray): NdArray => erf(c.div(x, scalar(Math.SQRT2, dtype)))
     const z = quantile(uniformIn(one, of, erfOf(lo), erfOf(hi)))
-    const inside = (x: NdArray, towards: number): NdArray => spread(c.nextafter(c.stopGradient(x), scalar(towards, dtype)), of)
+    const inside = (x: NdArray, towards: number): NdArray => spread(nextafter(c.stopGradient(x), scalar(towards, dtype)), of)
     return c.min(c.max(z, inside(lo, Infinity)), inside(hi, -Infinity)) // rounding mustn't lead to a bound
   }
   return fused(what, draw, keyOf(what, k), low, high)

@@ -7,6 +7,7 @@ import type { Operand } from '../core/methods.ts'
 import { applyJaxpr, trace, tracing, upload, userScalar } from '../core/trace.ts'
 import { refuse, shapeOf, wholeOf } from '../numpy/check.ts'
 import { asIndex } from '../numpy/promote.ts'
+import { threefry } from '../special.ts'
 
 /** Several operations as one program, outside a trace too. */
 export const fused = <A extends readonly NdArray[]>(what: string, f: (...args: A) => NdArray, ...args: A): NdArray => {
@@ -42,7 +43,7 @@ const block = (k: NdArray, counter: NdArray): readonly [NdArray, NdArray] => {
   const word = (i: number): NdArray => c.reshape(c.slice(words, [i], [i + 1]), [])
   const [k0, k1] = [word(0), word(1)]
   const zero = c.full(counter.shape, 0, 'uint32')
-  return [c.threefry(0, k0, k1, zero, counter), c.threefry(1, k0, k1, zero, counter)]
+  return [threefry(0, k0, k1, zero, counter), threefry(1, k0, k1, zero, counter)]
 }
 const wrap = ([a, b]: readonly [NdArray, NdArray]): NdArray => {
   const column = (x: NdArray): NdArray => c.reshape(x, [...x.shape, 1])

@@ -5,7 +5,7 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { reference } from '../../backends/reference/index.ts'
-import { bringFlash } from '../../backends/flash.ts'
+import { bringFlash } from '../../backends/bring.ts'
 import { wasm } from '../../backends/wasm/index.ts'
 import type { TypedArray } from '../../src/core/dtype.ts'
 import type { Attention, Dot, Expr, Kernel, Nest, Output } from '../../src/core/kernel.ts'

@@ -1,0 +1,16 @@
+/** What each backend has for some programs only, brought by the functions that make or look at those programs: a page without them doesn't download it. */
+import { listings } from './wasm/disassemble.ts'
+import { flash } from './wasm/flash.ts'
+import { bringEmitters, bringListings as bringWasmListings } from './wasm/module.ts'
+import { bringFunctions } from './wasm/ops.ts'
+import { special } from './wasm/special.ts'
+
+/** Special functions and random bits. */
+export const bringSpecial = (): void => bringFunctions(special)
+/** Flash attention, and what its dropout draws with. */
+export const bringFlash = (): void => {
+  bringSpecial()
+  bringEmitters(flash)
+}
+/** Generated code as text. */
+export const bringListings = (): void => bringWasmListings(listings)

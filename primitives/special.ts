@@ -1,0 +1,29 @@
+/** Special functions and random bits: rules that come with the functions that make their ops, whole, so that vmap needs to bring none. */
+import { exp, lit, mul, neg, sub } from '../src/core/constructors.ts'
+import * as g from '../src/core/graph.ts'
+import type { OpName } from '../src/core/ops.ts'
+import type { Rules, Unbatched } from '../src/core/rules.ts'
+import { elementwise, one_, square, unary } from './elementwise.ts'
+import { elementwiseBatch } from './families.ts'
+
+const sqrtPi = 2 / Math.sqrt(Math.PI)
+
+const erf = unary('erf', 'float', (d, [x]) => mul(d, mul(lit(x!, sqrtPi), exp(neg(square(x!))))))
+// float32's own formula, as XLA's: 1 - x² is rounded, which near ±1 moves it by up to 2^-13 of itself.
+const erfInv = unary('erfInv', 'float', (d, _, y) => mul(d, mul(lit(y, 1 / sqrtPi), exp(square(y)))), 128)
+const logistic = unary('logistic', 'float', (d, _, y) => mul(d, mul(y, sub(one_(y), y))))
+const nextafter = elementwise('nextafter', { takes: 'float', lower: 'nextafter' })
+const threefry = elementwise('threefry', {
+  takes: 'words',
+  lower: (xs, { word }) => g.map(word === 0 ? 'threefry0' : 'threefry1', 'uint32', ...xs),
+})
+
+const whole = <K extends OpName>(name: K, rules: Unbatched<K>): Rules<K> => ({ ...rules, batch: elementwiseBatch(name) })
+
+export const specialRules = {
+  erf: whole('erf', erf),
+  erfInv: whole('erfInv', erfInv),
+  logistic: whole('logistic', logistic),
+  nextafter: whole('nextafter', nextafter),
+  threefry: whole('threefry', threefry),
+} satisfies { readonly [K in OpName]?: Rules<K> }
