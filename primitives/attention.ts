@@ -211,6 +211,24 @@ const kernelShape = (xs: readonly g.Node[], p: AttentionParams): AttentionShape 
     args: [],
   }
 }
+/** Operands are read with strides of any kind, so views of them cost nothing. */
+const restrided =
+  (kernel: Attention | AttentionGrad): g.Restrided =>
+  (seen) => {
+    const { batch, heads, group, queries, keys, headDim, valueDim } = kernel
+    const kvHeads = Math.ceil(heads / group)
+    const score = (operand: Strided | null): Strided | null => operand && seen(operand, [batch, heads, queries, keys])
+    const row = (operand: Strided, width: number): Strided => seen(operand, [batch, heads, queries, width])
+    const inputs = {
+      query: row(kernel.query, headDim),
+      key: seen(kernel.key, [batch, kvHeads, keys, headDim]),
+      value: seen(kernel.value, [batch, kvHeads, keys, valueDim]),
+      bias: score(kernel.bias),
+      mask: score(kernel.mask),
+    }
+    if (kernel.kind === 'attention') return { ...kernel, ...inputs }
+    return { ...kernel, ...inputs, out: row(kernel.out, valueDim), lse: row(kernel.lse, 1), ct: row(kernel.ct, valueDim) }
+  }
 const lseStrides = (arg: number, shape: readonly number[]): Strided => strided(arg, [...shape, 1], [0, 1, 2, -1])
 
 export const dotProductAttention: Rules<'dotProductAttention'> = {
@@ -243,7 +261,7 @@ export const dotProductAttention: Rules<'dotProductAttention'> = {
       lse: lseStrides(xs.length + 1, outs[1]!.shape),
       args: [...xs, ...outs].map((x) => x.dtype),
     }
-    return g.special(kernel, xs, outs)
+    return g.special(kernel, xs, outs, restrided(kernel))
   },
   ulp: 64,
 }
@@ -321,11 +339,8 @@ export const dotProductAttentionGrad: Rules<'dotProductAttentionGrad'> = {
       dValue: strided(xs.length + 2, v.shape, byHead),
       args: [...xs, q, k, v].map((x) => x.dtype),
     }
-    return g.special(
-      kernel,
-      xs,
-      [q, k, v].map(({ shape, dtype }) => ({ shape, dtype })),
-    )
+    const outs = [q, k, v].map(({ shape, dtype }) => ({ shape, dtype }))
+    return g.special(kernel, xs, outs, restrided(kernel))
   },
   ulp: 256,
 }

@@ -3,7 +3,6 @@ import { isLeft, right } from './core/either.ts'
 import { bringFlash, bringListings } from '../backends/bring.ts'
 import { rules } from '../primitives/index.ts'
 import { bring, table } from '../primitives/table.ts'
-import { wasm } from '../backends/wasm/index.ts'
 import { makeTransforms } from '../transforms/algebra.ts'
 import * as autodiff from '../transforms/autodiff.ts'
 import * as customs from '../transforms/custom.ts'
@@ -15,9 +14,8 @@ import * as explains from '../transforms/explain.ts'
 import { scope as scoped } from '../transforms/scope.ts'
 import { setSystem } from '../transforms/system.ts'
 import { vmap as vmapTransform } from '../transforms/vmap.ts'
-import type { Backend } from './core/backend.ts'
 import { checkJaxpr as check } from './core/check.ts'
-import { DeviceError } from './core/errors.ts'
+import { backend } from './device.ts'
 import type { Jaxpr } from './core/jaxpr.ts'
 import type { OpName } from './core/ops.ts'
 import { parseJaxpr as parse } from './core/parse.ts'
@@ -30,14 +28,6 @@ import * as numpy from './numpy/index.ts'
 import * as optimModule from './optim/index.ts'
 import * as randomModule from './random/index.ts'
 import { all, flatten, leaves, map, mapWithPath, paths, reduce, registerNode, structure, transpose, unflatten } from './tree.ts'
-
-/** Only the default comes with the entry; the others are loaded when they are chosen. */
-const devices: Readonly<Record<string, () => Backend | Promise<Backend>>> = {
-  wasm: wasm as () => Backend,
-  reference: async () => (await import('../backends/reference/index.ts')).reference() as Backend,
-}
-let device: Backend | null = null
-const backend = (): Backend => (device ??= wasm() as Backend)
 
 const transforms = makeTransforms(table)
 const engine = new Engine(table, transforms, backend)
@@ -52,23 +42,6 @@ wire({
   backend,
 })
 installMethods()
-
-/**
- * Chooses the device, once, before the first array. Resolves to its name.
- *
- * @example await init({ device: 'wasm' }) // 'wasm'
- * @throws DeviceError (a rejection) when it can't be had, or arrays live on another one
- */
-export const init = async (options: { readonly device: string }): Promise<string> => {
-  const name: unknown = (options as typeof options | undefined)?.device
-  const make = typeof name === 'string' && Object.hasOwn(devices, name) ? devices[name] : undefined
-  if (make === undefined)
-    throw new DeviceError(`init: there is no device ${JSON.stringify(name)}: choose ${Object.keys(devices).join(' or ')}`)
-  const chosen = device ?? (await make())
-  device ??= chosen
-  if (device.name !== name) throw new DeviceError(`init: arrays already live on ${device.name}: call init before anything else`)
-  return device.name
-}
 
 /**
  * Bytes that live arrays hold on the device now. A loop that keeps a tree from step to step should find the same number after each.
@@ -135,6 +108,7 @@ export const evalJaxpr: typeof jaxprs.evalJaxpr = (jaxpr, args) => {
   bringAll()
   return jaxprs.evalJaxpr(jaxpr, args)
 }
+export { init, type InitOptions } from './init.ts'
 export const explain: typeof explains.explain = (f) => {
   bringListings()
   return explains.explain(f)
@@ -146,10 +120,11 @@ export type { DType, TypedArray } from './core/dtype.ts'
 export type { Index, Operand, Slice } from './core/methods.ts'
 export * from './core/errors.ts'
 export type { Jaxpr } from './core/jaxpr.ts'
-export type { PrintableJaxpr, ShapeDType, Shapes } from '../transforms/jaxprs.ts'
+export type { PrintableJaxpr, Shapes } from '../transforms/jaxprs.ts'
+export type { ShapeDType } from '../transforms/leaves.ts'
 export type { Optimizer, OptState, Schedule } from './optim/index.ts'
 export type { GradOptions } from '../transforms/autodiff.ts'
 export type { ExplainedKernel, Explanation } from '../transforms/explain.ts'
 export type { Jacobian, JacobianOptions } from '../transforms/jacobian.ts'
-export type { JitOptions } from '../transforms/jit.ts'
+export type { Jitted, JitOptions, Lowered } from '../transforms/jit.ts'
 export type { VmapOptions } from '../transforms/vmap.ts'

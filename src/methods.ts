@@ -58,6 +58,7 @@ const methods: MethodTable = {
   },
   toArray: (x) => nest(x.concrete('toArray').dataSync(), x.aval.dtype === 'key' ? [...x.shape, 2] : x.shape, x.dtype),
   toTyped: (x) => x.concrete('toTyped').dataSync(),
+  data: async (x) => x.concrete('data').read(),
   dispose: (x) => x.concrete('dispose').dispose(),
   [Symbol.iterator]: (x) => {
     if (x.ndim === 0) throw new ShapeError(`iterating over ${showAval(x.aval)}: a scalar has no axis to go along: use item()`)

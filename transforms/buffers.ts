@@ -1,7 +1,6 @@
 /** Which nodes get a buffer: results, operands read many times, what several kernels would compute and is dear. The others are computed where they are read. */
 import { type Node, sizeOfNode } from '../src/core/graph.ts'
 import type { ScalarOp } from '../src/core/kernel.ts'
-import { readsViews } from './views.ts'
 
 /** Rough cost of an op an element, in additions. */
 const cost = (op: ScalarOp): number => {
@@ -121,7 +120,7 @@ export const chooseBuffers = (order: readonly Node[], roots: readonly Node[], en
     weights.set(node, Math.min(1e6, weight))
     depths.set(node, depth)
     if (depth > DEEPEST && (node.kind === 'map' || node.kind === 'view' || node.kind === 'reshape')) buffers.add(node)
-    if (node.kind === 'special') for (const a of node.args) buffers.add(readsViews(node.kernel) ? peel(a) : a)
+    if (node.kind === 'special') for (const a of node.args) buffers.add(node.restrided === null ? a : peel(a))
     if (node.kind === 'gather') buffers.add(node.source)
     // A contraction reads each operand element many times.
     if (node.kind === 'dot')

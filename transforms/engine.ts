@@ -1,7 +1,7 @@
 /** Jaxprs to results: lowered, compiled and kept, keyed on the exact text of the program. */
 import { ConcreteArray } from '../src/core/array.ts'
 import type { Backend, Executable, Storage } from '../src/core/backend.ts'
-import { DeletedArrayError, DTypeError } from '../src/core/errors.ts'
+import { DeletedArrayError, DeviceError, DTypeError } from '../src/core/errors.ts'
 import type { Node } from '../src/core/graph.ts'
 import type { Jaxpr } from '../src/core/jaxpr.ts'
 import { printJaxpr } from '../src/core/print.ts'
@@ -66,7 +66,7 @@ export class Engine {
     const backend = this.#backend()
     const key = `${backend.name} ${[...donated].join(',')} ${printJaxpr(jaxpr)}`
     const hit = this.#cache.get(key)
-    if (hit !== undefined) {
+    if (hit !== undefined && hit.backend === backend) {
       this.#cache.delete(key) // to the end: the one used longest ago goes first
       this.#cache.set(key, hit)
       return hit
@@ -95,6 +95,7 @@ export class Engine {
     for (let i = 0; i < args.length; i++) {
       const x = args[i]!
       storages[i] = x.deleted ? x.concrete(placeOf(caller, i)).storage() : x.storage()
+      if (x.backend !== backend) throw elsewhere(x, backend, placeOf(caller, i))
     }
     const results = executable.run(storages)
     for (const i of donated) {
@@ -109,6 +110,11 @@ export class Engine {
   execute(jaxpr: Jaxpr, args: readonly ConcreteArray[]): ConcreteArray[] {
     return this.run(this.compile(jaxpr), args)
   }
+}
+
+const elsewhere = (x: ConcreteArray, backend: Backend, what: string): DeviceError => {
+  const where = x.backend.lost?.() === true ? `a lost ${x.backend.name} device` : x.backend.name
+  return new DeviceError(`${what}: ${showAval(x.aval)} is on ${where}, and ${backend.name} runs this: make it anew with np.array`)
 }
 
 const takenInputs = ({ buffers, outputs }: Program): ReadonlySet<number> =>

@@ -3,6 +3,7 @@ import { type Aval, eqAval, showAval } from '../src/core/aval.ts'
 import { byteWidth } from '../src/core/dtype.ts'
 import { partsOf } from '../src/core/expressions.ts'
 import type { Expr, Kernel } from '../src/core/kernel.ts'
+import { nameOf } from '../src/core/kernelName.ts'
 import { printJaxpr } from '../src/core/print.ts'
 import type { Program, Step } from '../src/core/program.ts'
 import { difference, paths, unflatten } from '../src/tree.ts'
@@ -119,23 +120,6 @@ const outputsOf = (kernel: Kernel): number => {
       return kernel.args.length / 2
     default:
       return 1
-  }
-}
-
-const nameOf = (kernel: Kernel): string => {
-  switch (kernel.kind) {
-    case 'nest': {
-      const outer = kernel.dims.length - kernel.inner
-      const inner = kernel.dims.slice(outer)
-      return `nest ${[...kernel.dims.slice(0, outer), ...(inner.length > 0 ? [`[${inner.join('x')}]`] : [])].join('x')}`
-    }
-    case 'dot':
-      return `dot ${[...kernel.batch, ''].join('x')}${kernel.m}x${kernel.n}x${kernel.k}`
-    case 'attention':
-    case 'attentionGrad':
-      return `${kernel.kind} ${kernel.batch}x${kernel.heads}x${kernel.queries}x${kernel.keys}x${kernel.headDim}`
-    default:
-      return kernel.kind
   }
 }
 

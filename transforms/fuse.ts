@@ -5,7 +5,7 @@ import { chooseBuffers, sorted } from './buffers.ts'
 import { type Emitted, emit, NeedsBuffer, spaceOf } from './emit.ts'
 import { merge } from './merge.ts'
 import { batchLaunches, type Launch } from './segments.ts'
-import { readsViews, throughViews } from './views.ts'
+import { throughViews } from './views.ts'
 
 /** The launches that compute `roots`. `fuse: false` gives every operation its own kernel. */
 export const fuse = (roots: readonly Node[], options: { readonly fuse: boolean }): Launch[] => {
@@ -52,9 +52,7 @@ const emitAlone = (node: Node, buffers: Set<Node>, isBuffered: (node: Node) => b
 }
 
 const emitSpecial = (node: Node & { kind: 'special' }, buffers: Set<Node>, isBuffered: (node: Node) => boolean): Emitted => {
-  const { kernel, reads } = readsViews(node.kernel)
-    ? throughViews(node.kernel, node.args, isBuffered)
-    : { kernel: node.kernel, reads: node.args }
+  const { kernel, reads } = throughViews(node, isBuffered)
   for (const read of reads) if (!isBuffered(read)) buffers.add(read)
   return { kernel, extent: 1, space: null, reads, writes: node.outs, inPlace: new Set() }
 }

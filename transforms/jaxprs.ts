@@ -1,13 +1,12 @@
 /** Jaxprs in users' hands: made from functions, printed, evaluated; and what a function returns, known without computing it. */
 import { NdArray } from '../src/core/array.ts'
 import { showAval } from '../src/core/aval.ts'
-import type { DType } from '../src/core/dtype.ts'
 import { ShapeError } from '../src/core/errors.ts'
 import type { Jaxpr } from '../src/core/jaxpr.ts'
 import { printJaxpr } from '../src/core/print.ts'
 import { evalJaxpr as evaluate, trace } from '../src/core/trace.ts'
 import { type TreeDef, unflatten } from '../src/tree.ts'
-import { called, flatFunction, flattenArrays } from './leaves.ts'
+import { called, flatFunction, flattenArrays, type ShapeDType } from './leaves.ts'
 
 /** A jaxpr that is its text where a text is wanted. */
 export type PrintableJaxpr = Jaxpr & { toString(): string }
@@ -49,10 +48,6 @@ export const evalJaxpr = (jaxpr: Jaxpr, args: readonly NdArray[]): NdArray[] => 
   return evaluate(jaxpr, args)
 }
 
-export interface ShapeDType {
-  readonly shape: readonly number[]
-  readonly dtype: DType
-}
 /** A tree like R, with the shape and dtype of each array in its place. */
 export type Shapes<R> = R extends NdArray | number | boolean ? ShapeDType : { readonly [K in keyof R]: Shapes<R[K]> }
 

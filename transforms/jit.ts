@@ -6,7 +6,8 @@ import { axisEnvironment, bind, trace, Tracer, tracing } from '../src/core/trace
 import { leaves as treeLeaves, paths, type TreeDef, unflatten } from '../src/tree.ts'
 import { type Caller, type Compiled, counters } from './engine.ts'
 import { Entries, type Signature } from './entries.ts'
-import { avalOf, called, flatFunction, flattenLeaves, toArrays } from './leaves.ts'
+import { type PrintableJaxpr, printable } from './jaxprs.ts'
+import { avalOf, called, flatFunction, flattenLeaves, placeholders, type ShapeDType, toArrays } from './leaves.ts'
 import { commonSubexpressions, deadCode } from './passes.ts'
 import { system } from './system.ts'
 
@@ -36,6 +37,24 @@ export interface Entry extends Signature {
   compiled: Compiled | null
 }
 
+/** A function for certain shapes and dtypes, traced and not yet compiled. */
+export interface Lowered<A extends readonly unknown[], R> {
+  readonly jaxpr: PrintableJaxpr
+  /** Resolves to the jitted function once its code for these shapes is compiled, all kernels at once: calling it waits for nothing then. */
+  compile(): Promise<Jitted<A, R>>
+}
+export interface Jitted<A extends readonly unknown[], R> {
+  (...args: A): R
+  /**
+   * For arguments like these, arrays or `{ shape, dtype }` in their place. As `jax.jit(f).lower`.
+   *
+   * @example (await jit((x: NdArray) => np.sin(x)).lower({ shape: [3], dtype: 'float32' }).compile())(np.zeros([3])) // [0, 0, 0]
+   */
+  lower(...args: Given<A>): Lowered<A, R>
+}
+/** Arguments, each array of which may be its shape and dtype alone. */
+export type Given<T> = T extends NdArray ? T | ShapeDType : T extends object ? { readonly [K in keyof T]: Given<T[K]> } : T
+
 const NONE: readonly unknown[] = []
 
 /**
@@ -45,7 +64,7 @@ const NONE: readonly unknown[] = []
  * @example jit((x: NdArray) => np.add(np.mul(x, 2), 1))(np.array([1, 2])) // [3, 5]
  * @throws TracerError when f reads the value of an argument that isn't static, or returns a promise
  */
-export const jit = <A extends readonly unknown[], R>(f: (...args: A) => R, options: JitOptions = {}): ((...args: A) => R) => {
+export const jit = <A extends readonly unknown[], R>(f: (...args: A) => R, options: JitOptions = {}): Jitted<A, R> => {
   const entries = new Entries<Entry>()
   const what = called('jit', f, options)
   const name = f.name || 'the function'
@@ -115,19 +134,33 @@ export const jit = <A extends readonly unknown[], R>(f: (...args: A) => R, optio
     const args = (entry.captures.length === 0 ? leaves : [...entry.captures, ...leaves]) as readonly NdArray[]
     if (tracing()) return unflatten(entry.out, bind('jit', { jaxpr: entry.jaxpr, name }, args)) as R
     const { engine } = system()
+    if (entry.compiled?.backend.lost?.() === true) entry.compiled = null
     entry.compiled ??= engine.compile(entry.jaxpr, entry.donated)
     const outs = engine.run(entry.compiled, args as readonly ConcreteArray[], entry.caller)
     for (const x of numbers) x.dispose() // made for this call, and nobody else's
     return unflatten(entry.out, outs) as R
   }
-  inspections.set(jitted, {
-    traced,
-    entry: (args) => {
-      const dynamic = dynamicOf(args)
-      const [leaves, def] = flattenLeaves(dynamic, what)
-      const statics = staticsOf(args)
-      return entries.find(dynamic, leaves, statics) ?? make(args as A, leaves, def, statics)
-    },
-  })
-  return Object.defineProperty(jitted, 'name', { value: name })
+  /** The entry for arguments like these, kept if it is new. */
+  const entryFor = (args: A): Entry => {
+    const dynamic = dynamicOf(args)
+    const [leaves, def] = flattenLeaves(dynamic, what)
+    const statics = staticsOf(args)
+    const found = entries.find(dynamic, leaves, statics)
+    if (found !== null) return found
+    const made = make(args, leaves, def, statics)
+    entries.add(made, leaves)
+    return made
+  }
+  inspections.set(jitted, { traced, entry: (args) => entryFor(args as A) })
+  const lower = (...args: Given<A>): Lowered<A, R> => {
+    const entry = entryFor(placeholders(args) as A)
+    const compile = async (): Promise<Jitted<A, R>> => {
+      entry.compiled ??= system().engine.compile(entry.jaxpr, entry.donated)
+      await entry.compiled.executable.ready?.()
+      return whole
+    }
+    return { jaxpr: printable(entry.jaxpr), compile }
+  }
+  const whole = Object.defineProperty(Object.assign(jitted, { lower }), 'name', { value: name })
+  return whole
 }

@@ -1,6 +1,7 @@
 /** Between users' trees and flat lists of arrays: what every transform does at its edges. */
-import { NdArray } from '../src/core/array.ts'
+import { INSPECT, NdArray } from '../src/core/array.ts'
 import { type Aval, aval } from '../src/core/aval.ts'
+import type { DType } from '../src/core/dtype.ts'
 import { CotangentError, TracerError, TreeError } from '../src/core/errors.ts'
 import { userScalar } from '../src/core/trace.ts'
 import { flatten, paths, type TreeDef, unflatten } from '../src/tree.ts'
@@ -9,6 +10,34 @@ const NUMBER = aval([], 'float32', true)
 const BOOLEAN = aval([], 'bool')
 /** What a leaf is once it is an array: a number is a weak float32 scalar, a boolean a bool one. */
 export const avalOf = (leaf: unknown): Aval => (leaf instanceof NdArray ? leaf.aval : typeof leaf === 'number' ? NUMBER : BOOLEAN)
+
+/** A shape and dtype without values, in an array's place. */
+export interface ShapeDType {
+  readonly shape: readonly number[]
+  readonly dtype: DType
+}
+/** What stands for an array that nobody has yet: nobody reads it. */
+class Placeholder extends NdArray {
+  readonly aval: Aval
+  readonly deleted = true
+  constructor({ shape, dtype }: ShapeDType) {
+    super()
+    this.aval = aval(shape, dtype)
+  }
+  override concrete(): never {
+    throw new TracerError('only shape and dtype were given')
+  }
+  override [INSPECT](): string {
+    return 'a shape and a dtype'
+  }
+}
+/** A tree with placeholders where it has a shape and a dtype instead of an array. */
+export const placeholders = (tree: unknown): unknown => {
+  if (Array.isArray(tree)) return tree.map(placeholders)
+  if (typeof tree !== 'object' || tree === null || Object.getPrototypeOf(tree) !== Object.prototype) return tree
+  if ('dtype' in tree) return new Placeholder(tree as ShapeDType)
+  return Object.fromEntries(Object.entries(tree).map(([key, value]) => [key, placeholders(value)]))
+}
 
 const refused = (leaf: unknown, what: string, path: string): Error =>
   leaf instanceof Promise

@@ -37,20 +37,21 @@ export const train = async (job: Job, from: Checkpoint, kept: readonly Row[]): P
 
   let { state, open } = from
   /** One update; the state goes in and comes out, and nothing else stays on the device. */
-  const advance = (): Row | null => {
+  const advance = async (): Promise<Row | null> => {
     const begun = performance.now()
     const learningRate = rateAt(state.step)
     const inputs = draw(corpus.train, keys.batches, state.step)
     const lr = np.array(learningRate)
     const [loss, gradNorm, params, optimizer] = trainStep(state.params, state.optimizer, inputs[0], inputs[1], lr, inputs[2])
     state = { step: state.step + 1, params, optimizer }
-    const measured = isMeasured(state.step) ? { loss: loss.item(), gradNorm: gradNorm.item() } : null
+    const reads = isMeasured(state.step) ? await Promise.all([loss.data(), gradNorm.data()]) : null
     free(inputs, lr, loss, gradNorm)
     clock.stepped(performance.now() - begun)
-    if (measured === null) return null
+    if (reads === null) return null
     return {
       step: state.step,
-      ...measured,
+      loss: reads[0][0]!,
+      gradNorm: reads[1][0]!,
       learningRate,
       tokensPerSecond: (batch * context) / clock.secondsAStep(),
       bytesInUse: bytesInUse(),
@@ -82,7 +83,7 @@ export const train = async (job: Job, from: Checkpoint, kept: readonly Row[]): P
       progress.row(row, steps, clock.secondsLeft(state.step))
     }
     if (state.step === steps || stop.signal !== null) break
-    open = advance()
+    open = await advance()
     if (open === null) progress.live(state.step / steps, liveText(rows, state.step, steps, clock.secondsLeft(state.step)))
     await breathe()
   }
@@ -104,7 +105,7 @@ const makeValidation = ({ config, corpus, keys, stop, progress }: Job): ((params
       if (stop.signal !== null) return null
       const inputs = draw(corpus.validation, keys.validation, i)
       const loss = lossOf(params, inputs[0], inputs[1])
-      total += loss.item()
+      total += (await loss.data())[0]!
       free(inputs, loss)
       progress.live(i / VALIDATION_BATCHES, `step ${step}/${config.steps}   validation ${i + 1}/${VALIDATION_BATCHES}`)
       await breathe()

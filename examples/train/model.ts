@@ -96,18 +96,18 @@ export const makeLoss = ({ heads }: Recipe): ((params: Params, tokens: NdArray, 
   jit((params: Params, tokens: NdArray, targets: NdArray) => gpt.loss(params, tokens, targets, { heads }))
 
 /** Draws the character that follows the first n of a window: (params, [1,T], n, key, how many were drawn before) -> a token. */
-export type Next = (params: Params, window: Int32Array, n: number, key: NdArray, drawn: number) => number
+export type Next = (params: Params, window: Int32Array, n: number, key: NdArray, drawn: number) => Promise<number>
 export const makeNext = ({ heads }: Recipe, temperature: number): Next => {
   const next = jit((params: Params, window: NdArray, last: NdArray, key: NdArray, drawn: NdArray): NdArray => {
     const logits = gpt.apply(params, window, { heads }) // [1,T,V]
     const here = np.take(logits, last, { axis: 1 }) // [1,V]
     return random.categorical(random.foldIn(key, drawn), np.div(here, temperature)) // [1]
   })
-  return (params, window, n, key, drawn) => {
+  return async (params, window, n, key, drawn) => {
     const args = [np.array(window, { shape: [1, window.length] }), int(n - 1), int(drawn)] as const
     const token = next(params, args[0], args[1], key, args[2])
-    const value = token.item()
+    const [value] = await token.data()
     free(args, token)
-    return value
+    return value!
   }
 }

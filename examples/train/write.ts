@@ -16,7 +16,7 @@ export async function* writeText(params: Params, { config, corpus: { vocab }, ke
   for (let i = 0; i < CHARACTERS && stop.signal === null; i++) {
     const seen = written.slice(-context)
     window.set(seen)
-    const token = next(params, window, seen.length, keys.writing, i)
+    const token = await next(params, window, seen.length, keys.writing, i)
     written.push(token)
     yield vocab[token]!
     await breathe()

@@ -103,7 +103,7 @@ export class ConcreteArray extends NdArray {
     return this.backend.readSync(this.storage(), this.aval.dtype, this.size)
   }
 
-  data(): Promise<TypedArray> {
+  read(): Promise<TypedArray> {
     return this.backend.read(this.storage(), this.aval.dtype, this.size)
   }
 

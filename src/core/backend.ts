@@ -15,6 +15,8 @@ export interface Executable<S extends Storage = Storage> {
    * is returned as that input's storage.
    */
   run(inputs: readonly S[]): S[]
+  /** Resolves once all its code is compiled, where a device compiles apart: a first run waits for nothing then. */
+  ready?(): Promise<void>
   /** Readable generated code, one text a function, for `explain`. */
   source(): readonly string[]
 }
@@ -30,4 +32,6 @@ export interface Backend<S extends Storage = Storage> {
   compile(program: Program): Executable<S>
   /** Bytes that live arrays hold on the device now. */
   bytesInUse(): number
+  /** Whether it is gone, and all arrays with it; absent where that can't be. */
+  lost?(): boolean
 }

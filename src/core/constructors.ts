@@ -6,7 +6,8 @@ import type { OpName, OpParams } from './ops.ts'
 import { bind, constant } from './trace.ts'
 
 type NoParams = { [K in OpName]: keyof OpParams[K] extends never ? K : never }[OpName]
-const op1 =
+/** The primitive of one operand and no params. */
+export const op1 =
   (name: NoParams) =>
   (x: NdArray): NdArray =>
     bind(name, {}, [x])[0]!
@@ -22,23 +23,14 @@ export const floor = op1('floor')
 export const ceil = op1('ceil')
 export const round = op1('round')
 export const exp = op1('exp')
-export const expm1 = op1('expm1')
 export const log = op1('log')
 export const log1p = op1('log1p')
 export const sqrt = op1('sqrt')
 export const rsqrt = op1('rsqrt')
 export const sin = op1('sin')
 export const cos = op1('cos')
-export const tan = op1('tan')
-export const asin = op1('asin')
-export const acos = op1('acos')
-export const atan = op1('atan')
 export const sinh = op1('sinh')
 export const cosh = op1('cosh')
-export const tanh = op1('tanh')
-export const asinh = op1('asinh')
-export const acosh = op1('acosh')
-export const atanh = op1('atanh')
 export const not = op1('not')
 export const isFinite = op1('isFinite')
 export const stopGradient = op1('stopGradient')

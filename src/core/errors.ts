@@ -27,6 +27,10 @@ export class DeletedArrayError extends CotangentError {
 export class DeviceError extends CotangentError {
   override readonly name = 'DeviceError'
 }
+/** The device went away while arrays were on it: they are gone, and `init` gives another one. */
+export class DeviceLostError extends CotangentError {
+  override readonly name = 'DeviceLostError'
+}
 /** A jaxpr that breaks the IR's rules; raised by the checker and the parser. */
 export class JaxprError extends CotangentError {
   override readonly name = 'JaxprError'

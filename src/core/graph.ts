@@ -4,7 +4,7 @@
  */
 import { eqShape, rowMajor, sizeOf } from './aval.ts'
 import type { DType } from './dtype.ts'
-import type { Affine, Kernel, ReduceOp, ScalarOp } from './kernel.ts'
+import type { Affine, Kernel, ReduceOp, ScalarOp, Strided } from './kernel.ts'
 
 /** For each dim of the source, which of its places the view's index reaches; outside the source, zero. `guarded`: may be outside. */
 export interface View {
@@ -24,10 +24,19 @@ export type Node = { readonly shape: readonly number[]; readonly dtype: DType } 
   | { readonly kind: 'reduce'; readonly op: ReduceOp; readonly source: Node; readonly inner: number }
   /** [...batch, m, k] · [...batch, k, n] */
   | { readonly kind: 'dot'; readonly lhs: Node; readonly rhs: Node }
-  | { readonly kind: 'special'; readonly kernel: Kernel; readonly args: readonly Node[]; readonly outs: readonly Node[] }
+  | {
+      readonly kind: 'special'
+      readonly kernel: Kernel
+      readonly args: readonly Node[]
+      readonly outs: readonly Node[]
+      readonly restrided: Restrided | null
+    }
   /** A result of a special kernel. */
   | { readonly kind: 'part'; readonly of: () => Node & { readonly kind: 'special' }; readonly index: number }
 )
+
+/** The kernel with each operand as `seen` has it, for one that reads with any strides: operand and extents of its dims -> where its elements are. */
+export type Restrided = (seen: (operand: Strided, extents: readonly number[]) => Strided) => Kernel
 
 const unit = (rank: number, dim: number, scale = 1, offset = 0): Affine => ({
   strides: Array.from({ length: rank }, (_, d) => (d === dim ? scale : 0)),
@@ -106,9 +115,14 @@ export const dot = (lhs: Node, rhs: Node): Node => ({
 /** The element of `source` at a row-major int32 element number that is in range. */
 export const gather = (source: Node, index: Node): Node => ({ kind: 'gather', source, index, shape: index.shape, dtype: source.dtype })
 
-export const special = (kernel: Kernel, args: readonly Node[], outs: readonly { shape: readonly number[]; dtype: DType }[]): Node[] => {
+export const special = (
+  kernel: Kernel,
+  args: readonly Node[],
+  outs: readonly { shape: readonly number[]; dtype: DType }[],
+  restrided: Restrided | null = null,
+): Node[] => {
   const parts: Node[] = []
-  const node: Node & { kind: 'special' } = { kind: 'special', kernel, args, outs: parts, shape: [], dtype: 'bool' }
+  const node: Node & { kind: 'special' } = { kind: 'special', kernel, args, outs: parts, restrided, shape: [], dtype: 'bool' }
   for (const { shape, dtype } of outs) parts.push({ kind: 'part', of: () => node, index: parts.length, shape, dtype })
   return parts
 }

@@ -81,6 +81,8 @@ export interface Methods {
   toArray(): Nested
   /** A copy of the contents, row-major; reads the device. */
   toTyped(): TypedArray
+  /** A copy of the contents, row-major, once the device has it: `const [loss] = await x.data()`. The one way on webgpu. */
+  data(): Promise<TypedArray>
   dispose(): void
   /** Along the first axis: `const [a, b] = random.split(key)`. */
   [Symbol.iterator](): Iterator<NdArray>

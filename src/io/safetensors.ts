@@ -75,7 +75,7 @@ export const encodeSafetensors = async (tensors: Tensors, metadata: Metadata = {
   bytes.fill(0x20, 8 + json.length, 8 + headerLength).set(json, 8)
   await Promise.all(
     entries.map(async (e) => {
-      const data = await tensors[e.name]!.concrete('encodeSafetensors').data()
+      const data = await tensors[e.name]!.concrete('encodeSafetensors').read()
       const body = e.dtype === 'BOOL' ? Uint8Array.from(data) : new Uint8Array(data.buffer, data.byteOffset, data.byteLength)
       bytes.set(body, 8 + headerLength + e.begin)
     }),

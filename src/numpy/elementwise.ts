@@ -21,6 +21,8 @@ const floatUnary =
   (what: string, f: (x: NdArray) => NdArray): Unary =>
   (x) =>
     f(asFloat(what, x))
+/** The primitive of this name. */
+const floatOp = (name: Parameters<typeof c.op1>[0]): Unary => floatUnary(name, c.op1(name))
 const binary =
   (what: string, f: (x: NdArray, y: NdArray) => NdArray): Binary =>
   (x, y) => {
@@ -61,20 +63,20 @@ export const round = (x: Operand, options: { readonly decimals?: number } = {}):
   return decimals === 0 ? c.round(y) : c.div(c.round(c.mul(y, factor)), factor)
 }
 /** e^x. As `jnp.exp`. @example np.exp(np.array([0, 1])) // [1, 2.7182817] */
-export const exp = floatUnary('exp', c.exp)
+export const exp = floatOp('exp')
 /** e^x - 1, exact near 0. As `jnp.expm1`. @example np.expm1(np.array([1e-8])) // [1e-8] */
-export const expm1 = floatUnary('expm1', c.expm1)
+export const expm1 = floatOp('expm1')
 /** The natural logarithm. As `jnp.log`. @example np.log(np.array([1, Math.E])) // [0, 1] */
-export const log = floatUnary('log', c.log)
+export const log = floatOp('log')
 /** log(1 + x), exact near 0. As `jnp.log1p`. @example np.log1p(np.array([1e-8])) // [1e-8] */
-export const log1p = floatUnary('log1p', c.log1p)
+export const log1p = floatOp('log1p')
 const logOf = (what: string, base: number): Unary => floatUnary(what, (x) => c.div(c.log(x), c.lit(x, Math.log(base))))
 /** The logarithm to base 2. As `jnp.log2`. @example np.log2(np.array([1, 8])) // [0, 3] */
 export const log2 = logOf('log2', 2)
 /** The logarithm to base 10. As `jnp.log10`. @example np.log10(np.array([1, 1000])) // [0, 3] */
 export const log10 = logOf('log10', 10)
 /** The square root. As `jnp.sqrt`. @example np.sqrt(np.array([4, 9])) // [2, 3] */
-export const sqrt = floatUnary('sqrt', c.sqrt)
+export const sqrt = floatOp('sqrt')
 /** The cube root, of negative numbers too. As `jnp.cbrt`. @example np.cbrt(np.array([8, -27])) // [2, -3] */
 export const cbrt = floatUnary('cbrt', (x) => {
   const root = c.pow(c.abs(x), c.lit(x, 1 / 3))
@@ -85,29 +87,29 @@ export const reciprocal = floatUnary('reciprocal', (x) => c.integerPow(x, -1))
 /** x². As `jnp.square`. @example np.square(np.array([2, -3])) // [4, 9] */
 export const square = unary('square', (x) => c.integerPow(numeric(x), 2))
 /** The sine of radians. As `jnp.sin`. @example np.sin(np.array([0, Math.PI / 2])) // [0, 1] */
-export const sin = floatUnary('sin', c.sin)
+export const sin = floatOp('sin')
 /** The cosine of radians. As `jnp.cos`. @example np.cos(np.array([0, Math.PI])) // [1, -1] */
-export const cos = floatUnary('cos', c.cos)
+export const cos = floatOp('cos')
 /** The tangent of radians. As `jnp.tan`. @example np.tan(np.array([0, Math.PI / 4])) // [0, 1] */
-export const tan = floatUnary('tan', c.tan)
+export const tan = floatOp('tan')
 /** The inverse sine, in radians. As `jnp.asin`. @example np.asin(np.array([0, 1])) // [0, 1.5707964] */
-export const asin = floatUnary('asin', c.asin)
+export const asin = floatOp('asin')
 /** The inverse cosine, in radians. As `jnp.acos`. @example np.acos(np.array([1, 0])) // [0, 1.5707964] */
-export const acos = floatUnary('acos', c.acos)
+export const acos = floatOp('acos')
 /** The inverse tangent, in radians. As `jnp.atan`. @example np.atan(np.array([0, 1])) // [0, 0.7853982] */
-export const atan = floatUnary('atan', c.atan)
+export const atan = floatOp('atan')
 /** The hyperbolic sine. As `jnp.sinh`. @example np.sinh(np.array([0, 1])) // [0, 1.1752012] */
-export const sinh = floatUnary('sinh', c.sinh)
+export const sinh = floatOp('sinh')
 /** The hyperbolic cosine. As `jnp.cosh`. @example np.cosh(np.array([0, 1])) // [1, 1.5430807] */
-export const cosh = floatUnary('cosh', c.cosh)
+export const cosh = floatOp('cosh')
 /** The hyperbolic tangent. As `jnp.tanh`. @example np.tanh(np.array([0, 1])) // [0, 0.7615942] */
-export const tanh = floatUnary('tanh', c.tanh)
+export const tanh = floatOp('tanh')
 /** The inverse hyperbolic sine. As `jnp.asinh`. @example np.asinh(np.array([0, 1])) // [0, 0.8813736] */
-export const asinh = floatUnary('asinh', c.asinh)
+export const asinh = floatOp('asinh')
 /** The inverse hyperbolic cosine. As `jnp.acosh`. @example np.acosh(np.array([1, 2])) // [0, 1.316958] */
-export const acosh = floatUnary('acosh', c.acosh)
+export const acosh = floatOp('acosh')
 /** The inverse hyperbolic tangent. As `jnp.atanh`. @example np.atanh(np.array([0, 0.5])) // [0, 0.54930615] */
-export const atanh = floatUnary('atanh', c.atanh)
+export const atanh = floatOp('atanh')
 /** Whether x is neither infinite nor NaN: bool. As `jnp.isfinite`. @example np.isfinite(np.array([1, Infinity])) // [true, false] */
 export const isfinite = floatUnary('isfinite', c.isFinite)
 /** Whether x is infinite: bool. As `jnp.isinf`. @example np.isinf(np.array([1, -Infinity])) // [false, true] */

@@ -69,6 +69,20 @@ export const runProgram = <S extends Storage>(
   return read
 }
 
+/** As runProgram, on a device that is read asynchronously. */
+export const readProgram = async (backend: Backend, program: Program, inputs: readonly TypedArray[]): Promise<readonly TypedArray[]> => {
+  const uploaded = inputs.map((data, i) => backend.upload(program.buffers[program.inputs[i]!]!.dtype, data))
+  const results = backend.compile(program).run(uploaded)
+  const read = await Promise.all(
+    results.map((storage, i) => {
+      const { dtype, size } = program.buffers[program.outputs[i]!]!
+      return backend.read(storage, dtype, size)
+    }),
+  )
+  for (const storage of new Set([...uploaded, ...results])) storage.free()
+  return read
+}
+
 export const runKernel = <S extends Storage>(
   backend: Backend<S>,
   kernel: Kernel,

@@ -7,6 +7,7 @@ import {
   jit,
   jvp,
   linearize,
+  type Jitted,
   type NdArray,
   np,
   optim,
@@ -47,7 +48,8 @@ test('gradients have the types of what they are taken with respect to', () => {
 })
 
 test('transforms keep the signature of what they transform', () => {
-  expectTypeOf(jit(loss)).toEqualTypeOf<(p: Params, b: Batch) => NdArray>()
+  expectTypeOf(jit(loss)).toEqualTypeOf<Jitted<[p: Params, b: Batch], NdArray>>()
+  expectTypeOf(jit(loss)).toExtend<(p: Params, b: Batch) => NdArray>()
   expectTypeOf(vmap(loss, { inAxes: [null, 0] })).toEqualTypeOf<(p: Params, b: Batch) => NdArray>()
   expectTypeOf(jit(grad(jit(loss)))(params, batch)).toEqualTypeOf<Params>()
   expectTypeOf(jvp(predict, [params, batch.x], [params, batch.x])).toEqualTypeOf<readonly [NdArray, NdArray]>()
