@@ -1,0 +1,113 @@
+/** A launch as dispatches: which arrays share bindings, which segments share a dispatch, and the records that tell a shader where its arrays are. */
+import { byteWidth, type DType } from '../../src/core/dtype.ts'
+import { DeviceError } from '../../src/core/errors.ts'
+import type { Kernel } from '../../src/core/kernel.ts'
+import { nameOf } from '../../src/core/kernelName.ts'
+import type { Place, Program, Segment } from '../../src/core/program.ts'
+import { SLOTS } from './pipelines.ts'
+import type { Slab } from './slabs.ts'
+import { RECORD_BYTES } from './stream.ts'
+import { moduleOf, recordQuads } from './wgsl/module.ts'
+import type { Pass, Shader } from './wgsl/shader.ts'
+
+export interface Launch {
+  readonly kernel: Kernel
+  readonly shader: Shader
+  readonly segments: readonly Segment[]
+  /** Byte offsets of the shader's scratch arrays in the arena, one segment's at a time. */
+  readonly scratch: readonly number[]
+}
+
+/** A dispatch before its pipeline is made. Its records wait for places: word `at` of them is where a place's array starts. */
+export interface Planned {
+  readonly label: string
+  readonly code: string
+  readonly slabs: readonly Slab[]
+  readonly records: Uint32Array
+  readonly grid: readonly [number, number, number]
+  readonly places: readonly { readonly at: number; readonly place: Place }[]
+}
+
+const align = (bytes: number): number => Math.ceil(bytes / 16) * 16
+
+/** Scratch lies behind the program's own arena. */
+export const launchOf = (kernel: Kernel, segments: readonly Segment[], shader: Shader, arenaBytes: number): Launch => {
+  let next = align(arenaBytes)
+  const scratch = shader.scratch.map(({ size, dtype }) => {
+    const at = next
+    next += align(size * byteWidth[dtype])
+    return at
+  })
+  return { kernel, shader, segments, scratch }
+}
+/** Bytes of arena up to the end of its scratch. */
+export const endOf = ({ shader, scratch }: Launch): number => {
+  const last = shader.scratch.at(-1)
+  return last === undefined ? 0 : scratch.at(-1)! + align(last.size * byteWidth[last.dtype])
+}
+
+const dtypesOf = ({ kernel, shader }: Launch): readonly DType[] => [...kernel.args, ...shader.scratch.map(({ dtype }) => dtype)]
+/** A pass's module where all arrays are in one slab. */
+export const textOf = (launch: Launch, pass: Pass): string => {
+  const dtypes = dtypesOf(launch)
+  return moduleOf(pass, dtypes, dtypes.map(() => 0), 1) // prettier-ignore
+}
+
+/** Segments whose arrays lie alike, with the slab of each binding and the binding of each array. */
+interface Batch {
+  readonly slabs: readonly Slab[]
+  readonly slots: readonly number[]
+  readonly places: (readonly Place[])[]
+  readonly extents: number[]
+}
+
+const batchesOf = ({ shader, segments, scratch }: Launch, program: Program, slabOf: (place: Place) => Slab, most: number): Batch[] => {
+  const batches = new Map<string, Batch[]>()
+  for (const { buffers, extent } of segments) {
+    const places = [...buffers.map((id) => program.buffers[id]!.place), ...scratch.map((offset): Place => ({ kind: 'arena', offset }))]
+    const of = places.map(slabOf)
+    const slabs = [...new Set(of)]
+    if (slabs.length > SLOTS)
+      throw new DeviceError(
+        `a kernel's arrays are in ${slabs.length} buffers, and WebGPU gives it ${SLOTS}: combine fewer large arrays at a time, or dispose of some`,
+      )
+    const slots = of.map((slab) => slabs.indexOf(slab))
+    const key = `${slabs.map(({ id }) => id).join()} ${slots.join()}`
+    const alike = batches.get(key) ?? []
+    batches.set(key, alike)
+    if (alike.length === 0 || shader.scratch.length > 0 || alike.at(-1)!.extents.length === most)
+      alike.push({ slabs, slots, places: [], extents: [] })
+    alike.at(-1)!.places.push(places)
+    alike.at(-1)!.extents.push(extent)
+  }
+  return [...batches.values()].flat()
+}
+
+/** Workgroups along one dimension of a dispatch. */
+const MOST_GROUPS = 65_535
+
+export const planned = (launch: Launch, program: Program, slabOf: (place: Place) => Slab): Planned[] => {
+  const { kernel, shader } = launch
+  const dtypes = dtypesOf(launch)
+  const words = 4 * recordQuads(dtypes.length)
+  return batchesOf(launch, program, slabOf, Math.floor(RECORD_BYTES / (4 * words))).flatMap(({ slabs, slots, places, extents }) =>
+    shader.passes.flatMap((pass): Planned[] => {
+      const groups = extents.map((extent) => pass.groups(extent))
+      const widest = Math.max(...groups)
+      if (widest === 0) return []
+      const records = new Uint32Array(words * extents.length)
+      extents.forEach((extent, s) => records.set([extent, groups[s]!], words * s))
+      const x = Math.min(widest, MOST_GROUPS)
+      return [
+        {
+          label: nameOf(kernel),
+          code: moduleOf(pass, dtypes, slots, extents.length),
+          slabs,
+          records,
+          grid: [x, Math.ceil(widest / x), extents.length],
+          places: places.flatMap((own, s) => own.map((place, i) => ({ at: words * s + 2 + i, place }))),
+        },
+      ]
+    }),
+  )
+}

@@ -1,0 +1,94 @@
+/** The WebGPU backend: programs as compute passes. Calls are synchronous and their results pending; reading is asynchronous. */
+import type { Backend } from '../../src/core/backend.ts'
+import { byteWidth, type DType, type TypedArray, typedArrayOf } from '../../src/core/dtype.ts'
+import { type CotangentError, DeviceError, DeviceLostError } from '../../src/core/errors.ts'
+import { type DeviceOptions, openDevice } from './device.ts'
+import { executable, type Runtime } from './executable.ts'
+import { Pipelines } from './pipelines.ts'
+import { readerOf } from './read.ts'
+import { type Block, Slabs } from './slabs.ts'
+import { Storages, type WebgpuStorage } from './storage.ts'
+import { Stream } from './stream.ts'
+
+export { adapterInfo } from './device.ts'
+
+export interface WebgpuOptions extends DeviceOptions {
+  /** Bytes that arrays may hold on the device. Default 4 GiB. */
+  readonly memoryLimit?: number
+}
+
+export const openWebgpu = async (options: WebgpuOptions = {}): Promise<Backend<WebgpuStorage>> =>
+  createWebgpu(await openDevice(options), options)
+
+/** A backend on a device that is there. */
+export const createWebgpu = (device: GPUDevice, { memoryLimit = 2 ** 32 }: WebgpuOptions = {}): Backend<WebgpuStorage> => {
+  const { limits } = device
+  let failure: CotangentError | null = null
+  void device.lost.then(({ message }) => {
+    failure = new DeviceLostError(
+      `the WebGPU device was lost, and the arrays on it with it: call init again, and load what was saved (${message})`,
+    )
+  })
+  device.addEventListener('uncapturederror', (event) => {
+    failure ??= new DeviceError(`WebGPU refused a command: ${(event as GPUUncapturedErrorEvent).error.message}`)
+  })
+  const slabs = new Slabs(device, { buffer: Math.min(limits.maxBufferSize, limits.maxStorageBufferBindingSize), total: memoryLimit })
+  const storages = new Storages(slabs)
+  const pipelines = new Pipelines(device)
+  const stream = new Stream(device, slabs, pipelines.table)
+  let arena: Block | null = null
+  const check = (): void => {
+    const wrong = pipelines.failure ?? failure
+    if (wrong === null) return
+    // Told once: what comes after may be sound again, but on a lost device.
+    pipelines.failure = null
+    if (!(failure instanceof DeviceLostError)) failure = null
+    throw wrong
+  }
+  const runtime: Runtime = {
+    storages,
+    pipelines,
+    stream,
+    features: {
+      subgroups: device.features.has('subgroups'),
+      maxWorkgroupSize: limits.maxComputeInvocationsPerWorkgroup,
+      maxWorkgroupBytes: limits.maxComputeWorkgroupStorageSize,
+    },
+    shaders: new Map(),
+    arena: (bytes) => {
+      if (arena === null || arena.bytes < bytes) {
+        if (arena !== null) slabs.release(arena)
+        arena = slabs.allocate(bytes)
+      }
+      return arena
+    },
+    check,
+  }
+  const read = readerOf(device, stream)
+  return {
+    name: 'webgpu',
+    dtypes: ['float32', 'int32', 'uint32', 'bool', 'key'],
+    readSync: () => {
+      throw new DeviceError('an array on webgpu was read synchronously: use `await x.data()`, or choose the wasm device')
+    },
+    read: async (storage, dtype, size) => {
+      const bytes = size * byteWidth[dtype]
+      const buffer = await read(storage.block, bytes).catch((reason: unknown) => {
+        check()
+        throw new DeviceError(`reading from the WebGPU device failed: ${String(reason)}`)
+      })
+      check()
+      return new (typedArrayOf(dtype))(buffer)
+    },
+    bytesInUse: () => storages.bytes,
+    lost: () => failure instanceof DeviceLostError,
+    upload: (_dtype: DType, data: TypedArray) => {
+      check()
+      const storage = storages.create(data.byteLength)
+      const { slab, offset } = storage.block
+      if (data.byteLength > 0) device.queue.writeBuffer(slab.buffer, offset, data as Float32Array<ArrayBuffer>)
+      return storage
+    },
+    compile: (program) => executable(program, runtime),
+  }
+}

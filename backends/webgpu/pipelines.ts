@@ -1,0 +1,75 @@
+/** Pipelines by the text of their module, so that equal kernels of any program share one; and the layouts that all have. */
+import { DeviceError } from '../../src/core/errors.ts'
+import { COMPUTE_STAGE } from './flags.ts'
+import type { Slab } from './slabs.ts'
+
+/** Storage buffers that every WebGPU device gives a kernel. */
+export const SLOTS = 8
+
+const refused = (label: string, code: string, why: string): DeviceError =>
+  new DeviceError(`the WebGPU kernel ${label} doesn't compile: ${why}\n${code}`)
+
+export class Pipelines {
+  readonly #device: GPUDevice
+  readonly #pipelines = new Map<string, GPUComputePipeline>()
+  readonly #groups = new Map<string, GPUBindGroup>()
+  readonly #memories: GPUBindGroupLayout[] = []
+  readonly #layouts: GPUPipelineLayout[] = []
+  readonly table: GPUBindGroupLayout
+  /** Why a pipeline can't be had, by its first failure: found out later than it was asked for. */
+  failure: DeviceError | null = null
+
+  constructor(device: GPUDevice) {
+    this.#device = device
+    const visibility = COMPUTE_STAGE
+    this.table = device.createBindGroupLayout({
+      label: 'table',
+      entries: [{ binding: 0, visibility, buffer: { type: 'uniform', hasDynamicOffset: true } }],
+    })
+    for (let n = 0; n <= SLOTS; n++) {
+      const entries = Array.from({ length: n }, (_, binding) => ({ binding, visibility, buffer: { type: 'storage' as const } }))
+      const memory = device.createBindGroupLayout({ label: `${n} slabs`, entries })
+      this.#memories.push(memory)
+      this.#layouts.push(device.createPipelineLayout({ label: `${n} slabs`, bindGroupLayouts: [this.table, memory] }))
+    }
+  }
+
+  #describe(label: string, code: string, slots: number): GPUComputePipelineDescriptor {
+    const module = this.#device.createShaderModule({ label, code })
+    return { label, layout: this.#layouts[slots]!, compute: { module, entryPoint: 'main' } }
+  }
+
+  /** `label` names the kernel in errors and profiles. */
+  pipeline(label: string, code: string, slots: number): GPUComputePipeline {
+    const known = this.#pipelines.get(code)
+    if (known !== undefined) return known
+    this.#device.pushErrorScope('validation')
+    const pipeline = this.#device.createComputePipeline(this.#describe(label, code, slots))
+    void this.#device.popErrorScope().then((error) => {
+      if (error !== null) this.failure ??= refused(label, code, error.message)
+    })
+    this.#pipelines.set(code, pipeline)
+    return pipeline
+  }
+
+  /** The same, compiled aside. */
+  async ready(label: string, code: string, slots: number): Promise<void> {
+    if (this.#pipelines.has(code)) return
+    try {
+      const pipeline = await this.#device.createComputePipelineAsync(this.#describe(label, code, slots))
+      if (!this.#pipelines.has(code)) this.#pipelines.set(code, pipeline)
+    } catch (reason) {
+      throw refused(label, code, String(reason))
+    }
+  }
+
+  memory(slabs: readonly Slab[]): GPUBindGroup {
+    const key = slabs.map(({ id }) => id).join()
+    const known = this.#groups.get(key)
+    if (known !== undefined) return known
+    const entries = slabs.map(({ buffer }, binding) => ({ binding, resource: { buffer } }))
+    const group = this.#device.createBindGroup({ label: `slabs ${key}`, layout: this.#memories[slabs.length]!, entries })
+    this.#groups.set(key, group)
+    return group
+  }
+}

@@ -1,0 +1,90 @@
+/**
+ * Commands in order: dispatches collect in one encoder, and go to the queue with one submit when something is read, when many are there, or
+ * at the end of the task. Places of arrays travel in one table of uniforms, written before each submit.
+ */
+import { USAGE } from './flags.ts'
+import type { Slabs } from './slabs.ts'
+
+/** A kernel pass ready to be encoded. */
+export interface Dispatch {
+  readonly pipeline: GPUComputePipeline
+  readonly memory: GPUBindGroup
+  /** Segments' records, as `module.ts` describes them. */
+  readonly records: Uint32Array
+  readonly grid: readonly [number, number, number]
+}
+
+/** Bytes of uniforms that a dispatch can read. */
+export const RECORD_BYTES = 4096
+const TABLE_BYTES = 2 ** 18
+const ENOUGH = 256
+
+export class Stream {
+  readonly #device: GPUDevice
+  readonly #slabs: Slabs
+  readonly #table: GPUBuffer
+  readonly #words = new Uint32Array(TABLE_BYTES / 4)
+  readonly #group: GPUBindGroup
+  readonly #align: number
+  #encoder: GPUCommandEncoder | null = null
+  #pass: GPUComputePassEncoder | null = null
+  #used = 0
+  #count = 0
+  #scheduled = false
+
+  constructor(device: GPUDevice, slabs: Slabs, layout: GPUBindGroupLayout) {
+    this.#device = device
+    this.#slabs = slabs
+    this.#align = device.limits.minUniformBufferOffsetAlignment
+    const usage = USAGE.uniform | USAGE.copyDst
+    this.#table = device.createBuffer({ label: 'table', size: TABLE_BYTES, usage })
+    const resource = { buffer: this.#table, size: RECORD_BYTES }
+    this.#group = device.createBindGroup({ label: 'table', layout, entries: [{ binding: 0, resource }] })
+  }
+
+  #open(): GPUCommandEncoder {
+    if (!this.#scheduled) {
+      this.#scheduled = true
+      queueMicrotask(() => this.flush())
+    }
+    this.#slabs.encoding = true
+    return (this.#encoder ??= this.#device.createCommandEncoder())
+  }
+
+  dispatch(dispatches: readonly Dispatch[]): void {
+    let [pipeline, memory]: [GPUComputePipeline | null, GPUBindGroup | null] = [null, null]
+    for (const next of dispatches) {
+      if (this.#used + RECORD_BYTES > TABLE_BYTES || this.#count >= ENOUGH) this.flush()
+      if (this.#pass === null) {
+        this.#pass = this.#open().beginComputePass()
+        pipeline = memory = null
+      }
+      const at = this.#used
+      this.#words.set(next.records, at / 4)
+      this.#used = Math.ceil((at + next.records.byteLength) / this.#align) * this.#align
+      if (next.pipeline !== pipeline) this.#pass.setPipeline((pipeline = next.pipeline))
+      this.#pass.setBindGroup(0, this.#group, [at])
+      if (next.memory !== memory) this.#pass.setBindGroup(1, (memory = next.memory))
+      this.#pass.dispatchWorkgroups(...next.grid)
+      this.#count++
+    }
+  }
+
+  copy(from: GPUBuffer, offset: number, to: GPUBuffer, bytes: number): void {
+    this.#pass?.end()
+    this.#pass = null
+    this.#open().copyBufferToBuffer(from, offset, to, 0, bytes)
+  }
+
+  /** Submits what there is. */
+  flush(): void {
+    this.#scheduled = false
+    if (this.#encoder === null) return this.#slabs.submitted()
+    this.#pass?.end()
+    if (this.#used > 0) this.#device.queue.writeBuffer(this.#table, 0, this.#words, 0, this.#used / 4)
+    this.#device.queue.submit([this.#encoder.finish()])
+    this.#encoder = this.#pass = null
+    this.#used = this.#count = 0
+    this.#slabs.submitted()
+  }
+}

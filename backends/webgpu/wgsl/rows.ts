@@ -1,0 +1,252 @@
+/**
+ * Reductions over rows and what is computed from them. A workgroup takes a block of rows with so many lanes a row that neighbours read
+ * neighbours: for each level of reductions a loop over the row and a tree in workgroup memory, then the outputs. Few long rows are cut into
+ * chunks, whose partial results a second pass reduces. The order of a sum depends on shapes alone.
+ */
+import type { DType } from '../../../src/core/dtype.ts'
+import type { Affine, Expr, Nest, ReduceOp } from '../../../src/core/kernel.ts'
+import { affineText, evaluation, postorder, type Reduce, reductionLevels } from './expressions.ts'
+import { indexLines, indexNames, product, storeLines } from './indices.ts'
+import { constantOf, scalarOp } from './scalar.ts'
+import { type Features, type Memory, type Pass, type Shader, typeOf } from './shader.ts'
+
+export const rowShader = (kernel: Nest, memory: Memory, features: Features): Shader => {
+  const chunks = chunksOf(kernel)
+  if (chunks === 1) return { passes: [rowPass(kernel, memory, features)], scratch: [] }
+  const outer = kernel.dims.slice(0, kernel.dims.length - kernel.inner)
+  const [reductions] = reductionLevels(kernel.outputs.map(({ expr }) => expr)) as [readonly Reduce[]]
+  const partials = new Map(reductions.map((expr, i): [Expr, number] => [expr, kernel.args.length + i]))
+  const dtypes = [...kernel.args, ...reductions.map(({ dtype }) => dtype)]
+  const second: Nest = { ...kernel, dims: [...outer, chunks], inner: 1, args: dtypes, outputs: ofPartials(kernel, partials, outer, chunks) }
+  return {
+    passes: [partialPass(kernel, partials, chunks, memory), rowPass(second, memory, features)],
+    scratch: reductions.map(({ dtype }) => ({ dtype, size: product(outer) * chunks })),
+  }
+}
+
+const WORKGROUP = 256
+/** Rows longer than this, and too few to fill a device, are cut into chunks of at least so many elements. */
+const CHUNK = 2048
+const FEW_ROWS = 64
+
+/** Into how many chunks rows are cut: only where each reduction is of elements, and all outputs are of rows. */
+const chunksOf = ({ dims, inner, outputs }: Nest): number => {
+  const [rows, length] = [product(dims.slice(0, dims.length - inner)), product(dims.slice(dims.length - inner))]
+  const simple = outputs.every(({ rowwise }) => rowwise) && reductionLevels(outputs.map(({ expr }) => expr)).length === 1
+  return simple && rows < FEW_ROWS ? Math.min(WORKGROUP, Math.ceil(length / CHUNK)) : 1
+}
+
+/** How a workgroup's lanes are dealt: `rows` rows with `lanes` lanes each, neighbours along the row or along rows. */
+interface Deal {
+  readonly rows: number
+  readonly lanes: number
+  readonly along: 'row' | 'rows'
+}
+
+const powerOfTwo = (n: number): number => 2 ** Math.ceil(Math.log2(Math.max(1, n)))
+
+const dealOf = ({ dims, inner, outputs }: Nest, size: number): Deal => {
+  const cut = dims.length - inner
+  const length = product(dims.slice(cut))
+  const last = (from: number, to: number): number => dims.findLastIndex((n, d) => d >= from && d < to && n > 1)
+  const [onRow, acrossRows] = [last(cut, dims.length), last(0, cut)]
+  let votes = 0
+  for (const expr of loadsOf(outputs.map(({ expr }) => expr))) {
+    const { strides } = expr.access
+    if (Math.abs(strides[onRow] ?? 0) === 1) votes++
+    else if (Math.abs(strides[acrossRows] ?? 0) === 1) votes--
+  }
+  // Some four elements a lane.
+  const wanted = powerOfTwo(length / 4)
+  if (votes >= 0) {
+    const lanes = Math.min(size, wanted)
+    return { rows: size / lanes, lanes, along: 'row' }
+  }
+  const lanes = Math.min(size / 32, wanted)
+  return { rows: size / lanes, lanes, along: 'rows' }
+}
+
+/** The loads in expressions, under reductions too. */
+const loadsOf = (roots: readonly Expr[]): Extract<Expr, { readonly kind: 'load' }>[] => {
+  const found = new Set<Expr>()
+  const queue = [...roots]
+  for (let root = queue.pop(); root !== undefined; root = queue.pop())
+    for (const expr of postorder([root])) {
+      if (found.has(expr)) continue
+      found.add(expr)
+      if (expr.kind === 'reduce') queue.push(expr.arg)
+    }
+  return [...found].filter((e) => e.kind === 'load')
+}
+
+const identities = (op: ReduceOp, dtype: DType): number => {
+  if (op === 'sum') return 0
+  if (op === 'prod') return 1
+  if (dtype === 'float32') return op === 'max' ? Number.NEGATIVE_INFINITY : Number.POSITIVE_INFINITY
+  if (dtype === 'int32') return op === 'max' ? -(2 ** 31) : 2 ** 31 - 1
+  return op === 'max' ? 0 : dtype === 'bool' ? 1 : 2 ** 32 - 1
+}
+const scalarOf = { sum: 'add', prod: 'mul', max: 'max', min: 'min' } as const
+const fold = ({ op, dtype }: Reduce, x: string, y: string): string => {
+  if (dtype === 'bool') return op === 'max' || op === 'sum' ? `(${x} || ${y})` : `(${x} && ${y})`
+  return scalarOp(scalarOf[op], dtype, [dtype, dtype], [x, y])
+}
+const identity = ({ op, dtype }: Reduce): string => constantOf(dtype, identities(op, dtype))
+
+/** A loop over a row's elements, of which a lane takes every `lanes`-th. */
+const loop = (
+  dims: readonly number[],
+  from: string,
+  to: string,
+  step: number,
+  lines: readonly string[],
+  index: readonly string[],
+): string[] => [`for (var e = ${from}; e < ${to}; e += ${step}u) {`, ...indexLines('e', dims, index), ...lines, '}']
+
+/** Folds the reductions over e in [from, to) and then over the lanes: the results are named r0, r1… from `first` on. */
+const reduceLines = (
+  reductions: readonly Reduce[],
+  first: number,
+  deal: Deal,
+  loopOf: (lines: readonly string[]) => string[],
+  scope: Parameters<typeof evaluation>[0],
+): string[] => {
+  const at = evaluation({ ...scope, prefix: `p${first}_` })
+  const name = (i: number): string => `${first + i}`
+  const folds = reductions.map((reduction, i) => `a${name(i)} = ${fold(reduction, `a${name(i)}`, at.value(reduction.arg))};`)
+  const start = reductions.map((reduction, i) => `var a${name(i)} = ${identity(reduction)};`)
+  const own = [...start, ...loopOf([...at.lines, ...folds])]
+  if (deal.lanes === 1) return [...own, ...reductions.map((_, i) => `let r${name(i)} = a${name(i)};`)]
+  const partner = deal.along === 'row' ? 'lane + half' : `lane + half * ${deal.rows}u`
+  const base = deal.along === 'row' ? `lane - slice` : `lane % ${deal.rows}u`
+  return [
+    ...own,
+    ...reductions.map((_, i) => `t${name(i)}[lane] = a${name(i)};`),
+    'workgroupBarrier();',
+    `for (var half = ${deal.lanes / 2}u; half > 0u; half >>= 1u) {`,
+    'if (slice < half) {',
+    ...reductions.map((reduction, i) => `t${name(i)}[lane] = ${fold(reduction, `t${name(i)}[lane]`, `t${name(i)}[${partner}]`)};`),
+    '}',
+    'workgroupBarrier();',
+    '}',
+    ...reductions.map((_, i) => `let r${name(i)} = t${name(i)}[${base}];`),
+  ]
+}
+const trees = (levels: readonly (readonly Reduce[])[], { lanes }: Deal, size: number): string =>
+  lanes === 1
+    ? ''
+    : levels
+        .flat()
+        .map(({ dtype }, i) => `var<workgroup> t${i}: array<${typeOf(dtype)}, ${size}>;`)
+        .join('\n')
+
+const rowPass = (kernel: Nest, memory: Memory, features: Features): Pass => {
+  const { dims, inner, outputs } = kernel
+  const cut = dims.length - inner
+  const [outer, row] = [dims.slice(0, cut), dims.slice(cut)]
+  const index = indexNames(dims)
+  const levels = reductionLevels(outputs.map(({ expr }) => expr))
+  // A word of workgroup memory for each reduction and lane.
+  const fitting = 2 ** Math.floor(Math.log2(features.maxWorkgroupBytes / (4 * Math.max(1, levels.flat().length))))
+  const size = Math.min(WORKGROUP, features.maxWorkgroupSize, fitting)
+  const deal = dealOf(kernel, size)
+  const each = product(outer.slice(1))
+  const reduced = new Map<Expr, string>()
+  const scope = { index, memory, reduced }
+  const over = (lines: readonly string[]): string[] => loop(row, 'slice', 'limit', deal.lanes, lines, index.slice(cut))
+  const body = [
+    ...(deal.along === 'row'
+      ? [`let row = group * ${deal.rows}u + lane / ${deal.lanes}u;`, `let slice = lane % ${deal.lanes}u;`]
+      : [`let row = group * ${deal.rows}u + lane % ${deal.rows}u;`, `let slice = lane / ${deal.rows}u;`]),
+    `let there = row < extent * ${each}u;`,
+    `let limit = select(0u, ${product(row)}u, there);`,
+    ...indexLines('row', outer, index),
+  ]
+  let first = 0
+  for (const reductions of levels) {
+    body.push(...reduceLines(reductions, first, deal, over, scope))
+    reductions.forEach((reduction, i) => reduced.set(reduction, `r${first + i}`))
+    first += reductions.length
+  }
+  const ofRows = outputs.filter(({ rowwise }) => rowwise)
+  const ofElements = outputs.filter(({ rowwise }) => !rowwise)
+  const own = evaluation({ ...scope, index: index.slice(0, cut), prefix: 'w' })
+  const values = ofRows.map(({ expr }) => own.value(expr))
+  body.push(...ofRows.map(({ expr }, i) => `var o${i}: ${typeOf(expr.dtype)};`))
+  if (ofRows.length > 0) body.push('if (there && slice == 0u) {', ...own.lines, ...values.map((value, i) => `o${i} = ${value};`), '}')
+  if (ofElements.length > 0) {
+    const at = evaluation(scope)
+    const stores = storeLines(ofElements, at, index, memory)
+    if (ofRows.length > 0 && deal.lanes > 1) body.push('workgroupBarrier();') // a row's value may be read before it is overwritten
+    body.push(...over([...at.lines, ...stores]))
+    if (ofRows.length > 0 && deal.lanes > 1) body.push('workgroupBarrier();')
+  }
+  if (ofRows.length > 0)
+    body.push(
+      'if (there && slice == 0u) {',
+      ...ofRows.map(({ arg, access }, i) => memory.store(arg, affineText(access, index.slice(0, cut)), `o${i}`)),
+      '}',
+    )
+  return {
+    declarations: trees(levels, deal, size),
+    workgroupSize: size,
+    groups: (extent) => Math.ceil((extent * each) / deal.rows),
+    body: body.join('\n'),
+  }
+}
+
+/** A chunk of a row a workgroup: partial results to scratch, [row, chunk]. */
+const partialPass = ({ dims, inner }: Nest, partials: ReadonlyMap<Expr, number>, chunks: number, memory: Memory): Pass => {
+  const cut = dims.length - inner
+  const [outer, row] = [dims.slice(0, cut), dims.slice(cut)]
+  const index = indexNames(dims)
+  const length = product(row)
+  const chunk = Math.ceil(length / chunks)
+  const deal: Deal = { rows: 1, lanes: WORKGROUP, along: 'row' }
+  const reductions = [...partials.keys()] as Reduce[]
+  const each = product(outer.slice(1))
+  return {
+    declarations: trees([reductions], deal, WORKGROUP),
+    workgroupSize: WORKGROUP,
+    groups: (extent) => extent * each * chunks,
+    body: [
+      `let row = group / ${chunks}u;`,
+      `let begin = (group % ${chunks}u) * ${chunk}u;`,
+      'let slice = lane;',
+      `let limit = min(${length}u, begin + ${chunk}u);`,
+      ...indexLines('row', outer, index),
+      ...reduceLines(reductions, 0, deal, (lines) => loop(row, 'begin + slice', 'limit', WORKGROUP, lines, index.slice(cut)), {
+        index,
+        memory,
+      }),
+      'if (lane == 0u) {',
+      ...[...partials.values()].map((arg, i) => memory.store(arg, 'i32(group)', `r${i}`)),
+      '}',
+    ].join('\n'),
+  }
+}
+
+/** The outputs with each reduction one of its partial results. */
+const ofPartials = (kernel: Nest, partials: ReadonlyMap<Expr, number>, outer: readonly number[], chunks: number): Nest['outputs'] => {
+  const rank = outer.length
+  const strides = [...outer.map((_, d) => chunks * product(outer.slice(d + 1))), 1]
+  // What isn't under a reduction doesn't move along the row.
+  const ofRow = ({ strides: along, offset }: Affine): Affine => ({ strides: [...along.slice(0, rank), 0], offset })
+  const made = new Map<Expr, Expr>()
+  for (const expr of postorder(kernel.outputs.map((output) => output.expr))) {
+    const arg = partials.get(expr)
+    if (arg !== undefined && expr.kind === 'reduce')
+      made.set(expr, { ...expr, arg: { kind: 'load', dtype: expr.dtype, arg, access: { strides, offset: 0, guards: [] } } })
+    else if (expr.kind === 'apply') made.set(expr, { ...expr, args: expr.args.map((x) => made.get(x)!) })
+    else if (expr.kind === 'gather') made.set(expr, { ...expr, index: made.get(expr.index)! })
+    else if (expr.kind === 'load') {
+      const { access } = expr
+      made.set(expr, {
+        ...expr,
+        access: { ...ofRow(access), guards: access.guards.map((guard) => ({ ...ofRow(guard), extent: guard.extent })) },
+      })
+    } else if (expr.kind === 'index') made.set(expr, { ...expr, affine: ofRow(expr.affine) })
+    else made.set(expr, expr)
+  }
+  return kernel.outputs.map((output) => ({ ...output, expr: made.get(output.expr)!, access: ofRow(output.access) }))
+}

@@ -1,0 +1,65 @@
+/**
+ * What a kernel becomes: compute passes over numbered arrays, as text. An emitter writes the body of one workgroup; `module.ts` puts bindings,
+ * places and library functions around it.
+ *
+ *   In a body: `group` (this workgroup's number) and `lane` (the invocation's number in it), both u32; `extent` (the launch's, u32).
+ *   Library functions start with c_ (`library.ts`) and are defined where a text names them.
+ *   Index arithmetic is i32, and `group`, `extent` and what is computed from them alone are uniform, so barriers may depend on them.
+ */
+import type { DType } from '../../../src/core/dtype.ts'
+import type { Kernel } from '../../../src/core/kernel.ts'
+
+/** An array that only the passes of one kernel see. */
+export interface Scratch {
+  readonly dtype: DType
+  readonly size: number
+}
+
+export interface Pass {
+  /** Module-scope text: workgroup variables, functions without memory access. */
+  readonly declarations: string
+  readonly body: string
+  /** Invocations of a workgroup, along one dimension. */
+  readonly workgroupSize: number
+  readonly groups: (extent: number) => number
+}
+
+export interface Shader {
+  /** One after the other; each sees what those before it wrote. */
+  readonly passes: readonly Pass[]
+  /** Numbered on from the kernel's args. */
+  readonly scratch: readonly Scratch[]
+}
+
+/** How a body reaches an array: `at` is an i32 expression, the element's number. A bool is a WGSL bool. */
+export interface Memory {
+  readonly load: (arg: number, at: string) => string
+  readonly store: (arg: number, at: string, value: string) => string
+}
+
+/** What the device offers, as far as code depends on it. */
+export interface Features {
+  readonly subgroups: boolean
+  /** Invocations that a workgroup may have. */
+  readonly maxWorkgroupSize: number
+  /** Bytes of workgroup memory. */
+  readonly maxWorkgroupBytes: number
+}
+
+export type Emit<K extends Kernel> = (kernel: K, memory: Memory, features: Features) => Shader
+
+export const typeOf = (dtype: DType): 'f32' | 'i32' | 'u32' | 'bool' => {
+  switch (dtype) {
+    case 'float32':
+      return 'f32'
+    case 'int32':
+      return 'i32'
+    case 'bool':
+      return 'bool'
+    case 'uint32':
+    case 'key':
+      return 'u32'
+    case 'float64':
+      throw new Error('internal: WGSL has no float64')
+  }
+}
