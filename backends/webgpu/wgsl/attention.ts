@@ -24,6 +24,7 @@ export const emitAttention: Emit<Attention> = (kernel, memory, features) => {
   const work = { units: batch * heads, rows: queries, columns: keys, depths: [headDim], widths: [valueDim], softmax: true }
   const tile = tileOf(work, features)
   const blocks = Math.ceil(queries / tile.rows)
+  if (batch * heads * blocks === 0) return { passes: [], scratch: [] }
   const query = matrixOf(kernel.query, 'query', 'head', 'first', queries, headDim)
   const key = matrixOf(kernel.key, 'key', 'kvHead', 'start', keys, headDim)
   const value = matrixOf(kernel.value, 'value', 'kvHead', 'start', keys, valueDim)
@@ -63,7 +64,7 @@ export const emitAttention: Emit<Attention> = (kernel, memory, features) => {
   let l0 = bitcast<vec4<f32>>(select(bitcast<vec4<u32>>(top + logs), vec4<u32>(0xff800000u), blind));
   ${storeSums(memory, tile, 'l', lse.matrix)}`
   const declarations = [
-    tileDeclarations(tile, [{ name: 's', depth: headDim }]),
+    tileDeclarations(tile, { s: headDim }, [valueDim]),
     `var<workgroup> parts: array<vec4<f32>, ${tile.lanes}>;`,
     exp4,
     scoreDeclarations(kernel),

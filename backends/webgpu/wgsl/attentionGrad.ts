@@ -25,10 +25,14 @@ import { constantOf } from './scalar.ts'
 import type { Emit, Features, Memory, Pass } from './shader.ts'
 
 export const emitAttentionGrad: Emit<AttentionGrad> = (kernel, memory, features) => {
-  const { batch, heads, queries, args } = kernel
+  const { batch, heads, queries, keys, args } = kernel
+  const empty = batch * heads === 0
   const delta: Strided = { arg: args.length, strides: [heads * queries, queries, 1, 0], offset: 0 }
   return {
-    passes: [queryPass(kernel, delta, memory, features), keyPass(kernel, delta, memory, features)],
+    passes: [
+      ...(empty || queries === 0 ? [] : [queryPass(kernel, delta, memory, features)]),
+      ...(empty || keys === 0 ? [] : [keyPass(kernel, delta, memory, features)]),
+    ],
     scratch: [{ dtype: 'float32', size: batch * heads * queries }],
   }
 }
@@ -163,10 +167,7 @@ const eachRow = ({ down, rows }: Tile, { first, count }: Matrix, text: (componen
 
 const declarationsOf = (kernel: AttentionGrad, tile: Tile): string =>
   [
-    tileDeclarations(tile, [
-      { name: 's', depth: kernel.headDim },
-      { name: 't', depth: kernel.valueDim },
-    ]),
+    tileDeclarations(tile, { s: kernel.headDim, t: kernel.valueDim }, [kernel.headDim, kernel.valueDim]),
     exp4,
     // A row that saw nothing, by its bits: lse so high that every weight is 0.
     'fn settled(lse: f32) -> f32 { return select(lse, 0x1.fffffep+127f, bitcast<u32>(lse) == 0xff800000u); }',

@@ -69,15 +69,22 @@ const sliceOf = ({ across, down, room, resident }: Tile, depth: number): number 
 /** The array in which an operand's rows stay. */
 const residentName = (name: string): string => `${name}Rows`
 
-/** Workgroup variables of a pass; `products` are its scores' names and depths. */
-export const tileDeclarations = (tile: Tile, products: readonly { readonly name: string; readonly depth: number }[]): string =>
-  lines([
-    `var<workgroup> stage: array<vec4<f32>, ${tile.room}>;`,
-    `var<workgroup> weights: array<vec4<f32>, ${tile.columns * tile.pitch}>;`,
-    ...(tile.resident
-      ? products.map(({ name, depth }) => `var<workgroup> ${residentName(name)}: array<vec4<f32>, ${Math.max(1, depth * tile.pitch)}>;`)
-      : []),
+/** Rows of a multiplied matrix that go through workgroup memory at once. */
+const heightOf = ({ across, columns, room }: Tile, width: number): number =>
+  Math.min(columns, 2 ** Math.floor(Math.log2(room / quadsOf(width, across))))
+
+/** Workgroup variables of a pass whose scores have these names and depths, and which multiplies matrices of these widths. */
+export const tileDeclarations = (tile: Tile, depths: Readonly<Record<string, number>>, widths: readonly number[]): string => {
+  const { across, columns, pitch, resident, lanes } = tile
+  const slices = Object.values(depths).map((depth) => sliceOf(tile, depth) * (oddly(across) + (resident ? 0 : pitch)))
+  const heights = widths.map((width) => (width === 0 ? 0 : heightOf(tile, width) * quadsOf(width, across)))
+  const array = (name: string, size: number): string => `var<workgroup> ${name}: array<vec4<f32>, ${Math.max(1, size)}>;`
+  return lines([
+    array('stage', Math.max(lanes, ...slices, ...heights)),
+    array('weights', columns * pitch),
+    ...(resident ? Object.entries(depths).map(([name, depth]) => array(residentName(name), depth * pitch)) : []),
   ])
+}
 
 /** Before the columns go by: the rows' operand, where it stays. Barriers of the first product stand between this and its use. */
 export const keepRows = (memory: Memory, tile: Tile, name: string, rows: Matrix): string =>
@@ -119,10 +126,10 @@ export const scaleSums = (tile: Tile, name: string, width: number, by: string): 
 
 /** Adds the shared scores times `m` to the sums: sum e is the column x + across e. */
 export const addProduct = (memory: Memory, tile: Tile, name: string, m: Matrix): string => {
-  const { across, lanes, columns, pitch, room } = tile
+  const { across, lanes, columns, pitch } = tile
   const quads = quadsOf(m.width, across)
   if (quads === 0) return 'workgroupBarrier();'
-  const height = Math.min(columns, 2 ** Math.floor(Math.log2(room / quads)))
+  const height = heightOf(tile, m.width)
   const column = (j: number): string => (quads === across ? `q + ${j * across}` : `q + q / ${across} * ${3 * across} + ${j * across}`)
   return `
   for (var begin = 0; begin < ${columns}; begin += ${height}) {
