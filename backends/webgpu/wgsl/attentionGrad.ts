@@ -25,8 +25,8 @@ import { constantOf } from './scalar.ts'
 import type { Emit, Features, Memory, Pass } from './shader.ts'
 
 export const emitAttentionGrad: Emit<AttentionGrad> = (kernel, memory, features) => {
-  const { batch, heads, queries, keys, args } = kernel
-  const empty = batch * heads === 0
+  const { batch, heads, group, queries, keys, args } = kernel
+  const empty = batch * Math.floor(heads / group) === 0
   const delta: Strided = { arg: args.length, strides: [heads * queries, queries, 1, 0], offset: 0 }
   return {
     passes: [

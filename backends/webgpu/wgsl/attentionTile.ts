@@ -51,29 +51,30 @@ const sum = (ns: readonly number[]): number => ns.reduce((n, m) => n + m, 0)
 /** Vectors of a row of a multiplied matrix. */
 export const quadsOf = (width: number, across: number): number => Math.ceil(width / (4 * across)) * across
 
+/** Vectors that operands on their way need: those of columns, and `rows` for a step of the rows' own. */
+const least = (across: number, { depths, widths }: Work, rows: number): number =>
+  Math.max(
+    ...depths.map((depth) => Math.min(depth, LEAST_STEPS) * (oddly(across) + rows)),
+    ...widths.map((width) => LEAST_ROWS * quadsOf(width, across)),
+  )
+
 export const tileOf = (work: Work, features: Features): Tile => {
   const most = Math.min(128, features.maxWorkgroupSize)
   const quads = Math.floor(Math.min(BUDGET, features.maxWorkgroupBytes) / 16)
   const roomOf = (across: number, down: number): number => quads - 4 * across * oddly(down) - (work.softmax ? across * down : 0)
   const fits = (across: number, down: number): boolean => {
-    const slices = work.depths.map((depth) => Math.min(depth, LEAST_STEPS) * (oddly(across) + oddly(down)))
-    const rows = work.widths.map((width) => LEAST_ROWS * quadsOf(width, across))
-    return across * down <= most && Math.max(across * down, ...slices, ...rows) <= roomOf(across, down)
+    const room = roomOf(across, down)
+    return across * down <= Math.min(most, room) && least(across, work, oddly(down)) <= room
   }
   let [across, down] = [8, 16]
   while (sum(work.widths.map((width) => Math.ceil(width / across))) > MOST_SUMS) across *= 2
-  const idle = (): boolean => down > 4 && work.units * Math.ceil(work.rows / (4 * down)) < ENOUGH
+  const idle = (): boolean => down > 8 && work.units * Math.ceil(work.rows / (4 * down)) < ENOUGH
   while (down > 1 && (2 * down >= work.rows || !fits(across, down) || idle())) down /= 2
   // Few rows: the lanes that they leave take columns.
   while (across * down < 64 && 4 * across < work.columns && fits(2 * across, down)) across *= 2
   const room = roomOf(across, down)
   const own = sum(work.depths) * oddly(down)
-  const resident = Math.max(
-    across * down,
-    ...work.depths.map((depth) => Math.min(depth, LEAST_STEPS) * oddly(across)),
-    ...work.widths.map((width) => LEAST_ROWS * quadsOf(width, across)),
-  )
-  const stays = own + resident <= room
+  const stays = own + 2 * least(across, work, 0) <= room
   return {
     across,
     down,
