@@ -3,6 +3,7 @@
  * block stand in registers and then in workgroup memory; a row's maximum, its sum and its outputs stay in registers.
  */
 import type { Attention } from '../../../src/core/kernel.ts'
+import { fewQueries, isFew } from './attentionFew.ts'
 import {
   addProduct,
   declareSums,
@@ -15,16 +16,17 @@ import {
   components,
   times,
 } from './attentionProduct.ts'
-import { blockLines, columnsSeen, finishScores, matrixOf, scoreDeclarations, scoreLines } from './attentionScores.ts'
+import { blockLines, columnsSeen, finishScores, LOWEST, matrixOf, scoreDeclarations, scoreLines } from './attentionScores.ts'
 import { type Tile, tileOf } from './attentionTile.ts'
 import type { Emit } from './shader.ts'
 
 export const emitAttention: Emit<Attention> = (kernel, memory, features) => {
   const { batch, heads, queries, keys, headDim, valueDim, dropout } = kernel
+  if (batch * heads * queries === 0) return { passes: [], scratch: [] }
+  if (isFew(kernel)) return fewQueries(kernel, memory, features)
   const work = { units: batch * heads, rows: queries, columns: keys, depths: [headDim], widths: [valueDim], softmax: true }
   const tile = tileOf(work, features)
   const blocks = Math.ceil(queries / tile.rows)
-  if (batch * heads * blocks === 0) return { passes: [], scratch: [] }
   const query = matrixOf(kernel.query, 'query', 'head', 'first', queries, headDim)
   const key = matrixOf(kernel.key, 'key', 'kvHead', 'start', keys, headDim)
   const value = matrixOf(kernel.value, 'value', 'kvHead', 'start', keys, valueDim)
@@ -71,9 +73,6 @@ export const emitAttention: Emit<Attention> = (kernel, memory, features) => {
   ].join('\n')
   return { passes: [{ declarations, body, workgroupSize: tile.lanes, groups: () => batch * heads * blocks }], scratch: [] }
 }
-
-/** Finite, so that differences of it are no NaN. */
-const LOWEST = '-0x1.fffffep+127f'
 
 export const exp4 = 'fn exp4(v: vec4<f32>) -> vec4<f32> { return vec4<f32>(c_exp(v.x), c_exp(v.y), c_exp(v.z), c_exp(v.w)); }'
 

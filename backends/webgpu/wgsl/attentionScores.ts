@@ -11,6 +11,9 @@ import type { Memory } from './shader.ts'
 
 export type Side = 'queries' | 'keys'
 
+/** Below every score, and finite, so that differences of it are no NaN. */
+export const LOWEST = '-0x1.fffffep+127f'
+
 /**
  * Names which block of which head a workgroup has: block, first (its first row), batch, kvHead and, where a unit is a query head, head.
  * Under a causal bound the last queries see most: they go first.
@@ -49,10 +52,20 @@ const boundsOf = ({ left, right, queries, keys }: AttentionShape) => ({
   right: boundOf(right, keys - 1, -queries),
 })
 
+/** Conditions that a key is within the bounds of a query; one of the texts may name a vector, as `type` then says. */
+export const boundTexts = (shape: AttentionShape, query: string, key: string, type: 'i32' | 'vec4<i32>'): readonly string[] => {
+  const { left, right } = boundsOf(shape)
+  const distance = `(${key} - ${query})`
+  return [
+    ...(left === null ? [] : [`(${distance} >= ${type}(${-left}))`]),
+    ...(right === null ? [] : [`(${distance} <= ${type}(${right}))`]),
+  ]
+}
+
 /** The columns that a block's rows from `first` on may see: the first, a block's first, and the end of the last. */
 export const columnsSeen = (
   shape: AttentionShape,
-  tile: Tile,
+  tile: Pick<Tile, 'rows' | 'columns'>,
   rows: Side,
   first: string,
 ): { readonly begin: string; readonly end: string } => {
@@ -74,6 +87,10 @@ export const scoreDeclarations = ({ dropout }: AttentionShape): string =>
   return select(0.0, ${constantOf('float32', 1 / (1 - dropout.rate))}, uniform01 < ${constantOf('float32', 1 - dropout.rate)});
 }`
 
+/** What dropout multiplies the weight of a query and a key by. */
+export const keptText = ({ heads, queries, keys }: AttentionShape, query: string, key: string): string =>
+  `kept(words, u32((batch * ${heads} + head) * ${queries} + ${query}) * ${keys}u + u32(${key}))`
+
 /** Names the words of dropout's key. */
 export const scoreLines = ({ dropout }: AttentionShape, { load }: Memory): string =>
   dropout === null ? '' : `let words = vec2<u32>(${load(dropout.arg, '0')}, ${load(dropout.arg, '1')});`
@@ -86,35 +103,28 @@ export const finishScores = (shape: AttentionShape, memory: Memory, tile: Tile, 
   times(4, (c) => finishColumn(shape, memory, tile, `${name}${c}`, c, side)).join('\n')
 
 const finishColumn = (shape: AttentionShape, { load }: Memory, tile: Tile, score: string, c: number, side: Side): string => {
-  const { queries, keys, heads, bias, mask, dropout, scale } = shape
+  const { queries, keys, bias, mask, dropout, scale } = shape
   const column = `column${c}`
-  const [query, key] = side === 'queries' ? ['rows', column] : [column, 'rows']
+  const [query, key] = side === 'queries' ? (['rows', column] as const) : ([column, 'rows'] as const)
   const [rowCount, columnCount] = side === 'queries' ? [queries, keys] : [keys, queries]
-  const { left, right } = boundsOf(shape)
-  const distance = `(${key} - ${query})`
   const seen = [
     rowCount % tile.rows !== 0 && `(rows < vec4<i32>(${rowCount}))`,
     columnCount % tile.columns !== 0 && `vec4<bool>(${column} < ${columnCount})`,
-    left !== null && `(${distance} >= vec4<i32>(${-left}))`,
-    right !== null && `(${distance} <= vec4<i32>(${right}))`,
+    ...boundTexts(shape, query, key, 'vec4<i32>'),
   ].filter((text) => text !== false)
-  const index = (r: number): readonly string[] => {
+  const index = (r: number): readonly [string, string] => {
     const row = `rows.${components[r]!}`
-    return ['batch', 'head', ...(side === 'queries' ? [row, column] : [column, row])]
+    return side === 'queries' ? [row, column] : [column, row]
   }
+  const element = (operand: Strided, r: number): string => load(operand.arg, affineText(operand, ['batch', 'head', ...index(r)]))
   const where = (r: number, text: string): string => `if (seen${c}.${components[r]!}) { ${text} }`
   return [
     `let ${column} = start + x + ${c * tile.across};`,
     `var seen${c} = ${seen.length === 0 ? 'vec4<bool>(true)' : seen.join(' & ')};`,
-    ...times(4, (r) => (mask === null ? '' : where(r, `seen${c}.${components[r]!} = ${load(mask.arg, affineText(mask, index(r)))};`))),
+    ...times(4, (r) => (mask === null ? '' : where(r, `seen${c}.${components[r]!} = ${element(mask, r)};`))),
     `${score} *= ${constantOf('float32', scale)};`,
-    ...times(4, (r) => (bias === null ? '' : where(r, `${score}.${components[r]!} += ${load(bias.arg, affineText(bias, index(r)))};`))),
-    ...(dropout === null
-      ? []
-      : [
-          `let position${c} = (u32((batch * ${heads} + head) * ${queries}) + vec4<u32>(vec4<i32>(${query}))) * ${keys}u + vec4<u32>(vec4<i32>(${key}));`,
-          `let keep${c} = vec4<f32>(${components.map((r) => `kept(words, position${c}.${r})`).join(', ')});`,
-        ]),
+    ...times(4, (r) => (bias === null ? '' : where(r, `${score}.${components[r]!} += ${element(bias, r)};`))),
+    dropout === null ? '' : `let keep${c} = vec4<f32>(${times(4, (r) => keptText(shape, ...index(r))).join(', ')});`,
   ]
     .filter((text) => text !== '')
     .join('\n')
