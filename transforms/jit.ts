@@ -45,11 +45,7 @@ export interface Lowered<A extends readonly unknown[], R> {
 }
 export interface Jitted<A extends readonly unknown[], R> {
   (...args: A): R
-  /**
-   * For arguments like these, arrays or `{ shape, dtype }` in their place. As `jax.jit(f).lower`.
-   *
-   * @example (await jit((x: NdArray) => np.sin(x)).lower({ shape: [3], dtype: 'float32' }).compile())(np.zeros([3])) // [0, 0, 0]
-   */
+  /** For arguments like these, arrays or `{ shape, dtype }` in their place; static ones as they are. As `jax.jit(f).lower`. */
   lower(...args: Given<A>): Lowered<A, R>
 }
 /** Arguments, each array of which may be its shape and dtype alone. */
@@ -62,6 +58,7 @@ const NONE: readonly unknown[] = []
  * arrays only: side effects happen when it is traced. As `jax.jit`.
  *
  * @example jit((x: NdArray) => np.add(np.mul(x, 2), 1))(np.array([1, 2])) // [3, 5]
+ * @example (await jit((x: NdArray) => np.sin(x)).lower({ shape: [3], dtype: 'float32' }).compile())(np.zeros([3])) // [0, 0, 0]
  * @throws TracerError when f reads the value of an argument that isn't static, or returns a promise
  */
 export const jit = <A extends readonly unknown[], R>(f: (...args: A) => R, options: JitOptions = {}): Jitted<A, R> => {
@@ -85,25 +82,30 @@ export const jit = <A extends readonly unknown[], R>(f: (...args: A) => R, optio
   }
 
   const jitted = (...args: A): R => {
-    for (let i = 0; i < marked.length; i++)
-      if (!(marked[i]! >= 0 && marked[i]! < args.length))
-        throw new ShapeError(`${what}: argument ${marked[i]} is static or donated, but the call has ${args.length} arguments`)
+    checkMarked(args)
     const dynamic = dynamicOf(args)
     const statics = staticsOf(args)
     const leaves: unknown[] = []
     const again = entries.again(dynamic, statics, leaves)
-    return again === null ? callOther(args, dynamic, statics) : call(again, leaves)
+    if (again !== null) return call(again, leaves)
+    const [other, flat] = flattenLeaves(dynamic, what)
+    return call(entryOf(args, other, flat, statics), other)
   }
 
-  /** A call unlike the last: like an earlier one, or traced now. An entry that captured a tracer of an outer trace isn't kept. */
-  const callOther = (args: A, dynamic: readonly unknown[], statics: readonly unknown[]): R => {
-    const [leaves, def] = flattenLeaves(dynamic, what)
-    const found = entries.find(dynamic, leaves, statics)
-    if (found !== null) return call(found, leaves)
+  const checkMarked = (args: readonly unknown[]): void => {
+    for (let i = 0; i < marked.length; i++)
+      if (!(marked[i]! >= 0 && marked[i]! < args.length))
+        throw new ShapeError(`${what}: argument ${marked[i]} is static or donated, but the call has ${args.length} arguments`)
+  }
+
+  /** That of an earlier call, or traced now. An entry that captured a tracer of an outer trace isn't kept. */
+  const entryOf = (args: A, leaves: readonly unknown[], def: TreeDef, statics: readonly unknown[]): Entry => {
+    const found = entries.find(dynamicOf(args), leaves, statics)
+    if (found !== null) return found
     const made = make(args, leaves, def, statics)
     if (traced.push(made) > MOST_TRACED) traced.shift()
     if (!made.captures.some((x) => x instanceof Tracer)) entries.add(made, leaves)
-    return call(made, leaves)
+    return made
   }
 
   const make = (args: A, leaves: readonly unknown[], def: TreeDef, statics: readonly unknown[]): Entry => {
@@ -129,34 +131,34 @@ export const jit = <A extends readonly unknown[], R>(f: (...args: A) => R, optio
     return { def, avals, statics, jaxpr: optimised, captures, out: flat.out(), donated, caller: { what, pathOf }, compiled: null }
   }
 
+  const compiledOf = (entry: Entry): Compiled => {
+    if (entry.compiled?.backend.lost?.() === true) entry.compiled = null
+    return (entry.compiled ??= system().engine.compile(entry.jaxpr, entry.donated))
+  }
+
   const call = (entry: Entry, leaves: unknown[]): R => {
     const numbers = toArrays(leaves)
     const args = (entry.captures.length === 0 ? leaves : [...entry.captures, ...leaves]) as readonly NdArray[]
     if (tracing()) return unflatten(entry.out, bind('jit', { jaxpr: entry.jaxpr, name }, args)) as R
-    const { engine } = system()
-    if (entry.compiled?.backend.lost?.() === true) entry.compiled = null
-    entry.compiled ??= engine.compile(entry.jaxpr, entry.donated)
-    const outs = engine.run(entry.compiled, args as readonly ConcreteArray[], entry.caller)
+    const outs = system().engine.run(compiledOf(entry), args as readonly ConcreteArray[], entry.caller)
     for (const x of numbers) x.dispose() // made for this call, and nobody else's
     return unflatten(entry.out, outs) as R
   }
-  /** The entry for arguments like these, kept if it is new. */
-  const entryFor = (args: A): Entry => {
-    const dynamic = dynamicOf(args)
-    const [leaves, def] = flattenLeaves(dynamic, what)
-    const statics = staticsOf(args)
-    const found = entries.find(dynamic, leaves, statics)
-    if (found !== null) return found
-    const made = make(args, leaves, def, statics)
-    entries.add(made, leaves)
-    return made
-  }
-  inspections.set(jitted, { traced, entry: (args) => entryFor(args as A) })
-  const lower = (...args: Given<A>): Lowered<A, R> => {
-    const entry = entryFor(placeholders(args) as A)
+  inspections.set(jitted, {
+    traced,
+    entry: (args) => {
+      const dynamic = dynamicOf(args)
+      const [leaves, def] = flattenLeaves(dynamic, what)
+      const statics = staticsOf(args)
+      return entries.find(dynamic, leaves, statics) ?? make(args as A, leaves, def, statics)
+    },
+  })
+  const lower = (...given: Given<A>): Lowered<A, R> => {
+    const args = given.map((arg, i) => (isStatic(i) ? arg : placeholders(arg))) as unknown as A
+    checkMarked(args)
+    const entry = entryOf(args, ...flattenLeaves(dynamicOf(args), what), staticsOf(args))
     const compile = async (): Promise<Jitted<A, R>> => {
-      entry.compiled ??= system().engine.compile(entry.jaxpr, entry.donated)
-      await entry.compiled.executable.ready?.()
+      await compiledOf(entry).executable.ready?.()
       return whole
     }
     return { jaxpr: printable(entry.jaxpr), compile }

@@ -1,8 +1,8 @@
 /** Between users' trees and flat lists of arrays: what every transform does at its edges. */
 import { INSPECT, NdArray } from '../src/core/array.ts'
 import { type Aval, aval } from '../src/core/aval.ts'
-import type { DType } from '../src/core/dtype.ts'
-import { CotangentError, TracerError, TreeError } from '../src/core/errors.ts'
+import { byteWidth, type DType } from '../src/core/dtype.ts'
+import { CotangentError, ShapeError, TracerError, TreeError } from '../src/core/errors.ts'
 import { userScalar } from '../src/core/trace.ts'
 import { flatten, paths, type TreeDef, unflatten } from '../src/tree.ts'
 
@@ -31,11 +31,17 @@ class Placeholder extends NdArray {
     return 'a shape and a dtype'
   }
 }
+const placeholder = (x: ShapeDType): Placeholder => {
+  const sizes: unknown = x.shape
+  if (Object.hasOwn(byteWidth, x.dtype) && Array.isArray(sizes) && sizes.every((n) => Number.isInteger(n) && n >= 0))
+    return new Placeholder(x)
+  throw new ShapeError(`${JSON.stringify(x)} stands for no array: a shape of whole numbers and a dtype are needed`)
+}
 /** A tree with placeholders where it has a shape and a dtype instead of an array. */
 export const placeholders = (tree: unknown): unknown => {
   if (Array.isArray(tree)) return tree.map(placeholders)
   if (typeof tree !== 'object' || tree === null || Object.getPrototypeOf(tree) !== Object.prototype) return tree
-  if ('dtype' in tree) return new Placeholder(tree as ShapeDType)
+  if (typeof (tree as Partial<ShapeDType>).dtype === 'string') return placeholder(tree as ShapeDType)
   return Object.fromEntries(Object.entries(tree).map(([key, value]) => [key, placeholders(value)]))
 }
 

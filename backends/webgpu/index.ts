@@ -10,8 +10,6 @@ import { type Block, Slabs } from './slabs.ts'
 import { Storages, type WebgpuStorage } from './storage.ts'
 import { Stream } from './stream.ts'
 
-export { adapterInfo } from './device.ts'
-
 export interface WebgpuOptions extends DeviceOptions {
   /** Bytes that arrays may hold on the device. Default 4 GiB. */
   readonly memoryLimit?: number
@@ -50,7 +48,6 @@ export const createWebgpu = (device: GPUDevice, { memoryLimit = 2 ** 32 }: Webgp
     pipelines,
     stream,
     features: {
-      subgroups: device.features.has('subgroups'),
       maxWorkgroupSize: limits.maxComputeInvocationsPerWorkgroup,
       maxWorkgroupBytes: limits.maxComputeWorkgroupStorageSize,
     },

@@ -6,6 +6,7 @@
  */
 import type { Cumulative } from '../../../src/core/kernel.ts'
 import { type Carry, carryOf } from './cumulativeCarry.ts'
+import { powerOfTwo } from './indices.ts'
 import { type Emit, type Features, type Memory, type Pass, typeOf } from './shader.ts'
 
 export const emitCumulative: Emit<Cumulative> = (kernel, memory, features) => {
@@ -61,8 +62,6 @@ interface Tiling {
   /** Lines, in sets of `columns`. */
   readonly units: number
 }
-
-const powerOfTwo = (n: number): number => 2 ** Math.ceil(Math.log2(n))
 
 const tilingOf = ({ outer, n, inner }: Cumulative, { maxWorkgroupSize }: Features): Tiling => {
   const columns = Math.min(powerOfTwo(inner), 32)

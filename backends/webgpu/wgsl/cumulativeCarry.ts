@@ -1,6 +1,6 @@
 /** What a prefix reduction carries from element to element: more than a float32 for float32 sums and products, else the dtype's own value. */
-import type { DType } from '../../../src/core/dtype.ts'
-import type { Cumulative, ReduceOp } from '../../../src/core/kernel.ts'
+import type { Cumulative } from '../../../src/core/kernel.ts'
+import { combined } from './scalar.ts'
 import { type Memory, type Scratch, typeOf } from './shader.ts'
 
 export interface Carry {
@@ -52,21 +52,6 @@ const pair = (declarations: string, lift: Carry['lift'], combine: string, drop: 
   store: (memory, arg, at, carried) =>
     `${memory.store(arg, `2 * (${at})`, `${carried}.x`)} ${memory.store(arg, `2 * (${at}) + 1`, `${carried}.y`)}`,
 })
-
-/** x op y on elements; of bools, sum is or and prod is and. */
-export const combined = (op: ReduceOp, dtype: DType, x: string, y: string): string => {
-  const float = dtype === 'float32'
-  switch (op) {
-    case 'sum':
-      return dtype === 'bool' ? `(${x} || ${y})` : `(${x} + ${y})`
-    case 'prod':
-      return dtype === 'bool' ? `(${x} && ${y})` : `(${x} * ${y})`
-    case 'max':
-      return dtype === 'bool' ? `(${x} || ${y})` : `${float ? 'c_max_f32' : 'max'}(${x}, ${y})`
-    case 'min':
-      return dtype === 'bool' ? `(${x} && ${y})` : `${float ? 'c_min_f32' : 'min'}(${x}, ${y})`
-  }
-}
 
 /**
  * A float32 and what rounding took from it: a.x + b.x is s + e exactly (Knuth's two-sum), so a sum of millions keeps its digits. A compiler

@@ -1,9 +1,31 @@
 /** Functions that generated code calls, by name: each is defined, with those it calls itself, where a module's text names it. */
 
-/** Names start with c_. */
+/** Names start with c_. NaN is told by its bits, since WGSL's comparisons may assume that there is none. */
 const functions: Readonly<Record<string, string>> = {
-  c_max_f32: 'fn c_max_f32(x: f32, y: f32) -> f32 { return max(x, y); }',
-  c_min_f32: 'fn c_min_f32(x: f32, y: f32) -> f32 { return min(x, y); }',
+  c_float: `var<private> zero: u32 = 0u;
+fn c_float(bits: u32) -> f32 { return bitcast<f32>(bits | zero); }`,
+  c_isnan: 'fn c_isnan(x: f32) -> bool { return (bitcast<u32>(x) & 0x7fffffffu) > 0x7f800000u; }',
+  c_max_f32: 'fn c_max_f32(x: f32, y: f32) -> f32 { return select(max(x, y), x + y, c_isnan(x) || c_isnan(y)); }',
+  c_min_f32: 'fn c_min_f32(x: f32, y: f32) -> f32 { return select(min(x, y), x + y, c_isnan(x) || c_isnan(y)); }',
+  // A zero keeps its sign, and a NaN stays.
+  c_sign: 'fn c_sign(x: f32) -> f32 { return select(x, select(-1.0, 1.0, x > 0.0), x != 0.0 && !c_isnan(x)); }',
+  // By 0: -1, and the dividend. The least by -1 is itself, and leaves 0.
+  c_div_i32: 'fn c_div_i32(x: i32, y: i32) -> i32 { if (y == 0) { return -1; } if (y == -1) { return -x; } return x / y; }',
+  c_rem_i32: 'fn c_rem_i32(x: i32, y: i32) -> i32 { if (y == 0) { return x; } if (y == -1) { return 0; } return x % y; }',
+  c_div_u32: 'fn c_div_u32(x: u32, y: u32) -> u32 { if (y == 0u) { return 0xffffffffu; } return x / y; }',
+  c_rem_u32: 'fn c_rem_u32(x: u32, y: u32) -> u32 { if (y == 0u) { return x; } return x % y; }',
+  // Saturating; NaN is 0.
+  c_i32: `fn c_i32(x: f32) -> i32 {
+  if (c_isnan(x)) { return 0; }
+  if (x >= 2147483648.0) { return 2147483647; }
+  return i32(max(x, -2147483648.0));
+}`,
+  c_u32: `fn c_u32(x: f32) -> u32 {
+  if (c_isnan(x)) { return 0u; }
+  if (x >= 4294967296.0) { return 0xffffffffu; }
+  return u32(max(x, 0.0));
+}`,
+  // WGSL's own, for attention: within 3 + 2|x| ulps, and 3 ulps.
   c_exp: 'fn c_exp(x: f32) -> f32 { return exp(x); }',
   c_log: 'fn c_log(x: f32) -> f32 { return log(x); }',
   c_threefry: `fn c_threefry(k: vec2<u32>, c: vec2<u32>) -> vec2<u32> {

@@ -6,8 +6,8 @@
 import type { DType } from '../../../src/core/dtype.ts'
 import type { Affine, Expr, Nest, ReduceOp } from '../../../src/core/kernel.ts'
 import { affineText, evaluation, postorder, type Reduce, reductionLevels } from './expressions.ts'
-import { indexLines, indexNames, product, storeLines } from './indices.ts'
-import { constantOf, scalarOp } from './scalar.ts'
+import { indexLines, indexNames, powerOfTwo, product, storeLines } from './indices.ts'
+import { combined, constantOf } from './scalar.ts'
 import { type Features, type Memory, type Pass, type Shader, typeOf } from './shader.ts'
 
 export const rowShader = (kernel: Nest, memory: Memory, features: Features): Shader => {
@@ -42,8 +42,6 @@ interface Deal {
   readonly lanes: number
   readonly along: 'row' | 'rows'
 }
-
-const powerOfTwo = (n: number): number => 2 ** Math.ceil(Math.log2(Math.max(1, n)))
 
 const dealOf = ({ dims, inner, outputs }: Nest, size: number): Deal => {
   const cut = dims.length - inner
@@ -86,11 +84,6 @@ const identities = (op: ReduceOp, dtype: DType): number => {
   if (dtype === 'int32') return op === 'max' ? -(2 ** 31) : 2 ** 31 - 1
   return op === 'max' ? 0 : dtype === 'bool' ? 1 : 2 ** 32 - 1
 }
-const scalarOf = { sum: 'add', prod: 'mul', max: 'max', min: 'min' } as const
-const fold = ({ op, dtype }: Reduce, x: string, y: string): string => {
-  if (dtype === 'bool') return op === 'max' || op === 'sum' ? `(${x} || ${y})` : `(${x} && ${y})`
-  return scalarOp(scalarOf[op], dtype, [dtype, dtype], [x, y])
-}
 const identity = ({ op, dtype }: Reduce): string => constantOf(dtype, identities(op, dtype))
 
 /** A loop over a row's elements, of which a lane takes every `lanes`-th. */
@@ -113,7 +106,9 @@ const reduceLines = (
 ): string[] => {
   const at = evaluation({ ...scope, prefix: `p${first}_` })
   const name = (i: number): string => `${first + i}`
-  const folds = reductions.map((reduction, i) => `a${name(i)} = ${fold(reduction, `a${name(i)}`, at.value(reduction.arg))};`)
+  const folds = reductions.map(
+    (reduction, i) => `a${name(i)} = ${combined(reduction.op, reduction.dtype, `a${name(i)}`, at.value(reduction.arg))};`,
+  )
   const start = reductions.map((reduction, i) => `var a${name(i)} = ${identity(reduction)};`)
   const own = [...start, ...loopOf([...at.lines, ...folds])]
   if (deal.lanes === 1) return [...own, ...reductions.map((_, i) => `let r${name(i)} = a${name(i)};`)]
@@ -125,7 +120,9 @@ const reduceLines = (
     'workgroupBarrier();',
     `for (var half = ${deal.lanes / 2}u; half > 0u; half >>= 1u) {`,
     'if (slice < half) {',
-    ...reductions.map((reduction, i) => `t${name(i)}[lane] = ${fold(reduction, `t${name(i)}[lane]`, `t${name(i)}[${partner}]`)};`),
+    ...reductions.map(
+      (reduction, i) => `t${name(i)}[lane] = ${combined(reduction.op, reduction.dtype, `t${name(i)}[lane]`, `t${name(i)}[${partner}]`)};`,
+    ),
     '}',
     'workgroupBarrier();',
     '}',

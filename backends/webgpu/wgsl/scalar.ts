@@ -1,69 +1,120 @@
-/** Element operations as WGSL, in a first form: WGSL's own functions, not yet within the rules' ulps (docs/plan.md). */
-import type { DType } from '../../../src/core/dtype.ts'
-import type { ScalarOp } from '../../../src/core/kernel.ts'
-const T = { float32: 'f32', int32: 'i32', uint32: 'u32', bool: 'bool', key: 'u32', float64: 'f32' } as const
+/** One element operation as a WGSL expression, and constants. Exact ones only: what has to be computed within ulps isn't there yet. */
+import { type DType, isInt } from '../../../src/core/dtype.ts'
+import { DeviceError } from '../../../src/core/errors.ts'
+import type { ReduceOp, ScalarOp } from '../../../src/core/kernel.ts'
+import { typeOf } from './shader.ts'
+
+const infix: Readonly<Partial<Record<ScalarOp, string>>> = { add: '+', sub: '-', mul: '*', lt: '<', le: '<=', gt: '>', ge: '>=', and: '&', or: '|', xor: '^' } // prettier-ignore
+/** Of floats only: an integer is whole already. */
+const wholes: readonly ScalarOp[] = ['floor', 'ceil', 'round']
+
+/** `args`: names or constants, of `from`'s dtypes. */
 export const scalarOp = (op: ScalarOp, dtype: DType, from: readonly DType[], args: readonly string[]): string => {
   const [x, y, z] = args as readonly [string, string, string]
-  const inf = { add: '+', sub: '-', mul: '*', div: '/', rem: '%', eq: '==', ne: '!=', lt: '<', le: '<=', gt: '>', ge: '>=' } as Record<
-    string,
-    string
-  >
-  const bool = from[0] === 'bool'
-  if (bool && ['eq', 'ne'].includes(op) === false && inf[op] !== undefined && 'lt le gt ge'.includes(op))
-    return `(u32(${x}) ${inf[op]} u32(${y}))`
-  if (inf[op] !== undefined) return `(${x} ${inf[op]} ${y})`
+  const source = from[0]!
+  if (source === 'bool' && op !== 'select' && op !== 'cast') return ofBools(op, x, y)
+  const [type, float] = [typeOf(dtype), source === 'float32']
+  const operator = infix[op]
+  if (operator !== undefined) return `(${x} ${operator} ${y})`
+  if (wholes.includes(op)) return float ? `${op}(${x})` : x
   switch (op) {
     case 'neg':
-      return from[0] === 'uint32' ? `(0u - ${x})` : `(-${x})`
-    case 'and':
-      return `(${x} & ${y})`
-    case 'or':
-      return `(${x} | ${y})`
-    case 'xor':
-      return bool ? `(${x} != ${y})` : `(${x} ^ ${y})`
+      return source === 'uint32' ? `(0u - ${x})` : `(-${x})`
+    case 'abs':
+      return `abs(${x})`
+    case 'sign':
+      return source === 'uint32' ? `min(${x}, 1u)` : float ? `c_sign(${x})` : `sign(${x})`
+    case 'sqrt':
+      return `sqrt(${x})`
+    case 'rsqrt':
+      return `(1.0 / sqrt(${x}))`
     case 'not':
-      return bool ? `(!${x})` : `(~${x})`
-    case 'shl':
-      return `select(${T[dtype]}(0), ${x} << u32(${y}), u32(${y}) < 32u)`
-    case 'shrLogical':
-      return `select(${T[dtype]}(0), ${T[dtype]}(u32(${x}) >> u32(${y})), u32(${y}) < 32u)`
-    case 'shrArithmetic':
-      return `${T[dtype]}(i32(${x}) >> min(u32(${y}), 31u))`
+      return `(~${x})`
+    case 'isFinite':
+      return float ? `((bitcast<u32>(${x}) & 0x7f800000u) != 0x7f800000u)` : 'true'
+    case 'div':
+    case 'rem':
+      if (isInt(source)) return `c_${op}_${type}(${x}, ${y})`
+      if (op === 'div') return `(${x} / ${y})`
+      break
     case 'max':
-      return bool ? `(${x} || ${y})` : `max(${x}, ${y})`
     case 'min':
-      return bool ? `(${x} && ${y})` : `min(${x}, ${y})`
+      return float ? `c_${op}_f32(${x}, ${y})` : `${op}(${x}, ${y})`
+    case 'eq':
+    case 'ne': {
+      const differ = float ? `(${x} != ${y} || c_isnan(${x}) || c_isnan(${y}))` : `(${x} != ${y})`
+      return op === 'ne' ? differ : `(!${differ})`
+    }
+    case 'shl':
+      return `select(${type}(0), ${x} << (u32(${y}) & 31u), u32(${y}) < 32u)`
+    case 'shrLogical':
+      return `select(${type}(0), ${type}(u32(${x}) >> (u32(${y}) & 31u)), u32(${y}) < 32u)`
+    case 'shrArithmetic':
+      return `${type}(i32(${x}) >> min(u32(${y}), 31u))`
     case 'select':
       return `select(${z}, ${y}, ${x})`
-    case 'cast':
-      return `${T[dtype]}(${x})`
     case 'bitcast':
-      return `bitcast<${T[dtype]}>(${x})`
-    case 'rsqrt':
-      return `inverseSqrt(${x})`
-    case 'logistic':
-      return `(1.0 / (1.0 + exp(-${x})))`
-    case 'erfInv':
-      return `(${x} * 0.9 + ${x} * ${x} * ${x} * 0.3)`
-    case 'erf':
-      return `tanh(1.2 * ${x})`
-    case 'expm1':
-      return `(exp(${x}) - 1.0)`
-    case 'log1p':
-      return `log(1.0 + ${x})`
-    case 'isFinite':
-      return `(abs(${x}) < 3.4e38)`
+      return `bitcast<${type}>(${x})`
+    case 'cast':
+      if (dtype === 'bool') return source === 'bool' ? x : float ? `(${x} != 0.0 || c_isnan(${x}))` : `(${x} != 0)`
+      return float && isInt(dtype) ? `c_${type}(${x})` : `${type}(${x})`
     case 'threefry0':
-      return `c_threefry(vec2<u32>(${x}, ${y}), vec2<u32>(${z}, ${args[3]!})).x`
     case 'threefry1':
-      return `c_threefry(vec2<u32>(${x}, ${y}), vec2<u32>(${z}, ${args[3]!})).y`
+      return `c_threefry(vec2<u32>(${x}, ${y}), vec2<u32>(${z}, ${args[3]!})).${op === 'threefry0' ? 'x' : 'y'}`
     default:
-      return `${op}(${args.join(', ')})`
+  }
+  throw new DeviceError(`webgpu can't compute ${op} of ${source} yet: use wasm`)
+}
+
+const combining = { sum: 'add', prod: 'mul', max: 'max', min: 'min' } as const
+const combiningBools = { sum: 'or', prod: 'and', max: 'max', min: 'min' } as const
+/** x op y on elements; of bools, sum is or and prod is and. */
+export const combined = (op: ReduceOp, dtype: DType, x: string, y: string): string =>
+  scalarOp((dtype === 'bool' ? combiningBools : combining)[op], dtype, [dtype, dtype], [x, y])
+
+/** false is less than true. */
+const ofBools = (op: ScalarOp, x: string, y: string): string => {
+  switch (op) {
+    case 'not':
+      return `(!${x})`
+    case 'and':
+    case 'min':
+      return `(${x} && ${y})`
+    case 'or':
+    case 'max':
+      return `(${x} || ${y})`
+    case 'xor':
+    case 'ne':
+      return `(${x} != ${y})`
+    case 'eq':
+      return `(${x} == ${y})`
+    case 'lt':
+      return `(!${x} && ${y})`
+    case 'le':
+      return `(!${x} || ${y})`
+    case 'gt':
+      return `(${x} && !${y})`
+    case 'ge':
+      return `(${x} || !${y})`
+    default:
+      throw new DeviceError(`webgpu can't compute ${op} of bool yet: use wasm`)
   }
 }
+
+const bits = (value: number): number => new Uint32Array(Float32Array.of(value).buffer)[0]!
+
+/** Constant expressions hold no NaN, no infinity and perhaps no subnormal: those are made from their bits when the kernel runs. */
 export const constantOf = (dtype: DType, value: number): string => {
-  if (dtype === 'float32') return Number.isFinite(value) ? `f32(${Math.fround(value)})` : value < 0 ? '-3.4e38f' : '3.4e38f'
-  if (dtype === 'int32') return value === -(2 ** 31) ? '(-2147483647 - 1)' : `${value | 0}i`
-  if (dtype === 'bool') return value !== 0 ? 'true' : 'false'
-  return `${value >>> 0}u`
+  switch (typeOf(dtype)) {
+    case 'f32': {
+      const x = Math.fround(value)
+      return Number.isFinite(x) && Math.abs(x) >= 2 ** -126 ? `${x}f` : Object.is(x, 0) ? '0f' : `c_float(${bits(x)}u)`
+    }
+    case 'i32':
+      return (value | 0) === -(2 ** 31) ? 'i32(-2147483648)' : `${value | 0}i`
+    case 'u32':
+      return `${value >>> 0}u`
+    case 'bool':
+      return value === 0 ? 'false' : 'true'
+  }
 }

@@ -1,6 +1,6 @@
 /** What scatter's passes share: the combination as text, and a pass with an invocation an element. */
 import type { Scatter } from '../../../src/core/kernel.ts'
-import { combined } from './cumulativeCarry.ts'
+import { combined } from './scalar.ts'
 import type { Pass } from './shader.ts'
 
 export const combineOf = ({ combine, dtype }: Scatter): ((x: string, update: string) => string) => {

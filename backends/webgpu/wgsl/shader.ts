@@ -39,7 +39,6 @@ export interface Memory {
 
 /** What the device offers, as far as code depends on it. */
 export interface Features {
-  readonly subgroups: boolean
   /** Invocations that a workgroup may have. */
   readonly maxWorkgroupSize: number
   /** Bytes of workgroup memory. */

@@ -3,6 +3,7 @@
  * runs by pairs, a workgroup to a tile of the result (merge path). A line that fits a block takes one pass; others take two
  * texts more, whatever their length, since a run's width travels in scratch memory, and a last pass that hands over the result.
  */
+import { powerOfTwo } from './indices.ts'
 import type { Features, Memory, Pass, Scratch, Shader } from './shader.ts'
 
 export interface Sorting {
@@ -27,7 +28,6 @@ const capacity = (words: number, most: number, { maxWorkgroupBytes }: Features, 
 }
 
 const range = (n: number): number[] => Array.from({ length: n }, (_, i) => i)
-export const powerOfTwo = (n: number): number => 2 ** Math.ceil(Math.log2(Math.max(n, 1)))
 
 /** xs < ys lexicographically; `last` decides between equals. */
 const lexicographic = (xs: readonly string[], ys: readonly string[], last: string): string =>

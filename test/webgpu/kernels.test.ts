@@ -1,0 +1,171 @@
+/** Kernels on WebGPU, those that are there, beside the reference; and what the run time asks of a device. */
+import { expect, test } from 'vitest'
+import { openDevice } from '../../backends/webgpu/device.ts'
+import { createWebgpu, openWebgpu } from '../../backends/webgpu/index.ts'
+import { reference } from '../../backends/reference/index.ts'
+import type { Backend } from '../../src/core/backend.ts'
+import type { DType } from '../../src/core/dtype.ts'
+import type { Expr, Nest, ReduceOp, ScalarOp } from '../../src/core/kernel.ts'
+import { access, apply, constant, launch, load, readProgram, reduce, rowMajor, runProgram } from '../backends/harness.ts'
+import { parity } from '../backends/parity.ts'
+import { describeOnDevice, validate } from './gpu.ts'
+import { instrument } from './instrument.ts'
+
+describeOnDevice('WebGPU equals reference', async () => {
+  parity((await openWebgpu()) as Backend, { share: 0.1, without: ['nests', 'dots', 'control'] })
+})
+
+const INTS = [0, 1, -1, 2, -7, 31, 32, 33, 2 ** 31 - 1, -(2 ** 31)]
+const FLOATS = [0, -0, 1, -1, 0.5, 1.5, 2.5, -2.5, 3e9, -3e9, 5e9, 3e38, Infinity, -Infinity, NaN]
+const pairs = (xs: readonly number[]): [number[], number[]] => [xs.flatMap((x) => xs.map(() => x)), xs.flatMap(() => xs)]
+const elements: Readonly<Partial<Record<DType, readonly number[]>>> = {
+  float32: FLOATS,
+  int32: INTS,
+  uint32: INTS.map((n) => n >>> 0),
+  bool: [0, 1],
+}
+
+describeOnDevice('element operations on WebGPU', async () => {
+  const [device, oracle] = [(await openWebgpu()) as Backend, reference()]
+  const same = async (kernel: Nest, inputs: Parameters<typeof readProgram>[2], sizes: readonly number[]): Promise<void> => {
+    const program = launch(kernel, [...inputs, ...sizes])
+    const [got, want] = [await readProgram(device, program, inputs), runProgram(oracle, program, inputs)]
+    want.forEach((w, i) => expect([...got[i]!].map((x) => x + 0)).toEqual([...w].map((x) => x + 0))) // -0 is 0
+    for (const text of device.compile(program).source()) expect(await validate(text)).toBeNull()
+  }
+  const array = (dtype: DType, xs: readonly number[]) =>
+    dtype === 'float32' ? Float32Array.from(xs) : dtype === 'int32' ? Int32Array.from(xs) : Uint32Array.from(xs)
+  const nest = (dims: readonly number[], inner: number, from: readonly DType[], outs: readonly (readonly [Expr, boolean])[]): Nest => ({
+    kind: 'nest',
+    dims,
+    inner,
+    args: [...from, ...outs.map(([expr]) => expr.dtype)],
+    outputs: outs.map(([expr, rowwise], i) => {
+      const outer = dims.length - inner
+      const strides = rowwise ? [...rowMajor(dims.slice(0, outer)), ...dims.slice(outer).map(() => 0)] : rowMajor(dims)
+      return { arg: from.length + i, expr, access: access(strides), rowwise }
+    }),
+  })
+
+  const arithmetic: readonly ScalarOp[] = ['add', 'sub', 'mul', 'max', 'min']
+  const order: readonly ScalarOp[] = ['eq', 'ne', 'lt', 'le', 'gt', 'ge']
+  const bitwise: readonly ScalarOp[] = ['and', 'or', 'xor']
+  const binary: readonly (readonly [DType, readonly ScalarOp[]])[] = [
+    ['float32', arithmetic],
+    ['int32', [...arithmetic, ...bitwise, 'div', 'rem', 'shl', 'shrLogical', 'shrArithmetic']],
+    ['uint32', [...arithmetic, ...bitwise, 'div', 'rem', 'shl', 'shrLogical', 'shrArithmetic']],
+    ['bool', [...bitwise, 'max', 'min']],
+  ]
+  const unary: readonly (readonly [DType, readonly ScalarOp[]])[] = [
+    ['float32', ['neg', 'abs', 'sign', 'floor', 'ceil', 'round', 'sqrt']],
+    ['int32', ['neg', 'abs', 'sign', 'not', 'floor']],
+    ['uint32', ['neg', 'abs', 'sign', 'not', 'round']],
+    ['bool', ['not']],
+  ]
+  for (const [dtype, ops] of binary)
+    test(`of two ${dtype}s: ${[...ops, ...order].join(' ')}`, async () => {
+      const [xs, ys] = pairs(elements[dtype]!).map((values) => array(dtype, values)) as [Float32Array, Float32Array]
+      const two = [load(dtype, 0, [1]), load(dtype, 1, [1])] as const
+      for (const op of [...ops, ...order])
+        await same(nest([xs.length], 0, [dtype, dtype], [[apply(op, order.includes(op) ? 'bool' : dtype, ...two), false]]), [xs, ys], [xs.length]) // prettier-ignore
+    })
+  for (const [dtype, ops] of unary)
+    test(`of one ${dtype}: ${ops.join(' ')}, isFinite, casts, constants`, async () => {
+      const xs = array(dtype, elements[dtype]!)
+      const x = load(dtype, 0, [1])
+      const n = xs.length
+      for (const op of ops) await same(nest([n], 0, [dtype], [[apply(op, dtype, x), false]]), [xs], [n])
+      if (dtype !== 'bool') await same(nest([n], 0, [dtype], [[apply('isFinite', 'bool', x), false]]), [xs], [n])
+      for (const to of ['float32', 'int32', 'uint32', 'bool'] as const)
+        if (to !== dtype) await same(nest([n], 0, [dtype], [[apply('cast', to, x), false]]), [xs], [n])
+      for (const value of elements[dtype]!) await same(nest([2], 0, [], [[constant(dtype, value), false]]), [], [2])
+    })
+
+  const ops: readonly ReduceOp[] = ['sum', 'prod', 'max', 'min']
+  for (const [what, dims, strides] of [
+    ['short rows', [70, 3], [3, 1]],
+    ['rows', [9, 130], [130, 1]],
+    ['columns', [130, 9], [1, 130]],
+    ['a long row, cut into chunks', [2, 9_999], [9_999, 1]],
+  ] as const)
+    test(`${what}: reductions, and what is computed from them`, async () => {
+      const [rows, n] = dims
+      const ints = Int32Array.from({ length: rows * n }, (_, i) => (i * 7919) % 23)
+      const x = load('int32', 0, strides)
+      const outs = ops.map((op) => [reduce(op, x), true] as const)
+      await same(nest(dims, 1, ['int32'], outs), [ints], [rows, rows, rows, rows])
+      const below = apply('sub', 'int32', x, reduce('max', x))
+      const both = [[below, false], [reduce('sum', apply('mul', 'int32', below, below)), true]] as const // prettier-ignore
+      await same(nest(dims, 1, ['int32'], both), [ints], [rows * n, rows])
+    })
+  test('what is not there yet is refused', () => {
+    const sine = nest([1], 0, ['float32'], [[apply('sin', 'float32', load('float32', 0, [1])), false]])
+    expect(() => device.compile(launch(sine, [Float32Array.of(1), 1]))).toThrow("webgpu can't compute sin of float32 yet")
+  })
+})
+
+describeOnDevice('the run time on WebGPU', () => {
+  const n = 300
+  const doubled: Nest = {
+    kind: 'nest',
+    dims: [n],
+    inner: 0,
+    args: ['float32', 'float32'],
+    outputs: [
+      { arg: 1, expr: apply('add', 'float32', load('float32', 0, [1]), load('float32', 0, [1])), access: access([1]), rowwise: false },
+    ],
+  }
+  const input = Float32Array.from({ length: n }, (_, i) => i)
+
+  test('a second call creates nothing but its encoder; calls of one task are one pass and one submit; reading is asynchronous', async () => {
+    const { device, counts } = instrument(await openDevice())
+    const backend = createWebgpu(device)
+    const program = backend.compile(launch(doubled, [input, n]))
+    await program.ready!()
+    const x = backend.upload('float32', input)
+    const call = async (): Promise<void> => {
+      const [y] = program.run([x])
+      const [z] = program.run([y!])
+      const data = await backend.read(z!, 'float32', n)
+      expect(data).toEqual(input.map((v) => 4 * v))
+      for (const storage of [y!, z!]) storage.free()
+    }
+    await call()
+    counts()
+    await call()
+    const { pipelines, ...rest } = counts()
+    expect(rest).toEqual({
+      created: { createCommandEncoder: 1 },
+      submits: 1,
+      passes: 1,
+      dispatches: 2,
+      writes: 1,
+      reads: 1,
+      storageBuffers: 1,
+    })
+    expect(pipelines.size).toBe(1)
+    x.free()
+    expect(backend.bytesInUse()).toBe(0)
+    expect(() => backend.readSync(x, 'float32', n)).toThrow('await x.data()')
+  })
+  test('a lost device rejects what reads it and refuses what runs on it', async () => {
+    const device = await openDevice()
+    const backend = createWebgpu(device)
+    const program = backend.compile(launch(doubled, [input, n]))
+    const x = backend.upload('float32', input)
+    device.destroy()
+    await device.lost
+    expect(backend.lost!()).toBe(true)
+    await expect(backend.read(x, 'float32', n)).rejects.toThrow('was lost')
+    expect(() => program.run([x])).toThrow('was lost')
+  })
+  test('memory past the limit, and an array past a buffer, are refused with the numbers', async () => {
+    const backend = createWebgpu(await openDevice(), { memoryLimit: 2 ** 24 })
+    const x = backend.upload('float32', new Float32Array(2 ** 21))
+    expect(() => backend.upload('float32', new Float32Array(2 ** 22))).toThrow(
+      /hold 16777216 bytes .* 16777216 more pass the limit of 16777216/,
+    )
+    x.free()
+    expect(backend.bytesInUse()).toBe(0)
+  })
+})
