@@ -9,17 +9,21 @@ import { readerOf } from './read.ts'
 import { type Block, Slabs } from './slabs.ts'
 import { Storages, type WebgpuStorage } from './storage.ts'
 import { Stream } from './stream.ts'
+import type { Features } from './wgsl/shader.ts'
 
 export interface WebgpuOptions extends DeviceOptions {
   /** Bytes that arrays may hold on the device. Default 4 GiB. */
   readonly memoryLimit?: number
+  /** Which way to compute a contraction; by default the cheapest by the cost model. */
+  readonly choose?: Features['choose']
 }
 
 export const openWebgpu = async (options: WebgpuOptions = {}): Promise<Backend<WebgpuStorage>> =>
   createWebgpu(await openDevice(options), options)
 
 /** A backend on a device that is there. */
-export const createWebgpu = (device: GPUDevice, { memoryLimit = 2 ** 32 }: WebgpuOptions = {}): Backend<WebgpuStorage> => {
+export const createWebgpu = (device: GPUDevice, options: WebgpuOptions = {}): Backend<WebgpuStorage> => {
+  const { memoryLimit = 2 ** 32, choose = (_, plans) => plans[0]! } = options
   const { limits } = device
   let failure: CotangentError | null = null
   void device.lost.then(({ message }) => {
@@ -50,6 +54,7 @@ export const createWebgpu = (device: GPUDevice, { memoryLimit = 2 ** 32 }: Webgp
     features: {
       maxWorkgroupSize: limits.maxComputeInvocationsPerWorkgroup,
       maxWorkgroupBytes: limits.maxComputeWorkgroupStorageSize,
+      choose,
     },
     shaders: new Map(),
     arena: (bytes) => {

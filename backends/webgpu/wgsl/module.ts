@@ -3,10 +3,12 @@ import type { DType } from '../../../src/core/dtype.ts'
 import { library } from './library.ts'
 import { type Memory, type Pass, typeOf } from './shader.ts'
 
-/** `load3(at)` and `store3(at, value)`, which every module defines for each of its arrays. */
+/** `load3(at)`, `store3(at, value)` and, of vectors, `loads3` and `stores3`: every module defines those that it names. */
 export const memory: Memory = {
   load: (arg, at) => `load${arg}(${at})`,
   store: (arg, at, value) => `store${arg}(${at}, ${value});`,
+  load4: (arg, at) => `loads${arg}(${at})`,
+  store4: (arg, at, value) => `stores${arg}(${at}, ${value});`,
 }
 
 /**
@@ -19,11 +21,14 @@ export const recordQuads = (arrays: number): number => Math.ceil((arrays + 2) / 
 export const moduleOf = (pass: Pass, dtypes: readonly DType[], slots: readonly number[], segments: number): string => {
   const quads = recordQuads(dtypes.length)
   const field = (i: number): string => `table[record + ${i >> 2}u].${'xyzw'[i & 3]}`
-  const bindings = [...new Set(slots)].map((slot) => `@group(1) @binding(${slot}) var<storage, read_write> memory${slot}: array<u32>;`)
-  const used = dtypes.map((_, i) => new RegExp(`\\b(load|store)${i}\\b`).test(pass.declarations + pass.body))
-  const arrays = dtypes.flatMap((dtype, i) => (used[i] ? [access(dtype, i, slots[i]!)] : []))
-  const places = dtypes.flatMap((_, i) => (used[i] ? [`  place${i} = ${field(i + 2)};`] : []))
+  const bindings = [...new Set(slots)].map(
+    (slot) => `@group(1) @binding(${slot}) var<storage, read_write> memory${slot}: array<${pass.wide ? 'vec4<u32>' : 'u32'}>;`,
+  )
   const code = [pass.declarations, pass.body].join('\n')
+  const named = new Set(code.match(/\b(load|store)s?\d+\b/g))
+  const functions = dtypes.map((dtype, i) => accesses(dtype, i, slots[i]!, pass.wide === true).filter(({ name }) => named.has(name)))
+  const arrays = functions.flatMap((own, i) => (own.length > 0 ? [`var<private> place${i}: u32;`, ...own.map(({ text }) => text)] : []))
+  const places = functions.flatMap((own, i) => (own.length > 0 ? [`  place${i} = ${field(i + 2)};`] : []))
   return [
     `@group(0) @binding(0) var<uniform> table: array<vec4<u32>, ${quads * segments}>;`,
     ...bindings,
@@ -45,14 +50,21 @@ export const moduleOf = (pass: Pass, dtypes: readonly DType[], slots: readonly n
 }
 
 /** Words of a buffer as an array's elements. Bools are stored as 0 and 1. */
-const access = (dtype: DType, i: number, slot: number): string => {
+const accesses = (dtype: DType, i: number, slot: number, wide: boolean): { readonly name: string; readonly text: string }[] => {
   const type = typeOf(dtype)
-  const word = `memory${slot}[place${i} + u32(at)]`
-  const read = type === 'u32' ? word : type === 'bool' ? `${word} != 0u` : `bitcast<${type}>(${word})`
-  const written = type === 'u32' ? 'value' : type === 'bool' ? 'select(0u, 1u, value)' : 'bitcast<u32>(value)'
-  return [
-    `var<private> place${i}: u32;`,
-    `fn load${i}(at: i32) -> ${type} { return ${read}; }`,
-    `fn store${i}(at: i32, value: ${type}) { ${word} = ${written}; }`,
-  ].join('\n')
+  const read = (words: string, of: string): string => (type === 'u32' ? words : type === 'bool' ? `${words} != ${of}()` : `bitcast<${of.replace('u32', type)}>(${words})`) // prettier-ignore
+  const written = (of: string): string => (type === 'u32' ? 'value' : type === 'bool' ? `select(${of}(), ${of}(1), value)` : `bitcast<${of}>(value)`) // prettier-ignore
+  const at = `place${i} + u32(at)`
+  const word = wide ? `memory${slot}[(${at}) >> 2u][(${at}) & 3u]` : `memory${slot}[${at}]`
+  const words = `memory${slot}[(${at}) >> 2u]`
+  const [one, four] = ['u32', 'vec4<u32>']
+  const loads = [
+    { name: `load${i}`, text: `fn load${i}(at: i32) -> ${type} { return ${read(word, one)}; }` },
+    { name: `loads${i}`, text: `fn loads${i}(at: i32) -> vec4<${type}> { return ${read(words, four)}; }` },
+  ]
+  // A component stored alone might be torn from its neighbours, which other invocations store.
+  const store = wide
+    ? { name: `stores${i}`, text: `fn stores${i}(at: i32, value: vec4<${type}>) { ${words} = ${written(four)}; }` }
+    : { name: `store${i}`, text: `fn store${i}(at: i32, value: ${type}) { ${word} = ${written(one)}; }` }
+  return [...loads, store]
 }

@@ -7,7 +7,8 @@
  *   Index arithmetic is i32, and `group`, `extent` and what is computed from them alone are uniform, so barriers may depend on them.
  */
 import type { DType } from '../../../src/core/dtype.ts'
-import type { Kernel } from '../../../src/core/kernel.ts'
+import type { Dot, Kernel } from '../../../src/core/kernel.ts'
+import type { DotPlan } from './dotPlan.ts'
 
 /** An array that only the passes of one kernel see. */
 export interface Scratch {
@@ -22,6 +23,8 @@ export interface Pass {
   /** Invocations of a workgroup, along one dimension. */
   readonly workgroupSize: number
   readonly groups: (extent: number) => number
+  /** Memory is read as vectors, so nothing is stored but four elements at once. */
+  readonly wide?: boolean
 }
 
 export interface Shader {
@@ -35,6 +38,9 @@ export interface Shader {
 export interface Memory {
   readonly load: (arg: number, at: string) => string
   readonly store: (arg: number, at: string, value: string) => string
+  /** Four elements from a place that is a multiple of four; only in a pass that is `wide`. */
+  readonly load4: (arg: number, at: string) => string
+  readonly store4: (arg: number, at: string, value: string) => string
 }
 
 /** What the device offers, as far as code depends on it. */
@@ -43,6 +49,8 @@ export interface Features {
   readonly maxWorkgroupSize: number
   /** Bytes of workgroup memory. */
   readonly maxWorkgroupBytes: number
+  /** Which way to compute a contraction, of those that fit: the first is the cheapest by the cost model. */
+  readonly choose: (kernel: Dot, plans: readonly DotPlan[]) => DotPlan
 }
 
 export type Emit<K extends Kernel> = (kernel: K, memory: Memory, features: Features) => Shader

@@ -1,6 +1,6 @@
-/** Contractions of other dtypes than float32, as the nest that says the same: Σ_k lhs · rhs at every (batch, m, n). */
-import { mapAffines } from '../../src/core/expressions.ts'
-import type { Affine, Dot, Expr, Nest } from '../../src/core/kernel.ts'
+/** A contraction as the nest that says the same: Σ_k lhs · rhs at every (batch, m, n). */
+import { mapAffines } from './expressions.ts'
+import type { Affine, Dot, Expr, Nest } from './kernel.ts'
 
 export const dotNest = ({ batch, m, n, k, dtype, lhs, rhs, args, outputs }: Dot): Nest => {
   const rank = batch.length

@@ -1,0 +1,92 @@
+/** An operand on its way to workgroup memory: vectors of four rows, [k][row / 4], from wherever it lies or whatever it is computed of. */
+import { partsOf } from '../../../src/core/expressions.ts'
+import type { Affine, Dot, Expr } from '../../../src/core/kernel.ts'
+import { placeOf, type Tile } from './dotPlan.ts'
+import { affineText, evaluation } from './expressions.ts'
+import { indexNames } from './indices.ts'
+import { type Memory, typeOf } from './shader.ts'
+
+/** An operand, `rows` by k; a tile holds `height` of its rows. */
+export interface Operand {
+  readonly name: string
+  readonly expr: Expr
+  /** Which dims of its index, after the batch's, they are. */
+  readonly rowDim: number
+  readonly kDim: number
+  readonly rows: number
+  readonly height: number
+}
+
+/** Whether four neighbours along dim `d` of an index, of `extent` elements, may be read or written as one vector. */
+export const inVectors = ({ strides, offset }: Affine, d: number, extent: number): boolean =>
+  strides[d] === 1 && extent % 4 === 0 && offset % 4 === 0 && strides.every((stride, i) => i === d || stride % 4 === 0)
+
+export const times = (n: number, each: (i: number) => string): string[] => Array.from({ length: n }, (_, i) => each(i))
+
+export interface Staged {
+  readonly declarations: string
+  /** Fills workgroup memory with the tile's rows from `first` on, and k from k0 on. */
+  readonly lines: readonly string[]
+}
+
+/** `vectors`: memory may be read so. */
+export const staged = (operand: Operand, first: string, kernel: Dot, tile: Tile, memory: Memory, vectors: boolean): Staged => {
+  const { name, expr, rowDim, kDim, rows, height } = operand
+  const { k, batch, dtype } = kernel
+  const type = typeOf(dtype)
+  const access = vectors && expr.kind === 'load' && expr.access.guards.length === 0 ? expr.access : null
+  const alongK = access !== null && inVectors(access, kDim, k)
+  const alongRows = access !== null && !alongK && inVectors(access, rowDim, rows)
+  const inside = (row: string, at: string): string => `${row} < ${rows} && ${at} < ${k}`
+  const index = (row: string, at: string): string[] => {
+    const names = indexNames(batch)
+    ;[names[rowDim], names[kDim]] = [row, at]
+    return names
+  }
+  const vector = (into: string, row: string): string =>
+    `if (${inside(row, 'k')}) { ${into} = ${memory.load4((expr as { arg: number }).arg, affineText(access!, index(row, 'k')))}; }`
+  const element = (row: string, at: string): string => `${name}_at(${[...indexNames(batch), row, at].join(', ')})`
+
+  // A lane takes four rows by four k where neighbours are along k, and else four rows by one.
+  const square = alongK || (!alongRows && neighbours(expr, kDim) >= neighbours(expr, rowDim))
+  const [blocks, along] = square ? [(height * tile.depth) / 16, tile.depth / 4] : [(height * tile.depth) / 4, height / 4]
+  const lines = square
+    ? [
+        `let q = i32(s / ${along}u);`,
+        `let p = 4 * i32(s % ${along}u);`,
+        `let row = ${first} + 4 * q;`,
+        'let k = k0 + p;',
+        ...times(4, (r) => `var t${r} = vec4<${type}>();`),
+        ...times(4, (r) =>
+          alongK ? vector(`t${r}`, `(row + ${r})`) : `t${r} = vec4(${times(4, (j) => element(`row + ${r}`, `k + ${j}`)).join(', ')});`,
+        ),
+        ...times(4, (j) => `${name}[${placeOf(height, 'q', `p + ${j}`)}] = vec4(${times(4, (r) => `t${r}.${'xyzw'[j]}`).join(', ')});`),
+      ]
+    : [
+        `let q = i32(s % ${along}u);`,
+        `let p = i32(s / ${along}u);`,
+        `let row = ${first} + 4 * q;`,
+        'let k = k0 + p;',
+        `var t = vec4<${type}>();`,
+        alongRows ? vector('t', 'row') : `t = vec4(${times(4, (r) => element(`row + ${r}`, 'k')).join(', ')});`,
+        `${name}[${placeOf(height, 'q', 'p')}] = t;`,
+      ]
+  const at = evaluation({ index: index('row', 'k'), memory })
+  const value = at.value(expr)
+  const computed = [
+    `fn ${name}_at(${[...indexNames(batch), 'row', 'k'].map((parameter) => `${parameter}: i32`).join(', ')}) -> ${type} {`,
+    `if (!(${inside('row', 'k')})) { return ${type}(); }`,
+    ...at.lines,
+    `return ${value};`,
+    '}',
+  ]
+  const shared = `var<workgroup> ${name}: array<vec4<${type}>, ${(tile.depth * height) / 4}>;`
+  return {
+    declarations: [shared, ...(alongK || alongRows ? [] : computed)].join('\n'),
+    lines: [`for (var s = lane; s < ${blocks}u; s += ${tile.across * tile.down}u) {`, ...lines, '}'],
+  }
+}
+
+/** How many of an expression's loads have neighbours along a dim. */
+const neighbours = (expr: Expr, dim: number): number =>
+  partsOf([expr]).filter((e) => e.kind === 'load' && e.access.strides[dim] === 1).length

@@ -1,0 +1,75 @@
+/**
+ * How a contraction is cut up: which tile a workgroup computes, and into how many parts a long sum is split. The candidates are data and
+ * the choice is by cost, so that it can be printed, or measured instead.
+ */
+import type { Dot } from '../../../src/core/kernel.ts'
+import { product } from './indices.ts'
+
+/** A workgroup of across x down lanes computes (rows down) x (columns across) sums; a lane rows x columns of them, in registers. */
+export interface Tile {
+  readonly across: number
+  readonly down: number
+  readonly rows: number
+  readonly columns: number
+  /** How much of the sum is in workgroup memory at a time. */
+  readonly depth: number
+}
+
+export interface DotPlan {
+  readonly tile: Tile
+  /** The sum's parts: each is computed by workgroups of its own, and a second pass adds them up. */
+  readonly parts: number
+  /** Units of the cost model; a lane's multiply-add on a busy device is one. */
+  readonly cost: number
+}
+
+const tile = (across: number, down: number, rows: number, columns: number, depth: number): Tile => ({ across, down, rows, columns, depth })
+export const tiles: readonly Tile[] = [
+  tile(16, 16, 8, 8, 16), // 128 x 128
+  tile(16, 8, 8, 8, 16), // 64 x 128
+  tile(8, 8, 8, 8, 16), // 64 x 64
+  tile(16, 16, 4, 4, 16), // 64 x 64 by more lanes
+  tile(8, 8, 4, 4, 32), // 32 x 32
+  tile(32, 2, 4, 4, 16), // 8 x 128
+  tile(2, 32, 4, 4, 16), // 128 x 8
+]
+
+export const tileRows = ({ down, rows }: Tile): number => down * rows
+export const tileColumns = ({ across, columns }: Tile): number => across * columns
+export const tileBytes = (tile: Tile): number => 4 * tile.depth * (tileRows(tile) + tileColumns(tile))
+
+/**
+ * Where in workgroup memory an operand's vector of rows is, [k][row / 4]. Vectors of neighbouring fours of k change places, since lanes
+ * that write along k would meet the same banks.
+ */
+export const placeOf = (height: number, row4: string, k: string): string =>
+  `(${k}) * ${height / 4} + ((${row4}) ^ (((${k}) >> 2u) & ${Math.min(8, height / 4) - 1}))`
+
+/** Lanes that a device has at work at once, in the order of a middling GPU's. */
+const LANES = 2 ** 15
+/** What vectors from workgroup memory and elements from device memory cost, in multiply-adds, and a further pass. */
+const [VECTOR, ELEMENT, PASS] = [4, 8, 300]
+/** The least that a part of a sum is worth a workgroup. */
+const LEAST_PART = 128
+
+const costOf = ({ batch, m, n, k }: Dot, tile: Tile, parts: number): number => {
+  const { across, down, rows, columns } = tile
+  const [height, width, lanes] = [tileRows(tile), tileColumns(tile), across * down]
+  const groups = product(batch) * Math.ceil(m / height) * Math.ceil(n / width) * parts
+  // Fewer lanes than the device has run no faster.
+  const waves = Math.max(1, (groups * lanes) / LANES)
+  const step = rows * columns + ((rows + columns) / 4) * VECTOR + ((height + width) / lanes) * ELEMENT
+  const adding = parts === 1 ? 0 : PASS + Math.max(1, (product(batch) * m * n) / LANES) * parts * ELEMENT
+  return waves * Math.ceil(k / parts) * step + adding
+}
+
+/** All that fits a device with workgroups of so many invocations and bytes, the cheapest first. */
+export const plansOf = (kernel: Dot, maxWorkgroupSize: number, maxWorkgroupBytes: number): readonly DotPlan[] =>
+  tiles
+    .filter((tile) => tile.across * tile.down <= maxWorkgroupSize && tileBytes(tile) <= maxWorkgroupBytes)
+    .flatMap((tile) =>
+      [1, 2, 4, 8, 16, 32, 64]
+        .filter((parts) => parts === 1 || kernel.k / parts >= LEAST_PART)
+        .map((parts) => ({ tile, parts, cost: costOf(kernel, tile, parts) })),
+    )
+    .sort((a, b) => a.cost - b.cost)

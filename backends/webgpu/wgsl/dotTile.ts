@@ -1,0 +1,146 @@
+/**
+ * A tile of a contraction. Both operands are in workgroup memory, a stretch of k at a time; lane (x, y) has the rows 4 (y + down i) + r
+ * and the columns 4 (x + across j) + c of the tile, r and c < 4, so a step is a few vectors read and rows x columns multiply-adds.
+ */
+import type { Dot } from '../../../src/core/kernel.ts'
+import { inVectors, type Operand, staged, times } from './dotOperand.ts'
+import { placeOf, type Tile, tileColumns, tileRows } from './dotPlan.ts'
+import { affineText, evaluation } from './expressions.ts'
+import { indexLines, indexNames, product } from './indices.ts'
+import { type Memory, type Pass, typeOf } from './shader.ts'
+
+/** With `parts`, each part of the sum is an index of its own before the batch's, in the outputs alone. */
+export const tilePass = (kernel: Dot, tile: Tile, memory: Memory, parts = 1): Pass => {
+  const { batch, m, n, k, lhs, rhs, outputs } = kernel
+  const rank = batch.length
+  // Where results are contiguous along m, the tile's columns are m.
+  const turned = outputs.every(({ access }) => access.strides[rank] === 1 && access.strides[rank + 1] !== 1)
+  const left = { expr: lhs, rows: m, rowDim: rank, kDim: rank + 1 }
+  const right = { expr: rhs, rows: n, rowDim: rank + 1, kDim: rank }
+  const a: Operand = { ...(turned ? right : left), name: 'a', height: tileRows(tile) }
+  const b: Operand = { ...(turned ? left : right), name: 'b', height: tileColumns(tile) }
+  const wide = outputs.every(({ access }) => inVectors(access, turned ? rank : rank + 1, b.rows))
+  const [stageA, stageB] = [staged(a, 'row0', kernel, tile, memory, wide), staged(b, 'column0', kernel, tile, memory, wide)]
+  const [high, broad] = [Math.ceil(a.rows / a.height), Math.ceil(b.rows / b.height)]
+  const [tiles, batches] = [high * broad, product(batch)]
+  const part = tile.depth * Math.ceil(k / (parts * tile.depth))
+  return {
+    declarations: [stageA.declarations, stageB.declarations, finish(kernel, memory)].join('\n'),
+    workgroupSize: tile.across * tile.down,
+    groups: () => parts * batches * tiles,
+    wide,
+    body: [
+      ...tileLines(high, broad, a.height, b.height),
+      `let unit = group / ${tiles}u % ${batches}u;`,
+      ...indexLines('unit', batch, indexNames(batch)),
+      `let part = i32(group / ${tiles * batches}u);`,
+      `let x = i32(lane % ${tile.across}u);`,
+      `let y = i32(lane / ${tile.across}u);`,
+      ...sumNames(tile).map((name) => `var ${name} = vec4<${typeOf(kernel.dtype)}>();`),
+      `for (var k0 = part * ${part}; k0 < min(${k}, (part + 1) * ${part}); k0 += ${tile.depth}) {`,
+      ...stageA.lines,
+      ...stageB.lines,
+      'workgroupBarrier();',
+      ...multiply(tile),
+      'workgroupBarrier();',
+      '}',
+      ...store(kernel, tile, memory, { a, b, turned, wide, part: parts > 1 }),
+    ].join('\n'),
+  }
+}
+
+/** Rows of tiles that are walked together, column by column: what they share stays in the caches. */
+const BAND = 8
+
+/** Names the tile's first row and column. */
+const tileLines = (high: number, broad: number, height: number, width: number): string[] => {
+  const tile = `let tile = i32(group % ${high * broad}u);`
+  if (high <= BAND) return [tile, `let row0 = tile % ${high} * ${height};`, `let column0 = tile / ${high} * ${width};`]
+  return [
+    tile,
+    `let band = tile / ${BAND * broad};`,
+    `let within = tile % ${BAND * broad};`,
+    `let tall = min(${BAND}, ${high} - band * ${BAND});`,
+    `let row0 = (band * ${BAND} + within % tall) * ${height};`,
+    `let column0 = within / tall * ${width};`,
+  ]
+}
+
+/** The lane's sums, a vector of four columns each: row by row. */
+const sumNames = ({ rows, columns }: Tile): string[] =>
+  times(rows * (columns / 4), (i) => `sum${Math.floor(i / (columns / 4))}_${i % (columns / 4)}`)
+
+const multiply = (tile: Tile): string[] => {
+  const { across, down, rows, columns, depth } = tile
+  const [height, width] = [tileRows(tile), tileColumns(tile)]
+  return [
+    `for (var kk = 0; kk < ${depth}; kk++) {`,
+    ...times(rows / 4, (i) => `let a${i} = a[${placeOf(height, `y + ${i * down}`, 'kk')}];`),
+    ...times(columns / 4, (j) => `let b${j} = b[${placeOf(width, `x + ${j * across}`, 'kk')}];`),
+    ...sumNames(tile).map((name) => {
+      const [row, j] = name.slice(3).split('_') as [string, string]
+      return `${name} += a${Math.floor(Number(row) / 4)}.${'xyzw'[Number(row) % 4]} * b${j};`
+    }),
+    '}',
+  ]
+}
+
+/** A function of the outputs' index and a finished sum: what is stored, `o0`, `o1`… */
+const finish = ({ batch, dtype, outputs }: Dot, memory: Memory): string => {
+  const index = [...indexNames(batch), 'm', 'n']
+  const { value, lines } = evaluation({ index, memory, acc: 'sum' })
+  const values = outputs.map(({ expr }) => value(expr))
+  const fields = outputs.map(({ expr }, i) => `o${i}: ${typeOf(expr.dtype)}`)
+  return [
+    `struct Finished { ${fields.join(', ')} }`,
+    `fn finish(${index.map((name) => `${name}: i32`).join(', ')}, sum: ${typeOf(dtype)}) -> Finished {`,
+    ...lines,
+    `return Finished(${values.join(', ')});`,
+    '}',
+  ].join('\n')
+}
+
+interface Stores {
+  readonly a: Operand
+  readonly b: Operand
+  readonly turned: boolean
+  readonly wide: boolean
+  /** Results of a part lie behind those of the parts before it. */
+  readonly part: boolean
+}
+
+/** A loop over the lane's sums: an epilogue's code is there once. */
+const store = (kernel: Dot, tile: Tile, memory: Memory, { a, b, turned, wide, part }: Stores): string[] => {
+  const { batch, m, n, dtype, outputs } = kernel
+  const vectors = tile.columns / 4
+  const index = (column: string): string[] => [...indexNames(batch), ...(turned ? [column, 'row'] : ['row', column])]
+  const base = part ? `part * ${product(batch) * m * n} + ` : ''
+  const at = (i: number, column: string): string => `${base}${affineText(outputs[i]!.access, index(column))}`
+  const finished = (c: number): string => `let f${c} = finish(${index(`(column + ${c})`).join(', ')}, sum[${c}]);`
+  const stores = wide
+    ? [
+        ...times(4, finished),
+        ...outputs.map(({ arg }, i) => memory.store4(arg, at(i, 'column'), `vec4(${times(4, (c) => `f${c}.o${i}`).join(', ')})`)),
+      ]
+    : times(4, (c) =>
+        [
+          `if (column + ${c} < ${b.rows}) {`,
+          finished(c),
+          ...outputs.map(({ arg }, i) => memory.store(arg, at(i, `(column + ${c})`), `f${c}.o${i}`)),
+          '}',
+        ].join('\n'),
+      )
+  return [
+    `var sums = array<vec4<${typeOf(dtype)}>, ${tile.rows * vectors}>(${sumNames(tile).join(', ')});`,
+    `for (var r = 0; r < ${tile.rows}; r++) {`,
+    `let row = row0 + 4 * (y + r / 4 * ${tile.down}) + r % 4;`,
+    `for (var j = 0; j < ${vectors}; j++) {`,
+    `let column = column0 + 4 * (x + j * ${tile.across});`,
+    `let sum = sums[r * ${vectors} + j];`,
+    `if (row < ${a.rows} && column < ${b.rows}) {`,
+    ...stores,
+    '}',
+    '}',
+    '}',
+  ]
+}

@@ -1,0 +1,99 @@
+/** Contractions on WebGPU: every tile and split, over layouts, edges, batches and epilogues, exactly as the reference has them. */
+import { expect, test } from 'vitest'
+import { reference } from '../../backends/reference/index.ts'
+import { openDevice } from '../../backends/webgpu/device.ts'
+import { createWebgpu } from '../../backends/webgpu/index.ts'
+import { type DotPlan, tileColumns, tileRows, tiles } from '../../backends/webgpu/wgsl/dotPlan.ts'
+import type { Backend } from '../../src/core/backend.ts'
+import type { Dot, Expr } from '../../src/core/kernel.ts'
+import { access, apply, constant, launch, load, readProgram, rowMajor, runProgram } from '../backends/harness.ts'
+import { describeOnDevice, validate } from './gpu.ts'
+
+/** Sums of small integers, so that every order of them gives the same. */
+const numbers = (n: number, seed: number): Float32Array => Float32Array.from({ length: n }, (_, i) => ((i * 7919 + seed) % 15) - 7)
+
+interface Layout {
+  readonly lhs: 'mk' | 'km'
+  readonly rhs: 'kn' | 'nk'
+  readonly out: 'mn' | 'nm'
+}
+const layouts: readonly Layout[] = [
+  { lhs: 'mk', rhs: 'kn', out: 'mn' },
+  { lhs: 'km', rhs: 'nk', out: 'mn' },
+  { lhs: 'mk', rhs: 'nk', out: 'nm' },
+]
+interface Shape {
+  readonly batch: readonly number[]
+  readonly m: number
+  readonly n: number
+  readonly k: number
+}
+
+/** out = max(acc + bias[n], 0) and acc; the left operand is doubled on its way where `computed`. */
+const contraction = ({ batch, m, n, k }: Shape, layout: Layout, computed: boolean): { kernel: Dot; sizes: readonly number[] } => {
+  const strided = (rows: number, columns: number, transposed: boolean): number[] =>
+    transposed ? [...rowMajor([...batch, columns, rows]).slice(0, -2), 1, rows] : rowMajor([...batch, rows, columns])
+  const x = load('float32', 0, strided(m, k, layout.lhs === 'km'))
+  const y = load('float32', 1, strided(k, n, layout.rhs === 'nk'))
+  const acc: Expr = { kind: 'acc', dtype: 'float32' }
+  const bias = load('float32', 2, [...batch.map(() => 0), 0, 1])
+  const relu = apply('max', 'float32', apply('add', 'float32', acc, bias), constant('float32', 0))
+  const output = { access: access(strided(m, n, layout.out === 'nm')), rowwise: false }
+  const kernel: Dot = {
+    kind: 'dot',
+    dtype: 'float32',
+    ...{ batch, m, n, k },
+    lhs: computed ? apply('add', 'float32', x, x) : x,
+    rhs: y,
+    args: ['float32', 'float32', 'float32', 'float32', 'float32'],
+    outputs: [
+      { ...output, arg: 3, expr: relu },
+      { ...output, arg: 4, expr: acc },
+    ],
+  }
+  const batches = batch.reduce((a, b) => a * b, 1)
+  return { kernel, sizes: [batches * m * k, batches * k * n, n, batches * m * n, batches * m * n] }
+}
+
+describeOnDevice('contractions on WebGPU', async () => {
+  let [plan, seen]: [DotPlan | null, readonly DotPlan[]] = [null, []]
+  const device = createWebgpu(await openDevice(), {
+    choose: (_, plans) => {
+      seen = plans
+      return plan ?? plans[0]!
+    },
+  }) as Backend
+  const oracle = reference()
+  const check = async (shape: Shape, layout: Layout, computed: boolean): Promise<void> => {
+    const { kernel, sizes } = contraction(shape, layout, computed)
+    const inputs = sizes.slice(0, 3).map(numbers)
+    const program = launch(kernel, [...inputs, ...sizes.slice(3)])
+    expect(await readProgram(device, program, inputs)).toEqual(runProgram(oracle, program, inputs))
+    for (const text of device.compile(program).source()) expect(await validate(text)).toBeNull()
+  }
+  for (const tile of tiles)
+    for (const parts of [1, 4])
+      test(`a tile of ${tileRows(tile)} x ${tileColumns(tile)} by ${tile.across * tile.down} lanes, ${parts} of the sum`, async () => {
+        // A shape of its own for each plan, since equal kernels are emitted once.
+        plan = { tile, parts, cost: 0 }
+        const own = tiles.indexOf(tile) + 8 * parts
+        await check({ batch: [], m: 132, n: 136, k: 128 + 4 * own }, layouts[own % 3]!, false)
+        await check({ batch: [2, 3], m: 67, n: 18, k: 33 + 5 * own }, layouts[(own + 1) % 3]!, false)
+        await check({ batch: [2], m: 36, n: 140, k: 40 + own }, layouts[(own + 2) % 3]!, true)
+        plan = null
+      })
+  test('the plan follows the shape: big tiles for big products, split sums for few results, rows for vectors', async () => {
+    const chosen = async (m: number, n: number, k: number): Promise<string> => {
+      seen = []
+      device.compile(launch(contraction({ batch: [], m, n, k }, layouts[0]!, false).kernel, [m * k, k * n, n, m * n, m * n]))
+      if (seen.length === 0) return 'rows'
+      const { tile, parts } = seen[0]!
+      return `${tileRows(tile)} x ${tileColumns(tile)}, ${parts} of the sum`
+    }
+    expect(await chosen(4096, 4096, 4096)).toBe('128 x 128, 1 of the sum')
+    expect(await chosen(128, 128, 65536)).toMatch(/, (32|64) of the sum/)
+    expect(await chosen(8, 4096, 1024)).toMatch(/^8 x 128/)
+    expect(await chosen(1, 4096, 1024)).toBe('rows')
+    expect(await chosen(8, 8, 8)).toBe('rows')
+  })
+})
