@@ -8,7 +8,7 @@ import { isFloat } from '../src/core/dtype.ts'
 import { CotangentError, ShapeError } from '../src/core/errors.ts'
 import type { Jaxpr } from '../src/core/jaxpr.ts'
 import type { OpName, OpParams } from '../src/core/ops.ts'
-import type { BatchDim, Rules, Tangent, Transforms } from '../src/core/rules.ts'
+import type { BatchDim, Batching, Rules, Tangent } from '../src/core/rules.ts'
 import { bind, evalJaxpr, trace } from '../src/core/trace.ts'
 import { inFront, batched, carried } from './families.ts'
 
@@ -39,7 +39,7 @@ const split = ({ captured, name }: OpParams[Custom], xs: readonly NdArray[], ts:
 }
 
 /** Arrays all batched at their first axis, as a function of examples does it. */
-const overBatch = (transforms: Transforms, avals: readonly Aval[], size: number, f: (xs: readonly NdArray[]) => readonly NdArray[]) => {
+const overBatch = (transforms: Batching, avals: readonly Aval[], size: number, f: (xs: readonly NdArray[]) => readonly NdArray[]) => {
   const traced = trace(avals, f, 'a custom rule')
   const dims = [...traced.captures.map((): BatchDim => O.none), ...avals.map((): BatchDim => O.some(0))]
   const wide = transforms.batch(traced.jaxpr, size, dims)
@@ -49,7 +49,7 @@ const overBatch = (transforms: Transforms, avals: readonly Aval[], size: number,
 const example = (x: NdArray): Aval => ({ ...x.aval, shape: x.shape.slice(1) })
 
 const batchedJvp =
-  (rule: CustomJvpRule, size: number, transforms: Transforms): CustomJvpRule =>
+  (rule: CustomJvpRule, size: number, transforms: Batching): CustomJvpRule =>
   (xs, ts) => {
     let there: readonly boolean[] = []
     let count = 0
@@ -64,7 +64,7 @@ const batchedJvp =
     return [results.slice(0, count), there.map((t) => (t ? results[next++]! : null))]
   }
 
-const batchedVjp = ({ fwd, bwd }: CustomVjpRule, size: number, transforms: Transforms): CustomVjpRule => ({
+const batchedVjp = ({ fwd, bwd }: CustomVjpRule, size: number, transforms: Batching): CustomVjpRule => ({
   fwd: (xs) => {
     let count = 0
     const wide = overBatch(transforms, xs.map(example), size, (ys) => {
@@ -90,7 +90,7 @@ const batchedVjp = ({ fwd, bwd }: CustomVjpRule, size: number, transforms: Trans
 
 /** A batched rule is made once for a rule and a size. */
 const wider = new Map<string, number>()
-const widened = (name: OpName, rule: number, size: number, label: string, transforms: Transforms): number => {
+const widened = (name: OpName, rule: number, size: number, label: string, transforms: Batching): number => {
   const key = `${rule}:${size}`
   let id = wider.get(key)
   if (id === undefined) {
@@ -102,7 +102,7 @@ const widened = (name: OpName, rule: number, size: number, label: string, transf
 }
 
 /** The function over a batch, all of whose operands and results have the batch axis first. */
-const wideJaxpr = (jaxpr: Jaxpr, size: number, transforms: Transforms): Jaxpr => {
+const wideJaxpr = (jaxpr: Jaxpr, size: number, transforms: Batching): Jaxpr => {
   const wide = transforms.batch(
     jaxpr,
     size,

@@ -108,7 +108,7 @@ export const evalJaxpr: typeof jaxprs.evalJaxpr = (jaxpr, args) => {
   bringAll()
   return jaxprs.evalJaxpr(jaxpr, args)
 }
-export { init, type InitOptions } from './init.ts'
+export { devices, type DeviceInfo, init, type InitOptions } from './init.ts'
 export const explain: typeof explains.explain = (f) => {
   bringListings()
   return explains.explain(f)

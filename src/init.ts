@@ -1,17 +1,20 @@
 /** Choosing a device, in the open. A module of its own, so that a page that doesn't choose holds no trace of the other devices. */
+import type { AdapterInfo } from '../backends/webgpu/device.ts'
+import type { WebgpuOptions } from '../backends/webgpu/index.ts'
 import { wasm } from '../backends/wasm/index.ts'
 import type { Backend } from './core/backend.ts'
 import { DeviceError } from './core/errors.ts'
 import { choose, known } from './device.ts'
 
 /** Only the default comes with the entry; the others are loaded when they are chosen. */
-const makers: Readonly<Record<string, () => Backend | Promise<Backend>>> = {
+const makers: Readonly<Record<string, (options: InitOptions) => Backend | Promise<Backend>>> = {
   wasm: wasm as () => Backend,
   reference: async () => (await import('../backends/reference/index.ts')).reference() as Backend,
+  webgpu: async (options) => (await import('../backends/webgpu/index.ts')).openWebgpu(options) as Promise<Backend>,
 }
 
-export interface InitOptions {
-  /** 'wasm' (the default without init) or 'reference'. */
+export interface InitOptions extends WebgpuOptions {
+  /** 'wasm' (the default without init), 'webgpu' or 'reference'. */
   readonly device: string
 }
 /**
@@ -25,9 +28,33 @@ export const init = async (options: InitOptions): Promise<string> => {
   const make = typeof name === 'string' && Object.hasOwn(makers, name) ? makers[name] : undefined
   if (make === undefined)
     throw new DeviceError(`init: there is no device ${JSON.stringify(name)}: choose ${Object.keys(makers).join(' or ')}`)
-  const made = known() ?? (await make())
+  const made = known() ?? (await make(options))
   const device = known() ?? made // another one may have been chosen meanwhile
   choose(device)
   if (device.name !== name) throw new DeviceError(`init: arrays already live on ${device.name}: call init before anything else`)
   return device.name
 }
+
+export interface DeviceInfo {
+  readonly device: string
+  /** Of webgpu, where there is one: what it would run on. */
+  readonly adapter?: AdapterInfo
+  /** Why it can't be had here. */
+  readonly reason?: string
+}
+/**
+ * The devices that `init` knows, with what webgpu would run on, or why there is none.
+ *
+ * @example (await devices()).map((d) => d.device) // ['wasm', 'reference', 'webgpu']
+ */
+export const devices = async (): Promise<readonly DeviceInfo[]> =>
+  Promise.all(
+    Object.keys(makers).map(async (name): Promise<DeviceInfo> => {
+      if (name !== 'webgpu') return { device: name }
+      const { adapterInfo } = await import('../backends/webgpu/index.ts')
+      return adapterInfo().then(
+        (adapter) => ({ device: name, adapter }),
+        (reason: unknown) => ({ device: name, reason: (reason as Error).message }),
+      )
+    }),
+  )

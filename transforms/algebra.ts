@@ -1,21 +1,21 @@
-/** jvp, batching and transposition of jaxprs: each replays the equations through the primitives' rules into a new trace. */
+/** jvp and transposition of jaxprs: each replays the equations through the primitives' rules into a new trace. */
 import * as O from '../src/core/option.ts'
 import { type NdArray, retain } from '../src/core/array.ts'
 import { add, zerosLike } from '../src/core/constructors.ts'
 import { CotangentError } from '../src/core/errors.ts'
 import type { Atom, Eqn, Jaxpr, Var } from '../src/core/jaxpr.ts'
 import type { OpName } from '../src/core/ops.ts'
-import { type BatchDim, Linear, type Rules, type RuleTable, type Tangent, type Transforms } from '../src/core/rules.ts'
+import { Linear, type Rules, type RuleTable, type Tangent, type Transforms } from '../src/core/rules.ts'
 import { bind, constant, evalJaxpr, trace, type Traced, Tracer } from '../src/core/trace.ts'
 import { lowerJaxpr } from './lower.ts'
 import { memo } from './memo.ts'
 import { recomputed } from './residuals.ts'
 
-const literalOf = (atom: Atom & { kind: 'lit' }): NdArray => constant(atom.value, atom.aval)
-const replay = (eqn: Eqn, inputs: readonly NdArray[]): NdArray[] => bind(eqn.op.name, eqn.op.params, inputs, eqn.effects)
+export const literalOf = (atom: Atom & { kind: 'lit' }): NdArray => constant(atom.value, atom.aval)
+export const replay = (eqn: Eqn, inputs: readonly NdArray[]): NdArray[] => bind(eqn.op.name, eqn.op.params, inputs, eqn.effects)
 
 /** What a running trace captured is worth keeping only while that trace lives. */
-const lasting = ({ captures }: Traced): boolean => {
+export const lasting = ({ captures }: Traced): boolean => {
   retain(captures)
   return !captures.some((x) => x instanceof Tracer)
 }
@@ -54,40 +54,6 @@ export const makeTransforms = (table: RuleTable): Transforms => {
       'jvp',
     )
     return { ...pushed, nonzero: outNonzero }
-  }, lasting)
-
-  const batch = memo((jaxpr: Jaxpr, size: number, dims: readonly BatchDim[], axisName: string | null) => {
-    const own = overAxis(axisName)
-    // What speaks of named axes, or holds what may, changes even where no operand is batched.
-    const named = (eqn: Eqn): boolean => axisName !== null && ('axisName' in eqn.op.params || 'jaxpr' in eqn.op.params)
-    let outDims: BatchDim[] = []
-    const wide = trace(
-      jaxpr.inputs.map((v, i) => {
-        const dim = dims[i]!
-        if (O.isNone(dim)) return v.aval
-        return { ...v.aval, shape: [...v.aval.shape.slice(0, dim.value), size, ...v.aval.shape.slice(dim.value)] }
-      }),
-      (args) => {
-        const env = new Map<Var, readonly [NdArray, BatchDim]>()
-        jaxpr.inputs.forEach((v, i) => env.set(v, [args[i]!, dims[i]!]))
-        const read = (a: Atom): readonly [NdArray, BatchDim] => (a.kind === 'lit' ? [literalOf(a), O.none] : env.get(a)!)
-        for (const eqn of jaxpr.eqns) {
-          const pairs = eqn.inputs.map(read)
-          const xs = pairs.map(([x]) => x)
-          const ds = pairs.map(([, d]) => d)
-          const out =
-            ds.every(O.isNone) && !named(eqn)
-              ? { outs: replay(eqn, xs), dims: eqn.outs.map(() => O.none) }
-              : rulesOf(eqn).batch(xs, ds, size, eqn.op.params, own)
-          eqn.outs.forEach((v, i) => env.set(v, [out.outs[i]!, out.dims[i]!]))
-        }
-        const outs = jaxpr.outs.map(read)
-        outDims = outs.map(([, d]) => d)
-        return outs.map(([x]) => x)
-      },
-      'vmap',
-    )
-    return { ...wide, dims: outDims }
   }, lasting)
 
   const transpose = memo((jaxpr: Jaxpr, linear: readonly boolean[], cts: readonly boolean[]) => {
@@ -134,15 +100,7 @@ export const makeTransforms = (table: RuleTable): Transforms => {
     return { ...back, present }
   }, lasting)
 
-  const overAxis = (axisName: string | null): Transforms => ({
-    jvp,
-    transpose,
-    axisName,
-    batch: (jaxpr, size, dims) => batch(jaxpr, size, dims, axisName),
-    overAxis,
-    lower: (jaxpr, inputs) => lowerJaxpr(table, transforms, jaxpr, inputs),
-  })
-  const transforms = overAxis(null)
+  const transforms: Transforms = { jvp, transpose, lower: (jaxpr, inputs) => lowerJaxpr(table, transforms, jaxpr, inputs) }
   return transforms
 }
 

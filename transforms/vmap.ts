@@ -6,9 +6,10 @@ import type { NdArray } from '../src/core/array.ts'
 import { showAval } from '../src/core/aval.ts'
 import { broadcastInDim, moveAxis, range } from '../src/core/constructors.ts'
 import { ShapeError, TreeError } from '../src/core/errors.ts'
-import type { BatchDim } from '../src/core/rules.ts'
+import type { BatchDim, Batching } from '../src/core/rules.ts'
 import { applyJaxpr, trace, withAxis } from '../src/core/trace.ts'
 import { paths, type TreeDef, unflatten } from '../src/tree.ts'
+import { makeBatching } from './batch.ts'
 import { called, flatFunction, flattenArrays } from './leaves.ts'
 import { system } from './system.ts'
 
@@ -42,6 +43,7 @@ const spread = (axes: Axes, def: TreeDef, what: string, path = ''): (number | nu
 }
 const count = (def: TreeDef): number[] => (def.kind === 'leaf' ? [0] : def.kind === 'none' ? [] : def.children.flatMap(count))
 
+let batching: Batching | null = null
 /**
  * Maps f over an axis of its arguments.
  *
@@ -50,7 +52,8 @@ const count = (def: TreeDef): number[] => (def.kind === 'leaf' ? [0] : def.kind 
 export const vmap = <A extends readonly unknown[], R>(f: (...args: A) => R, options: VmapOptions = {}): ((...args: A) => R) => {
   const what = called('vmap', f, options)
   return (...args) => {
-    bring(batchedRules)
+    const table = bring(batchedRules)
+    batching ??= makeBatching(table, system().transforms)
     const { leaves, def } = flattenArrays(args, what)
     const inAxes = options.inAxes === undefined ? 0 : options.inAxes
     const axes = spread(inAxes, def, `${what}: inAxes`)
@@ -77,9 +80,7 @@ export const vmap = <A extends readonly unknown[], R>(f: (...args: A) => R, opti
     })
     const { axisName = null } = options
     const { jaxpr, captures } = withAxis(axisName, batchSize, () => trace(avals, flat.call, what))
-    const wide = system()
-      .transforms.overAxis(axisName)
-      .batch(jaxpr, batchSize, [...captures.map((): BatchDim => O.none), ...dims])
+    const wide = batching.overAxis(axisName).batch(jaxpr, batchSize, [...captures.map((): BatchDim => O.none), ...dims])
     const outAxes = spread(options.outAxes === undefined ? 0 : options.outAxes, flat.out(), `${what}: outAxes`)
     // Results are put where outAxes says inside the same program.
     const placed = trace(

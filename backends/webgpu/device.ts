@@ -1,5 +1,8 @@
-/** A WebGPU device: the browser's or Deno's own, or in Node that of the package `webgpu`, with its adapter's limits. */
+/** A WebGPU device: the browser's or Deno's own, or in Node that of the package `webgpu`, with all that its adapter can give. */
 import { DeviceError } from '../../src/core/errors.ts'
+
+/** What the profiler uses where an adapter has it. */
+const WANTED: readonly string[] = ['timestamp-query']
 
 /** Kept: devices of Dawn's end with the object that they came from. */
 let gpu: GPU | undefined
@@ -16,25 +19,43 @@ const findGpu = async (): Promise<GPU> => {
   return dawn.create([])
 }
 
-export interface DeviceOptions {
-  /** Which adapter is preferred where there are several. Default 'high-performance'. */
-  readonly powerPreference?: 'high-performance' | 'low-power'
-}
-
-export const openDevice = async ({ powerPreference = 'high-performance' }: DeviceOptions = {}): Promise<GPUDevice> => {
+const findAdapter = async (powerPreference: GPUPowerPreference): Promise<GPUAdapter> => {
   gpu ??= await findGpu()
   const adapter = await gpu.requestAdapter({ powerPreference })
   if (adapter === null)
     throw new DeviceError(
       'init: WebGPU has no adapter here: a GPU with its driver is needed, or a software one (SwiftShader, llvmpipe); or choose the wasm device',
     )
+  return adapter
+}
+
+export interface AdapterInfo {
+  readonly vendor: string
+  readonly architecture: string
+  readonly description: string
+  readonly features: readonly string[]
+}
+/** What WebGPU would run on here; a DeviceError says why it can't. */
+export const adapterInfo = async (): Promise<AdapterInfo> => {
+  const { info, features } = await findAdapter('high-performance')
+  return { vendor: info.vendor, architecture: info.architecture, description: info.description, features: [...features] }
+}
+
+export interface DeviceOptions {
+  /** Which adapter is preferred where there are several. Default 'high-performance'. */
+  readonly powerPreference?: 'high-performance' | 'low-power'
+}
+
+export const openDevice = async ({ powerPreference = 'high-performance' }: DeviceOptions = {}): Promise<GPUDevice> => {
+  const adapter = await findAdapter(powerPreference)
   const limits: Record<string, number> = {}
   for (const name in adapter.limits) {
     const limit = adapter.limits[name as keyof GPUSupportedLimits]
     if (typeof limit === 'number') limits[name] = limit
   }
+  const requiredFeatures = WANTED.filter((name) => adapter.features.has(name)) as GPUFeatureName[]
   try {
-    return await adapter.requestDevice({ requiredLimits: limits })
+    return await adapter.requestDevice({ requiredLimits: limits, requiredFeatures })
   } catch (reason) {
     throw new DeviceError(`init: the WebGPU adapter ${adapter.info.vendor} ${adapter.info.architecture} gives no device: ${String(reason)}`)
   }

@@ -2,7 +2,7 @@
 import type { Backend } from '../../src/core/backend.ts'
 import { byteWidth, type DType, type TypedArray, typedArrayOf } from '../../src/core/dtype.ts'
 import { type CotangentError, DeviceError, DeviceLostError } from '../../src/core/errors.ts'
-import { type DeviceOptions, openDevice } from './device.ts'
+import { adapterInfo, type DeviceOptions, openDevice } from './device.ts'
 import { executable, type Runtime } from './executable.ts'
 import { Pipelines } from './pipelines.ts'
 import { readerOf } from './read.ts'
@@ -17,6 +17,8 @@ export interface WebgpuOptions extends DeviceOptions {
   /** Which way to compute a contraction; by default the cheapest by the cost model. */
   readonly choose?: Features['choose']
 }
+
+export { adapterInfo }
 
 export const openWebgpu = async (options: WebgpuOptions = {}): Promise<Backend<WebgpuStorage>> =>
   createWebgpu(await openDevice(options), options)

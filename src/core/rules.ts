@@ -35,13 +35,16 @@ export interface BatchResult {
 export interface Transforms {
   /** Inputs [...primals, ...non-zero tangents] to [...outs, ...non-zero tangents of outs]. */
   jvp(jaxpr: Jaxpr, nonzero: readonly boolean[]): Traced & { readonly nonzero: readonly boolean[] }
-  batch(jaxpr: Jaxpr, size: number, dims: readonly BatchDim[]): Traced & { readonly dims: readonly BatchDim[] }
-  /** The name of the axis that `batch` batches over, if it has one; and the same transforms for another. */
-  readonly axisName: string | null
-  overAxis(axisName: string | null): Transforms
   /** Inputs [...non-linear inputs, ...cotangents that are there] to cotangents of the linear inputs, absent where none. */
   transpose(jaxpr: Jaxpr, linear: readonly boolean[], cts: readonly boolean[]): Traced & { readonly present: readonly boolean[] }
   lower(jaxpr: Jaxpr, inputs: readonly Node[]): readonly Node[]
+}
+/** And batching, which only vmap brings. */
+export interface Batching extends Transforms {
+  batch(jaxpr: Jaxpr, size: number, dims: readonly BatchDim[]): Traced & { readonly dims: readonly BatchDim[] }
+  /** The name of the axis that `batch` batches over, if it has one; and the same transforms for another. */
+  readonly axisName: string | null
+  overAxis(axisName: string | null): Batching
 }
 
 export type TransposeRule<K extends OpName> =
@@ -63,7 +66,7 @@ export interface Rules<K extends OpName> extends Unbatched<K> {
     dims: readonly BatchDim[],
     size: number,
     params: OpParams[K],
-    transforms: Transforms,
+    transforms: Batching,
   ) => BatchResult
 }
 

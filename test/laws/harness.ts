@@ -19,6 +19,7 @@ import { evalJaxpr, trace, type Traced } from '../../src/core/trace.ts'
 import { type Choices, type Sizes, arbitrary, type Value } from '../../src/testing/choices.ts'
 import type { Program } from '../../src/testing/programs.ts'
 import { makeTransforms } from '../../transforms/algebra.ts'
+import { makeBatching } from '../../transforms/batch.ts'
 import { physical } from '../../transforms/lower.ts'
 import { ulps } from './compare.ts'
 import { Engine } from '../../transforms/engine.ts'
@@ -29,6 +30,7 @@ import '../../src/index.ts'
 bring(rules)
 bringFlash()
 export const transforms = makeTransforms(rules)
+export const batching = makeBatching(rules, transforms)
 const oneOf = (make: () => unknown): (() => Backend) => {
   const backend = make() as Backend
   return () => backend
@@ -74,7 +76,7 @@ export const bound = (jaxpr: Jaxpr): Jaxpr => {
 }
 const underAxis = (jaxpr: Jaxpr, axisName: string): Jaxpr => {
   const none = jaxpr.inputs.map((): BatchDim => O.none)
-  const wide = transforms.overAxis(axisName).batch(jaxpr, 3, none)
+  const wide = batching.overAxis(axisName).batch(jaxpr, 3, none)
   const last = (y: NdArray, dim: BatchDim): NdArray => {
     if (O.isNone(dim)) return y
     const at = y.shape.map((_, d) => (d === dim.value ? 2 : 0))
@@ -216,12 +218,12 @@ export const batchOf = (c: Choices, { jaxpr, inputs }: Program, pool: readonly V
     )
     return { aval: { ...aval, weak }, data }
   })
-  return { jaxpr: closed(transforms.batch(jaxpr, size, dims)), inputs: wide, one: jaxpr, size, dims }
+  return { jaxpr: closed(batching.batch(jaxpr, size, dims)), inputs: wide, one: jaxpr, size, dims }
 }
 
 /** The batched program gives what the program gives for each example, within `ulp` of the largest number there is. */
 export const sameAsLoop = ({ one, inputs, size, dims }: Batch, ulp = 0): void => {
-  const wide = transforms.batch(one, size, dims)
+  const wide = batching.batch(one, size, dims)
   const results = run('reference', wide.jaxpr, inputs)
   results.forEach((y, k) => {
     const dim = wide.dims[k]!

@@ -3,7 +3,6 @@
  * the choice is by cost, so that it can be printed, or measured instead.
  */
 import type { Dot } from '../../../src/core/kernel.ts'
-import { product } from './indices.ts'
 
 /** A workgroup of across x down lanes computes (rows down) x (columns across) sums; a lane rows x columns of them, in registers. */
 export interface Tile {
@@ -55,11 +54,12 @@ const LEAST_PART = 128
 const costOf = ({ batch, m, n, k }: Dot, tile: Tile, parts: number): number => {
   const { across, down, rows, columns } = tile
   const [height, width, lanes] = [tileRows(tile), tileColumns(tile), across * down]
-  const groups = product(batch) * Math.ceil(m / height) * Math.ceil(n / width) * parts
+  const batches = batch.reduce((x, y) => x * y, 1)
+  const groups = batches * Math.ceil(m / height) * Math.ceil(n / width) * parts
   // Fewer lanes than the device has run no faster.
   const waves = Math.max(1, (groups * lanes) / LANES)
   const step = rows * columns + ((rows + columns) / 4) * VECTOR + ((height + width) / lanes) * ELEMENT
-  const adding = parts === 1 ? 0 : PASS + Math.max(1, (product(batch) * m * n) / LANES) * parts * ELEMENT
+  const adding = parts === 1 ? 0 : PASS + Math.max(1, (batches * m * n) / LANES) * parts * ELEMENT
   return waves * Math.ceil(k / parts) * step + adding
 }
 
