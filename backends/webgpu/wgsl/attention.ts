@@ -61,7 +61,7 @@ export const emitAttention: Emit<Attention> = (kernel, memory, features) => {
   let inverse = select(1.0 / sum, vec4<f32>(), blind);
   ${scaleSums(tile, 'o', valueDim, 'inverse')}
   ${storeSums(memory, tile, 'o', out.matrix)}
-  let logs = vec4<f32>(${components.map((r) => `c_log(sum.${r})`).join(', ')});
+  let logs = vec4<f32>(${components.map((r) => `c_fast_log(sum.${r})`).join(', ')});
   // -infinity by its bits, which no constant may hold
   let l0 = bitcast<vec4<f32>>(select(bitcast<vec4<u32>>(top + logs), vec4<u32>(0xff800000u), blind));
   ${storeSums(memory, tile, 'l', lse.matrix)}`
@@ -74,7 +74,8 @@ export const emitAttention: Emit<Attention> = (kernel, memory, features) => {
   return { passes: [{ declarations, body, workgroupSize: tile.lanes, groups: () => batch * heads * blocks }], scratch: [] }
 }
 
-export const exp4 = 'fn exp4(v: vec4<f32>) -> vec4<f32> { return vec4<f32>(c_exp(v.x), c_exp(v.y), c_exp(v.z), c_exp(v.w)); }'
+export const exp4 =
+  'fn exp4(v: vec4<f32>) -> vec4<f32> { return vec4<f32>(c_fast_exp(v.x), c_fast_exp(v.y), c_fast_exp(v.z), c_fast_exp(v.w)); }'
 
 /** Folds `name` over the lanes of a row, in their order. What follows needs a barrier before `parts` is written again. */
 const acrossLanes = ({ across }: Tile, name: string, fold: string): string => `

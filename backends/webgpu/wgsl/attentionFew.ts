@@ -80,7 +80,7 @@ export const fewQueries = (kernel: Attention, memory: Memory, features: Features
     workgroupBarrier();
     var high = top;
     for (var u = 0; u < ${each}; u++) { high = max(high, scores[u * ${teams} + team].x); }
-    let correction = c_exp(top - high);
+    let correction = c_fast_exp(top - high);
     top = high;
     sum *= correction;
     ${times(sums, (e) => `o${e} *= correction;`).join('\n')}
@@ -88,7 +88,7 @@ export const fewQueries = (kernel: Attention, memory: Memory, features: Features
       let key = start + u * ${teams} + team;
       let score = scores[u * ${teams} + team];
       if (score.y >= 0.0) {
-        let weight = c_exp(score.x - top);
+        let weight = c_fast_exp(score.x - top);
         sum += weight;
         let kept = weight * score.y;
         ${elements(value.matrix, 'key', (element, e) => `o${e} += kept * ${element};`)}
@@ -101,12 +101,12 @@ export const fewQueries = (kernel: Attention, memory: Memory, features: Features
   ${mergeLines(deal)}
   for (var column = i32(lane); column < ${valueDim}; column += ${lanes}) {
     var value = 0.0;
-    for (var t = 0; t < ${teams}; t++) { value += parts[t * ${valueDim} + column] * c_exp(stats[t].x - best); }
+    for (var t = 0; t < ${teams}; t++) { value += parts[t * ${valueDim} + column] * c_fast_exp(stats[t].x - best); }
     ${memory.store(kernel.out.arg, placeOf(out.matrix, 'first', 'column'), 'select(value / total, 0.0, blind)')}
   }
   if (lane == 0u) {
     // -infinity by its bits, which no constant may hold
-    let logsumexp = bitcast<f32>(select(bitcast<u32>(best + c_log(total)), 0xff800000u, blind));
+    let logsumexp = bitcast<f32>(select(bitcast<u32>(best + c_fast_log(total)), 0xff800000u, blind));
     ${memory.store(kernel.lse.arg, placeOf(lse.matrix, 'first', '0'), 'logsumexp')}
   }`
   const declarations = [
@@ -141,5 +141,5 @@ const mergeLines = ({ teams }: Teams): string => `
   var best = ${LOWEST};
   for (var t = 0; t < ${teams}; t++) { best = max(best, stats[t].x); }
   var total = 0.0;
-  for (var t = 0; t < ${teams}; t++) { total += stats[t].y * c_exp(stats[t].x - best); }
+  for (var t = 0; t < ${teams}; t++) { total += stats[t].y * c_fast_exp(stats[t].x - best); }
   let blind = total == 0.0;`

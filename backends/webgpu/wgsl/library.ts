@@ -1,7 +1,13 @@
 /** Functions that generated code calls, by name: each is defined, with those it calls itself, where a module's text names it. */
+import { exponential } from './functions/exponential.ts'
+import { power } from './functions/power.ts'
+import { trigonometric } from './functions/trigonometric.ts'
 
 /** Names start with c_. NaN is told by its bits, since WGSL's comparisons may assume that there is none. */
 const functions: Readonly<Record<string, string>> = {
+  ...exponential,
+  ...trigonometric,
+  ...power,
   c_float: `var<private> zero: u32 = 0u;
 fn c_float(bits: u32) -> f32 { return bitcast<f32>(bits | zero); }`,
   c_isnan: 'fn c_isnan(x: f32) -> bool { return (bitcast<u32>(x) & 0x7fffffffu) > 0x7f800000u; }',
@@ -26,8 +32,8 @@ fn c_float(bits: u32) -> f32 { return bitcast<f32>(bits | zero); }`,
   return u32(max(x, 0.0));
 }`,
   // WGSL's own, for attention: within 3 + 2|x| ulps, and 3 ulps.
-  c_exp: 'fn c_exp(x: f32) -> f32 { return exp(x); }',
-  c_log: 'fn c_log(x: f32) -> f32 { return log(x); }',
+  c_fast_exp: 'fn c_fast_exp(x: f32) -> f32 { return exp(x); }',
+  c_fast_log: 'fn c_fast_log(x: f32) -> f32 { return log(x); }',
   c_threefry: `fn c_threefry(k: vec2<u32>, c: vec2<u32>) -> vec2<u32> {
   let ks = array<u32, 3>(k.x, k.y, k.x ^ k.y ^ 0x1bd11bdau);
   var x = c + k;

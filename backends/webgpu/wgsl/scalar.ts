@@ -1,6 +1,5 @@
-/** One element operation as a WGSL expression, and constants. Exact ones only: what has to be computed within ulps isn't there yet. */
+/** One element operation as a WGSL expression, and constants. WGSL's own functions are taken where they are exact, and ours elsewhere. */
 import { type DType, isInt } from '../../../src/core/dtype.ts'
-import { DeviceError } from '../../../src/core/errors.ts'
 import type { ReduceOp, ScalarOp } from '../../../src/core/kernel.ts'
 import { typeOf } from './shader.ts'
 
@@ -33,10 +32,13 @@ export const scalarOp = (op: ScalarOp, dtype: DType, from: readonly DType[], arg
     case 'isFinite':
       return float ? `((bitcast<u32>(${x}) & 0x7f800000u) != 0x7f800000u)` : 'true'
     case 'div':
+      return isInt(source) ? `c_div_${type}(${x}, ${y})` : `(${x} / ${y})`
     case 'rem':
-      if (isInt(source)) return `c_${op}_${type}(${x}, ${y})`
-      if (op === 'div') return `(${x} / ${y})`
-      break
+    case 'pow':
+      return `c_${op}_${type}(${x}, ${y})`
+    case 'atan2':
+    case 'nextafter':
+      return `c_${op}(${x}, ${y})`
     case 'max':
     case 'min':
       return float ? `c_${op}_f32(${x}, ${y})` : `${op}(${x}, ${y})`
@@ -62,8 +64,8 @@ export const scalarOp = (op: ScalarOp, dtype: DType, from: readonly DType[], arg
     case 'threefry1':
       return `c_threefry(vec2<u32>(${x}, ${y}), vec2<u32>(${z}, ${args[3]!})).${op === 'threefry0' ? 'x' : 'y'}`
     default:
+      return `c_${op}(${x})`
   }
-  throw new DeviceError(`webgpu can't compute ${op} of ${source} yet: use wasm`)
 }
 
 const combining = { sum: 'add', prod: 'mul', max: 'max', min: 'min' } as const
@@ -97,7 +99,7 @@ const ofBools = (op: ScalarOp, x: string, y: string): string => {
     case 'ge':
       return `(${x} || !${y})`
     default:
-      throw new DeviceError(`webgpu can't compute ${op} of bool yet: use wasm`)
+      throw new Error(`internal: ${op} of bool`)
   }
 }
 
