@@ -1,0 +1,91 @@
+/** Every primitive, and generated programs, on WebGPU: what the reference gives. A GPU may take denormal numbers for zeros. */
+import fc from 'fast-check'
+import { expect, test } from 'vitest'
+import { openWebgpu } from '../../backends/webgpu/index.ts'
+import { rules } from '../../primitives/index.ts'
+import { ConcreteArray } from '../../src/core/array.ts'
+import type { Backend } from '../../src/core/backend.ts'
+import { isFloat } from '../../src/core/dtype.ts'
+import type { Jaxpr } from '../../src/core/jaxpr.ts'
+import type { OpName } from '../../src/core/ops.ts'
+import { arbitrary, type Choices, longSizes, type Sizes, type Value } from '../../src/testing/choices.ts'
+import type { Generator } from '../../src/testing/generator.ts'
+import { exactOps, generators, opNames } from '../../src/testing/generators.ts'
+import { callJaxpr, drawProgram, type Program, programSizes, viewSizes } from '../../src/testing/programs.ts'
+import { Engine } from '../../transforms/engine.ts'
+import { agree, bound, largest, nightly, run, same, shown, transforms, upload } from '../laws/harness.ts'
+import { describeOnDevice } from './gpu.ts'
+
+describeOnDevice('laws on WebGPU', async () => {
+  const backend = (await openWebgpu()) as Backend
+  const engine = new Engine(rules, transforms, () => backend)
+
+  const held = ({ jaxpr }: Program): boolean =>
+    [...jaxpr.inputs, ...jaxpr.eqns.flatMap((eqn) => eqn.outs)].every((v) => v.aval.dtype !== 'float64')
+  const values = async (jaxpr: Jaxpr, inputs: readonly Value[], fuse = true): Promise<Value[]> => {
+    const before = backend.bytesInUse()
+    const args = inputs.map((x) => upload(backend, x))
+    const of = bound(jaxpr)
+    const outs = fuse
+      ? engine.execute(of, args)
+      : backend
+          .compile(engine.lower(of, new Set(), { fuse }).program)
+          .run(args.map((x) => x.storage()))
+          .map((storage, i) => new ConcreteArray(of.outs[i]!.aval, storage, backend))
+    const read = await Promise.all(outs.map(async (x) => ({ aval: x.aval, data: Array.from(await x.read()) })))
+    for (const x of [...args, ...outs]) x.dispose()
+    expect(backend.bytesInUse()).toBe(before)
+    return read
+  }
+  const LEAST = 2 ** -126
+  const flushed = (xs: readonly Value[]): Value[] =>
+    xs.map((x) => (isFloat(x.aval.dtype) ? { ...x, data: x.data.map((v) => (Math.abs(v) < LEAST ? 0 : v)) } : x))
+
+  const law = (
+    name: string,
+    runs: number,
+    make: (c: Choices) => Program,
+    check: (drawn: Program) => Promise<void>,
+    sizes?: Sizes,
+  ): void => {
+    const drawn = arbitrary(make, sizes).map((d) => Object.defineProperty(d, fc.toStringMethod, { value: () => shown(d.jaxpr, d.inputs) }))
+    const property = fc.asyncProperty(drawn, async (d) => {
+      if (held(d)) await check(d)
+    })
+    test(name, { timeout: 600_000 }, () => fc.assert(property, { numRuns: runs * (nightly ? 20 : 1), ...(nightly ? {} : { seed: 7 }) }))
+  }
+
+  for (const name of opNames) {
+    const { any, meaning, rounding } = generators[name] as Generator<OpName>
+    if (meaning !== null) continue
+    const program = (c: Choices): Program => {
+      const drawn = any(c)
+      return { jaxpr: callJaxpr(name, drawn), inputs: drawn.inputs }
+    }
+    const magnitudes = ({ jaxpr, inputs }: Program): Value[] =>
+      run(
+        'reference',
+        jaxpr,
+        inputs.map((x) => (isFloat(x.aval.dtype) ? { ...x, data: x.data.map((v) => (Number.isFinite(v) ? Math.abs(v) : 0)) } : x)),
+      )
+    const alike = async ({ jaxpr, inputs: drawn }: Program): Promise<void> => {
+      const inputs = flushed(drawn)
+      const expected = run('reference', jaxpr, inputs)
+      const scales = rounding === 'terms' ? magnitudes({ jaxpr, inputs }) : rounding === 'largest' ? largest(inputs, expected) : []
+      const got = await values(jaxpr, inputs)
+      agree(same(flushed(got), flushed(expected), rules[name].ulp, scales), jaxpr, inputs)
+    }
+    law(`${name} gives what reference gives`, 12, program, alike)
+    law(`${name}, along longer axes`, 3, program, alike, longSizes)
+  }
+
+  const asOne = async ({ jaxpr, inputs }: Program): Promise<void> => {
+    const expected = run('reference', jaxpr, inputs)
+    agree(same(await values(jaxpr, inputs), expected), jaxpr, inputs)
+  }
+  const exact: readonly OpName[] = [...exactOps, 'jit']
+  law('a program of exact operations', 60, (c) => drawProgram(c, generators, { ops: exact, steps: 8 }), asOne, programSizes)
+  law('not fused', 20, (c) => drawProgram(c, generators, { ops: exact, steps: 4 }), async ({ jaxpr, inputs }) => {
+    agree(same(await values(jaxpr, inputs, false), run('reference', jaxpr, inputs)), jaxpr, inputs)
+  }, viewSizes) // prettier-ignore
+})
