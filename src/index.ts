@@ -109,6 +109,7 @@ export const evalJaxpr: typeof jaxprs.evalJaxpr = (jaxpr, args) => {
   return jaxprs.evalJaxpr(jaxpr, args)
 }
 export { devices, type DeviceInfo, init, type InitOptions } from './init.ts'
+export { profile, type Profile, type ProfiledKernel } from './profile.ts'
 export const explain: typeof explains.explain = (f) => {
   bringListings()
   return explains.explain(f)
@@ -116,6 +117,7 @@ export const explain: typeof explains.explain = (f) => {
 export const scope: typeof scoped = scoped
 export const vmap: typeof vmapTransform = vmapTransform
 export { NdArray, type Nested } from './core/array.ts'
+export type { KernelTime } from './core/backend.ts'
 export type { DType, TypedArray } from './core/dtype.ts'
 export type { Index, Operand, Slice } from './core/methods.ts'
 export * from './core/errors.ts'

@@ -1,10 +1,11 @@
 /** The WebGPU backend: programs as compute passes. Calls are synchronous and their results pending; reading is asynchronous. */
-import type { Backend } from '../../src/core/backend.ts'
+import type { Backend, KernelTime } from '../../src/core/backend.ts'
 import { byteWidth, type DType, type TypedArray, typedArrayOf } from '../../src/core/dtype.ts'
 import { type CotangentError, DeviceError, DeviceLostError } from '../../src/core/errors.ts'
 import { adapterInfo, type DeviceOptions, openDevice } from './device.ts'
 import { executable, type Runtime } from './executable.ts'
 import { Pipelines } from './pipelines.ts'
+import { Profiler } from './profiler.ts'
 import { readerOf } from './read.ts'
 import { type Block, Slabs } from './slabs.ts'
 import { Storages, type WebgpuStorage } from './storage.ts'
@@ -42,7 +43,7 @@ export const createWebgpu = (device: GPUDevice, options: WebgpuOptions = {}): Ba
   const stream = new Stream(device, slabs, pipelines.table)
   let arena: Block | null = null
   const check = (): void => {
-    const wrong = pipelines.failure ?? failure
+    const wrong = pipelines.failure ?? (failure instanceof DeviceLostError || pipelines.pending === 0 ? failure : null)
     if (wrong === null) return
     // Told once: what comes after may be sound again, but on a lost device.
     pipelines.failure = null
@@ -94,5 +95,19 @@ export const createWebgpu = (device: GPUDevice, options: WebgpuOptions = {}): Ba
       return storage
     },
     compile: (program) => executable(program, runtime),
+    ...(device.features.has('timestamp-query') ? { profile: () => profiling(device, stream) } : {}),
+  }
+}
+
+const profiling = (device: GPUDevice, stream: Stream): { stop(): Promise<readonly KernelTime[]> } => {
+  stream.flush()
+  const profiler = new Profiler(device)
+  stream.profiler = profiler
+  return {
+    stop: () => {
+      stream.flush()
+      stream.profiler = null
+      return profiler.stop()
+    },
   }
 }

@@ -18,6 +18,8 @@ export class Pipelines {
   readonly table: GPUBindGroupLayout
   /** Why a pipeline can't be had, by its first failure: found out later than it was asked for. */
   failure: DeviceError | null = null
+  /** Pipelines whose soundness isn't known yet. What uses a faulty one fails too, and says less. */
+  pending = 0
 
   constructor(device: GPUDevice) {
     this.#device = device
@@ -45,7 +47,9 @@ export class Pipelines {
     if (known !== undefined) return known
     this.#device.pushErrorScope('validation')
     const pipeline = this.#device.createComputePipeline(this.#describe(label, code, slots))
+    this.pending++
     void this.#device.popErrorScope().then((error) => {
+      this.pending--
       if (error !== null) this.failure ??= refused(label, code, error.message)
     })
     this.#pipelines.set(code, pipeline)

@@ -3,10 +3,12 @@
  * at the end of the task. Places of arrays travel in one table of uniforms, written before each submit.
  */
 import { USAGE } from './flags.ts'
+import type { Profiler } from './profiler.ts'
 import type { Slabs } from './slabs.ts'
 
 /** A kernel pass ready to be encoded. */
 export interface Dispatch {
+  readonly label: string
   readonly pipeline: GPUComputePipeline
   readonly memory: GPUBindGroup
   /** Segments' records, as `module.ts` describes them. */
@@ -31,6 +33,7 @@ export class Stream {
   #used = 0
   #count = 0
   #scheduled = false
+  profiler: Profiler | null = null
 
   constructor(device: GPUDevice, slabs: Slabs, layout: GPUBindGroupLayout) {
     this.#device = device
@@ -54,9 +57,11 @@ export class Stream {
   dispatch(dispatches: readonly Dispatch[]): void {
     let [pipeline, memory]: [GPUComputePipeline | null, GPUBindGroup | null] = [null, null]
     for (const next of dispatches) {
-      if (this.#used + RECORD_BYTES > TABLE_BYTES || this.#count >= ENOUGH) this.flush()
+      if (this.#used + RECORD_BYTES > TABLE_BYTES || this.#count >= ENOUGH || this.profiler?.full === true) this.flush()
       if (this.#pass === null) {
-        this.#pass = this.#open().beginComputePass()
+        const { label } = next
+        const timed = this.profiler === null ? {} : { timestampWrites: this.profiler.writes(label) }
+        this.#pass = this.#open().beginComputePass(timed)
         pipeline = memory = null
       }
       const at = this.#used
@@ -67,12 +72,17 @@ export class Stream {
       if (next.memory !== memory) this.#pass.setBindGroup(1, (memory = next.memory))
       this.#pass.dispatchWorkgroups(...next.grid)
       this.#count++
+      if (this.profiler !== null) this.#end()
     }
   }
 
-  copy(from: GPUBuffer, offset: number, to: GPUBuffer, bytes: number): void {
+  #end(): void {
     this.#pass?.end()
     this.#pass = null
+  }
+
+  copy(from: GPUBuffer, offset: number, to: GPUBuffer, bytes: number): void {
+    this.#end()
     this.#open().copyBufferToBuffer(from, offset, to, 0, bytes)
   }
 
@@ -80,10 +90,12 @@ export class Stream {
   flush(): void {
     this.#scheduled = false
     if (this.#encoder === null) return this.#slabs.submitted()
-    this.#pass?.end()
+    this.#end()
+    this.profiler?.resolve(this.#encoder)
     if (this.#used > 0) this.#device.queue.writeBuffer(this.#table, 0, this.#words, 0, this.#used / 4)
     this.#device.queue.submit([this.#encoder.finish()])
-    this.#encoder = this.#pass = null
+    this.profiler?.submitted()
+    this.#encoder = null
     this.#used = this.#count = 0
     this.#slabs.submitted()
   }

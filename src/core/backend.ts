@@ -21,6 +21,13 @@ export interface Executable<S extends Storage = Storage> {
   source(): readonly string[]
 }
 
+/** One run of a kernel: when it began, on the device's own clock, and how long it took, in milliseconds. */
+export interface KernelTime {
+  readonly name: string
+  readonly start: number
+  readonly ms: number
+}
+
 export interface Backend<S extends Storage = Storage> {
   readonly name: string
   /** dtypes it can hold; others are refused with an error that says which device can. */
@@ -34,4 +41,6 @@ export interface Backend<S extends Storage = Storage> {
   bytesInUse(): number
   /** Whether it is gone, and all arrays with it; absent where that can't be. */
   lost?(): boolean
+  /** Times every kernel from now until `stop`; absent where a device can't. */
+  profile?(): { stop(): Promise<readonly KernelTime[]> }
 }

@@ -6,9 +6,9 @@ import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { buildSync } from 'esbuild'
 import { expect, onTestFinished, test } from 'vitest'
-import { unpack, untar } from './archive.ts'
+import { unpack, untar } from '../../examples/software/archive.ts'
 import { describeUnless } from './needs.ts'
-import { supported } from './swiftshader.ts'
+import { supported } from '../../examples/software/swiftshader.ts'
 
 /** Under node_modules, so that a program there finds packages. */
 const scratch = (): string => {
@@ -46,7 +46,7 @@ describeUnless(supported ? null : 'the archives are for Linux x64', 'archives', 
   test('three processes that unpack the same folder at once leave it whole, and nothing beside it', async () => {
     const folder = scratch()
     const target = join(folder, 'made/swiftshader')
-    buildSync({ entryPoints: [fileURLToPath(new URL('archive.ts', import.meta.url))], outfile: join(folder, 'archive.mjs'), platform: 'node', format: 'esm' }) // prettier-ignore
+    buildSync({ entryPoints: [fileURLToPath(new URL('../../examples/software/archive.ts', import.meta.url))], outfile: join(folder, 'archive.mjs'), platform: 'node', format: 'esm' }) // prettier-ignore
     writeFileSync(join(folder, 'run.mjs'), `import { unpack } from './archive.mjs'\nunpack(['swiftshader'], ${JSON.stringify(target)})\n`)
     await Promise.all([1, 2, 3].map(() => promisify(execFile)(process.execPath, [join(folder, 'run.mjs')])))
     expect(readdirSync(join(folder, 'made'))).toEqual(['swiftshader'])

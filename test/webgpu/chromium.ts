@@ -6,10 +6,10 @@
 import { join } from 'node:path'
 import { type Browser, chromium } from 'playwright-core'
 import { afterAll } from 'vitest'
-import { cached } from './archive.ts'
+import { cached } from '../../examples/software/archive.ts'
 import { describeUnless } from './needs.ts'
 import { serve } from './server.ts'
-import { supported } from './swiftshader.ts'
+import { supported } from '../../examples/software/swiftshader.ts'
 
 /** Chromium's own: WebGPU isn't on by itself on Linux, and its choice of adapter is by flag. */
 const WEBGPU = ['--enable-unsafe-webgpu', '--use-webgpu-adapter=swiftshader', '--enable-features=Vulkan']

@@ -1,6 +1,6 @@
 /** Suites that need what a machine may lack. Where it does they are skipped, and the report says why; in CI on Linux x64 they fail. */
 import { describe, test } from 'vitest'
-import { supported } from './swiftshader.ts'
+import { supported } from '../../examples/software/swiftshader.ts'
 
 /** Nothing may be missing: a green run on this machine says that these suites ran. */
 const required = supported && (process.env['CI'] ?? '') !== ''

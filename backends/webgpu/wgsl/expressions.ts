@@ -15,7 +15,10 @@ export const affineText = ({ strides, offset }: Affine, index: readonly string[]
   return terms.join(' + ')
 }
 /** A condition: 0 <= affine < extent, in one comparison. */
-export const guardText = (guard: Guard, index: readonly string[]): string => `u32(${affineText(guard, index)}) < ${guard.extent}u`
+export const guardText = (guard: Guard, index: readonly string[]): string =>
+  guard.strides.every((stride, d) => stride === 0 || index[d] === undefined)
+    ? `${guard.offset >= 0 && guard.offset < guard.extent}`
+    : `u32(${affineText(guard, index)}) < ${guard.extent}u`
 
 /** What names stand for while expressions are evaluated at one place of the iteration. */
 export interface Scope {
@@ -62,7 +65,9 @@ export const evaluation = ({ index, memory, acc, reduced, prefix = 'v' }: Scope)
         return named(affineText(expr.affine, index))
       case 'apply': {
         const from = expr.args.map((arg) => arg.dtype)
-        const args = expr.args.map((arg) => names.get(arg)!)
+        // Of constants alone an expression would be computed by the compiler, which refuses what overflows.
+        const constant = expr.args.every(({ kind }) => kind === 'const')
+        const args = expr.args.map((arg) => (constant ? named(names.get(arg)!) : names.get(arg)!))
         return named(scalarOp(expr.op, expr.dtype, from, args))
       }
       case 'acc':

@@ -1,6 +1,7 @@
 /**
  * A Vulkan device in software, from npm alone: SwiftShader and the Vulkan loader as @sparticuz/chromium ships them. The loader reads
- * LD_LIBRARY_PATH when a process starts, so this environment goes to the processes that tests run in, before they do (vitest.config.ts).
+ * LD_LIBRARY_PATH when a process starts, so this environment is for processes that are started: those that tests run in (vitest.config.ts), and
+ * that of a run on a machine without a GPU (again.ts).
  */
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'

@@ -6,7 +6,6 @@
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { brotliDecompressSync } from 'node:zlib'
 
 export type Archive = 'swiftshader' | 'al2023' | 'chromium'
@@ -17,7 +16,7 @@ const carrier = (): string => join(dirname(createRequire(import.meta.url).resolv
 /** The archives' files in node_modules/.cache, in a folder for each version of the package. Made when it isn't there; returns the folder. */
 export const cached = (name: string, archives: readonly Archive[]): string => {
   const { version } = JSON.parse(readFileSync(join(carrier(), 'package.json'), 'utf8')) as { readonly version: string }
-  const folder = fileURLToPath(new URL(`../../node_modules/.cache/cotangent-test/${name}-${version}`, import.meta.url))
+  const folder = join(carrier(), `../../.cache/cotangent-test/${name}-${version}`)
   unpack(archives, folder)
   return folder
 }
