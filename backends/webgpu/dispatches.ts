@@ -8,14 +8,14 @@ import { SLOTS } from './pipelines.ts'
 import type { Slab } from './slabs.ts'
 import { RECORD_BYTES } from './stream.ts'
 import { moduleOf, recordQuads } from './wgsl/module.ts'
-import type { Pass, Shader } from './wgsl/shader.ts'
+import type { Pass, Scratch, Shader } from './wgsl/shader.ts'
 
 export interface Launch {
   readonly kernel: Kernel
   readonly shader: Shader
   readonly segments: readonly Segment[]
-  /** Byte offsets of the shader's scratch arrays in the arena, one segment's at a time. */
-  readonly scratch: readonly number[]
+  /** Byte offsets of the shader's scratch arrays in the arena, for each segment. */
+  readonly scratch: readonly (readonly number[])[]
 }
 
 /** A dispatch before its pipeline is made. Its records wait for places: word `at` of them is where a place's array starts. */
@@ -33,17 +33,17 @@ const align = (bytes: number): number => Math.ceil(bytes / 16) * 16
 /** Scratch lies behind the program's own arena. */
 export const launchOf = (kernel: Kernel, segments: readonly Segment[], shader: Shader, arenaBytes: number): Launch => {
   let next = align(arenaBytes)
-  const scratch = shader.scratch.map(({ size, dtype }) => {
+  const place = ({ size, dtype }: Scratch): number => {
     const at = next
     next += align(size * byteWidth[dtype])
     return at
-  })
-  return { kernel, shader, segments, scratch }
+  }
+  return { kernel, shader, segments, scratch: segments.map(() => shader.scratch.map(place)) }
 }
 /** Bytes of arena up to the end of its scratch. */
 export const endOf = ({ shader, scratch }: Launch): number => {
-  const last = shader.scratch.at(-1)
-  return last === undefined ? 0 : scratch.at(-1)! + align(last.size * byteWidth[last.dtype])
+  const [last, at] = [shader.scratch.at(-1), scratch.at(-1)?.at(-1)]
+  return last === undefined || at === undefined ? 0 : at + align(last.size * byteWidth[last.dtype])
 }
 
 const dtypesOf = ({ kernel, shader }: Launch): readonly DType[] => [...kernel.args, ...shader.scratch.map(({ dtype }) => dtype)]
@@ -61,10 +61,10 @@ interface Batch {
   readonly extents: number[]
 }
 
-const batchesOf = ({ shader, segments, scratch }: Launch, program: Program, slabOf: (place: Place) => Slab, most: number): Batch[] => {
+const batchesOf = ({ segments, scratch }: Launch, program: Program, slabOf: (place: Place) => Slab, most: number): Batch[] => {
   const batches = new Map<string, Batch[]>()
-  for (const { buffers, extent } of segments) {
-    const places = [...buffers.map((id) => program.buffers[id]!.place), ...scratch.map((offset): Place => ({ kind: 'arena', offset }))]
+  segments.forEach(({ buffers, extent }, s) => {
+    const places = [...buffers.map((id) => program.buffers[id]!.place), ...scratch[s]!.map((offset): Place => ({ kind: 'arena', offset }))]
     const of = places.map(slabOf)
     const slabs = [...new Set(of)]
     if (slabs.length > SLOTS)
@@ -75,11 +75,10 @@ const batchesOf = ({ shader, segments, scratch }: Launch, program: Program, slab
     const key = `${slabs.map(({ id }) => id).join()} ${slots.join()}`
     const alike = batches.get(key) ?? []
     batches.set(key, alike)
-    if (alike.length === 0 || shader.scratch.length > 0 || alike.at(-1)!.extents.length === most)
-      alike.push({ slabs, slots, places: [], extents: [] })
+    if (alike.length === 0 || alike.at(-1)!.extents.length === most) alike.push({ slabs, slots, places: [], extents: [] })
     alike.at(-1)!.places.push(places)
     alike.at(-1)!.extents.push(extent)
-  }
+  })
   return [...batches.values()].flat()
 }
 

@@ -57,6 +57,7 @@ export const createWebgpu = (device: GPUDevice, options: WebgpuOptions = {}): Ba
     features: {
       maxWorkgroupSize: limits.maxComputeInvocationsPerWorkgroup,
       maxWorkgroupBytes: limits.maxComputeWorkgroupStorageSize,
+      atOnce: atOnce(device),
       choose,
     },
     shaders: new Map(),
@@ -98,6 +99,10 @@ export const createWebgpu = (device: GPUDevice, options: WebgpuOptions = {}): Ba
     ...(device.features.has('timestamp-query') ? { profile: () => profiling(device, stream) } : {}),
   }
 }
+
+/** A middling GPU's, and a software adapter's, which has a processor's lanes. */
+const atOnce = ({ adapterInfo: { architecture, vendor } }: GPUDevice): number =>
+  architecture === 'swiftshader' || vendor === 'mesa' ? 2 ** 8 : 2 ** 15
 
 const profiling = (device: GPUDevice, stream: Stream): { stop(): Promise<readonly KernelTime[]> } => {
   stream.flush()

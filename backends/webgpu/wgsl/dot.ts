@@ -18,7 +18,7 @@ const LEAST_DEPTH = 8
 export const emitDot: Emit<Dot> = (kernel, memory, features) => {
   const { batch, m, n, k, dtype, args } = kernel
   if (m === 1 || n === 1 || k < LEAST_DEPTH || m * n * k <= TINY) return rowShader(launched(dotNest(kernel)), memory, features)
-  const { tile, parts } = features.choose(kernel, plansOf(kernel, features.maxWorkgroupSize, features.maxWorkgroupBytes))
+  const { tile, parts } = features.choose(kernel, plansOf(kernel, features))
   if (parts === 1) return { passes: [tilePass(kernel, tile, memory)], scratch: [] }
   const dims = [...batch, m, n]
   const partial = args.length

@@ -44,32 +44,40 @@ export const tileBytes = (tile: Tile): number => 4 * tile.depth * (tileRows(tile
 export const placeOf = (height: number, row4: string, k: string): string =>
   `(${k}) * ${height / 4} + ((${row4}) ^ (((${k}) >> 2u) & ${Math.min(8, height / 4) - 1}))`
 
-/** Lanes that a device has at work at once, in the order of a middling GPU's. */
-const LANES = 2 ** 15
-/** What vectors from workgroup memory and elements from device memory cost, in multiply-adds, and a further pass. */
-const [VECTOR, ELEMENT, PASS] = [4, 8, 300]
-/** The least that a part of a sum is worth a workgroup. */
+/** What vectors from workgroup memory and elements from device memory cost, in multiply-adds, and a further pass, which takes microseconds. */
+const [VECTOR, ELEMENT, PASS] = [4, 8, 5000]
+/** The least of a sum that is worth a part. */
 const LEAST_PART = 128
 
-const costOf = ({ batch, m, n, k }: Dot, tile: Tile, parts: number): number => {
+const costOf = ({ batch, m, n, k }: Dot, tile: Tile, parts: number, atOnce: number): number => {
   const { across, down, rows, columns } = tile
   const [height, width, lanes] = [tileRows(tile), tileColumns(tile), across * down]
   const batches = batch.reduce((x, y) => x * y, 1)
   const groups = batches * Math.ceil(m / height) * Math.ceil(n / width) * parts
   // Fewer lanes than the device has run no faster.
-  const waves = Math.max(1, (groups * lanes) / LANES)
+  const waves = Math.max(1, (groups * lanes) / atOnce)
   const step = rows * columns + ((rows + columns) / 4) * VECTOR + ((height + width) / lanes) * ELEMENT
-  const adding = parts === 1 ? 0 : PASS + Math.max(1, (batches * m * n) / LANES) * parts * ELEMENT
+  const adding = parts === 1 ? 0 : PASS + Math.max(1, (batches * m * n) / atOnce) * parts * ELEMENT
   return waves * Math.ceil(k / parts) * step + adding
 }
 
-/** All that fits a device with workgroups of so many invocations and bytes, the cheapest first. */
-export const plansOf = (kernel: Dot, maxWorkgroupSize: number, maxWorkgroupBytes: number): readonly DotPlan[] =>
+/** What a workgroup may have, and a device. */
+export interface Room {
+  /** Invocations of a workgroup. */
+  readonly maxWorkgroupSize: number
+  /** Bytes of its memory. */
+  readonly maxWorkgroupBytes: number
+  /** Invocations that the device has at work at once. */
+  readonly atOnce: number
+}
+
+/** All that fits a device, the cheapest first. */
+export const plansOf = (kernel: Dot, { maxWorkgroupSize, maxWorkgroupBytes, atOnce }: Room): readonly DotPlan[] =>
   tiles
     .filter((tile) => tile.across * tile.down <= maxWorkgroupSize && tileBytes(tile) <= maxWorkgroupBytes)
     .flatMap((tile) =>
       [1, 2, 4, 8, 16, 32, 64]
         .filter((parts) => parts === 1 || kernel.k / parts >= LEAST_PART)
-        .map((parts) => ({ tile, parts, cost: costOf(kernel, tile, parts) })),
+        .map((parts) => ({ tile, parts, cost: costOf(kernel, tile, parts, atOnce) })),
     )
     .sort((a, b) => a.cost - b.cost)

@@ -8,7 +8,7 @@
  */
 import type { DType } from '../../../src/core/dtype.ts'
 import type { Dot, Kernel } from '../../../src/core/kernel.ts'
-import type { DotPlan } from './dotPlan.ts'
+import type { DotPlan, Room } from './dotPlan.ts'
 
 /** An array that only the passes of one kernel see. */
 export interface Scratch {
@@ -44,11 +44,7 @@ export interface Memory {
 }
 
 /** What the device offers, as far as code depends on it. */
-export interface Features {
-  /** Invocations that a workgroup may have. */
-  readonly maxWorkgroupSize: number
-  /** Bytes of workgroup memory. */
-  readonly maxWorkgroupBytes: number
+export interface Features extends Room {
   /** Which way to compute a contraction, of those that fit: the first is the cheapest by the cost model. */
   readonly choose: (kernel: Dot, plans: readonly DotPlan[]) => DotPlan
 }
