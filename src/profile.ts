@@ -23,9 +23,10 @@ export interface Profile {
 }
 
 /**
- * Times every kernel that runs until f's result is there.
+ * Times every kernel that runs until f's result is there: on webgpu, `String(await profile(() => step(x).data()))` is a table, and its `trace()` a
+ * file for chrome://tracing.
  *
- * @example const { kernels } = await profile(() => jit(step)(x).data())
+ * @example await profile(() => np.ones([3]).data()).catch((error) => error.name) // 'DeviceError'
  * @throws DeviceError (a rejection) where the device times no kernels: wasm, reference, and adapters without timestamp-query
  */
 export const profile = async (f: () => unknown): Promise<Profile> => {
