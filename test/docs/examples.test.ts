@@ -19,7 +19,7 @@ const homes = {
   nn: ['src/nn'],
   optim: ['src/optim'],
   tree: ['src/tree.ts'],
-  cotangent: ['src/index.ts', 'src/init.ts', 'transforms'],
+  cotangent: ['src/index.ts', 'src/init.ts', 'src/profile.ts', 'transforms'],
 } as const
 /** The rules that a page starts with: an example whose ops come without rules of their own fails on its own, whatever ran before it. */
 const forgetFamilies = (): void => {
