@@ -1,5 +1,5 @@
 import { defineConfig } from 'vitest/config'
-import { adapter } from './examples/software/swiftshader.ts'
+import { adapter } from './test/webgpu/adapter.ts'
 
 // Workers are processes that start with this environment: the Vulkan loader finds the software device in it.
 const device = adapter()

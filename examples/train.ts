@@ -2,7 +2,7 @@
 import { basename } from 'node:path'
 import { CotangentError, devices, init, tree } from '../src/index.ts'
 import { writeAtomically } from '../src/io/node.ts'
-import { again, needsSoftware } from './software/again.ts'
+import { again } from './software/again.ts'
 import { type Checkpoint, loadCheckpoint } from './train/checkpoint.ts'
 import { type Config, createRun, keepRows, newFolder, pathsOf, readConfig, refuseConflicts, type Row } from './train/folder.ts'
 import { type Job, train } from './train/loop.ts'
@@ -53,9 +53,10 @@ const main = async (args: readonly string[]): Promise<number> => {
     return 0
   }
   const device = command.kind === 'start' ? command.recipe.device : readConfig(command.folder).device
-  if (device === 'webgpu' && (await needsSoftware())) {
-    progress.line('WebGPU finds no GPU here: this runs on SwiftShader, a GPU in software, and slowly.')
-    return again()
+  const gpu = device === 'webgpu' ? (await devices()).find((d) => d.device === device)! : null
+  if (gpu?.reason !== undefined) {
+    const code = await again(() => progress.line(`${gpu.reason}\nSo this runs on SwiftShader, a GPU in software, and slowly.`))
+    if (code !== null) return code
   }
   const stop = listen((signal) => progress.line(`${signal}: finishing the step and saving; once more, and it ends at once`))
   const { folder, config, corpus } = await openRun(command)
@@ -72,9 +73,9 @@ const main = async (args: readonly string[]): Promise<number> => {
   progress.line(
     `A GPT of ${parameters.toLocaleString('en')} parameters learns ${name}: ${characters.toLocaleString('en')} characters, ${corpus.vocab.length} of them distinct.`,
   )
-  progress.line(
-    `Device ${await described(config.device)}, run folder ${folder}${from.state.step > 0 ? `, from step ${from.state.step} on` : ''}.\n`,
-  )
+  const adapter = gpu?.adapter === undefined ? '' : ` (${gpu.adapter.vendor} ${gpu.adapter.architecture})`
+  const begun = from.state.step > 0 ? `, from step ${from.state.step} on` : ''
+  progress.line(`Device ${config.device}${adapter}, run folder ${folder}${begun}.\n`)
 
   const state = await train(job, from, rows)
   if (stop.signal !== null)
@@ -90,12 +91,6 @@ const main = async (args: readonly string[]): Promise<number> => {
   await writeAtomically(paths.sample, text)
   progress.line(`\nLoss curve, metrics, checkpoint and sample are in ${folder}.`)
   return 0
-}
-
-/** A device's name, and what adapter it runs on. */
-const described = async (name: string): Promise<string> => {
-  const adapter = (await devices()).find(({ device }) => device === name)?.adapter
-  return adapter === undefined ? name : `${name} (${adapter.vendor} ${adapter.architecture})`
 }
 
 const stopped = ({ signal }: Stop, sentence: string, { progress }: Job): number => {

@@ -36,13 +36,13 @@ export const profile = async (f: () => unknown): Promise<Profile> => {
       `profile: ${device.name} times no kernels here: choose webgpu on an adapter with the feature timestamp-query, which devices() lists`,
     )
   const running = device.profile()
+  let runs: readonly KernelTime[] = []
   try {
     await f()
-  } catch (error) {
-    await running.stop()
-    throw error
+  } finally {
+    runs = await running.stop()
   }
-  return profileOf(await running.stop())
+  return profileOf(runs)
 }
 
 const profileOf = (runs: readonly KernelTime[]): Profile => {

@@ -50,7 +50,7 @@ export const registerNode = <T, A>(
 }
 
 const LEAF: TreeDef = { kind: 'leaf' }
-const isDict = (x: unknown): x is Record<string, unknown> =>
+export const isDict = (x: unknown): x is Record<string, unknown> =>
   typeof x === 'object' && x !== null && (Object.getPrototypeOf(x) === Object.prototype || Object.getPrototypeOf(x) === null)
 
 /**

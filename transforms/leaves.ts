@@ -4,7 +4,7 @@ import { type Aval, aval } from '../src/core/aval.ts'
 import { byteWidth, type DType } from '../src/core/dtype.ts'
 import { CotangentError, ShapeError, TracerError, TreeError } from '../src/core/errors.ts'
 import { userScalar } from '../src/core/trace.ts'
-import { flatten, paths, type TreeDef, unflatten } from '../src/tree.ts'
+import { flatten, isDict, paths, type TreeDef, unflatten } from '../src/tree.ts'
 
 const NUMBER = aval([], 'float32', true)
 const BOOLEAN = aval([], 'bool')
@@ -40,8 +40,8 @@ const placeholder = (x: ShapeDType): Placeholder => {
 /** A tree with placeholders where it has a shape and a dtype instead of an array. */
 export const placeholders = (tree: unknown): unknown => {
   if (Array.isArray(tree)) return tree.map(placeholders)
-  if (typeof tree !== 'object' || tree === null || Object.getPrototypeOf(tree) !== Object.prototype) return tree
-  if (typeof (tree as Partial<ShapeDType>).dtype === 'string') return placeholder(tree as ShapeDType)
+  if (!isDict(tree)) return tree
+  if (typeof tree['dtype'] === 'string') return placeholder(tree as unknown as ShapeDType)
   return Object.fromEntries(Object.entries(tree).map(([key, value]) => [key, placeholders(value)]))
 }
 

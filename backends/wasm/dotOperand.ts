@@ -2,8 +2,8 @@
  * An operand of a contraction, packed a panel at a time: a bare load straight from where it lies, any other expression
  * evaluated on the way, along whichever of its two dims is contiguous.
  */
-import { partsOf } from '../../src/core/expressions.ts'
-import type { Dot, Expr } from '../../src/core/kernel.ts'
+import { contiguity } from '../../src/core/expressions.ts'
+import type { Dot } from '../../src/core/kernel.ts'
 import type { Local } from './assembler.ts'
 import type { Integers } from './integers.ts'
 import { emitPack } from './dotPack.ts'
@@ -57,7 +57,3 @@ export const emitOperand = (n: Integers, kernel: Dot, operand: Operand, width: n
     },
   }
 }
-
-/** How many of an expression's loads are contiguous along a dim. */
-const contiguity = (expr: Expr, dim: number): number =>
-  partsOf([expr]).filter((e) => e.kind === 'load' && e.access.strides[dim] === 1).length

@@ -16,6 +16,8 @@ export interface Launch {
   readonly segments: readonly Segment[]
   /** Byte offsets of the shader's scratch arrays in the arena, for each segment. */
   readonly scratch: readonly (readonly number[])[]
+  /** Bytes of arena that it needs, scratch included. */
+  readonly arenaBytes: number
 }
 
 /** A dispatch before its pipeline is made. Its records wait for places: word `at` of them is where a place's array starts. */
@@ -38,12 +40,8 @@ export const launchOf = (kernel: Kernel, segments: readonly Segment[], shader: S
     next += align(size * byteWidth[dtype])
     return at
   }
-  return { kernel, shader, segments, scratch: segments.map(() => shader.scratch.map(place)) }
-}
-/** Bytes of arena up to the end of its scratch. */
-export const endOf = ({ shader, scratch }: Launch): number => {
-  const [last, at] = [shader.scratch.at(-1), scratch.at(-1)?.at(-1)]
-  return last === undefined || at === undefined ? 0 : at + align(last.size * byteWidth[last.dtype])
+  const scratch = segments.map(() => shader.scratch.map(place))
+  return { kernel, shader, segments, scratch, arenaBytes: next }
 }
 
 const dtypesOf = ({ kernel, shader }: Launch): readonly DType[] => [...kernel.args, ...shader.scratch.map(({ dtype }) => dtype)]

@@ -7,7 +7,7 @@ import { byteWidth } from '../../src/core/dtype.ts'
 import { DeviceError } from '../../src/core/errors.ts'
 import type { Place, Program } from '../../src/core/program.ts'
 import { structure } from '../../src/core/structure.ts'
-import { endOf, launchOf, type Planned, planned, textOf } from './dispatches.ts'
+import { launchOf, type Planned, planned, textOf } from './dispatches.ts'
 import type { Pipelines } from './pipelines.ts'
 import { shaderOf } from './shaders.ts'
 import type { Block, Slab } from './slabs.ts'
@@ -40,7 +40,7 @@ export const executable = (program: Program, runtime: Runtime): Executable<Webgp
     shaders.set(key, shader)
     return launchOf(step.kernel, step.segments, shader, program.arenaBytes)
   })
-  const arenaBytes = Math.max(program.arenaBytes, ...launches.map(endOf))
+  const arenaBytes = Math.max(0, ...launches.map((launch) => launch.arenaBytes))
   const sizes = program.outputs.map((id) => program.buffers[id]!.size * byteWidth[program.buffers[id]!.dtype])
   const plan = (slabOf: (place: Place) => Slab): Planned[] => launches.flatMap((launch) => planned(launch, program, slabOf))
   let key = ''

@@ -15,8 +15,6 @@ import type { Features } from './wgsl/shader.ts'
 export interface WebgpuOptions extends DeviceOptions {
   /** Bytes that arrays may hold on the device. Default 4 GiB. */
   readonly memoryLimit?: number
-  /** Which way to compute a contraction; by default the cheapest by the cost model. */
-  readonly choose?: Features['choose']
 }
 
 export { adapterInfo }
@@ -25,8 +23,11 @@ export const openWebgpu = async (options: WebgpuOptions = {}): Promise<Backend<W
   createWebgpu(await openDevice(options), options)
 
 /** A backend on a device that is there. */
-export const createWebgpu = (device: GPUDevice, options: WebgpuOptions = {}): Backend<WebgpuStorage> => {
-  const { memoryLimit = 2 ** 32, choose = (_, plans) => plans[0]! } = options
+export const createWebgpu = (
+  device: GPUDevice,
+  { memoryLimit = 2 ** 32 }: WebgpuOptions = {},
+  choose: Features['choose'] = (_, plans) => plans[0]!,
+): Backend<WebgpuStorage> => {
   const { limits } = device
   let failure: CotangentError | null = null
   void device.lost.then(({ message }) => {
@@ -96,7 +97,7 @@ export const createWebgpu = (device: GPUDevice, options: WebgpuOptions = {}): Ba
       return storage
     },
     compile: (program) => executable(program, runtime),
-    ...(device.features.has('timestamp-query') ? { profile: () => profiling(device, stream) } : {}),
+    ...(device.features.has('timestamp-query') ? { profile: () => profiling(device, stream, check) } : {}),
   }
 }
 
@@ -104,7 +105,8 @@ export const createWebgpu = (device: GPUDevice, options: WebgpuOptions = {}): Ba
 const atOnce = ({ adapterInfo: { architecture, vendor } }: GPUDevice): number =>
   architecture === 'swiftshader' || vendor === 'mesa' ? 2 ** 8 : 2 ** 15
 
-const profiling = (device: GPUDevice, stream: Stream): { stop(): Promise<readonly KernelTime[]> } => {
+const profiling = (device: GPUDevice, stream: Stream, check: () => void): { stop(): Promise<readonly KernelTime[]> } => {
+  if (stream.profiler !== null) throw new DeviceError('profile: another profile is running on this device: wait for its end')
   stream.flush()
   const profiler = new Profiler(device)
   stream.profiler = profiler
@@ -112,7 +114,10 @@ const profiling = (device: GPUDevice, stream: Stream): { stop(): Promise<readonl
     stop: () => {
       stream.flush()
       stream.profiler = null
-      return profiler.stop()
+      return profiler.stop().catch((reason: unknown) => {
+        check()
+        throw new DeviceError(`reading kernel times from the WebGPU device failed: ${String(reason)}`)
+      })
     },
   }
 }

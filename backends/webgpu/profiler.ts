@@ -13,8 +13,6 @@ export class Profiler {
   readonly #set: GPUQuerySet
   readonly #resolved: GPUBuffer
   #names: string[] = []
-  /** Copied in a submit that is to come. */
-  #waiting: { readonly names: readonly string[]; readonly buffer: GPUBuffer }[] = []
   readonly #read: Promise<readonly KernelTime[]>[] = []
 
   constructor(device: GPUDevice) {
@@ -34,29 +32,20 @@ export class Profiler {
     return { querySet: this.#set, beginningOfPassWriteIndex: at, endOfPassWriteIndex: at + 1 }
   }
 
-  /** The last commands before a submit. */
-  resolve(encoder: GPUCommandEncoder): void {
-    if (this.#names.length === 0) return
-    const count = 2 * this.#names.length
-    const buffer = this.#device.createBuffer({ label: 'times read', size: 8 * count, usage: USAGE.mapRead | USAGE.copyDst })
-    encoder.resolveQuerySet(this.#set, 0, count, this.#resolved, 0)
-    encoder.copyBufferToBuffer(this.#resolved, 0, buffer, 0, 8 * count)
-    this.#waiting.push({ names: this.#names, buffer })
+  /** The last commands before a submit; the function that comes back is for after it. */
+  resolve(encoder: GPUCommandEncoder): () => void {
+    const names = this.#names
+    const bytes = 16 * names.length
+    if (bytes === 0) return () => {}
     this.#names = []
-  }
-
-  submitted(): void {
-    for (const { names, buffer } of this.#waiting) {
-      const times = buffer.mapAsync(MAP_READ_MODE).then(() => {
-        const ns = new BigUint64Array(buffer.getMappedRange())
-        const kernels = names.map((name, i) => ({ name, start: Number(ns[2 * i]!) / 1e6, ms: Number(ns[2 * i + 1]! - ns[2 * i]!) / 1e6 }))
-        buffer.destroy()
-        return kernels
-      })
+    const buffer = this.#device.createBuffer({ label: 'times read', size: bytes, usage: USAGE.mapRead | USAGE.copyDst })
+    encoder.resolveQuerySet(this.#set, 0, 2 * names.length, this.#resolved, 0)
+    encoder.copyBufferToBuffer(this.#resolved, 0, buffer, 0, bytes)
+    return () => {
+      const times = timesOf(buffer, names)
       times.catch(() => {}) // told by stop
       this.#read.push(times)
     }
-    this.#waiting = []
   }
 
   async stop(): Promise<readonly KernelTime[]> {
@@ -65,4 +54,12 @@ export class Profiler {
     this.#resolved.destroy()
     return kernels
   }
+}
+
+const timesOf = async (buffer: GPUBuffer, names: readonly string[]): Promise<readonly KernelTime[]> => {
+  await buffer.mapAsync(MAP_READ_MODE)
+  const ns = new BigUint64Array(buffer.getMappedRange())
+  const kernels = names.map((name, i) => ({ name, start: Number(ns[2 * i]!) / 1e6, ms: Number(ns[2 * i + 1]! - ns[2 * i]!) / 1e6 }))
+  buffer.destroy()
+  return kernels
 }

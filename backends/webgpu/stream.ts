@@ -59,8 +59,7 @@ export class Stream {
     for (const next of dispatches) {
       if (this.#used + RECORD_BYTES > TABLE_BYTES || this.#count >= ENOUGH || this.profiler?.full === true) this.flush()
       if (this.#pass === null) {
-        const { label } = next
-        const timed = this.profiler === null ? {} : { timestampWrites: this.profiler.writes(label) }
+        const timed = this.profiler === null ? {} : { timestampWrites: this.profiler.writes(next.label) }
         this.#pass = this.#open().beginComputePass(timed)
         pipeline = memory = null
       }
@@ -91,10 +90,10 @@ export class Stream {
     this.#scheduled = false
     if (this.#encoder === null) return this.#slabs.submitted()
     this.#end()
-    this.profiler?.resolve(this.#encoder)
+    const afterwards = this.profiler?.resolve(this.#encoder)
     if (this.#used > 0) this.#device.queue.writeBuffer(this.#table, 0, this.#words, 0, this.#used / 4)
     this.#device.queue.submit([this.#encoder.finish()])
-    this.profiler?.submitted()
+    afterwards?.()
     this.#encoder = null
     this.#used = this.#count = 0
     this.#slabs.submitted()

@@ -16,7 +16,7 @@ const carrier = (): string => join(dirname(createRequire(import.meta.url).resolv
 /** The archives' files in node_modules/.cache, in a folder for each version of the package. Made when it isn't there; returns the folder. */
 export const cached = (name: string, archives: readonly Archive[]): string => {
   const { version } = JSON.parse(readFileSync(join(carrier(), 'package.json'), 'utf8')) as { readonly version: string }
-  const folder = join(carrier(), `../../.cache/cotangent-test/${name}-${version}`)
+  const folder = join(carrier(), `../../.cache/cotangent/${name}-${version}`)
   unpack(archives, folder)
   return folder
 }

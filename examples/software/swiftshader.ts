@@ -12,9 +12,8 @@ export type Adapter = { readonly env: Readonly<Record<string, string>> } | { rea
 /** Where npm has a device and a browser. */
 export const supported = process.platform === 'linux' && process.arch === 'x64'
 
-/** What a process needs in its environment to find the software device; `COTANGENT_TEST_ADAPTER=system` leaves the machine's own. */
-export const adapter = (): Adapter => {
-  if (process.env['COTANGENT_TEST_ADAPTER'] === 'system') return { env: {} }
+/** What a process needs in its environment to find the software device. */
+export const swiftshader = (): Adapter => {
   if (!supported) return { missing: `npm has no software WebGPU device for ${process.platform} ${process.arch}` }
   try {
     return { env: environment(cached('swiftshader', ['swiftshader'])) }

@@ -12,6 +12,10 @@ export const partsOf = (exprs: readonly Expr[]): Expr[] => {
   return [...seen]
 }
 
+/** How many of an expression's loads are contiguous along a dim. */
+export const contiguity = (expr: Expr, dim: number): number =>
+  partsOf([expr]).filter((e) => e.kind === 'load' && e.access.strides[dim] === 1).length
+
 /** The affine functions in expressions. */
 export const affinesIn = (exprs: readonly Expr[]): Affine[] =>
   partsOf(exprs).flatMap((e) => (e.kind === 'load' ? [e.access, ...e.access.guards] : e.kind === 'index' ? [e.affine] : []))

@@ -75,3 +75,6 @@ export const ulpsBetween = (x: number, y: number): number => {
   }
   return Math.abs(place(x) - place(y))
 }
+
+/** Every pair of numbers, as two columns. */
+export const pairs = (xs: readonly number[]): readonly [number[], number[]] => [xs.flatMap((x) => xs.map(() => x)), xs.flatMap(() => xs)]

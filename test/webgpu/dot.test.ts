@@ -3,7 +3,9 @@ import { expect, test } from 'vitest'
 import { reference } from '../../backends/reference/index.ts'
 import { openDevice } from '../../backends/webgpu/device.ts'
 import { createWebgpu } from '../../backends/webgpu/index.ts'
-import { type DotPlan, plansOf, tileColumns, tileRows, tiles } from '../../backends/webgpu/wgsl/dotPlan.ts'
+import { emitDot } from '../../backends/webgpu/wgsl/dot.ts'
+import { type DotPlan, tileColumns, tileRows, tiles } from '../../backends/webgpu/wgsl/dotPlan.ts'
+import { memory } from '../../backends/webgpu/wgsl/module.ts'
 import type { Backend } from '../../src/core/backend.ts'
 import type { Dot, Expr } from '../../src/core/kernel.ts'
 import { access, apply, constant, launch, load, readProgram, rowMajor, runProgram } from '../backends/harness.ts'
@@ -57,9 +59,7 @@ const contraction = ({ batch, m, n, k }: Shape, layout: Layout, computed: boolea
 
 describeOnDevice('contractions on WebGPU', async () => {
   let plan: DotPlan | null = null
-  const device = createWebgpu(await openDevice(), {
-    choose: (_, plans) => plan ?? plans[0]!,
-  }) as Backend
+  const device = createWebgpu(await openDevice(), {}, (_, plans) => plan ?? plans[0]!) as Backend
   const oracle = reference()
   const check = async (shape: Shape, layout: Layout, computed: boolean): Promise<void> => {
     const { kernel, sizes } = contraction(shape, layout, computed)
@@ -72,7 +72,7 @@ describeOnDevice('contractions on WebGPU', async () => {
     for (const parts of [1, 4])
       test(`a tile of ${tileRows(tile)} x ${tileColumns(tile)} by ${tile.across * tile.down} lanes, ${parts} of the sum`, async () => {
         // A shape of its own for each plan, since equal kernels are emitted once.
-        plan = { tile, parts, cost: 0 }
+        plan = { tile, parts }
         const own = tiles.indexOf(tile) + 8 * parts
         await check({ batch: [], m: 132, n: 136, k: 128 + 4 * own }, layouts[own % 3]!, false)
         await check({ batch: [2, 3], m: 67, n: 18, k: 33 + 5 * own }, layouts[(own + 1) % 3]!, false)
@@ -81,13 +81,20 @@ describeOnDevice('contractions on WebGPU', async () => {
       })
 })
 
-test('the plan follows the shape, on a GPU: big tiles for big products, split sums for few results', () => {
+test('the plan follows the shape, on a GPU: big tiles for big products, split sums for few results, rows for vectors and tiny ones', () => {
   const chosen = (m: number, n: number, k: number): string => {
+    let how = 'rows'
+    const choose = (_: Dot, [first]: readonly DotPlan[]): DotPlan => {
+      how = `${tileRows(first!.tile)} x ${tileColumns(first!.tile)}, ${first!.parts} of the sum`
+      return first!
+    }
     const { kernel } = contraction({ batch: [], m, n, k }, layouts[0]!, false)
-    const { tile, parts } = plansOf(kernel, { maxWorkgroupSize: 256, maxWorkgroupBytes: 16_384, atOnce: 2 ** 15 })[0]!
-    return `${tileRows(tile)} x ${tileColumns(tile)}, ${parts} of the sum`
+    emitDot(kernel, memory, { maxWorkgroupSize: 256, maxWorkgroupBytes: 16_384, atOnce: 2 ** 15, choose })
+    return how
   }
   expect(chosen(4096, 4096, 4096)).toBe('128 x 128, 1 of the sum')
-  expect(chosen(128, 128, 65536)).toMatch(/, (16|32|64) of the sum/)
+  expect(chosen(128, 128, 65536)).toMatch(/, (32|64) of the sum/)
   expect(chosen(8, 4096, 1024)).toMatch(/^8 x 128/)
+  expect(chosen(1, 4096, 1024)).toBe('rows')
+  expect(chosen(8, 8, 8)).toBe('rows')
 })

@@ -1,6 +1,6 @@
-/** WebGPU in Node: Dawn (the package `webgpu`) on the device that swiftshader.ts found for this process, and its null backend. */
+/** WebGPU in Node: Dawn (the package `webgpu`) on the device that adapter.ts found for this process, and its null backend. */
 import { describeUnless } from './needs.ts'
-import { adapter } from '../../examples/software/swiftshader.ts'
+import { adapter } from './adapter.ts'
 
 const dawn = async (options: readonly string[]): Promise<GPU> => {
   const { create, globals } = await import('webgpu') // loads a native library, which a platform may lack

@@ -5,7 +5,7 @@ import { openWebgpu } from '../../backends/webgpu/index.ts'
 import type { Backend } from '../../src/core/backend.ts'
 import type { DType, TypedArray } from '../../src/core/dtype.ts'
 import type { Nest, ScalarOp } from '../../src/core/kernel.ts'
-import { bounds, points, specials, ulpsBetween } from '../backends/functions.ts'
+import { bounds, pairs, points, specials, ulpsBetween } from '../backends/functions.ts'
 import { access, apply, launch, load, readProgram, runProgram } from '../backends/harness.ts'
 import { describeOnDevice, validate } from './gpu.ts'
 
@@ -46,7 +46,6 @@ describeOnDevice('functions on WebGPU', async () => {
     for (const op of ['sin', 'cos', 'tan'] as const) await within(op, bounds[op]![0], points(-126, 127.9))
   })
 
-  const pairs = (xs: readonly number[]): readonly [number[], number[]] => [xs.flatMap((x) => xs.map(() => x)), xs.flatMap(() => xs)]
   for (const [op, ulps, from, to] of [
     ['pow', 4, -4, 4],
     ['pow', 4, -1e-3, 1e-3],

@@ -4,21 +4,11 @@
  */
 import type { Attention } from '../../../src/core/kernel.ts'
 import { fewQueries, isFew } from './attentionFew.ts'
-import {
-  addProduct,
-  declareSums,
-  keepRows,
-  product,
-  scaleSums,
-  shareScores,
-  storeSums,
-  tileDeclarations,
-  components,
-  times,
-} from './attentionProduct.ts'
+import { addProduct, declareSums, keepRows, product, scaleSums, shareScores, storeSums, tileDeclarations } from './attentionProduct.ts'
 import { blockLines, columnsSeen, finishScores, LOWEST, matrixOf, scoreDeclarations, scoreLines } from './attentionScores.ts'
 import { type Tile, tileOf } from './attentionTile.ts'
 import type { Emit } from './shader.ts'
+import { components, times } from './text.ts'
 
 export const emitAttention: Emit<Attention> = (kernel, memory, features) => {
   const { batch, heads, queries, keys, headDim, valueDim, dropout } = kernel

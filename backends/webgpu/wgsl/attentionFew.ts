@@ -4,12 +4,13 @@
  * Each team has an online softmax of its own, and in the end they are merged.
  */
 import type { Attention } from '../../../src/core/kernel.ts'
-import { type Matrix, placeOf, times } from './attentionProduct.ts'
+import { type Matrix, placeOf } from './attentionProduct.ts'
 import { boundTexts, columnsSeen, keptText, LOWEST, matrixOf, scoreDeclarations, scoreLines } from './attentionScores.ts'
 import { oddly } from './attentionTile.ts'
 import { affineText } from './expressions.ts'
 import { constantOf } from './scalar.ts'
 import type { Features, Memory, Shader } from './shader.ts'
+import { times } from './text.ts'
 
 /** With more queries tiles read each key fewer times. */
 export const isFew = ({ queries }: Attention): boolean => queries <= 4

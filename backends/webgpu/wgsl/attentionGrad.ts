@@ -8,7 +8,6 @@ import type { AttentionGrad, Strided } from '../../../src/core/kernel.ts'
 import { exp4 } from './attention.ts'
 import {
   addProduct,
-  components,
   declareSums,
   keepRows,
   type Matrix,
@@ -17,12 +16,12 @@ import {
   shareScores,
   storeSums,
   tileDeclarations,
-  times,
 } from './attentionProduct.ts'
 import { blockLines, columnsSeen, finishScores, matrixOf, scoreDeclarations, scoreLines, type Side } from './attentionScores.ts'
 import { type Tile, tileOf } from './attentionTile.ts'
 import { constantOf } from './scalar.ts'
 import type { Emit, Features, Memory, Pass } from './shader.ts'
+import { components, times } from './text.ts'
 
 export const emitAttentionGrad: Emit<AttentionGrad> = (kernel, memory, features) => {
   const { batch, heads, group, queries, keys, args } = kernel

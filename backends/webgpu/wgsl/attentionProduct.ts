@@ -9,6 +9,7 @@ import type { Strided } from '../../../src/core/kernel.ts'
 import { oddly, quadsOf, type Tile } from './attentionTile.ts'
 import { affineText } from './expressions.ts'
 import type { Memory } from './shader.ts'
+import { components, times } from './text.ts'
 
 /** A head's rows of an operand. Texts name i32 variables: the place of row 0, and the block's first row. */
 export interface Matrix {
@@ -19,9 +20,7 @@ export interface Matrix {
   readonly width: number
 }
 
-export const components = ['x', 'y', 'z', 'w'] as const
 const lines = (texts: readonly string[]): string => texts.filter((text) => text !== '').join('\n')
-export const times = <T>(n: number, f: (i: number) => T): T[] => Array.from({ length: n }, (_, i) => f(i))
 
 /** The place of an element; row and column are names. */
 export const placeOf = ({ operand: { strides }, base }: Matrix, row: string, column: string): string =>

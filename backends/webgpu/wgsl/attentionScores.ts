@@ -3,11 +3,12 @@
  * columns keys, or the other way around; of a lane's scores in a column, four rows make a vector.
  */
 import type { AttentionShape, Strided } from '../../../src/core/kernel.ts'
-import { components, type Matrix, times } from './attentionProduct.ts'
+import { type Matrix } from './attentionProduct.ts'
 import type { Tile } from './attentionTile.ts'
 import { affineText } from './expressions.ts'
 import { constantOf } from './scalar.ts'
 import type { Memory } from './shader.ts'
+import { components, times } from './text.ts'
 
 export type Side = 'queries' | 'keys'
 

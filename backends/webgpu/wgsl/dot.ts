@@ -2,12 +2,12 @@
  * Contractions: tiles of both operands in workgroup memory, sums in registers, epilogues where a sum is finished. A long sum with few
  * results is split, and vectors and tiny matrices are rows that are reduced.
  */
+import { rowMajor, sizeOf } from '../../../src/core/aval.ts'
 import { dotNest } from '../../../src/core/dotNest.ts'
 import { mapAffines } from '../../../src/core/expressions.ts'
 import type { Affine, Dot, Expr, Nest } from '../../../src/core/kernel.ts'
 import { plansOf } from './dotPlan.ts'
 import { tilePass } from './dotTile.ts'
-import { product } from './indices.ts'
 import { rowShader } from './rows.ts'
 import type { Emit } from './shader.ts'
 
@@ -26,11 +26,9 @@ export const emitDot: Emit<Dot> = (kernel, memory, features) => {
   const adding = rowShader(launched(sumOfParts(kernel, partial, parts, dims)), memory, features)
   return {
     passes: [tilePass(split, tile, memory, parts), ...adding.passes],
-    scratch: [{ dtype, size: parts * product(dims) }, ...adding.scratch],
+    scratch: [{ dtype, size: parts * sizeOf(dims) }, ...adding.scratch],
   }
 }
-
-const rowMajor = (dims: readonly number[]): number[] => dims.map((_, d) => product(dims.slice(d + 1)))
 
 /** A nest's first extent is its launch's, and a contraction's launch has 1. */
 const launched = (nest: Nest): Nest => {
@@ -51,7 +49,7 @@ const partialOutput = ({ dtype }: Dot, arg: number, dims: readonly number[]): Do
 /** The outputs, with the sum of the parts for each finished sum. */
 const sumOfParts = ({ dtype, args, outputs }: Dot, arg: number, parts: number, dims: readonly number[]): Nest => {
   const along = ({ strides, offset }: Affine): Affine => ({ strides: [...strides, 0], offset })
-  const load: Expr = { kind: 'load', dtype, arg, access: { strides: [...rowMajor(dims), product(dims)], offset: 0, guards: [] } }
+  const load: Expr = { kind: 'load', dtype, arg, access: { strides: [...rowMajor(dims), sizeOf(dims)], offset: 0, guards: [] } }
   const sum: Expr = { kind: 'reduce', op: 'sum', dtype, arg: load }
   const finish = mapAffines(along, sum)
   return {

@@ -1,16 +1,17 @@
 /** An operand on its way to workgroup memory: vectors of four rows, [k][row / 4], from wherever it lies or whatever it is computed of. */
-import { partsOf } from '../../../src/core/expressions.ts'
+import { contiguity } from '../../../src/core/expressions.ts'
 import type { Affine, Dot, Expr } from '../../../src/core/kernel.ts'
 import { placeOf, type Tile } from './dotPlan.ts'
 import { affineText, evaluation } from './expressions.ts'
 import { indexNames } from './indices.ts'
 import { type Memory, typeOf } from './shader.ts'
+import { components, times } from './text.ts'
 
 /** An operand, `rows` by k; a tile holds `height` of its rows. */
 export interface Operand {
   readonly name: string
   readonly expr: Expr
-  /** Which dims of its index, after the batch's, they are. */
+  /** Which dims of its index they are. */
   readonly rowDim: number
   readonly kDim: number
   readonly rows: number
@@ -20,8 +21,6 @@ export interface Operand {
 /** Whether four neighbours along dim `d` of an index, of `extent` elements, may be read or written as one vector. */
 export const inVectors = ({ strides, offset }: Affine, d: number, extent: number): boolean =>
   strides[d] === 1 && extent % 4 === 0 && offset % 4 === 0 && strides.every((stride, i) => i === d || stride % 4 === 0)
-
-export const times = (n: number, each: (i: number) => string): string[] => Array.from({ length: n }, (_, i) => each(i))
 
 export interface Staged {
   readonly declarations: string
@@ -48,7 +47,7 @@ export const staged = (operand: Operand, first: string, kernel: Dot, tile: Tile,
   const element = (row: string, at: string): string => `${name}_at(${[...indexNames(batch), row, at].join(', ')})`
 
   // A lane takes four rows by four k where neighbours are along k, and else four rows by one.
-  const square = alongK || (!alongRows && neighbours(expr, kDim) >= neighbours(expr, rowDim))
+  const square = alongK || (!alongRows && contiguity(expr, kDim) >= contiguity(expr, rowDim))
   const [blocks, along] = square ? [(height * tile.depth) / 16, tile.depth / 4] : [(height * tile.depth) / 4, height / 4]
   const lines = square
     ? [
@@ -60,7 +59,7 @@ export const staged = (operand: Operand, first: string, kernel: Dot, tile: Tile,
         ...times(4, (r) =>
           alongK ? vector(`t${r}`, `(row + ${r})`) : `t${r} = vec4(${times(4, (j) => element(`row + ${r}`, `k + ${j}`)).join(', ')});`,
         ),
-        ...times(4, (j) => `${name}[${placeOf(height, 'q', `p + ${j}`)}] = vec4(${times(4, (r) => `t${r}.${'xyzw'[j]}`).join(', ')});`),
+        ...times(4, (j) => `${name}[${placeOf(height, 'q', `p + ${j}`)}] = vec4(${times(4, (r) => `t${r}.${components[j]}`).join(', ')});`),
       ]
     : [
         `let q = i32(s % ${along}u);`,
@@ -86,7 +85,3 @@ export const staged = (operand: Operand, first: string, kernel: Dot, tile: Tile,
     lines: [`for (var s = lane; s < ${blocks}u; s += ${tile.across * tile.down}u) {`, ...lines, '}'],
   }
 }
-
-/** How many of an expression's loads have neighbours along a dim. */
-const neighbours = (expr: Expr, dim: number): number =>
-  partsOf([expr]).filter((e) => e.kind === 'load' && e.access.strides[dim] === 1).length

@@ -1,7 +1,8 @@
 /**
  * How a contraction is cut up: which tile a workgroup computes, and into how many parts a long sum is split. The candidates are data and
- * the choice is by cost, so that it can be printed, or measured instead.
+ * the choice is by cost.
  */
+import { sizeOf } from '../../../src/core/aval.ts'
 import type { Dot } from '../../../src/core/kernel.ts'
 
 /** A workgroup of across x down lanes computes (rows down) x (columns across) sums; a lane rows x columns of them, in registers. */
@@ -18,8 +19,6 @@ export interface DotPlan {
   readonly tile: Tile
   /** The sum's parts: each is computed by workgroups of its own, and a second pass adds them up. */
   readonly parts: number
-  /** Units of the cost model; a lane's multiply-add on a busy device is one. */
-  readonly cost: number
 }
 
 const tile = (across: number, down: number, rows: number, columns: number, depth: number): Tile => ({ across, down, rows, columns, depth })
@@ -49,10 +48,11 @@ const [VECTOR, ELEMENT, PASS] = [4, 8, 5000]
 /** The least of a sum that is worth a part. */
 const LEAST_PART = 128
 
-const costOf = ({ batch, m, n, k }: Dot, tile: Tile, parts: number, atOnce: number): number => {
+/** A lane's multiply-add on a busy device is 1. */
+const costOf = ({ batch, m, n, k }: Dot, { tile, parts }: DotPlan, atOnce: number): number => {
   const { across, down, rows, columns } = tile
   const [height, width, lanes] = [tileRows(tile), tileColumns(tile), across * down]
-  const batches = batch.reduce((x, y) => x * y, 1)
+  const batches = sizeOf(batch)
   const groups = batches * Math.ceil(m / height) * Math.ceil(n / width) * parts
   // Fewer lanes than the device has run no faster.
   const waves = Math.max(1, (groups * lanes) / atOnce)
@@ -76,8 +76,6 @@ export const plansOf = (kernel: Dot, { maxWorkgroupSize, maxWorkgroupBytes, atOn
   tiles
     .filter((tile) => tile.across * tile.down <= maxWorkgroupSize && tileBytes(tile) <= maxWorkgroupBytes)
     .flatMap((tile) =>
-      [1, 2, 4, 8, 16, 32, 64]
-        .filter((parts) => parts === 1 || kernel.k / parts >= LEAST_PART)
-        .map((parts) => ({ tile, parts, cost: costOf(kernel, tile, parts, atOnce) })),
+      [1, 2, 4, 8, 16, 32, 64].filter((parts) => parts === 1 || kernel.k / parts >= LEAST_PART).map((parts): DotPlan => ({ tile, parts })),
     )
-    .sort((a, b) => a.cost - b.cost)
+    .sort((a, b) => costOf(kernel, a, atOnce) - costOf(kernel, b, atOnce))

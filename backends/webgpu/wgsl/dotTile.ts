@@ -3,13 +3,14 @@
  * and the columns 4 (x + across j) + c of the tile, r and c < 4, so a step is a few vectors read and rows x columns multiply-adds.
  */
 import type { Dot } from '../../../src/core/kernel.ts'
-import { inVectors, type Operand, staged, times } from './dotOperand.ts'
+import { inVectors, type Operand, staged } from './dotOperand.ts'
 import { placeOf, type Tile, tileColumns, tileRows } from './dotPlan.ts'
 import { affineText, evaluation } from './expressions.ts'
 import { indexLines, indexNames, product } from './indices.ts'
 import { type Memory, type Pass, typeOf } from './shader.ts'
+import { components, times } from './text.ts'
 
-/** With `parts`, each part of the sum is an index of its own before the batch's, in the outputs alone. */
+/** Of several parts of the sum, each writes its results behind those of the parts before it. */
 export const tilePass = (kernel: Dot, tile: Tile, memory: Memory, parts = 1): Pass => {
   const { batch, m, n, k, lhs, rhs, outputs } = kernel
   const rank = batch.length
@@ -36,7 +37,7 @@ export const tilePass = (kernel: Dot, tile: Tile, memory: Memory, parts = 1): Pa
       `let part = i32(group / ${tiles * batches}u);`,
       `let x = i32(lane % ${tile.across}u);`,
       `let y = i32(lane / ${tile.across}u);`,
-      ...sumNames(tile).map((name) => `var ${name} = vec4<${typeOf(kernel.dtype)}>();`),
+      ...eachSum(tile, (name) => `var ${name} = vec4<${typeOf(kernel.dtype)}>();`),
       `for (var k0 = part * ${part}; k0 < min(${k}, (part + 1) * ${part}); k0 += ${tile.depth}) {`,
       ...stageA.lines,
       ...stageB.lines,
@@ -66,9 +67,9 @@ const tileLines = (high: number, broad: number, height: number, width: number): 
   ]
 }
 
-/** The lane's sums, a vector of four columns each: row by row. */
-const sumNames = ({ rows, columns }: Tile): string[] =>
-  times(rows * (columns / 4), (i) => `sum${Math.floor(i / (columns / 4))}_${i % (columns / 4)}`)
+/** The lane's sums, a vector of four columns each, by row and vector. */
+const eachSum = ({ rows, columns }: Tile, f: (name: string, row: number, vector: number) => string): string[] =>
+  times(rows, (row) => times(columns / 4, (vector) => f(`sum${row}_${vector}`, row, vector))).flat()
 
 const multiply = (tile: Tile): string[] => {
   const { across, down, rows, columns, depth } = tile
@@ -77,10 +78,7 @@ const multiply = (tile: Tile): string[] => {
     `for (var kk = 0; kk < ${depth}; kk++) {`,
     ...times(rows / 4, (i) => `let a${i} = a[${placeOf(height, `y + ${i * down}`, 'kk')}];`),
     ...times(columns / 4, (j) => `let b${j} = b[${placeOf(width, `x + ${j * across}`, 'kk')}];`),
-    ...sumNames(tile).map((name) => {
-      const [row, j] = name.slice(3).split('_') as [string, string]
-      return `${name} += a${Math.floor(Number(row) / 4)}.${'xyzw'[Number(row) % 4]} * b${j};`
-    }),
+    ...eachSum(tile, (name, row, vector) => `${name} += a${row >> 2}.${components[row & 3]} * b${vector};`),
     '}',
   ]
 }
@@ -131,7 +129,7 @@ const store = (kernel: Dot, tile: Tile, memory: Memory, { a, b, turned, wide, pa
         ].join('\n'),
       )
   return [
-    `var sums = array<vec4<${typeOf(dtype)}>, ${tile.rows * vectors}>(${sumNames(tile).join(', ')});`,
+    `var sums = array<vec4<${typeOf(dtype)}>, ${tile.rows * vectors}>(${eachSum(tile, (name) => name).join(', ')});`,
     `for (var r = 0; r < ${tile.rows}; r++) {`,
     `let row = row0 + 4 * (y + r / 4 * ${tile.down}) + r % 4;`,
     `for (var j = 0; j < ${vectors}; j++) {`,

@@ -26,8 +26,8 @@ export const moduleOf = (pass: Pass, dtypes: readonly DType[], slots: readonly n
   )
   const code = [pass.declarations, pass.body].join('\n')
   const named = new Set(code.match(/\b(load|store)s?\d+\b/g))
-  const functions = dtypes.map((dtype, i) => accesses(dtype, i, slots[i]!, pass.wide === true).filter(({ name }) => named.has(name)))
-  const arrays = functions.flatMap((own, i) => (own.length > 0 ? [`var<private> place${i}: u32;`, ...own.map(({ text }) => text)] : []))
+  const functions = dtypes.map((dtype, i) => accesses(dtype, i, slots[i]!, pass.wide === true).filter(([name]) => named.has(name)))
+  const arrays = functions.flatMap((own, i) => (own.length > 0 ? [`var<private> place${i}: u32;`, ...own.map(([, text]) => text)] : []))
   const places = functions.flatMap((own, i) => (own.length > 0 ? [`  place${i} = ${field(i + 2)};`] : []))
   return [
     `@group(0) @binding(0) var<uniform> table: array<vec4<u32>, ${quads * segments}>;`,
@@ -49,22 +49,26 @@ export const moduleOf = (pass: Pass, dtypes: readonly DType[], slots: readonly n
     .join('\n')
 }
 
-/** Words of a buffer as an array's elements. Bools are stored as 0 and 1. */
-const accesses = (dtype: DType, i: number, slot: number, wide: boolean): { readonly name: string; readonly text: string }[] => {
+/** Words of a buffer as an array's elements, by function name. Bools are stored as 0 and 1. */
+const accesses = (dtype: DType, i: number, slot: number, wide: boolean): readonly (readonly [name: string, text: string])[] => {
   const type = typeOf(dtype)
-  const read = (words: string, of: string): string => (type === 'u32' ? words : type === 'bool' ? `${words} != ${of}()` : `bitcast<${of.replace('u32', type)}>(${words})`) // prettier-ignore
-  const written = (of: string): string => (type === 'u32' ? 'value' : type === 'bool' ? `select(${of}(), ${of}(1), value)` : `bitcast<${of}>(value)`) // prettier-ignore
+  /** Of one word, or of four: `words` as elements, and elements as words. */
+  const as = (to: 'u32' | 'vec4<u32>', words: string): { readonly type: string; readonly read: string; readonly written: string } => {
+    const elements = to.replace('u32', type)
+    if (type === 'u32') return { type: elements, read: words, written: 'value' }
+    if (type === 'bool') return { type: elements, read: `${words} != ${to}()`, written: `select(${to}(), ${to}(1), value)` }
+    return { type: elements, read: `bitcast<${elements}>(${words})`, written: `bitcast<${to}>(value)` }
+  }
   const at = `place${i} + u32(at)`
-  const word = wide ? `memory${slot}[(${at}) >> 2u][(${at}) & 3u]` : `memory${slot}[${at}]`
-  const words = `memory${slot}[(${at}) >> 2u]`
-  const [one, four] = ['u32', 'vec4<u32>']
-  const loads = [
-    { name: `load${i}`, text: `fn load${i}(at: i32) -> ${type} { return ${read(word, one)}; }` },
-    { name: `loads${i}`, text: `fn loads${i}(at: i32) -> vec4<${type}> { return ${read(words, four)}; }` },
+  const words = `memory${slot}[${wide ? `(${at}) >> 2u` : at}]`
+  const word = wide ? `${words}[(${at}) & 3u]` : words
+  const [one, four] = [as('u32', word), as('vec4<u32>', words)]
+  const load = [`load${i}`, `fn load${i}(at: i32) -> ${one.type} { return ${one.read}; }`] as const
+  if (!wide) return [load, [`store${i}`, `fn store${i}(at: i32, value: ${one.type}) { ${word} = ${one.written}; }`]]
+  // No store of one word: it might be torn from its neighbours, which other invocations store.
+  return [
+    load,
+    [`loads${i}`, `fn loads${i}(at: i32) -> ${four.type} { return ${four.read}; }`],
+    [`stores${i}`, `fn stores${i}(at: i32, value: ${four.type}) { ${words} = ${four.written}; }`],
   ]
-  // A component stored alone might be torn from its neighbours, which other invocations store.
-  const store = wide
-    ? { name: `stores${i}`, text: `fn stores${i}(at: i32, value: vec4<${type}>) { ${words} = ${written(four)}; }` }
-    : { name: `store${i}`, text: `fn store${i}(at: i32, value: ${type}) { ${word} = ${written(one)}; }` }
-  return [...loads, store]
 }

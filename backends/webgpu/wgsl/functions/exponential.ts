@@ -1,5 +1,5 @@
 /** Exponentials and logarithms in float32 within 2 ulps, and what is made of them within 4. NaN is told by its bits, and stays. */
-import { LN2_HIGH, LN2_LOW, polynomial, real } from './text.ts'
+import { LN2_HIGH, LN2_LOW, polynomial, real } from '../text.ts'
 
 /** Names n and r, x = n ln 2 + r with |r| <= ln 2 / 2, of a bounded `x`. */
 const reduced = (x: string): string => `let n = floor(${x} * ${real(Math.LOG2E)} + 0.5);

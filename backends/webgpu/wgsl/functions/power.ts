@@ -1,5 +1,5 @@
 /** Powers, remainders and neighbours of float32s, and powers of integers. */
-import { polynomial, real } from './text.ts'
+import { polynomial, real } from '../text.ts'
 
 /** log2 e in two floats, the first of 12 bits. */
 const LOG2E_HIGH = 1.4423828125

@@ -2,7 +2,7 @@
  * Sine, cosine and tangent of every float32, and their inverses. An argument's multiple of π/2 is found by integer products with the bits of
  * 2/π, as many as matter, so that large arguments and those next to a zero keep their digits.
  */
-import { polynomial, real } from './text.ts'
+import { polynomial, real } from '../text.ts'
 
 const ASIN = [0.166666657, 0.0750009418, 0.0445994027, 0.0311006624, 0.0171492379, 0.0336908475]
 const ATAN = [-0.333333313, 0.199997395, -0.142785683, 0.110337645, -0.0865688026, 0.0625016913, -0.0358715393, 0.0135077713, -0.00238699722] // prettier-ignore
@@ -96,7 +96,7 @@ fn c_quadrant(x: f32) -> Quadrant {
   let t = c_arctangent(select(a, 1.0 / a, a > 1.0));
   return select(c_copysign(select(t, ${real(HALF_PI)} - (t - ${real(HALF_PI_LOW)}), a > 1.0), x), x, c_isnan(x));
 }`,
-  // By halving both, so that a quotient of large or of subnormal numbers is one.
+  // By the smaller over the larger; two infinities are as steep as 1.
   c_atan2: `fn c_atan2(y: f32, x: f32) -> f32 {
   if (c_isnan(x) || c_isnan(y)) { return x + y; }
   let a = abs(x);

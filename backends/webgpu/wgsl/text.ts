@@ -1,4 +1,7 @@
-/** Numbers and polynomials as WGSL. */
+/** What emitters write of numbers, vectors and repetitions. */
+
+export const components = ['x', 'y', 'z', 'w'] as const
+export const times = <T>(n: number, f: (i: number) => T): T[] => Array.from({ length: n }, (_, i) => f(i))
 
 export const real = (x: number): string => `${Math.fround(x)}f`
 
