@@ -86,7 +86,8 @@ describeOnDevice('element operations on WebGPU', async () => {
     ['short rows', [70, 3], [3, 1]],
     ['rows', [9, 130], [130, 1]],
     ['columns', [130, 9], [1, 130]],
-    ['a long row, cut into chunks', [2, 9_999], [9_999, 1]],
+    ['a long row', [2, 9_999], [9_999, 1]],
+    ['a longer row, cut into chunks', [2, 99_999], [99_999, 1]],
   ] as const)
     test(`${what}: reductions, and what is computed from them`, async () => {
       const [rows, n] = dims
@@ -143,6 +144,24 @@ describeOnDevice('the run time on WebGPU', () => {
     x.free()
     expect(backend.bytesInUse()).toBe(0)
     expect(() => backend.readSync(x, 'float32', n)).toThrow('await x.data()')
+  })
+  test('a profile has every run of a kernel, and there is one at a time', async () => {
+    const backend = (await openWebgpu()) as Backend
+    const program = backend.compile(launch(doubled, [input, n]))
+    const x = backend.upload('float32', input)
+    const running = backend.profile!()
+    expect(() => backend.profile!()).toThrow('another profile is running')
+    const [y] = program.run([x])
+    const [z] = program.run([y!])
+    const runs = await running.stop()
+    expect(runs.map(({ name, ms }) => [name, ms >= 0])).toEqual([
+      ['nest 300', true],
+      ['nest 300', true],
+    ])
+    expect(runs[1]!.start).toBeGreaterThanOrEqual(runs[0]!.start)
+    expect(await backend.read(z!, 'float32', n)).toEqual(input.map((v) => 4 * v))
+    await backend.profile!().stop()
+    for (const storage of [x, y!, z!]) storage.free()
   })
   test('a lost device rejects what reads it and refuses what runs on it', async () => {
     const device = await openDevice()

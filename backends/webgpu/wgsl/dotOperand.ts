@@ -1,7 +1,7 @@
 /** An operand on its way to workgroup memory: vectors of four rows, [k][row / 4], from wherever it lies or whatever it is computed of. */
 import { contiguity } from '../../../src/core/expressions.ts'
 import type { Affine, Dot, Expr } from '../../../src/core/kernel.ts'
-import { placeOf, type Tile } from './dotPlan.ts'
+import { placeOf, type Tile, tileLanes } from './dotPlan.ts'
 import { affineText, evaluation } from './expressions.ts'
 import { indexNames } from './indices.ts'
 import { type Memory, typeOf } from './shader.ts'
@@ -82,6 +82,6 @@ export const staged = (operand: Operand, first: string, kernel: Dot, tile: Tile,
   const shared = `var<workgroup> ${name}: array<vec4<${type}>, ${(tile.depth * height) / 4}>;`
   return {
     declarations: [shared, ...(alongK || alongRows ? [] : computed)].join('\n'),
-    lines: [`for (var s = lane; s < ${blocks}u; s += ${tile.across * tile.down}u) {`, ...lines, '}'],
+    lines: [`for (var s = lane; s < ${blocks}u; s += ${tileLanes(tile)}u) {`, ...lines, '}'],
   }
 }

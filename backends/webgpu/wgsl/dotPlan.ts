@@ -5,7 +5,7 @@
 import { sizeOf } from '../../../src/core/aval.ts'
 import type { Dot } from '../../../src/core/kernel.ts'
 
-/** A workgroup of across x down lanes computes (rows down) x (columns across) sums; a lane rows x columns of them, in registers. */
+/** A team of across x down lanes computes (rows down) x (columns across) sums, a lane rows x columns of them, in registers. */
 export interface Tile {
   readonly across: number
   readonly down: number
@@ -13,6 +13,8 @@ export interface Tile {
   readonly columns: number
   /** How much of the sum is in workgroup memory at a time. */
   readonly depth: number
+  /** A workgroup's teams, each with a part of every such stretch of the sum: long sums with few results get more lanes without a second pass. */
+  readonly teams: number
 }
 
 export interface DotPlan {
@@ -21,20 +23,26 @@ export interface DotPlan {
   readonly parts: number
 }
 
-const tile = (across: number, down: number, rows: number, columns: number, depth: number): Tile => ({ across, down, rows, columns, depth })
+const tile = (across: number, down: number, rows: number, columns: number, depth: number, teams = 1): Tile =>
+  ({ across, down, rows, columns, depth, teams }) // prettier-ignore
 export const tiles: readonly Tile[] = [
   tile(16, 16, 8, 8, 16), // 128 x 128
   tile(16, 8, 8, 8, 16), // 64 x 128
   tile(8, 8, 8, 8, 16), // 64 x 64
   tile(16, 16, 4, 4, 16), // 64 x 64 by more lanes
   tile(8, 8, 4, 4, 32), // 32 x 32
+  tile(8, 8, 4, 4, 32, 4), // 32 x 32 by four teams
   tile(32, 2, 4, 4, 16), // 8 x 128
   tile(2, 32, 4, 4, 16), // 128 x 8
 ]
 
 export const tileRows = ({ down, rows }: Tile): number => down * rows
 export const tileColumns = ({ across, columns }: Tile): number => across * columns
-export const tileBytes = (tile: Tile): number => 4 * tile.depth * (tileRows(tile) + tileColumns(tile))
+export const teamLanes = ({ across, down }: Tile): number => across * down
+export const tileLanes = (tile: Tile): number => teamLanes(tile) * tile.teams
+/** Both operands, and a team's sums on their way to the first. */
+export const tileBytes = (tile: Tile): number =>
+  4 * (tile.depth * (tileRows(tile) + tileColumns(tile)) + (tile.teams === 1 ? 0 : tileRows(tile) * tileColumns(tile)))
 
 /**
  * Where in workgroup memory an operand's vector of rows is, [k][row / 4]. Vectors of neighbouring fours of k change places, since lanes
@@ -50,15 +58,16 @@ const LEAST_PART = 128
 
 /** A lane's multiply-add on a busy device is 1. */
 const costOf = ({ batch, m, n, k }: Dot, { tile, parts }: DotPlan, atOnce: number): number => {
-  const { across, down, rows, columns } = tile
-  const [height, width, lanes] = [tileRows(tile), tileColumns(tile), across * down]
+  const { rows, columns, teams } = tile
+  const [height, width] = [tileRows(tile), tileColumns(tile)]
   const batches = sizeOf(batch)
   const groups = batches * Math.ceil(m / height) * Math.ceil(n / width) * parts
   // Fewer lanes than the device has run no faster.
-  const waves = Math.max(1, (groups * lanes) / atOnce)
-  const step = rows * columns + ((rows + columns) / 4) * VECTOR + ((height + width) / lanes) * ELEMENT
+  const waves = Math.max(1, (groups * tileLanes(tile)) / atOnce)
+  const step = rows * columns + ((rows + columns) / 4) * VECTOR + ((height + width) / teamLanes(tile)) * ELEMENT
+  const gathering = teams === 1 ? 0 : teams * rows * columns
   const adding = parts === 1 ? 0 : PASS + Math.max(1, (batches * m * n) / atOnce) * parts * ELEMENT
-  return waves * Math.ceil(k / parts) * step + adding
+  return waves * (Math.ceil(k / (parts * teams)) * step + gathering) + adding
 }
 
 /** What a workgroup may have, and a device. */
@@ -74,7 +83,7 @@ export interface Room {
 /** All that fits a device, the cheapest first. */
 export const plansOf = (kernel: Dot, { maxWorkgroupSize, maxWorkgroupBytes, atOnce }: Room): readonly DotPlan[] =>
   tiles
-    .filter((tile) => tile.across * tile.down <= maxWorkgroupSize && tileBytes(tile) <= maxWorkgroupBytes)
+    .filter((tile) => tileLanes(tile) <= maxWorkgroupSize && tileBytes(tile) <= maxWorkgroupBytes)
     .flatMap((tile) =>
       [1, 2, 4, 8, 16, 32, 64].filter((parts) => parts === 1 || kernel.k / parts >= LEAST_PART).map((parts): DotPlan => ({ tile, parts })),
     )

@@ -4,7 +4,7 @@
  */
 import type { Dot } from '../../../src/core/kernel.ts'
 import { inVectors, type Operand, staged } from './dotOperand.ts'
-import { placeOf, type Tile, tileColumns, tileRows } from './dotPlan.ts'
+import { placeOf, teamLanes, type Tile, tileColumns, tileLanes, tileRows } from './dotPlan.ts'
 import { affineText, evaluation } from './expressions.ts'
 import { indexLines, indexNames, product } from './indices.ts'
 import { type Memory, type Pass, typeOf } from './shader.ts'
@@ -24,10 +24,11 @@ export const tilePass = (kernel: Dot, tile: Tile, memory: Memory, parts = 1): Pa
   const [stageA, stageB] = [staged(a, 'row0', kernel, tile, memory, wide), staged(b, 'column0', kernel, tile, memory, wide)]
   const [high, broad] = [Math.ceil(a.rows / a.height), Math.ceil(b.rows / b.height)]
   const [tiles, batches] = [high * broad, product(batch)]
+  const type = typeOf(kernel.dtype)
   const part = tile.depth * Math.ceil(k / (parts * tile.depth))
   return {
-    declarations: [stageA.declarations, stageB.declarations, finish(kernel, memory)].join('\n'),
-    workgroupSize: tile.across * tile.down,
+    declarations: [stageA.declarations, stageB.declarations, gathered(tile, type), finish(kernel, memory)].join('\n'),
+    workgroupSize: tileLanes(tile),
     groups: () => parts * batches * tiles,
     wide,
     body: [
@@ -36,8 +37,9 @@ export const tilePass = (kernel: Dot, tile: Tile, memory: Memory, parts = 1): Pa
       ...indexLines('unit', batch, indexNames(batch)),
       `let part = i32(group / ${tiles * batches}u);`,
       `let x = i32(lane % ${tile.across}u);`,
-      `let y = i32(lane / ${tile.across}u);`,
-      ...eachSum(tile, (name) => `var ${name} = vec4<${typeOf(kernel.dtype)}>();`),
+      `let y = i32(lane / ${tile.across}u % ${tile.down}u);`,
+      `let team = i32(lane / ${teamLanes(tile)}u);`,
+      ...eachSum(tile, (name) => `var ${name} = vec4<${type}>();`),
       `for (var k0 = part * ${part}; k0 < min(${k}, (part + 1) * ${part}); k0 += ${tile.depth}) {`,
       ...stageA.lines,
       ...stageB.lines,
@@ -45,6 +47,7 @@ export const tilePass = (kernel: Dot, tile: Tile, memory: Memory, parts = 1): Pa
       ...multiply(tile),
       'workgroupBarrier();',
       '}',
+      ...gather(tile),
       ...store(kernel, tile, memory, { a, b, turned, wide, part: parts > 1 }),
     ].join('\n'),
   }
@@ -72,14 +75,37 @@ const eachSum = ({ rows, columns }: Tile, f: (name: string, row: number, vector:
   times(rows, (row) => times(columns / 4, (vector) => f(`sum${row}_${vector}`, row, vector))).flat()
 
 const multiply = (tile: Tile): string[] => {
-  const { across, down, rows, columns, depth } = tile
+  const { across, down, rows, columns, depth, teams } = tile
   const [height, width] = [tileRows(tile), tileColumns(tile)]
   return [
-    `for (var kk = 0; kk < ${depth}; kk++) {`,
+    `for (var kk = team * ${depth / teams}; kk < (team + 1) * ${depth / teams}; kk++) {`,
     ...times(rows / 4, (i) => `let a${i} = a[${placeOf(height, `y + ${i * down}`, 'kk')}];`),
     ...times(columns / 4, (j) => `let b${j} = b[${placeOf(width, `x + ${j * across}`, 'kk')}];`),
     ...eachSum(tile, (name, row, vector) => `${name} += a${row >> 2}.${components[row & 3]} * b${vector};`),
     '}',
+  ]
+}
+
+/** Room for a team's sums. */
+const gathered = (tile: Tile, type: string): string =>
+  tile.teams === 1 ? '' : `var<workgroup> gathered: array<vec4<${type}>, ${(tileRows(tile) * tileColumns(tile)) / 4}>;`
+/** The first team adds up what the others have, one after the other, so that the order is fixed; then it is alone. */
+const gather = (tile: Tile): string[] => {
+  if (tile.teams === 1) return []
+  const place = (row: number, vector: number): string =>
+    `gathered[${row * (tile.columns / 4) + vector} * ${teamLanes(tile)} + y * ${tile.across} + x]`
+  return [
+    `for (var t = 1; t < ${tile.teams}; t++) {`,
+    'if (team == t) {',
+    ...eachSum(tile, (name, row, vector) => `${place(row, vector)} = ${name};`),
+    '}',
+    'workgroupBarrier();',
+    'if (team == 0) {',
+    ...eachSum(tile, (name, row, vector) => `${name} += ${place(row, vector)};`),
+    '}',
+    'workgroupBarrier();',
+    '}',
+    'if (team > 0) { return; }',
   ]
 }
 

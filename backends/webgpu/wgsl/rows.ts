@@ -25,7 +25,8 @@ export const rowShader = (kernel: Nest, memory: Memory, features: Features): Sha
 }
 
 const WORKGROUP = 256
-/** Rows longer than this, and too few to fill a device, are cut into chunks of at least so many elements. */
+/** Rows longer than this, and too few to fill a device, are worth a second pass: they are cut into chunks of at least so many elements. */
+const LONG = 2 ** 16
 const CHUNK = 2048
 const FEW_ROWS = 64
 
@@ -33,7 +34,7 @@ const FEW_ROWS = 64
 const chunksOf = ({ dims, inner, outputs }: Nest): number => {
   const [rows, length] = [product(dims.slice(0, dims.length - inner)), product(dims.slice(dims.length - inner))]
   const simple = outputs.every(({ rowwise }) => rowwise) && reductionLevels(outputs.map(({ expr }) => expr)).length === 1
-  return simple && rows < FEW_ROWS ? Math.min(WORKGROUP, Math.ceil(length / CHUNK)) : 1
+  return simple && rows < FEW_ROWS && length > LONG ? Math.min(WORKGROUP, Math.ceil(length / CHUNK)) : 1
 }
 
 /** How a workgroup's lanes are dealt: `rows` rows with `lanes` lanes each, neighbours along the row or along rows. */
