@@ -2,43 +2,11 @@
 import { type Node, sizeOfNode } from '../src/core/graph.ts'
 import type { ScalarOp } from '../src/core/kernel.ts'
 
+const SERIES: readonly ScalarOp[] = ['exp', 'expm1', 'log', 'log1p', 'sin', 'cos', 'tan', 'asin', 'acos', 'atan', 'sinh', 'cosh', 'tanh', 'asinh', 'acosh', 'atanh', 'erf', 'erfInv', 'logistic', 'pow', 'atan2'] // prettier-ignore
+const QUOTIENTS: readonly ScalarOp[] = ['div', 'sqrt', 'rsqrt', 'rem']
+
 /** Rough cost of an op an element, in additions. */
-const cost = (op: ScalarOp): number => {
-  switch (op) {
-    case 'threefry0':
-    case 'threefry1':
-      return 60
-    case 'exp':
-    case 'expm1':
-    case 'log':
-    case 'log1p':
-    case 'sin':
-    case 'cos':
-    case 'tan':
-    case 'asin':
-    case 'acos':
-    case 'atan':
-    case 'sinh':
-    case 'cosh':
-    case 'tanh':
-    case 'asinh':
-    case 'acosh':
-    case 'atanh':
-    case 'erf':
-    case 'erfInv':
-    case 'logistic':
-    case 'pow':
-    case 'atan2':
-      return 8
-    case 'div':
-    case 'sqrt':
-    case 'rsqrt':
-    case 'rem':
-      return 3
-    default:
-      return 1
-  }
-}
+const cost = (op: ScalarOp): number => (op.startsWith('threefry') ? 60 : SERIES.includes(op) ? 8 : QUOTIENTS.includes(op) ? 3 : 1)
 
 export const argsOf = (node: Node): readonly Node[] => {
   switch (node.kind) {
@@ -95,9 +63,10 @@ const peel = (node: Node): Node => (node.kind === 'view' || node.kind === 'resha
 export const chooseBuffers = (order: readonly Node[], roots: readonly Node[], enabled: boolean): Set<Node> => {
   const buffers = new Set<Node>(roots)
   const weights = new Map<Node, number>()
-  const depths = new Map<Node, number>()
   const consumers = new Map<Node, number>()
   const contractions = new Map<Node, number>()
+  /** The reduction of a whole array that a scalar is computed from, or where several of them met. */
+  const wholes = new Map<Node, Node>()
   const count = (counts: Map<Node, number>, node: Node): Map<Node, number> => counts.set(node, (counts.get(node) ?? 0) + 1)
   for (const node of order) {
     for (const a of argsOf(node)) count(consumers, a)
@@ -112,14 +81,8 @@ export const chooseBuffers = (order: readonly Node[], roots: readonly Node[], en
   }
   for (const node of order) {
     let weight = node.kind === 'map' ? cost(node.op) : node.kind === 'gather' ? 4 : node.kind === 'reduce' ? 2 : 0
-    let depth = 0
-    for (const a of argsOf(node)) {
-      weight += weightOf(a, node)
-      if (!buffers.has(a)) depth = Math.max(depth, depths.get(a)! + 1)
-    }
+    for (const a of argsOf(node)) weight += weightOf(a, node)
     weights.set(node, Math.min(1e6, weight))
-    depths.set(node, depth)
-    if (depth > DEEPEST && (node.kind === 'map' || node.kind === 'view' || node.kind === 'reshape')) buffers.add(node)
     if (node.kind === 'special') for (const a of node.args) buffers.add(node.restrided === null ? a : peel(a))
     if (node.kind === 'gather') buffers.add(node.source)
     // A contraction reads each operand element many times.
@@ -129,6 +92,12 @@ export const chooseBuffers = (order: readonly Node[], roots: readonly Node[], en
         if (operand.kind === 'reduce' || operand.kind === 'dot' || dear) buffers.add(operand)
       }
     if (!enabled && (node.kind === 'map' || node.kind === 'reduce')) buffers.add(node)
+    // Sums of whole arrays that meet are kernels of their own, one beside the other; those that share what they read are merged again.
+    const sums = new Set(node.kind === 'reduce' ? [node] : argsOf(node).flatMap((a) => wholes.get(peel(a)) ?? []))
+    for (const sum of sums) {
+      if (sums.size > 1 && sum.kind === 'reduce') buffers.add(sum)
+      if (sizeOfNode(node) === 1) wholes.set(node, sums.size > 1 ? node : sum)
+    }
   }
   // The kernels (two at most are told apart) that would compute each node, from the results backwards.
   const users = new Map<Node, Set<Node>>()
@@ -145,6 +114,12 @@ export const chooseBuffers = (order: readonly Node[], roots: readonly Node[], en
       if (theirs === undefined) users.set(a, new Set(passed))
       else for (const user of passed) if (theirs.size < 2) theirs.add(user)
     }
+  }
+  const depths = new Map<Node, number>()
+  for (const node of order) {
+    const depth = Math.max(0, ...argsOf(node).map((a) => (buffers.has(a) || hard(a) ? 0 : depths.get(a)! + 1)))
+    depths.set(node, depth)
+    if (depth > DEEPEST && (node.kind === 'map' || node.kind === 'view' || node.kind === 'reshape')) buffers.add(node)
   }
   return buffers
 }

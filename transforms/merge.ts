@@ -69,7 +69,8 @@ const join = (group: Group, own: Group, groups: Group[], owner: ReadonlyMap<Node
   for (const space of spaces) {
     try {
       const emitted = emit(nodes, space, isBuffered)
-      if (emitted.reads.length + nodes.length > MOST_ARGS) return false
+      const grows = emitted.reads.length > group.emitted.reads.length
+      if (grows && emitted.reads.length + nodes.length > MOST_ARGS) return false
       Object.assign(group, { emitted, space, last: Math.max(group.last, own.last) })
       moveBefore(group, needed, groups)
       return true

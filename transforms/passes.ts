@@ -17,25 +17,20 @@ export const deadCode = (jaxpr: Jaxpr): Jaxpr => {
 /** Computes equal things once: the same op with the same params on the same inputs. */
 export const commonSubexpressions = (jaxpr: Jaxpr): Jaxpr => {
   const same = new Map<Atom, Atom>()
-  const ids = new Map<Atom, number>()
   const first = new Map<string, Eqn>()
-  const inner = new Map<object, number>()
-  const idOf = (a: Atom): string => {
-    if (a.kind === 'lit') return `${Object.is(a.value, -0) ? '-0' : a.value}:${a.aval.dtype}${a.aval.weak}`
-    let id = ids.get(a)
-    if (id === undefined) ids.set(a, (id = ids.size))
-    return `v${id}`
+  const ids = new Map<object, number>()
+  const idOf = (x: object): string => {
+    if (!ids.has(x)) ids.set(x, ids.size)
+    return `#${ids.get(x)}`
   }
-  const text = (_key: string, value: unknown): unknown => {
-    if (typeof value !== 'object' || value === null || !('eqns' in value)) return Object.is(value, -0) ? '-0' : value
-    let id = inner.get(value)
-    if (id === undefined) inner.set(value, (id = inner.size))
-    return `jaxpr${id}`
-  }
+  const number = (value: unknown): unknown => (Object.is(value, -0) ? '-0' : value)
+  const input = (a: Atom): string => (a.kind === 'lit' ? `${number(a.value)}:${a.aval.dtype}${a.aval.weak}` : idOf(a))
+  const param = (_key: string, value: unknown): unknown =>
+    typeof value === 'object' && value !== null && 'eqns' in value ? idOf(value) : number(value)
   const eqns: Eqn[] = []
   for (const eqn of jaxpr.eqns) {
     const inputs = eqn.inputs.map((a) => same.get(a) ?? a)
-    const key = `${JSON.stringify(eqn.op, text)} ${inputs.map(idOf).join(' ')}`
+    const key = `${JSON.stringify(eqn.op, param)} ${inputs.map(input).join(' ')}`
     const earlier = eqn.effects.length === 0 ? first.get(key) : undefined
     if (earlier === undefined) {
       const kept = { ...eqn, inputs }

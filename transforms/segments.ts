@@ -19,20 +19,36 @@ export interface Launch {
   readonly runs: readonly Run[]
 }
 
-/** A kernel joins an earlier launch of its code where all that it reads is there by then. */
+interface Batch extends Launch {
+  readonly runs: Run[]
+  /** The kernel before which it is launched. */
+  at: number
+}
+
+/**
+ * `kernels` are in an order that respects what they read. One joins an earlier launch of its code where all that it reads is there by then,
+ * or where that launch may wait: nobody has read its results yet, and what it reads stays in memory anyway.
+ */
 export const batchLaunches = (kernels: readonly Emitted[]): Launch[] => {
-  const launches: { kernel: Emitted['kernel']; runs: Run[] }[] = []
-  const byCode = new Map<string, number>()
-  const written = new Map<Node, number>()
-  for (const { kernel, reads, writes, extent, inPlace } of kernels) {
-    const code = kernel.kind === 'nest' ? structure(kernel) : null
-    const earlier = code === null ? undefined : byCode.get(code)
-    const ready = reads.reduce((last, node) => Math.max(last, written.get(node) ?? -1), -1)
-    const at = earlier !== undefined && ready < earlier ? earlier : launches.length
-    if (at === launches.length) launches.push({ kernel, runs: [] })
-    launches[at]!.runs.push({ reads, writes, extent, inPlace })
-    for (const node of writes) written.set(node, at)
-    if (code !== null) byCode.set(code, at)
-  }
-  return launches
+  const launches: Batch[] = []
+  const byCode = new Map<string, Batch>()
+  const writers = new Map<Node, Batch>()
+  const read = new Set<Node>()
+  const lastReads = new Map<Node, number>()
+  kernels.forEach(({ reads }, i) => reads.forEach((node) => lastReads.set(node, i)))
+  kernels.forEach(({ kernel, reads, writes, extent, inPlace }, i) => {
+    const code = kernel.kind === 'nest' ? structure(kernel) : ''
+    const isFree = (run: Run): boolean => !run.writes.some((node) => read.has(node)) && run.reads.every((node) => lastReads.get(node)! > i)
+    let launch = byCode.get(code)
+    if (launch !== undefined && !reads.every((node) => (writers.get(node)?.at ?? -1) < launch!.at)) {
+      if (launch.runs.every(isFree)) launch.at = i
+      else launch = undefined
+    }
+    if (launch === undefined) launches.push((launch = { kernel, runs: [], at: i }))
+    launch.runs.push({ reads, writes, extent, inPlace })
+    if (code !== '') byCode.set(code, launch)
+    for (const node of writes) writers.set(node, launch)
+    for (const node of reads) read.add(node)
+  })
+  return launches.sort((a, b) => a.at - b.at)
 }

@@ -6,8 +6,7 @@ import { nameOf } from '../../src/core/kernelName.ts'
 import type { Place, Program, Segment } from '../../src/core/program.ts'
 import { SLOTS } from './pipelines.ts'
 import type { Slab } from './slabs.ts'
-import { RECORD_BYTES } from './stream.ts'
-import { moduleOf, recordQuads } from './wgsl/module.ts'
+import { moduleOf, PLACES, RECORD_BYTES, recordQuads } from './wgsl/module.ts'
 import type { Pass, Scratch, Shader } from './wgsl/shader.ts'
 
 export interface Launch {
@@ -48,7 +47,11 @@ const dtypesOf = ({ kernel, shader }: Launch): readonly DType[] => [...kernel.ar
 /** A pass's module where all arrays are in one slab. */
 export const textOf = (launch: Launch, pass: Pass): string => {
   const dtypes = dtypesOf(launch)
-  return moduleOf(pass, dtypes, dtypes.map(() => 0), 1) // prettier-ignore
+  return moduleOf(
+    pass,
+    dtypes,
+    dtypes.map(() => 0),
+  )
 }
 
 /** Segments whose arrays lie alike, with the slab of each binding and the binding of each array. */
@@ -93,16 +96,16 @@ export const planned = (launch: Launch, program: Program, slabOf: (place: Place)
       const widest = Math.max(...groups)
       if (widest === 0) return []
       const records = new Uint32Array(words * extents.length)
-      extents.forEach((extent, s) => records.set([extent, groups[s]!], words * s))
+      extents.forEach((extent, s) => records.set([extent, groups[s]!, pass.span ?? 0], words * s))
       const x = Math.min(widest, MOST_GROUPS)
       return [
         {
           label: nameOf(kernel),
-          code: moduleOf(pass, dtypes, slots, extents.length),
+          code: moduleOf(pass, dtypes, slots),
           slabs,
           records,
           grid: [x, Math.ceil(widest / x), extents.length],
-          places: places.flatMap((own, s) => own.map((place, i) => ({ at: words * s + 2 + i, place }))),
+          places: places.flatMap((own, s) => own.map((place, i) => ({ at: words * s + PLACES + i, place }))),
         },
       ]
     }),

@@ -17,7 +17,7 @@ export interface Block {
 
 const ALIGNMENT = 64
 /** The first slab; each next one is twice as large, to a limit. */
-const FIRST_SLAB = 2 ** 24
+const FIRST_SLAB = 2 ** 26
 const LARGEST_SHARED = 2 ** 28
 
 export interface SlabLimits {
@@ -62,7 +62,7 @@ export class Slabs {
       throw new DeviceError(
         `an array of ${bytes} bytes is more than a buffer of this WebGPU device can hold, which is ${this.#limits.buffer} bytes: split it`,
       )
-    const size = Math.min(this.#limits.buffer, Math.max(bytes, this.#next))
+    const size = Math.max(bytes, Math.min(this.#next, this.#limits.buffer, this.#limits.total - this.#held))
     if (this.#held + size > this.#limits.total)
       throw new DeviceError(
         `arrays hold ${this.#held} bytes on this WebGPU device, and ${bytes} more pass the limit of ${this.#limits.total}: dispose of arrays, use scope, or await something now and then, since unused arrays are only found between tasks`,

@@ -5,6 +5,7 @@
 import { USAGE } from './flags.ts'
 import type { Profiler } from './profiler.ts'
 import type { Slabs } from './slabs.ts'
+import { RECORD_BYTES } from './wgsl/module.ts'
 
 /** A kernel pass ready to be encoded. */
 export interface Dispatch {
@@ -16,8 +17,6 @@ export interface Dispatch {
   readonly grid: readonly [number, number, number]
 }
 
-/** Bytes of uniforms that a dispatch can read. */
-export const RECORD_BYTES = 4096
 const TABLE_BYTES = 2 ** 18
 const ENOUGH = 256
 

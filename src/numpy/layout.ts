@@ -70,9 +70,9 @@ export const broadcastArrays = (...xs: readonly Operand[]): NdArray[] => {
 /** An axis of 1 at a place of the result. As `jnp.expand_dims`. @example np.expandDims(np.array([1, 2]), -1) // [[1], [2]] */
 export const expandDims = (x: Operand, axis: number): NdArray => {
   const y = anyArray('expandDims', x)
-  const at = axisOf('expandDims', y, axis, y.ndim + 1)
-  return c.reshape(y, [...y.shape.slice(0, at), 1, ...y.shape.slice(at)])
+  return withAxis(y, axisOf('expandDims', y, axis, y.ndim + 1))
 }
+const withAxis = (x: NdArray, at: number): NdArray => c.reshape(x, [...x.shape.slice(0, at), 1, ...x.shape.slice(at)])
 /** Without its axes of 1: all of them, or those given. As `jnp.squeeze`. @example np.squeeze(np.array([[1, 2]])) // [1, 2] */
 export const squeeze = (x: Operand, axis?: number | readonly number[]): NdArray => {
   const y = anyArray('squeeze', x)
@@ -103,7 +103,7 @@ export const stack = (xs: readonly Operand[], axis = 0): NdArray => {
   if (arrays.some((x) => !eqShape(x.shape, shape))) refuse(ShapeError, 'stack', arrays, 'arrays of one shape are needed')
   const at = axisOf('stack', arrays[0]!, axis, shape.length + 1)
   return c.concatenate(
-    arrays.map((x) => c.reshape(x, [...shape.slice(0, at), 1, ...shape.slice(at)])),
+    arrays.map((x) => withAxis(x, at)),
     at,
   )
 }

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { explain, grad, jit, type NdArray, np, random, scope, tree, valueAndGrad } from '../../src/index.ts'
+import { gpt } from '../../src/models/index.ts'
 import * as nn from '../../src/nn/index.ts'
 import * as optim from '../../src/optim/index.ts'
 import { wasm } from '../../backends/wasm/index.ts'
@@ -35,6 +36,23 @@ describe('kernels by count and bytes', () => {
     const e = await explain(f)([q, q, q])
     expect(e.kernels.map((k) => k.what.split(' ')[0])).toEqual(['attention', 'nest', 'attentionGrad'])
     expect(e.peakBytes).toBeLessThan(4 * 2 * 512 * 512)
+  })
+  test('equal blocks of a model are equal kernels: depth adds launches, not code', async () => {
+    const tokens = np.zeros([2, 8], 'int32')
+    const functions = async (layers: number): Promise<number> => {
+      const params = gpt.init(random.key(0), { layers, heads: 2, width: 16, context: 8, vocab: 11 })
+      const e = await explain(grad((p: typeof params) => gpt.loss(p, tokens, tokens, { heads: 2 })))(params)
+      return e.source.length
+    }
+    expect(await functions(9)).toBe(await functions(4))
+  })
+  test('sums of several arrays are kernels side by side, not one that reads them all', async () => {
+    const grads = [1, 2, 3].map((n) => np.mul(np.ones([40, 16]), n))
+    const e = await explain((g: readonly NdArray[]) => optim.globalNorm(g))(grads)
+    expect(e.kernels.map(({ what, runs }) => [what, runs])).toEqual([
+      ['nest 1x[640]', 2],
+      ['nest 1x[640]', 1], // with the root of all three
+    ])
   })
   test('AdamW over a tree is at most 4 kernels, whose code does not grow with leaves', async () => {
     const optimizer = optim.adamw({ lr: 1e-3, weightDecay: 0.1, mask: (p: readonly NdArray[]) => tree.map((x) => x.ndim > 1, p) })

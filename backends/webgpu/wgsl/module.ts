@@ -12,13 +12,16 @@ export const memory: Memory = {
 }
 
 /**
- * A segment's record, as the uniform table holds it: the launch's extent, how many workgroups the segment has, and where each array starts in
- * its buffer, in words; padded to whole vec4s.
+ * A segment's record, as the uniform table holds it: the launch's extent, how many workgroups the segment has, the pass's span, and from
+ * word `PLACES` on where each array starts in its buffer, in words; padded to whole vec4s.
  */
-export const recordQuads = (arrays: number): number => Math.ceil((arrays + 2) / 4)
+export const PLACES = 3
+export const recordQuads = (arrays: number): number => Math.ceil((arrays + PLACES) / 4)
+/** Bytes of records that a dispatch can read. */
+export const RECORD_BYTES = 4096
 
-/** `slots`: which storage binding holds each array. `segments`: records behind one another, chosen by the workgroup's z. */
-export const moduleOf = (pass: Pass, dtypes: readonly DType[], slots: readonly number[], segments: number): string => {
+/** `slots`: which storage binding holds each array. Records lie behind one another; the workgroup's z chooses one. */
+export const moduleOf = (pass: Pass, dtypes: readonly DType[], slots: readonly number[]): string => {
   const quads = recordQuads(dtypes.length)
   const field = (i: number): string => `table[record + ${i >> 2}u].${'xyzw'[i & 3]}`
   const bindings = [...new Set(slots)].map(
@@ -28,9 +31,9 @@ export const moduleOf = (pass: Pass, dtypes: readonly DType[], slots: readonly n
   const named = new Set(code.match(/\b(load|store)s?\d+\b/g))
   const functions = dtypes.map((dtype, i) => accesses(dtype, i, slots[i]!, pass.wide === true).filter(([name]) => named.has(name)))
   const arrays = functions.flatMap((own, i) => (own.length > 0 ? [`var<private> place${i}: u32;`, ...own.map(([, text]) => text)] : []))
-  const places = functions.flatMap((own, i) => (own.length > 0 ? [`  place${i} = ${field(i + 2)};`] : []))
+  const places = functions.flatMap((own, i) => (own.length > 0 ? [`  place${i} = ${field(i + PLACES)};`] : []))
   return [
-    `@group(0) @binding(0) var<uniform> table: array<vec4<u32>, ${quads * segments}>;`,
+    `@group(0) @binding(0) var<uniform> table: array<vec4<u32>, ${RECORD_BYTES / 16}>;`,
     ...bindings,
     ...arrays,
     ...library(code),
@@ -41,6 +44,7 @@ export const moduleOf = (pass: Pass, dtypes: readonly DType[], slots: readonly n
     '  let extent = table[record].x;',
     '  let group = id.x + id.y * grid.x;',
     '  if (group >= table[record].y) { return; }',
+    pass.span === undefined ? '' : '  let span = table[record].z;',
     ...places,
     pass.body,
     '}',

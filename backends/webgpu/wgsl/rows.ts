@@ -11,30 +11,34 @@ import { combined, constantOf } from './scalar.ts'
 import { type Features, type Memory, type Pass, type Shader, typeOf } from './shader.ts'
 
 export const rowShader = (kernel: Nest, memory: Memory, features: Features): Shader => {
-  const chunks = chunksOf(kernel)
-  if (chunks === 1) return { passes: [rowPass(kernel, memory, features)], scratch: [] }
+  if (!isCut(kernel)) return { passes: [rowPass(kernel, memory, features)], scratch: [] }
   const outer = kernel.dims.slice(0, kernel.dims.length - kernel.inner)
   const [reductions] = reductionLevels(kernel.outputs.map(({ expr }) => expr)) as [readonly Reduce[]]
   const partials = new Map(reductions.map((expr, i): [Expr, number] => [expr, kernel.args.length + i]))
   const dtypes = [...kernel.args, ...reductions.map(({ dtype }) => dtype)]
-  const second: Nest = { ...kernel, dims: [...outer, chunks], inner: 1, args: dtypes, outputs: ofPartials(kernel, partials, outer, chunks) }
+  const second: Nest = { ...kernel, dims: [...outer, MOST_CHUNKS], inner: 1, args: dtypes, outputs: ofPartials(kernel, partials, outer) }
+  const length = product(kernel.dims.slice(outer.length))
+  const chunk = chunkOf(length)
   return {
-    passes: [partialPass(kernel, partials, chunks, memory), rowPass(second, memory, features)],
-    scratch: reductions.map(({ dtype }) => ({ dtype, size: product(outer) * chunks })),
+    passes: [partialPass(kernel, partials, chunk, memory), { ...rowPass(second, memory, features), span: Math.ceil(length / chunk) }],
+    scratch: reductions.map(({ dtype }) => ({ dtype, size: product(outer) * MOST_CHUNKS })),
   }
 }
 
 const WORKGROUP = 256
 /** Rows longer than this, and too few to fill a device, are worth a second pass: they are cut into chunks of at least so many elements. */
-const LONG = 2 ** 16
+const LONG = 2 ** 14
 const CHUNK = 2048
+const MOST_CHUNKS = 256
 const FEW_ROWS = 64
+/** Elements of a chunk: the same for rows of many lengths, so that they share their code. */
+const chunkOf = (length: number): number => Math.max(CHUNK, Math.ceil(length / MOST_CHUNKS))
 
-/** Into how many chunks rows are cut: only where each reduction is of elements, and all outputs are of rows. */
-const chunksOf = ({ dims, inner, outputs }: Nest): number => {
+/** Whether rows are cut into chunks: only where each reduction is of elements, and all outputs are of rows. */
+const isCut = ({ dims, inner, outputs }: Nest): boolean => {
   const [rows, length] = [product(dims.slice(0, dims.length - inner)), product(dims.slice(dims.length - inner))]
   const simple = outputs.every(({ rowwise }) => rowwise) && reductionLevels(outputs.map(({ expr }) => expr)).length === 1
-  return simple && rows < FEW_ROWS && length > LONG ? Math.min(WORKGROUP, Math.ceil(length / CHUNK)) : 1
+  return simple && rows < FEW_ROWS && length > LONG
 }
 
 /** How a workgroup's lanes are dealt: `rows` rows with `lanes` lanes each, neighbours along the row or along rows. */
@@ -51,9 +55,10 @@ const dealOf = ({ dims, inner, outputs }: Nest, size: number): Deal => {
   const [onRow, acrossRows] = [last(cut, dims.length), last(0, cut)]
   let votes = 0
   for (const expr of loadsOf(outputs.map(({ expr }) => expr))) {
-    const { strides } = expr.access
-    if (Math.abs(strides[onRow] ?? 0) === 1) votes++
-    else if (Math.abs(strides[acrossRows] ?? 0) === 1) votes--
+    const [down, across] = [onRow, acrossRows].map((d) => Math.abs(expr.access.strides[d] ?? 0)) as [number, number]
+    if (down === 0 || across === 0) continue // the same for all rows, or for a whole row: few bytes
+    if (down === 1) votes++
+    else if (across === 1) votes--
   }
   // Some four elements a lane.
   const wanted = powerOfTwo(length / 4)
@@ -157,7 +162,7 @@ const rowPass = (kernel: Nest, memory: Memory, features: Features): Pass => {
       ? [`let row = group * ${deal.rows}u + lane / ${deal.lanes}u;`, `let slice = lane % ${deal.lanes}u;`]
       : [`let row = group * ${deal.rows}u + lane % ${deal.rows}u;`, `let slice = lane / ${deal.rows}u;`]),
     `let there = row < extent * ${each}u;`,
-    `let limit = select(0u, ${product(row)}u, there);`,
+    'let limit = select(0u, span, there);',
     ...indexLines('row', outer, index),
   ]
   let first = 0
@@ -189,45 +194,47 @@ const rowPass = (kernel: Nest, memory: Memory, features: Features): Pass => {
     declarations: trees(levels, deal, size),
     workgroupSize: size,
     groups: (extent) => Math.ceil((extent * each) / deal.rows),
+    span: product(row),
     body: body.join('\n'),
   }
 }
 
-/** A chunk of a row a workgroup: partial results to scratch, [row, chunk]. */
-const partialPass = ({ dims, inner }: Nest, partials: ReadonlyMap<Expr, number>, chunks: number, memory: Memory): Pass => {
+/** A chunk of a row a workgroup: partial results to scratch, [row, MOST_CHUNKS]. */
+const partialPass = ({ dims, inner }: Nest, partials: ReadonlyMap<Expr, number>, chunk: number, memory: Memory): Pass => {
   const cut = dims.length - inner
   const [outer, row] = [dims.slice(0, cut), dims.slice(cut)]
   const index = indexNames(dims)
   const length = product(row)
-  const chunk = Math.ceil(length / chunks)
   const deal: Deal = { rows: 1, lanes: WORKGROUP, along: 'row' }
   const reductions = [...partials.keys()] as Reduce[]
   const each = product(outer.slice(1))
   return {
     declarations: trees([reductions], deal, WORKGROUP),
     workgroupSize: WORKGROUP,
-    groups: (extent) => extent * each * chunks,
+    groups: (extent) => extent * each * Math.ceil(length / chunk),
+    span: length,
     body: [
-      `let row = group / ${chunks}u;`,
-      `let begin = (group % ${chunks}u) * ${chunk}u;`,
+      `let chunks = (span + ${chunk - 1}u) / ${chunk}u;`,
+      'let row = group / chunks;',
+      `let begin = (group % chunks) * ${chunk}u;`,
       'let slice = lane;',
-      `let limit = min(${length}u, begin + ${chunk}u);`,
+      `let limit = min(span, begin + ${chunk}u);`,
       ...indexLines('row', outer, index),
       ...reduceLines(reductions, 0, deal, (lines) => loop(row, 'begin + slice', 'limit', WORKGROUP, lines, index.slice(cut)), {
         index,
         memory,
       }),
       'if (lane == 0u) {',
-      ...[...partials.values()].map((arg, i) => memory.store(arg, 'i32(group)', `r${i}`)),
+      ...[...partials.values()].map((arg, i) => memory.store(arg, `i32(row * ${MOST_CHUNKS}u + group % chunks)`, `r${i}`)),
       '}',
     ].join('\n'),
   }
 }
 
 /** The outputs with each reduction one of its partial results. */
-const ofPartials = (kernel: Nest, partials: ReadonlyMap<Expr, number>, outer: readonly number[], chunks: number): Nest['outputs'] => {
+const ofPartials = (kernel: Nest, partials: ReadonlyMap<Expr, number>, outer: readonly number[]): Nest['outputs'] => {
   const rank = outer.length
-  const strides = [...outer.map((_, d) => chunks * product(outer.slice(d + 1))), 1]
+  const strides = [...outer.map((_, d) => MOST_CHUNKS * product(outer.slice(d + 1))), 1]
   // What isn't under a reduction doesn't move along the row.
   const ofRow = ({ strides: along, offset }: Affine): Affine => ({ strides: [...along.slice(0, rank), 0], offset })
   const made = new Map<Expr, Expr>()

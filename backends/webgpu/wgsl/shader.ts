@@ -2,9 +2,9 @@
  * What a kernel becomes: compute passes over numbered arrays, as text. An emitter writes the body of one workgroup; `module.ts` puts bindings,
  * places and library functions around it.
  *
- *   In a body: `group` (this workgroup's number) and `lane` (the invocation's number in it), both u32; `extent` (the launch's, u32).
+ *   In a body: `group` (this workgroup's number) and `lane` (the invocation's number in it), both u32; `extent` (the launch's, u32); `span` (the pass's, u32).
  *   Library functions start with c_ (`library.ts`) and are defined where a text names them.
- *   Index arithmetic is i32, and `group`, `extent` and what is computed from them alone are uniform, so barriers may depend on them.
+ *   Index arithmetic is i32, and `group`, `extent`, `span` and what is computed from them alone are uniform, so barriers may depend on them.
  */
 import type { DType } from '../../../src/core/dtype.ts'
 import type { Dot, Kernel } from '../../../src/core/kernel.ts'
@@ -25,6 +25,8 @@ export interface Pass {
   readonly groups: (extent: number) => number
   /** Memory is read as vectors, so nothing is stored but four elements at once. */
   readonly wide?: boolean
+  /** A number that isn't part of the code: the length of what is reduced. */
+  readonly span?: number
 }
 
 export interface Shader {
