@@ -1,46 +1,101 @@
 /**
- * What the train step asks of a device, counted: on Dawn's null backend, which runs nothing, and validates every text and command as a device with
+ * What programs ask of a device, counted: on Dawn's null backend, which runs nothing, and validates every text and command as a device with
  * WebGPU's default limits does.
  */
 import { expect, test } from 'vitest'
 import { createWebgpu } from '../../backends/webgpu/index.ts'
+import { Stream } from '../../backends/webgpu/stream.ts'
+import { initialState, makeTrainStep, type State } from '../../examples/train/model.ts'
 import { defaults, type Recipe } from '../../examples/train/options.ts'
-import { initialState, makeTrainStep } from '../../examples/train/model.ts'
 import type { Backend } from '../../src/core/backend.ts'
 import { choose } from '../../src/device.ts'
-import { np, random } from '../../src/index.ts'
+import { grad, jit, type NdArray, np, random } from '../../src/index.ts'
+import * as nn from '../../src/nn/index.ts'
 import { describeOnDevice, nullGpu } from './gpu.ts'
 import { type Counts, instrument } from './instrument.ts'
 
+const nullDevice = async (): Promise<GPUDevice> => (await (await nullGpu()).requestAdapter())!.requestDevice()
+
+/** Makes a device of its own the one that is chosen, and gives what counts on it. */
+const counting = async (): Promise<() => Counts> => {
+  const { device, counts } = instrument(await nullDevice())
+  choose(createWebgpu(device) as Backend)
+  return counts
+}
+
+describeOnDevice('kernels on WebGPU, by count', () => {
+  const dispatches = async (f: (...args: readonly NdArray[]) => unknown, ...shapes: readonly (readonly number[])[]): Promise<number> => {
+    const counts = await counting()
+    const args = shapes.map((shape) => np.zeros(shape))
+    await np.sum(args[0]!).data()
+    counts()
+    jit(f)(...args)
+    await Promise.resolve() // the end of the task
+    return counts().dispatches
+  }
+  const causal = (q: NdArray, k: NdArray, v: NdArray): NdArray => nn.dotProductAttention(q, k, v, { causal: true })
+
+  test('softmax, layerNorm and cross-entropy are one, on short rows and long ones, few and many', async () => {
+    for (const shape of [
+      [64, 128],
+      [3, 50_257],
+      [4096, 768],
+    ]) {
+      expect(await dispatches((x) => nn.softmax(x!), shape)).toBe(1)
+      expect(await dispatches((x) => nn.layerNorm({}, x!), shape)).toBe(1)
+      expect(await dispatches((x, scale) => nn.layerNorm({ scale: scale!, bias: scale! }, x!), shape, [shape[1]!])).toBe(1)
+      expect(await dispatches((x) => nn.crossEntropy(x!, np.zeros([shape[0]!], 'int32')), shape)).toBe(1)
+    }
+  })
+  test('causal attention is one; with its gradient at most four', async () => {
+    for (const [T, H, D] of [
+      [64, 4, 32],
+      [512, 12, 64],
+    ] as const) {
+      const shape = [2, T, H, D]
+      expect(await dispatches((q, k, v) => causal(q!, k!, v!), shape, shape, shape)).toBe(1)
+      const loss = (qkv: readonly NdArray[]): NdArray => np.sum(np.sin(causal(qkv[0]!, qkv[1]!, qkv[2]!)))
+      expect(await dispatches((...qkv) => grad(loss)(qkv), shape, shape, shape)).toBeLessThanOrEqual(4)
+    }
+  })
+  test("a block's MLP is two: matmul, bias and gelu; matmul, bias and residual", async () => {
+    const mlp = (x: NdArray, up: NdArray, b: NdArray, down: NdArray, c: NdArray): NdArray =>
+      np.add(x, nn.linear({ w: down, b: c }, nn.gelu(nn.linear({ w: up, b }, x))))
+    for (const [rows, D] of [
+      [768, 128],
+      [4096, 768], // fewer rows may have their long sums split, which is a pass more
+    ] as const)
+      expect(await dispatches((...xs) => mlp(...(xs as Parameters<typeof mlp>)), [rows, D], [D, 4 * D], [4 * D], [4 * D, D], [D])).toBe(2)
+  })
+})
+
 describeOnDevice('the train step on WebGPU', () => {
-  /** Counts of a step after the first, on a device of its own. */
-  const steady = async (recipe: Recipe): Promise<Counts> => {
-    const adapter = (await (await nullGpu()).requestAdapter())!
-    const { device, counts } = instrument(await adapter.requestDevice())
-    choose(createWebgpu(device) as Backend)
-    let state = initialState(random.key(0), recipe, 65)
+  /** A step, its loss read. */
+  const stepper = (recipe: Recipe): (() => Promise<void>) => {
+    let state: State = initialState(random.key(0), recipe, 65)
     const step = makeTrainStep(recipe)
     const shape = [recipe.batch, recipe.context]
     const [tokens, targets] = [np.zeros(shape, 'int32'), np.zeros(shape, 'int32')]
     const [lr, key] = [np.array(1e-3), random.key(1)]
-    const once = async (): Promise<void> => {
+    return async () => {
       const [loss, norm, params, optimizer] = step(state.params, state.optimizer, tokens, targets, lr, key)
       state = { step: state.step + 1, params, optimizer }
       await loss.data()
       for (const x of [loss, norm]) x.dispose()
     }
-    await once()
-    await once()
-    counts()
-    await once()
-    return counts()
   }
   for (const [layers, dispatches, pipelines] of [
     [4, 104, 39],
     [12, 270, 40],
   ] as const)
-    test(`of ${layers} layers: one encoder, one read, few dispatches`, async () => {
-      const seen = await steady({ ...defaults, layers })
+    test(`of ${layers} layers: one encoder, one read, few dispatches of few pipelines`, async () => {
+      const counts = await counting()
+      const once = stepper({ ...defaults, layers })
+      await once()
+      await once()
+      counts()
+      await once()
+      const seen = counts()
       expect(seen.created).toEqual({ createCommandEncoder: seen.submits })
       expect(seen.submits).toBeLessThanOrEqual(3)
       expect(seen.passes).toBeLessThanOrEqual(2)
@@ -49,4 +104,31 @@ describeOnDevice('the train step on WebGPU', () => {
       expect(seen.dispatches).toBeLessThanOrEqual(dispatches)
       expect(seen.pipelines.size).toBeLessThanOrEqual(pipelines)
     })
+  test('encoding costs at most 5 us of CPU a dispatch, submitting included', async () => {
+    choose(createWebgpu(await nullDevice()) as Backend)
+    const once = stepper(defaults)
+    let spent = 0
+    const timed = <A extends unknown[]>(own: (this: Stream, ...args: A) => void) =>
+      function (this: Stream, ...args: A) {
+        const start = performance.now()
+        own.apply(this, args)
+        spent += performance.now() - start
+      }
+    const { dispatch, flush } = Stream.prototype
+    const steps: number[] = []
+    try {
+      Stream.prototype.dispatch = timed(dispatch)
+      Stream.prototype.flush = timed(flush)
+      for (let i = 0; i < 200; i++) {
+        spent = 0
+        await once()
+        steps.push(spent)
+      }
+    } finally {
+      Object.assign(Stream.prototype, { dispatch, flush })
+    }
+    const [best, median] = [0, 100].map((at) => (1000 * steps.sort((a, b) => a - b)[at]!) / 104) as [number, number]
+    console.log(`encoding: ${best.toFixed(1)} us a dispatch at best, ${median.toFixed(1)} in the middle`)
+    expect(best).toBeLessThanOrEqual(5)
+  })
 })
