@@ -1,46 +1,42 @@
 /** A launch as dispatches: which arrays share bindings, which segments share a dispatch, and the records that tell a shader where its arrays are. */
-import { byteWidth, type DType } from '../../src/core/dtype.ts'
+import type { DType } from '../../src/core/dtype.ts'
 import { DeviceError } from '../../src/core/errors.ts'
 import type { Kernel } from '../../src/core/kernel.ts'
 import { nameOf } from '../../src/core/kernelName.ts'
-import type { Place, Program, Segment } from '../../src/core/program.ts'
+import type { Segment } from '../../src/core/program.ts'
+import type { Arena, Spot } from './arena.ts'
 import { SLOTS } from './pipelines.ts'
 import type { Slab } from './slabs.ts'
 import { moduleOf, PLACES, RECORD_BYTES, recordQuads } from './wgsl/module.ts'
-import type { Pass, Scratch, Shader } from './wgsl/shader.ts'
+import type { Pass, Shader } from './wgsl/shader.ts'
 
 export interface Launch {
   readonly kernel: Kernel
   readonly shader: Shader
-  readonly segments: readonly Segment[]
-  /** Byte offsets of the shader's scratch arrays in the arena, for each segment. */
-  readonly scratch: readonly (readonly number[])[]
-  /** Bytes of arena that it needs, scratch included. */
-  readonly arenaBytes: number
+  /** Where each array of a segment is, the shader's scratch arrays behind the kernel's args. */
+  readonly segments: readonly { readonly spots: readonly Spot[]; readonly extent: number }[]
 }
 
-/** A dispatch before its pipeline is made. Its records wait for places: word `at` of them is where a place's array starts. */
+/** A dispatch before its pipeline is made. Its records wait for places: word `at` of them is where a spot's array starts. */
 export interface Planned {
   readonly label: string
   readonly code: string
   readonly slabs: readonly Slab[]
   readonly records: Uint32Array
   readonly grid: readonly [number, number, number]
-  readonly places: readonly { readonly at: number; readonly place: Place }[]
+  readonly places: readonly { readonly at: number; readonly spot: Spot }[]
 }
 
-const align = (bytes: number): number => Math.ceil(bytes / 16) * 16
-
-/** Scratch lies behind the program's own arena. */
-export const launchOf = (kernel: Kernel, segments: readonly Segment[], shader: Shader, arenaBytes: number): Launch => {
-  let next = align(arenaBytes)
-  const place = ({ size, dtype }: Scratch): number => {
-    const at = next
-    next += align(size * byteWidth[dtype])
-    return at
+export const launchOf = (kernel: Kernel, segments: readonly Segment[], shader: Shader, arena: Arena): Launch => {
+  const scratch = arena.scratch()
+  return {
+    kernel,
+    shader,
+    segments: segments.map(({ buffers, extent }) => ({
+      spots: [...buffers.map((id) => arena.spots[id]!), ...shader.scratch.map(scratch)],
+      extent,
+    })),
   }
-  const scratch = segments.map(() => shader.scratch.map(place))
-  return { kernel, shader, segments, scratch, arenaBytes: next }
 }
 
 const dtypesOf = ({ kernel, shader }: Launch): readonly DType[] => [...kernel.args, ...shader.scratch.map(({ dtype }) => dtype)]
@@ -58,15 +54,14 @@ export const textOf = (launch: Launch, pass: Pass): string => {
 interface Batch {
   readonly slabs: readonly Slab[]
   readonly slots: readonly number[]
-  readonly places: (readonly Place[])[]
+  readonly spots: (readonly Spot[])[]
   readonly extents: number[]
 }
 
-const batchesOf = ({ segments, scratch }: Launch, program: Program, slabOf: (place: Place) => Slab, most: number): Batch[] => {
+const batchesOf = ({ segments }: Launch, slabOf: (spot: Spot) => Slab, most: number): Batch[] => {
   const batches = new Map<string, Batch[]>()
-  segments.forEach(({ buffers, extent }, s) => {
-    const places = [...buffers.map((id) => program.buffers[id]!.place), ...scratch[s]!.map((offset): Place => ({ kind: 'arena', offset }))]
-    const of = places.map(slabOf)
+  segments.forEach(({ spots, extent }) => {
+    const of = spots.map(slabOf)
     const slabs = [...new Set(of)]
     if (slabs.length > SLOTS)
       throw new DeviceError(
@@ -76,8 +71,8 @@ const batchesOf = ({ segments, scratch }: Launch, program: Program, slabOf: (pla
     const key = `${slabs.map(({ id }) => id).join()} ${slots.join()}`
     const alike = batches.get(key) ?? []
     batches.set(key, alike)
-    if (alike.length === 0 || alike.at(-1)!.extents.length === most) alike.push({ slabs, slots, places: [], extents: [] })
-    alike.at(-1)!.places.push(places)
+    if (alike.length === 0 || alike.at(-1)!.extents.length === most) alike.push({ slabs, slots, spots: [], extents: [] })
+    alike.at(-1)!.spots.push(spots)
     alike.at(-1)!.extents.push(extent)
   })
   return [...batches.values()].flat()
@@ -86,11 +81,11 @@ const batchesOf = ({ segments, scratch }: Launch, program: Program, slabOf: (pla
 /** Workgroups along one dimension of a dispatch. */
 const MOST_GROUPS = 65_535
 
-export const planned = (launch: Launch, program: Program, slabOf: (place: Place) => Slab): Planned[] => {
+export const planned = (launch: Launch, slabOf: (spot: Spot) => Slab): Planned[] => {
   const { kernel, shader } = launch
   const dtypes = dtypesOf(launch)
   const words = 4 * recordQuads(dtypes.length)
-  return batchesOf(launch, program, slabOf, Math.floor(RECORD_BYTES / (4 * words))).flatMap(({ slabs, slots, places, extents }) =>
+  return batchesOf(launch, slabOf, Math.floor(RECORD_BYTES / (4 * words))).flatMap(({ slabs, slots, spots, extents }) =>
     shader.passes.flatMap((pass): Planned[] => {
       const groups = extents.map((extent) => pass.groups(extent))
       const widest = Math.max(...groups)
@@ -105,7 +100,7 @@ export const planned = (launch: Launch, program: Program, slabOf: (place: Place)
           slabs,
           records,
           grid: [x, Math.ceil(widest / x), extents.length],
-          places: places.flatMap((own, s) => own.map((place, i) => ({ at: words * s + PLACES + i, place }))),
+          places: spots.flatMap((own, s) => own.map((spot, i) => ({ at: words * s + PLACES + i, spot }))),
         },
       ]
     }),

@@ -4,10 +4,11 @@
  */
 import type { Executable } from '../../src/core/backend.ts'
 import { byteWidth } from '../../src/core/dtype.ts'
-import { DeviceError } from '../../src/core/errors.ts'
-import type { Place, Program } from '../../src/core/program.ts'
 import { structure } from '../../src/core/structure.ts'
-import { launchOf, type Planned, planned, textOf } from './dispatches.ts'
+import type { Program } from '../../src/core/program.ts'
+import { Arena, type Spot } from './arena.ts'
+import { inParts, mapParts, type Part, perform } from './control.ts'
+import { type Launch, launchOf, type Planned, planned, textOf } from './dispatches.ts'
 import type { Pipelines } from './pipelines.ts'
 import { shaderOf } from './shaders.ts'
 import type { Block, Slab } from './slabs.ts'
@@ -22,29 +23,38 @@ export interface Runtime {
   readonly stream: Stream
   readonly features: Features
   readonly shaders: Map<string, Shader>
-  /** A block of at least so many bytes for intermediates: programs run one after another, so they share it. */
-  readonly arena: (bytes: number) => Block
+  /** Bytes of the largest block. */
+  readonly largest: number
+  /** Blocks of at least so many bytes for intermediates: programs run one after another, so they share them. */
+  readonly arena: (pages: readonly number[]) => readonly Block[]
+  /** The first word of a block, behind all that is encoded. */
+  readonly word: (slab: Slab, offset: number) => Promise<number>
   /** Throws what went wrong on the device since. */
   readonly check: () => void
+  /** Takes what went wrong after a call had returned. */
+  readonly fail: (reason: unknown) => void
 }
 
 /** Where only the pattern counts. */
 const ANY_SLAB = { id: -1 } as Slab
 
+type Bound = Planned & Dispatch
+
 export const executable = (program: Program, runtime: Runtime): Executable<WebgpuStorage> => {
   const { storages, pipelines, stream, features, shaders } = runtime
-  const launches = program.steps.map((step) => {
-    if (step.kind !== 'launch') throw new DeviceError(`a program with a ${step.kind} can't run on webgpu yet: use wasm`)
-    const key = structure(step.kernel)
-    const shader = shaders.get(key) ?? shaderOf(step.kernel, features)
+  const memory = new Arena(program, runtime.largest)
+  const launches: Launch[] = []
+  const parts = inParts(program.steps, memory.spots, ({ kernel, segments }): Launch => {
+    const key = structure(kernel)
+    const shader = shaders.get(key) ?? shaderOf(kernel, features)
     shaders.set(key, shader)
-    return launchOf(step.kernel, step.segments, shader, program.arenaBytes)
+    const launch = launchOf(kernel, segments, shader, memory)
+    launches.push(launch)
+    return launch
   })
-  const arenaBytes = Math.max(0, ...launches.map((launch) => launch.arenaBytes))
   const sizes = program.outputs.map((id) => program.buffers[id]!.size * byteWidth[program.buffers[id]!.dtype])
-  const plan = (slabOf: (place: Place) => Slab): Planned[] => launches.flatMap((launch) => planned(launch, program, slabOf))
   let key = ''
-  let dispatches: readonly (Planned & Dispatch)[] = []
+  let bound: readonly Part<Bound>[] = []
 
   const run = (inputs: readonly WebgpuStorage[]): WebgpuStorage[] => {
     runtime.check()
@@ -52,28 +62,37 @@ export const executable = (program: Program, runtime: Runtime): Executable<Webgp
       const { place } = program.buffers[id]!
       return place.kind === 'input' ? inputs[place.index]! : storages.create(sizes[i]!)
     })
-    const arena = runtime.arena(arenaBytes)
-    const blockOf = (place: Place): Block =>
-      place.kind === 'arena' ? arena : (place.kind === 'input' ? inputs : results)[place.index]!.block
-    const found = [arena, ...inputs.map(({ block }) => block), ...results.map(({ block }) => block)].map(({ slab }) => slab.id).join()
+    const pages = runtime.arena(memory.pages)
+    const blockOf = (spot: Spot): Block =>
+      spot.kind === 'arena' ? pages[spot.page]! : (spot.kind === 'input' ? inputs : results)[spot.index]!.block
+    const offsetOf = (spot: Spot): number => blockOf(spot).offset + (spot.kind === 'arena' ? spot.offset : 0)
+    const blocks = [...pages, ...inputs.map(({ block }) => block), ...results.map(({ block }) => block)]
+    const found = blocks.map(({ slab }) => slab.id).join()
     if (found !== key) {
-      dispatches = plan((place) => blockOf(place).slab).map((one) => ({
-        ...one,
-        pipeline: pipelines.pipeline(one.label, one.code, one.slabs.length),
-        memory: pipelines.memory(one.slabs),
-      }))
+      bound = mapParts(parts, (launch) =>
+        planned(launch, (spot) => blockOf(spot).slab).map((one) => ({
+          ...one,
+          pipeline: pipelines.pipeline(one.label, one.code, one.slabs.length),
+          memory: pipelines.memory(one.slabs),
+        })),
+      )
       key = found
     }
-    for (const { records, places } of dispatches)
-      for (const { at, place } of places) records[at] = (blockOf(place).offset + (place.kind === 'arena' ? place.offset : 0)) / 4
-    stream.dispatch(dispatches)
+    const encode = (dispatches: readonly Bound[]): void => {
+      for (const { records, places } of dispatches) for (const { at, spot } of places) records[at] = offsetOf(spot) / 4
+      stream.dispatch(dispatches)
+    }
+    const own = bound
+    const done = stream.inOrder(() => perform(own, encode, (spot) => runtime.word(blockOf(spot).slab, offsetOf(spot))))
+    if (done !== undefined) void done.catch(runtime.fail)
     return results
   }
   return {
     run,
     ready: async () => {
       // As a rule all arrays are in one slab.
-      await Promise.all(plan(() => ANY_SLAB).map(({ label, code }) => pipelines.ready(label, code, 1)))
+      const plans = launches.flatMap((launch) => planned(launch, () => ANY_SLAB))
+      await Promise.all(plans.map(({ label, code }) => pipelines.ready(label, code, 1)))
       runtime.check()
     },
     source: () => [...new Set(launches.flatMap((launch) => launch.shader.passes.map((pass) => textOf(launch, pass))))],

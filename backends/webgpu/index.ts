@@ -1,12 +1,12 @@
 /** The WebGPU backend: programs as compute passes. Calls are synchronous and their results pending; reading is asynchronous. */
 import type { Backend, KernelTime } from '../../src/core/backend.ts'
 import { byteWidth, type DType, type TypedArray, typedArrayOf } from '../../src/core/dtype.ts'
-import { type CotangentError, DeviceError, DeviceLostError } from '../../src/core/errors.ts'
+import { CotangentError, DeviceError, DeviceLostError } from '../../src/core/errors.ts'
 import { adapterInfo, type DeviceOptions, openDevice } from './device.ts'
 import { executable, type Runtime } from './executable.ts'
 import { Pipelines } from './pipelines.ts'
 import { Profiler } from './profiler.ts'
-import { readerOf } from './read.ts'
+import { Reader } from './read.ts'
 import { type Block, Slabs } from './slabs.ts'
 import { Storages, type WebgpuStorage } from './storage.ts'
 import { Stream } from './stream.ts'
@@ -35,16 +35,28 @@ export const createWebgpu = (
       `the WebGPU device was lost, and the arrays on it with it: call init again, and load what was saved (${message})`,
     )
   })
+  const fail = (reason: unknown): void => {
+    failure ??= reason instanceof CotangentError ? reason : new DeviceError(`a program failed on the WebGPU device: ${String(reason)}`)
+  }
   device.addEventListener('uncapturederror', (event) => {
-    failure ??= new DeviceError(`WebGPU refused a command: ${(event as GPUUncapturedErrorEvent).error.message}`)
+    fail(new DeviceError(`WebGPU refused a command: ${(event as GPUUncapturedErrorEvent).error.message}`))
   })
-  const slabs = new Slabs(device, { buffer: Math.min(limits.maxBufferSize, limits.maxStorageBufferBindingSize), total: memoryLimit })
-  const storages = new Storages(slabs)
+  const largest = Math.min(limits.maxBufferSize, limits.maxStorageBufferBindingSize)
   const pipelines = new Pipelines(device)
+  const slabs = new Slabs(device, {
+    buffer: largest,
+    total: memoryLimit,
+    refused: (error) => {
+      if (!(failure instanceof DeviceLostError)) failure = error
+    },
+    gone: (slab) => pipelines.forget(slab),
+  })
+  const storages = new Storages(slabs)
   const stream = new Stream(device, slabs, pipelines.table)
-  let arena: Block | null = null
+  const reader = new Reader(device, stream)
+  const arena: (Block | undefined)[] = []
   const check = (): void => {
-    const wrong = pipelines.failure ?? (failure instanceof DeviceLostError || pipelines.pending === 0 ? failure : null)
+    const wrong = pipelines.failure ?? (failure instanceof DeviceLostError || pipelines.pending + slabs.pending === 0 ? failure : null)
     if (wrong === null) return
     // Told once: what comes after may be sound again, but on a lost device.
     pipelines.failure = null
@@ -62,16 +74,19 @@ export const createWebgpu = (
       choose,
     },
     shaders: new Map(),
-    arena: (bytes) => {
-      if (arena === null || arena.bytes < bytes) {
-        if (arena !== null) slabs.release(arena)
-        arena = slabs.allocate(bytes)
-      }
-      return arena
-    },
+    largest,
+    arena: (pages) =>
+      pages.map((bytes, i) => {
+        const known = arena[i]
+        if (known !== undefined && known.bytes >= bytes) return known
+        arena[i] = undefined
+        if (known !== undefined) slabs.release(known)
+        return (arena[i] = slabs.allocate(bytes))
+      }),
+    word: async (slab, offset) => new Uint32Array(await reader.now(slab, offset, 4))[0]!,
     check,
+    fail,
   }
-  const read = readerOf(device, stream)
   return {
     name: 'webgpu',
     dtypes: ['float32', 'int32', 'uint32', 'bool', 'key'],
@@ -80,7 +95,7 @@ export const createWebgpu = (
     },
     read: async (storage, dtype, size) => {
       const bytes = size * byteWidth[dtype]
-      const buffer = await read(storage.block, bytes).catch((reason: unknown) => {
+      const buffer = await reader.read(storage.block.slab, storage.block.offset, bytes).catch((reason: unknown) => {
         check()
         throw new DeviceError(`reading from the WebGPU device failed: ${String(reason)}`)
       })
@@ -111,8 +126,8 @@ const profiling = (device: GPUDevice, stream: Stream, check: () => void): { stop
   const profiler = new Profiler(device)
   stream.profiler = profiler
   return {
-    stop: () => {
-      stream.flush()
+    stop: async () => {
+      await stream.inOrder(() => stream.flush())
       stream.profiler = null
       return profiler.stop().catch((reason: unknown) => {
         check()

@@ -12,7 +12,8 @@ const refused = (label: string, code: string, why: string): DeviceError =>
 export class Pipelines {
   readonly #device: GPUDevice
   readonly #pipelines = new Map<string, GPUComputePipeline>()
-  readonly #groups = new Map<string, GPUBindGroup>()
+  /** Bind groups, with the slabs that they hold, by the slabs' numbers. */
+  readonly #groups = new Map<string, { readonly group: GPUBindGroup; readonly slabs: readonly Slab[] }>()
   readonly #memories: GPUBindGroupLayout[] = []
   readonly #layouts: GPUPipelineLayout[] = []
   readonly table: GPUBindGroupLayout
@@ -70,10 +71,15 @@ export class Pipelines {
   memory(slabs: readonly Slab[]): GPUBindGroup {
     const key = slabs.map(({ id }) => id).join()
     const known = this.#groups.get(key)
-    if (known !== undefined) return known
+    if (known !== undefined) return known.group
     const entries = slabs.map(({ buffer }, binding) => ({ binding, resource: { buffer } }))
     const group = this.#device.createBindGroup({ label: `slabs ${key}`, layout: this.#memories[slabs.length]!, entries })
-    this.#groups.set(key, group)
+    this.#groups.set(key, { group, slabs })
     return group
+  }
+
+  /** Lets go of a slab. */
+  forget(slab: Slab): void {
+    for (const [key, { slabs }] of this.#groups) if (slabs.includes(slab)) this.#groups.delete(key)
   }
 }

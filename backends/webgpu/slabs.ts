@@ -20,25 +20,31 @@ const ALIGNMENT = 64
 const FIRST_SLAB = 2 ** 26
 const LARGEST_SHARED = 2 ** 28
 
-export interface SlabLimits {
+export interface SlabOptions {
   /** Bytes of the largest buffer that a kernel can be given. */
   readonly buffer: number
   /** Bytes of all slabs. */
   readonly total: number
+  /** Told of a buffer that the system couldn't give. That is known later: arrays may have been placed in it. */
+  readonly refused: (error: DeviceError) => void
+  /** Told of a slab that went back to the system. */
+  readonly gone: (slab: Slab) => void
 }
 
 export class Slabs {
   readonly #device: GPUDevice
-  readonly #limits: SlabLimits
+  readonly #options: SlabOptions
   readonly #slabs = new Set<Slab>()
   /** Freed while commands that use them aren't submitted. */
   #limbo: Block[] = []
   #made = 0
   #held = 0
   #next = FIRST_SLAB
-  constructor(device: GPUDevice, limits: SlabLimits) {
+  /** Slabs of which it isn't known yet whether the system gave them. */
+  pending = 0
+  constructor(device: GPUDevice, options: SlabOptions) {
     this.#device = device
-    this.#limits = limits
+    this.#options = options
   }
 
   /** A place that no command encoded so far touches, so that the queue may write it at once. */
@@ -58,21 +64,42 @@ export class Slabs {
   }
 
   #grow(bytes: number): void {
-    if (bytes > this.#limits.buffer)
+    const { buffer: most, total } = this.#options
+    if (bytes > most)
       throw new DeviceError(
-        `an array of ${bytes} bytes is more than a buffer of this WebGPU device can hold, which is ${this.#limits.buffer} bytes: split it`,
+        `an array of ${bytes} bytes is more than a buffer of this WebGPU device can hold, which is ${most} bytes: split it`,
       )
-    const size = Math.max(bytes, Math.min(this.#next, this.#limits.buffer, this.#limits.total - this.#held))
-    if (this.#held + size > this.#limits.total)
+    const size = Math.max(bytes, Math.min(this.#next, most, total - this.#held))
+    if (this.#held + size > total)
       throw new DeviceError(
-        `arrays hold ${this.#held} bytes on this WebGPU device, and ${bytes} more pass the limit of ${this.#limits.total}: dispose of arrays, use scope, or await something now and then, since unused arrays are only found between tasks`,
+        `arrays hold ${this.#held} bytes on this WebGPU device, and ${bytes} more pass the limit of ${total}: dispose of arrays, use scope, or await something now and then, since unused arrays are only found between tasks`,
       )
     if (this.#next < LARGEST_SHARED) this.#next *= 2
     const usage = USAGE.storage | USAGE.copySrc | USAGE.copyDst
     const id = this.#made++
+    this.#device.pushErrorScope('out-of-memory')
     const buffer = this.#device.createBuffer({ label: `slab ${id}`, size, usage })
-    this.#slabs.add({ id, buffer, bytes: size, free: [[0, size]] })
+    const slab: Slab = { id, buffer, bytes: size, free: [[0, size]] }
+    this.#slabs.add(slab)
     this.#held += size
+    this.pending++
+    void this.#device.popErrorScope().then((error) => {
+      this.pending--
+      if (error === null) return
+      this.#drop(slab)
+      this.#options.refused(
+        new DeviceError(
+          `the system has no ${size} bytes more for this WebGPU device, whose arrays hold ${this.#held}: dispose of arrays, or keep fewer`,
+        ),
+      )
+    })
+  }
+
+  #drop(slab: Slab): void {
+    if (!this.#slabs.delete(slab)) return
+    this.#held -= slab.bytes
+    slab.buffer.destroy()
+    this.#options.gone(slab)
   }
 
   /** Commands are being encoded: what is released now may be in use until they are submitted. */
@@ -103,10 +130,6 @@ export class Slabs {
     else if (joinsAfter) after![0] = offset
     else free.splice(at, 0, [offset, offset + bytes])
     // What only one large array was in goes back to the system.
-    if (slab.bytes > LARGEST_SHARED && free.length === 1 && free[0]![1] - free[0]![0] === slab.bytes) {
-      this.#slabs.delete(slab)
-      this.#held -= slab.bytes
-      slab.buffer.destroy()
-    }
+    if (slab.bytes > LARGEST_SHARED && free.length === 1 && free[0]![1] - free[0]![0] === slab.bytes) this.#drop(slab)
   }
 }

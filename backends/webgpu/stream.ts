@@ -32,6 +32,8 @@ export class Stream {
   #used = 0
   #count = 0
   #scheduled = false
+  /** The end of the last job that waits for the device. */
+  #tail: Promise<void> | null = null
   profiler: Profiler | null = null
 
   constructor(device: GPUDevice, slabs: Slabs, layout: GPUBindGroupLayout) {
@@ -51,6 +53,21 @@ export class Stream {
     }
     this.#slabs.encoding = true
     return (this.#encoder ??= this.#device.createCommandEncoder())
+  }
+
+  /** Does a job when those before it are done: at once, as a rule. One that reads from the device is a promise, and what comes after it waits. */
+  inOrder<T>(job: () => T | Promise<T>): T | Promise<T> {
+    const result = this.#tail === null ? job() : this.#tail.then(job)
+    if (!(result instanceof Promise)) return result
+    this.#slabs.encoding = true
+    const ended = (): void => {
+      if (this.#tail !== tail) return
+      this.#tail = null
+      this.flush()
+    }
+    const tail: Promise<void> = result.then(ended, ended)
+    this.#tail = tail
+    return result
   }
 
   dispatch(dispatches: readonly Dispatch[]): void {
@@ -87,14 +104,18 @@ export class Stream {
   /** Submits what there is. */
   flush(): void {
     this.#scheduled = false
-    if (this.#encoder === null) return this.#slabs.submitted()
+    if (this.#encoder !== null) this.#submit(this.#encoder)
+    // A job that waits may use what was released since.
+    if (this.#tail === null) this.#slabs.submitted()
+  }
+
+  #submit(encoder: GPUCommandEncoder): void {
     this.#end()
-    const afterwards = this.profiler?.resolve(this.#encoder)
+    const afterwards = this.profiler?.resolve(encoder)
     if (this.#used > 0) this.#device.queue.writeBuffer(this.#table, 0, this.#words, 0, this.#used / 4)
-    this.#device.queue.submit([this.#encoder.finish()])
+    this.#device.queue.submit([encoder.finish()])
     afterwards?.()
     this.#encoder = null
     this.#used = this.#count = 0
-    this.#slabs.submitted()
   }
 }

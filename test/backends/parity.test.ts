@@ -6,4 +6,4 @@ import type { Backend } from '../../src/core/backend.ts'
 import { parity } from './parity.ts'
 
 bringFlash()
-describe('wasm equals reference', () => parity(wasm() as Backend, { control: true, share: 1 }))
+describe('wasm equals reference', () => parity(wasm() as Backend, 1))

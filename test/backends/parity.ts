@@ -17,12 +17,20 @@ import { program } from './programs.ts'
 
 const oracle = reference()
 
-export interface Parity {
-  /** Programs may hold loops and branches. */
-  readonly control: boolean
-  /** Cases of each law, as a part of those that wasm is given. */
-  readonly share: number
-}
+/** A law over random choices; `share`: its cases, as a part of those that wasm is given. */
+const lawOf =
+  (share: number) =>
+  (name: string, runs: number, check: (choices: Choices) => Promise<void>): void => {
+    const scale = process.env.NIGHTLY ? 20 : 1
+    const seconds = 30 * scale
+    test(name, { timeout: 2000 * seconds }, () =>
+      fc.assert(
+        fc.asyncProperty(choiceLists, (list) => check(fromList(list))),
+        // The time limit ends the search for a smaller counterexample.
+        { numRuns: runs * scale * share, interruptAfterTimeLimit: 1000 * seconds, ...(process.env.NIGHTLY ? {} : { seed: 42 }) },
+      ),
+    )
+  }
 
 /** The failing kernel with the difference, so that a report needs nothing else. */
 const agree = (what: unknown, problem: string | null, args: readonly Arg[]): void => {
@@ -33,17 +41,18 @@ const agree = (what: unknown, problem: string | null, args: readonly Arg[]): voi
 const draw = (choices: Choices, kernel: Kernel, sizes: readonly number[], outputsFrom: number): Arg[] =>
   sizes.map((size, arg) => (arg < outputsFrom ? choices.data(kernel.args[arg]!, size) : size))
 
-export const parity = (device: Backend, { control, share }: Parity): void => {
-  const scale = process.env.NIGHTLY ? 20 : 1
-  const seconds = 30 * scale
-  const law = (name: string, runs: number, check: (choices: Choices) => Promise<void>): void =>
-    test(name, { timeout: 2000 * seconds }, () =>
-      fc.assert(
-        fc.asyncProperty(choiceLists, (list) => check(fromList(list))),
-        // The time limit ends the search for a smaller counterexample.
-        { numRuns: runs * scale * share, interruptAfterTimeLimit: 1000 * seconds, ...(process.env.NIGHTLY ? {} : { seed: 42 }) },
-      ),
-    )
+export const programParity = (device: Backend, share: number): void =>
+  lawOf(share)('programs with loops, branches, donation and a shared arena', 400, async (choices) => {
+    const made = program(choices)
+    const inputs = made.inputs.map((id) => choices.data('float32', made.buffers[id]!.size))
+    const [expected, actual] = [runProgram(oracle, made, inputs), await readProgram(device, made, inputs)]
+    expected.forEach((result, i) => {
+      agree(made, difference(actual[i]!, result, [], 'float32'), inputs)
+    })
+  })
+
+export const parity = (device: Backend, share: number): void => {
+  const law = lawOf(share)
   const run = (kernel: Kernel, args: readonly Arg[]): Promise<readonly TypedArray[]> =>
     readProgram(device, launch(kernel, args), args.filter((arg) => typeof arg !== 'number')) // prettier-ignore
   /** Compares every output of a nest or a dot over `dims`, where it writes. */
@@ -134,14 +143,7 @@ export const parity = (device: Backend, { control, share }: Parity): void => {
     await compareAll(kernel, args, 0)
   })
 
-  law('programs with loops, branches, donation and a shared arena', 400, async (choices) => {
-    const made = program(choices, control)
-    const inputs = made.inputs.map((id) => choices.data('float32', made.buffers[id]!.size))
-    const [expected, actual] = [runProgram(oracle, made, inputs), await readProgram(device, made, inputs)]
-    expected.forEach((result, i) => {
-      agree(made, difference(actual[i]!, result, [], 'float32'), inputs)
-    })
-  })
+  programParity(device, share)
 
   test('a row is read whole before an output in its place is written', async () => {
     for (const [rows, n] of [

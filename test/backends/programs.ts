@@ -164,13 +164,12 @@ const placeInArena = (draft: Draft, made: readonly Step[]): number => {
   return Math.max(0, ...placed.map(({ end }) => end))
 }
 
-/** `control`: loops and branches may be among its steps. */
-export const program = (choices: Choices, control = true): Program => {
+export const program = (choices: Choices): Program => {
   const n = choices.below(40)
   const draft: Draft = { choices, n, buffers: [] }
   const inputs = [0, 1].map((index) => buffer(draft, 'float32', n, { kind: 'input', index }))
   const live = [...inputs]
-  const made = steps(draft, live, [], 1 + choices.below(8), control ? 2 : 0)
+  const made = steps(draft, live, [], 1 + choices.below(8), 2)
   const outputs: number[] = []
   // The last result may take over the memory of the first input, which it reads for the last time.
   const donate = choices.oneIn(2)

@@ -26,8 +26,8 @@ export const noCounts = (): Counts => ({
 
 type Methods = Readonly<Record<string, (...args: never[]) => unknown>>
 
-/** The same object, but for some methods; all others are called on the object itself. */
-const wrapped = <T extends object>(object: T, own: Methods): T =>
+/** The same object, but for some properties; all other methods are called on the object itself. */
+export const wrapped = <T extends object>(object: T, own: Readonly<Record<string, unknown>>): T =>
   new Proxy(object, {
     get: (target, name) => {
       if (typeof name === 'string' && name in own) return own[name]

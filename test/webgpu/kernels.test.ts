@@ -6,14 +6,20 @@ import { reference } from '../../backends/reference/index.ts'
 import type { Backend } from '../../src/core/backend.ts'
 import type { DType } from '../../src/core/dtype.ts'
 import type { Expr, Nest, ReduceOp, ScalarOp } from '../../src/core/kernel.ts'
+import type { Program, Step } from '../../src/core/program.ts'
 import { access, apply, constant, launch, load, readProgram, reduce, rowMajor, runProgram } from '../backends/harness.ts'
 import { pairs } from '../backends/functions.ts'
-import { parity } from '../backends/parity.ts'
+import { parity, programParity } from '../backends/parity.ts'
 import { describeOnDevice, validate } from './gpu.ts'
-import { instrument } from './instrument.ts'
+import { instrument, wrapped } from './instrument.ts'
 
 describeOnDevice('WebGPU equals reference', async () => {
-  parity((await openWebgpu()) as Backend, { control: false, share: 0.1 })
+  parity((await openWebgpu()) as Backend, 0.1)
+})
+describeOnDevice('with buffers of half a kilobyte, arenas of many pages, WebGPU equals reference', async () => {
+  const device = await openDevice()
+  const limits = wrapped(device.limits, { maxBufferSize: 512 })
+  programParity(createWebgpu(wrapped(device, { limits })) as Backend, 0.1)
 })
 
 const INTS = [0, 1, -1, 2, -7, 31, 32, 33, 2 ** 31 - 1, -(2 ** 31)]
@@ -182,5 +188,81 @@ describeOnDevice('the run time on WebGPU', () => {
     )
     x.free()
     expect(backend.bytesInUse()).toBe(0)
+    const device = await openDevice()
+    const limits = wrapped(device.limits, { maxBufferSize: 512 })
+    const small = createWebgpu(wrapped(device, { limits }))
+    expect(() => small.upload('float32', new Float32Array(129))).toThrow(/array of 576 bytes .* which is 512 bytes: split it/)
+  })
+  test('a buffer that the system refuses is told of with the numbers, and what fits goes on', async () => {
+    const device = await openDevice()
+    let refuse = true
+    const popErrorScope = async (): Promise<unknown> => ((await device.popErrorScope(), refuse) ? { message: 'out of memory' } : null)
+    const backend = createWebgpu(wrapped(device, { popErrorScope }), { memoryLimit: 2 ** 24 })
+    const x = backend.upload('float32', input)
+    await expect(backend.read(x, 'float32', n)).rejects.toThrow(/no 16777216 bytes more .* hold 0: dispose/)
+    refuse = false
+    const y = backend.upload('float32', input)
+    expect(await backend.read(y, 'float32', n)).toEqual(input)
+    for (const storage of [x, y]) storage.free()
+  })
+  test('what is called behind a loop waits for it, and sees its arguments as they were', async () => {
+    const backend = (await openWebgpu()) as Backend
+    const trips = 40
+    const made = doubling(trips)
+    const x = backend.upload('float32', input)
+    const [y] = backend.compile(made).run([x])
+    x.free() // read later
+    const [z] = backend.compile(launch(doubled, [input, n])).run([y!])
+    let going = true
+    const reading = Promise.all([backend.read(z!, 'float32', n), backend.read(y!, 'float32', n)]).finally(() => (going = false))
+    for (const storage of [y!, z!]) storage.free()
+    const others = []
+    for (; going; await new Promise((tick) => setTimeout(tick))) others.push(backend.upload('float32', new Float32Array(n))) // in memory that nobody waits for
+    expect(await reading).toEqual([input.map((v) => 2 ** (trips + 1) * v), input.map((v) => 2 ** trips * v)])
+    for (const storage of others) storage.free()
+    expect(backend.bytesInUse()).toBe(0)
   })
 })
+
+/** out = x; for (i = 0; i < trips; i++) out = out + out, of a vector of 300. */
+const doubling = (trips: number): Program => {
+  const n = 300
+  const map = (expr: Expr, from: readonly DType[], size: number): Nest => ({
+    kind: 'nest',
+    dims: [size],
+    inner: 0,
+    args: [...from, expr.dtype],
+    outputs: [{ arg: from.length, expr, access: access([1]), rowwise: false }],
+  })
+  const step = (kernel: Nest, ...buffers: readonly number[]): Step => ({
+    kind: 'launch',
+    kernel,
+    segments: [{ buffers, extent: kernel.dims[0]! }],
+  })
+  const [x, out, count, test] = [0, 1, 2, 3]
+  const [v, i] = [load('float32', 0, [1]), load('int32', 0, [1])]
+  return {
+    buffers: [
+      { dtype: 'float32', size: n, place: { kind: 'input', index: 0 } },
+      { dtype: 'float32', size: n, place: { kind: 'output', index: 0 } },
+      { dtype: 'int32', size: 1, place: { kind: 'arena', offset: 0 } },
+      { dtype: 'bool', size: 1, place: { kind: 'arena', offset: 32 } },
+    ],
+    inputs: [x],
+    outputs: [out],
+    steps: [
+      step(map(v, ['float32'], n), x, out),
+      step(map(constant('int32', 0), [], 1), count),
+      {
+        kind: 'loop',
+        cond: [step(map(apply('lt', 'bool', i, constant('int32', trips)), ['int32'], 1), count, test)],
+        test,
+        body: [
+          step(map(apply('add', 'float32', v, v), ['float32'], n), out, out),
+          step(map(apply('add', 'int32', i, constant('int32', 1)), ['int32'], 1), count, count),
+        ],
+      },
+    ],
+    arenaBytes: 64,
+  }
+}
