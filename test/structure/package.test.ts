@@ -28,6 +28,14 @@ test('the packed tarball installs in an empty folder: entries load in plain Node
   run('npm', ['install', '--prefer-offline', '--no-audit', '--no-fund', `../${name}`], join(folder, 'user'))
   writeFileSync(join(folder, 'user/a.js'), `import { grad, jit, np } from 'cotangent'\n${gradient}\n`)
   expect(run('node', ['a.js'], join(folder, 'user')).trim()).toBe('[2,4,6]')
+  // The package webgpu is optional, and absent here: asking for that device says so.
+  writeFileSync(
+    join(folder, 'user/d.js'),
+    `import { init, np } from 'cotangent'\nconst why = await init({ device: 'webgpu' }).catch((e) => e.name + e.message)\nconsole.log(why, np.ones([2]).toArray())\n`,
+  )
+  expect(run('node', ['d.js'], join(folder, 'user'))).toMatch(
+    /^DeviceErrorinit: WebGPU in Node needs the package webgpu \(npm install webgpu\)[^]*\[ 1, 1 \]/,
+  )
   // The testing kit is an entry as well, and needs its peer dependency.
   const entries = Object.keys(manifest.exports).filter((entry) => entry !== './package.json' && entry !== './testing')
   const imports = entries.map((entry, i) => `import * as e${i} from 'cotangent${entry.slice(1)}'\n`).join('')
