@@ -39,10 +39,10 @@ export class Arena {
   }
 
   /** Gives spots to arrays that only one kernel sees, while it runs: behind the program's own, and the same for every kernel. */
-  scratch(): (array: Scratch) => Spot {
+  scratch(): (array: Scratch, extent: number) => Spot {
     let [page, next] = this.#end
-    return ({ size, dtype }) => {
-      const bytes = align(size * byteWidth[dtype])
+    return ({ size, dtype }, extent) => {
+      const bytes = align(size * extent * byteWidth[dtype])
       if (next + bytes > this.#limit) [page, next] = [page + 1, 0]
       next += bytes
       return this.#spot({ page, offset: next - bytes, end: next })

@@ -1,8 +1,8 @@
 /** A WebGPU device: the browser's or Deno's own, or in Node that of the package `webgpu`, with all that its adapter can give. */
 import { DeviceError } from '../../src/core/errors.ts'
 
-/** What the profiler uses where an adapter has it. */
-const WANTED: readonly string[] = ['timestamp-query']
+/** What the profiler and the reductions use where an adapter has it. */
+const WANTED: readonly string[] = ['timestamp-query', 'subgroups']
 
 /** Kept: devices of Dawn's end with the object that they came from. */
 let gpu: GPU | undefined

@@ -33,7 +33,7 @@ export const launchOf = (kernel: Kernel, segments: readonly Segment[], shader: S
     kernel,
     shader,
     segments: segments.map(({ buffers, extent }) => ({
-      spots: [...buffers.map((id) => arena.spots[id]!), ...shader.scratch.map(scratch)],
+      spots: [...buffers.map((id) => arena.spots[id]!), ...shader.scratch.map((array) => scratch(array, extent))],
       extent,
     })),
   }

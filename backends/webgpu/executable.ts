@@ -67,7 +67,7 @@ export const executable = (program: Program, runtime: Runtime): Executable<Webgp
       spot.kind === 'arena' ? pages[spot.page]! : (spot.kind === 'input' ? inputs : results)[spot.index]!.block
     const offsetOf = (spot: Spot): number => blockOf(spot).offset + (spot.kind === 'arena' ? spot.offset : 0)
     const blocks = [...pages, ...inputs.map(({ block }) => block), ...results.map(({ block }) => block)]
-    const found = blocks.map(({ slab }) => slab.id).join()
+    const found = `${pipelines.refusals.size} ${blocks.map(({ slab }) => slab.id).join()}`
     if (found !== key) {
       bound = mapParts(parts, (launch) =>
         planned(launch, (spot) => blockOf(spot).slab).map((one) => ({

@@ -71,6 +71,7 @@ export const createWebgpu = (
       maxWorkgroupSize: limits.maxComputeInvocationsPerWorkgroup,
       maxWorkgroupBytes: limits.maxComputeWorkgroupStorageSize,
       atOnce: atOnce(device),
+      subgroup: device.features.has('subgroups') ? device.adapterInfo.subgroupMinSize : 1,
       choose,
     },
     shaders: new Map(),

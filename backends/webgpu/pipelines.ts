@@ -19,6 +19,8 @@ export class Pipelines {
   readonly table: GPUBindGroupLayout
   /** Why a pipeline can't be had, by its first failure: found out later than it was asked for. */
   failure: DeviceError | null = null
+  /** By text, so that whoever asks again is told again. */
+  readonly refusals = new Map<string, DeviceError>()
   /** Pipelines whose soundness isn't known yet. What uses a faulty one fails too, and says less. */
   pending = 0
 
@@ -44,6 +46,8 @@ export class Pipelines {
 
   /** `label` names the kernel in errors and profiles. */
   pipeline(label: string, code: string, slots: number): GPUComputePipeline {
+    const refusal = this.refusals.get(code)
+    if (refusal !== undefined) throw refusal
     const known = this.#pipelines.get(code)
     if (known !== undefined) return known
     this.#device.pushErrorScope('validation')
@@ -51,7 +55,10 @@ export class Pipelines {
     this.pending++
     void this.#device.popErrorScope().then((error) => {
       this.pending--
-      if (error !== null) this.failure ??= refused(label, code, error.message)
+      if (error === null) return
+      const refusal = refused(label, code, error.message)
+      this.refusals.set(code, refusal)
+      this.failure ??= refusal
     })
     this.#pipelines.set(code, pipeline)
     return pipeline

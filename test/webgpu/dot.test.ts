@@ -89,7 +89,7 @@ test('the plan follows the shape, on a GPU: big tiles for big products, split su
       return first!
     }
     const { kernel } = contraction({ batch: [], m, n, k }, layouts[0]!, false)
-    emitDot(kernel, memory, { maxWorkgroupSize: 256, maxWorkgroupBytes: 16_384, atOnce: 2 ** 15, choose })
+    emitDot(kernel, memory, { maxWorkgroupSize: 256, maxWorkgroupBytes: 16_384, atOnce: 2 ** 15, subgroup: 1, choose })
     return how
   }
   expect(chosen(4096, 4096, 4096)).toBe('128 x 128, 1 of the sum')

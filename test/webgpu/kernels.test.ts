@@ -31,13 +31,19 @@ const elements: Readonly<Partial<Record<DType, readonly number[]>>> = {
   bool: [0, 1],
 }
 
+/** A device without optional features, whose workgroups have nothing but memory in common. */
+const plain = async (): Promise<Backend> => createWebgpu(wrapped(await openDevice(), { features: new Set() })) as Backend
+
 describeOnDevice('element operations on WebGPU', async () => {
-  const [device, oracle] = [(await openWebgpu()) as Backend, reference()]
+  const [devices, oracle] = [[(await openWebgpu()) as Backend, await plain()], reference()]
   const same = async (kernel: Nest, inputs: Parameters<typeof readProgram>[2], sizes: readonly number[]): Promise<void> => {
     const program = launch(kernel, [...inputs, ...sizes])
-    const [got, want] = [await readProgram(device, program, inputs), runProgram(oracle, program, inputs)]
-    want.forEach((w, i) => expect([...got[i]!].map((x) => x + 0)).toEqual([...w].map((x) => x + 0))) // -0 is 0
-    for (const text of device.compile(program).source()) expect(await validate(text)).toBeNull()
+    const want = runProgram(oracle, program, inputs)
+    for (const device of kernel.inner > 0 ? devices : devices.slice(0, 1)) {
+      const got = await readProgram(device, program, inputs)
+      want.forEach((w, i) => expect([...got[i]!].map((x) => x + 0)).toEqual([...w].map((x) => x + 0))) // -0 is 0
+      for (const text of device.compile(program).source()) expect(await validate(text)).toBeNull()
+    }
   }
   const array = (dtype: DType, xs: readonly number[]) =>
     dtype === 'float32' ? Float32Array.from(xs) : dtype === 'int32' ? Int32Array.from(xs) : Uint32Array.from(xs)
@@ -105,6 +111,40 @@ describeOnDevice('element operations on WebGPU', async () => {
       const both = [[below, false], [reduce('sum', apply('mul', 'int32', below, below)), true]] as const // prettier-ignore
       await same(nest(dims, 1, ['int32'], both), [ints], [rows * n, rows])
     })
+})
+
+describeOnDevice('kernels of one code on WebGPU', () => {
+  test('few long rows, then more of them, then both at once: each has room for its partial results', async () => {
+    const [backend, oracle, n] = [(await openWebgpu()) as Backend, reference(), 20_000]
+    const kernel = (rows: number): Nest => ({
+      kind: 'nest',
+      dims: [rows, n],
+      inner: 1,
+      args: ['int32', 'int32'],
+      outputs: [{ arg: 1, expr: reduce('sum', load('int32', 0, [n, 1])), access: access([1, 0]), rowwise: true }],
+    })
+    const data = (rows: number): Int32Array => Int32Array.from({ length: rows * n }, (_, i) => (i * 7919) % 23)
+    const both: Program = {
+      buffers: [2, 50].flatMap((rows, index): Program['buffers'][number][] => [
+        { dtype: 'int32', size: rows * n, place: { kind: 'input', index } },
+        { dtype: 'int32', size: rows, place: { kind: 'output', index } },
+      ]),
+      inputs: [0, 2],
+      outputs: [1, 3],
+      steps: [{ kind: 'launch', kernel: kernel(2), segments: [2, 50].map((extent, i) => ({ buffers: [2 * i, 2 * i + 1], extent })) }],
+      arenaBytes: 0,
+    }
+    const check = async (program: Program, inputs: readonly Int32Array[]): Promise<void> =>
+      expect(await readProgram(backend, program, inputs)).toEqual(runProgram(oracle, program, inputs))
+    await check(launch(kernel(2), [data(2), 2]), [data(2)])
+    const behind = Array.from({ length: 8 }, () => backend.upload('int32', new Int32Array(4096))) // the memory behind those partial results
+    await check(launch(kernel(50), [data(50), 50]), [data(50)])
+    await check(both, [data(2), data(50)])
+    for (const array of behind) {
+      expect((await backend.read(array, 'int32', 4096)).every((x) => x === 0)).toBe(true)
+      array.free()
+    }
+  })
 })
 
 describeOnDevice('the run time on WebGPU', () => {

@@ -33,6 +33,7 @@ export const moduleOf = (pass: Pass, dtypes: readonly DType[], slots: readonly n
   const arrays = functions.flatMap((own, i) => (own.length > 0 ? [`var<private> place${i}: u32;`, ...own.map(([, text]) => text)] : []))
   const places = functions.flatMap((own, i) => (own.length > 0 ? [`  place${i} = ${field(i + PLACES)};`] : []))
   return [
+    code.includes('subgroup') ? 'enable subgroups;' : '',
     `@group(0) @binding(0) var<uniform> table: array<vec4<u32>, ${RECORD_BYTES / 16}>;`,
     ...bindings,
     ...arrays,

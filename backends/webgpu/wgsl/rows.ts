@@ -1,7 +1,8 @@
 /**
  * Reductions over rows and what is computed from them. A workgroup takes a block of rows with so many lanes a row that neighbours read
- * neighbours: for each level of reductions a loop over the row and a tree in workgroup memory, then the outputs. Few long rows are cut into
- * chunks, whose partial results a second pass reduces. The order of a sum depends on shapes alone.
+ * neighbours: for each level of reductions a loop over the row and a tree, its upper part in workgroup memory, its lower within subgroups
+ * where there are such; then the outputs. Few long rows are cut into chunks, whose partial results a second pass reduces. The order of a sum
+ * depends on shapes alone.
  */
 import type { DType } from '../../../src/core/dtype.ts'
 import type { Affine, Expr, Nest, ReduceOp } from '../../../src/core/kernel.ts'
@@ -20,8 +21,11 @@ export const rowShader = (kernel: Nest, memory: Memory, features: Features): Sha
   const length = product(kernel.dims.slice(outer.length))
   const chunk = chunkOf(length)
   return {
-    passes: [partialPass(kernel, partials, chunk, memory), { ...rowPass(second, memory, features), span: Math.ceil(length / chunk) }],
-    scratch: reductions.map(({ dtype }) => ({ dtype, size: product(outer) * MOST_CHUNKS })),
+    passes: [
+      partialPass(kernel, partials, chunk, memory, features),
+      { ...rowPass(second, memory, features), span: Math.ceil(length / chunk) },
+    ],
+    scratch: reductions.map(({ dtype }) => ({ dtype, size: product(outer.slice(1)) * MOST_CHUNKS })),
   }
 }
 
@@ -48,7 +52,7 @@ interface Deal {
   readonly along: 'row' | 'rows'
 }
 
-const dealOf = ({ dims, inner, outputs }: Nest, size: number): Deal => {
+const dealOf = ({ dims, inner, outputs }: Nest, size: number, { subgroup, atOnce }: Features): Deal => {
   const cut = dims.length - inner
   const length = product(dims.slice(cut))
   const last = (from: number, to: number): number => dims.findLastIndex((n, d) => d >= from && d < to && n > 1)
@@ -63,7 +67,9 @@ const dealOf = ({ dims, inner, outputs }: Nest, size: number): Deal => {
   // Some four elements a lane.
   const wanted = powerOfTwo(length / 4)
   if (votes >= 0) {
-    const lanes = Math.min(size, wanted)
+    // Where rows are many, a subgroup has each to itself, and nobody waits for anybody.
+    const many = subgroup > 1 && product(dims.slice(0, cut)) * subgroup >= atOnce
+    const lanes = Math.min(size, wanted, many ? subgroup : Infinity)
     return { rows: size / lanes, lanes, along: 'row' }
   }
   const lanes = Math.min(size / 32, wanted)
@@ -102,6 +108,12 @@ const loop = (
   index: readonly string[],
 ): string[] => [`for (var e = ${from}; e < ${to}; e += ${step}u) {`, ...indexLines('e', dims, index), ...lines, '}']
 
+/**
+ * Lanes of a row that are in one subgroup: neighbours, since implementations number a one-dimensional workgroup's invocations through its
+ * subgroups (WGSL doesn't promise it). 1 where lanes meet in workgroup memory only.
+ */
+const together = ({ lanes, along }: Deal, { subgroup }: Features): number => (along === 'row' ? Math.min(lanes, subgroup) : 1)
+
 /** Folds the reductions over e in [from, to) and then over the lanes: the results are named r0, r1… from `first` on. */
 const reduceLines = (
   reductions: readonly Reduce[],
@@ -109,6 +121,7 @@ const reduceLines = (
   deal: Deal,
   loopOf: (lines: readonly string[]) => string[],
   scope: Parameters<typeof evaluation>[0],
+  features: Features,
 ): string[] => {
   const at = evaluation({ ...scope, prefix: `p${first}_` })
   const name = (i: number): string => `${first + i}`
@@ -118,13 +131,13 @@ const reduceLines = (
   const start = reductions.map((reduction, i) => `var a${name(i)} = ${identity(reduction)};`)
   const own = [...start, ...loopOf([...at.lines, ...folds])]
   if (deal.lanes === 1) return [...own, ...reductions.map((_, i) => `let r${name(i)} = a${name(i)};`)]
+  const near = together(deal, features)
   const partner = deal.along === 'row' ? 'lane + half' : `lane + half * ${deal.rows}u`
-  const base = deal.along === 'row' ? `lane - slice` : `lane % ${deal.rows}u`
-  return [
-    ...own,
+  const base = deal.along === 'rows' ? `lane % ${deal.rows}u` : near === 1 ? 'lane - slice' : `lane - slice + slice % ${near}u`
+  const far = [
     ...reductions.map((_, i) => `t${name(i)}[lane] = a${name(i)};`),
     'workgroupBarrier();',
-    `for (var half = ${deal.lanes / 2}u; half > 0u; half >>= 1u) {`,
+    `for (var half = ${deal.lanes / 2}u; half >= ${near}u; half >>= 1u) {`,
     'if (slice < half) {',
     ...reductions.map(
       (reduction, i) => `t${name(i)}[lane] = ${combined(reduction.op, reduction.dtype, `t${name(i)}[lane]`, `t${name(i)}[${partner}]`)};`,
@@ -132,11 +145,25 @@ const reduceLines = (
     '}',
     'workgroupBarrier();',
     '}',
-    ...reductions.map((_, i) => `let r${name(i)} = t${name(i)}[${base}];`),
+    ...reductions.map((_, i) => `a${name(i)} = t${name(i)}[${base}];`),
+  ]
+  const halves = Array.from({ length: Math.log2(near) }, (_, i) => near / 2 ** (i + 1))
+  return [
+    ...own,
+    ...(deal.lanes === near ? [] : far),
+    ...halves.flatMap((half) => reductions.flatMap((reduction, i) => shuffled(reduction, name(i), half))),
+    ...reductions.map((_, i) => `let r${name(i)} = a${name(i)};`),
   ]
 }
-const trees = (levels: readonly (readonly Reduce[])[], { lanes }: Deal, size: number): string =>
-  lanes === 1
+/** Combines a lane's value with that of the lane so many away. Bools go as numbers. */
+const shuffled = ({ op, dtype }: Reduce, name: string, half: number): string[] => {
+  const other = `x${name}_${half}`
+  const taken = dtype === 'bool' ? `subgroupShuffleXor(u32(a${name}), ${half}u) != 0u` : `subgroupShuffleXor(a${name}, ${half}u)`
+  return [`let ${other} = ${taken};`, `a${name} = ${combined(op, dtype, `a${name}`, other)};`]
+}
+
+const trees = (levels: readonly (readonly Reduce[])[], deal: Deal, size: number, features: Features): string =>
+  deal.lanes === together(deal, features)
     ? ''
     : levels
         .flat()
@@ -152,7 +179,7 @@ const rowPass = (kernel: Nest, memory: Memory, features: Features): Pass => {
   // A word of workgroup memory for each reduction and lane.
   const fitting = 2 ** Math.floor(Math.log2(features.maxWorkgroupBytes / (4 * Math.max(1, levels.flat().length))))
   const size = Math.min(WORKGROUP, features.maxWorkgroupSize, fitting)
-  const deal = dealOf(kernel, size)
+  const deal = dealOf(kernel, size, features)
   const each = product(outer.slice(1))
   const reduced = new Map<Expr, string>()
   const scope = { index, memory, reduced }
@@ -167,7 +194,7 @@ const rowPass = (kernel: Nest, memory: Memory, features: Features): Pass => {
   ]
   let first = 0
   for (const reductions of levels) {
-    body.push(...reduceLines(reductions, first, deal, over, scope))
+    body.push(...reduceLines(reductions, first, deal, over, scope, features))
     reductions.forEach((reduction, i) => reduced.set(reduction, `r${first + i}`))
     first += reductions.length
   }
@@ -191,7 +218,7 @@ const rowPass = (kernel: Nest, memory: Memory, features: Features): Pass => {
       '}',
     )
   return {
-    declarations: trees(levels, deal, size),
+    declarations: trees(levels, deal, size, features),
     workgroupSize: size,
     groups: (extent) => Math.ceil((extent * each) / deal.rows),
     span: product(row),
@@ -200,16 +227,23 @@ const rowPass = (kernel: Nest, memory: Memory, features: Features): Pass => {
 }
 
 /** A chunk of a row a workgroup: partial results to scratch, [row, MOST_CHUNKS]. */
-const partialPass = ({ dims, inner }: Nest, partials: ReadonlyMap<Expr, number>, chunk: number, memory: Memory): Pass => {
+const partialPass = (
+  { dims, inner }: Nest,
+  partials: ReadonlyMap<Expr, number>,
+  chunk: number,
+  memory: Memory,
+  features: Features,
+): Pass => {
   const cut = dims.length - inner
   const [outer, row] = [dims.slice(0, cut), dims.slice(cut)]
   const index = indexNames(dims)
   const length = product(row)
   const deal: Deal = { rows: 1, lanes: WORKGROUP, along: 'row' }
   const reductions = [...partials.keys()] as Reduce[]
+  const over = (lines: readonly string[]): string[] => loop(row, 'begin + slice', 'limit', WORKGROUP, lines, index.slice(cut))
   const each = product(outer.slice(1))
   return {
-    declarations: trees([reductions], deal, WORKGROUP),
+    declarations: trees([reductions], deal, WORKGROUP, features),
     workgroupSize: WORKGROUP,
     groups: (extent) => extent * each * Math.ceil(length / chunk),
     span: length,
@@ -220,10 +254,7 @@ const partialPass = ({ dims, inner }: Nest, partials: ReadonlyMap<Expr, number>,
       'let slice = lane;',
       `let limit = min(span, begin + ${chunk}u);`,
       ...indexLines('row', outer, index),
-      ...reduceLines(reductions, 0, deal, (lines) => loop(row, 'begin + slice', 'limit', WORKGROUP, lines, index.slice(cut)), {
-        index,
-        memory,
-      }),
+      ...reduceLines(reductions, 0, deal, over, { index, memory }, features),
       'if (lane == 0u) {',
       ...[...partials.values()].map((arg, i) => memory.store(arg, `i32(row * ${MOST_CHUNKS}u + group % chunks)`, `r${i}`)),
       '}',

@@ -13,6 +13,7 @@ import type { DotPlan, Room } from './dotPlan.ts'
 /** An array that only the passes of one kernel see. */
 export interface Scratch {
   readonly dtype: DType
+  /** Elements, for each of a launch's extent. */
   readonly size: number
 }
 
@@ -47,6 +48,8 @@ export interface Memory {
 
 /** What the device offers, as far as code depends on it. */
 export interface Features extends Room {
+  /** Invocations that a subgroup has at least; 1 where the device has no subgroups. */
+  readonly subgroup: number
   /** Which way to compute a contraction, of those that fit: the first is the cheapest by the cost model. */
   readonly choose: (kernel: Dot, plans: readonly DotPlan[]) => DotPlan
 }
