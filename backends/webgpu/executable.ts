@@ -11,14 +11,16 @@ import { inParts, mapParts, type Part, perform } from './control.ts'
 import { type Launch, launchOf, type Planned, planned, textOf } from './dispatches.ts'
 import type { Pipelines } from './pipelines.ts'
 import { shaderOf } from './shaders.ts'
-import type { Block, Slab } from './slabs.ts'
+import type { Block, Slab, Slabs } from './slabs.ts'
 import type { Storages, WebgpuStorage } from './storage.ts'
 import type { Dispatch, Stream } from './stream.ts'
+import type { Tuner } from './tune.ts'
 import type { Features, Shader } from './wgsl/shader.ts'
 
 /** What programs on one device share. */
 export interface Runtime {
   readonly storages: Storages
+  readonly slabs: Slabs
   readonly pipelines: Pipelines
   readonly stream: Stream
   readonly features: Features
@@ -29,6 +31,10 @@ export interface Runtime {
   readonly arena: (pages: readonly number[]) => readonly Block[]
   /** The first word of a block, behind all that is encoded. */
   readonly word: (slab: Slab, offset: number) => Promise<number>
+  /** When all that was submitted is done. */
+  readonly finished: () => Promise<unknown>
+  /** Where contractions are chosen by measurement. */
+  readonly tuner: Tuner | null
   /** Throws what went wrong on the device since. */
   readonly check: () => void
   /** Takes what went wrong after a call had returned. */
@@ -40,9 +46,9 @@ const ANY_SLAB = { id: -1 } as Slab
 
 type Bound = Planned & Dispatch
 
-export const executable = (program: Program, runtime: Runtime): Executable<WebgpuStorage> => {
-  const { storages, pipelines, stream, features, shaders } = runtime
-  const memory = new Arena(program, runtime.largest)
+/** A program's launches, with what the arena has to hold for them. */
+const compiled = (program: Program, { largest, shaders, features }: Runtime) => {
+  const memory = new Arena(program, largest)
   const launches: Launch[] = []
   const parts = inParts(program.steps, memory.spots, ({ kernel, segments }): Launch => {
     const key = structure(kernel)
@@ -52,24 +58,33 @@ export const executable = (program: Program, runtime: Runtime): Executable<Webgp
     launches.push(launch)
     return launch
   })
+  return { memory, launches, parts }
+}
+
+export const executable = (program: Program, runtime: Runtime): Executable<WebgpuStorage> => {
+  const { storages, pipelines, stream, tuner } = runtime
   const sizes = program.outputs.map((id) => program.buffers[id]!.size * byteWidth[program.buffers[id]!.dtype])
+  let code = compiled(program, runtime)
+  let tuned = tuner === null
   let key = ''
   let bound: readonly Part<Bound>[] = []
 
-  const run = (inputs: readonly WebgpuStorage[]): WebgpuStorage[] => {
-    runtime.check()
-    const results = program.outputs.map((id, i) => {
-      const { place } = program.buffers[id]!
-      return place.kind === 'input' ? inputs[place.index]! : storages.create(sizes[i]!)
-    })
-    const pages = runtime.arena(memory.pages)
+  const tune = async (): Promise<void> => {
+    if (tuned) return
+    await tuner!.tune(program, runtime)
+    tuned = true
+    code = compiled(program, runtime)
+    key = ''
+  }
+  const start = (inputs: readonly WebgpuStorage[], results: readonly WebgpuStorage[]): Promise<void> | undefined => {
+    const pages = runtime.arena(code.memory.pages)
     const blockOf = (spot: Spot): Block =>
       spot.kind === 'arena' ? pages[spot.page]! : (spot.kind === 'input' ? inputs : results)[spot.index]!.block
     const offsetOf = (spot: Spot): number => blockOf(spot).offset + (spot.kind === 'arena' ? spot.offset : 0)
     const blocks = [...pages, ...inputs.map(({ block }) => block), ...results.map(({ block }) => block)]
     const found = `${pipelines.refusals.size} ${blocks.map(({ slab }) => slab.id).join()}`
     if (found !== key) {
-      bound = mapParts(parts, (launch) =>
+      bound = mapParts(code.parts, (launch) =>
         planned(launch, (spot) => blockOf(spot).slab).map((one) => ({
           ...one,
           pipeline: pipelines.pipeline(one.label, one.code, one.slabs.length),
@@ -82,19 +97,27 @@ export const executable = (program: Program, runtime: Runtime): Executable<Webgp
       for (const { records, places } of dispatches) for (const { at, spot } of places) records[at] = offsetOf(spot) / 4
       stream.dispatch(dispatches)
     }
-    const own = bound
-    const done = stream.inOrder(() => perform(own, encode, (spot) => runtime.word(blockOf(spot).slab, offsetOf(spot))))
+    return perform(bound, encode, (spot) => runtime.word(blockOf(spot).slab, offsetOf(spot)))
+  }
+  const run = (inputs: readonly WebgpuStorage[]): WebgpuStorage[] => {
+    runtime.check()
+    const results = program.outputs.map((id, i) => {
+      const { place } = program.buffers[id]!
+      return place.kind === 'input' ? inputs[place.index]! : storages.create(sizes[i]!)
+    })
+    const done = stream.inOrder(() => (tuned ? start(inputs, results) : tune().then(() => start(inputs, results))))
     if (done !== undefined) void done.catch(runtime.fail)
     return results
   }
   return {
     run,
     ready: async () => {
+      await stream.inOrder(tune)
       // As a rule all arrays are in one slab.
-      const plans = launches.flatMap((launch) => planned(launch, () => ANY_SLAB))
-      await Promise.all(plans.map(({ label, code }) => pipelines.ready(label, code, 1)))
+      const plans = code.launches.flatMap((launch) => planned(launch, () => ANY_SLAB))
+      await Promise.all(plans.map((one) => pipelines.ready(one.label, one.code, 1)))
       runtime.check()
     },
-    source: () => [...new Set(launches.flatMap((launch) => launch.shader.passes.map((pass) => textOf(launch, pass))))],
+    source: () => [...new Set(code.launches.flatMap((launch) => launch.shader.passes.map((pass) => textOf(launch, pass))))],
   }
 }

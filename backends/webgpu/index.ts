@@ -10,11 +10,14 @@ import { Reader } from './read.ts'
 import { type Block, Slabs } from './slabs.ts'
 import { Storages, type WebgpuStorage } from './storage.ts'
 import { Stream } from './stream.ts'
+import { Tuner } from './tune.ts'
 import type { Features } from './wgsl/shader.ts'
 
 export interface WebgpuOptions extends DeviceOptions {
   /** Bytes that arrays may hold on the device. Default 4 GiB. */
   readonly memoryLimit?: number
+  /** Chooses how contractions are computed by measurement, when one is first called or compiled, not by a cost model. Default false. */
+  readonly tune?: boolean
 }
 
 export { adapterInfo }
@@ -25,8 +28,8 @@ export const openWebgpu = async (options: WebgpuOptions = {}): Promise<Backend<W
 /** A backend on a device that is there. */
 export const createWebgpu = (
   device: GPUDevice,
-  { memoryLimit = 2 ** 32 }: WebgpuOptions = {},
-  choose: Features['choose'] = (_, plans) => plans[0]!,
+  { memoryLimit = 2 ** 32, tune = false }: WebgpuOptions = {},
+  choose?: Features['choose'],
 ): Backend<WebgpuStorage> => {
   const { limits } = device
   let failure: CotangentError | null = null
@@ -54,6 +57,7 @@ export const createWebgpu = (
   const storages = new Storages(slabs)
   const stream = new Stream(device, slabs, pipelines.table)
   const reader = new Reader(device, stream)
+  const tuner = tune ? new Tuner() : null
   const arena: (Block | undefined)[] = []
   const check = (): void => {
     const wrong = pipelines.failure ?? (failure instanceof DeviceLostError || pipelines.pending + slabs.pending === 0 ? failure : null)
@@ -65,6 +69,7 @@ export const createWebgpu = (
   }
   const runtime: Runtime = {
     storages,
+    slabs,
     pipelines,
     stream,
     features: {
@@ -72,7 +77,7 @@ export const createWebgpu = (
       maxWorkgroupBytes: limits.maxComputeWorkgroupStorageSize,
       atOnce: atOnce(device),
       subgroup: device.features.has('subgroups') ? device.adapterInfo.subgroupMinSize : 1,
-      choose,
+      choose: choose ?? ((kernel, plans) => tuner?.choose(kernel, plans) ?? plans[0]!),
     },
     shaders: new Map(),
     largest,
@@ -85,6 +90,8 @@ export const createWebgpu = (
         return (arena[i] = slabs.allocate(bytes))
       }),
     word: async (slab, offset) => new Uint32Array(await reader.now(slab, offset, 4))[0]!,
+    finished: () => device.queue.onSubmittedWorkDone(),
+    tuner,
     check,
     fail,
   }

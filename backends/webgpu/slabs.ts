@@ -16,9 +16,9 @@ export interface Block {
 }
 
 const ALIGNMENT = 64
-/** The first slab; each next one is twice as large, to a limit. */
+/** The first slab; each next one is twice as large, to a limit: 4 GiB are seven where buffers may be so large, and a kernel can have eight. */
 const FIRST_SLAB = 2 ** 26
-const LARGEST_SHARED = 2 ** 28
+const LARGEST_SHARED = 2 ** 30
 
 export interface SlabOptions {
   /** Bytes of the largest buffer that a kernel can be given. */

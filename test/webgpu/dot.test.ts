@@ -1,15 +1,16 @@
 /** Contractions on WebGPU: every tile and split, over layouts, edges, batches and epilogues, exactly as the reference has them. */
-import { expect, test } from 'vitest'
+import { afterEach, expect, test, vi } from 'vitest'
 import { reference } from '../../backends/reference/index.ts'
 import { openDevice } from '../../backends/webgpu/device.ts'
 import { createWebgpu } from '../../backends/webgpu/index.ts'
 import { emitDot } from '../../backends/webgpu/wgsl/dot.ts'
-import { type DotPlan, tileColumns, tileLanes, tileRows, tiles } from '../../backends/webgpu/wgsl/dotPlan.ts'
+import { type DotPlan, plansOf, tileColumns, tileName, tileRows, tiles } from '../../backends/webgpu/wgsl/dotPlan.ts'
 import { memory } from '../../backends/webgpu/wgsl/module.ts'
 import type { Backend } from '../../src/core/backend.ts'
 import type { Dot, Expr } from '../../src/core/kernel.ts'
 import { access, apply, constant, launch, load, readProgram, rowMajor, runProgram } from '../backends/harness.ts'
 import { describeOnDevice, validate } from './gpu.ts'
+import { wrapped } from './instrument.ts'
 
 /** Sums of small integers, so that every order of them gives the same. */
 const numbers = (n: number, seed: number): Float32Array => Float32Array.from({ length: n }, (_, i) => ((i * 7919 + seed) % 15) - 7)
@@ -70,7 +71,7 @@ describeOnDevice('contractions on WebGPU', async () => {
   }
   for (const tile of tiles)
     for (const parts of [1, 4])
-      test(`a tile of ${tileRows(tile)} x ${tileColumns(tile)} by ${tileLanes(tile)} lanes, ${parts} of the sum`, async () => {
+      test(`${tileName(tile)}, ${parts} of the sum`, async () => {
         // A shape of its own for each plan, since equal kernels are emitted once.
         plan = { tile, parts }
         const own = tiles.indexOf(tile) + 8 * parts
@@ -79,6 +80,50 @@ describeOnDevice('contractions on WebGPU', async () => {
         await check({ batch: [2], m: 36, n: 140, k: 40 + own }, layouts[(own + 2) % 3]!, true)
         plan = null
       })
+})
+
+describeOnDevice('contractions by measurement on WebGPU', () => {
+  afterEach(() => {
+    vi.restoreAllMocks()
+  })
+  test('the fastest way is taken, measured once; what is called meanwhile waits; the source says what was chosen', async () => {
+    const real = await openDevice()
+    const { kernel, sizes } = contraction({ batch: [], m: 72, n: 68, k: 120 }, layouts[0]!, false)
+    const inputs = sizes.slice(0, 3).map(numbers)
+    const program = launch(kernel, [...inputs, ...sizes.slice(3)])
+    const expected = runProgram(reference(), program, inputs)
+    const room = { maxWorkgroupSize: 256, maxWorkgroupBytes: 32_768, atOnce: 2 ** 8 }
+    const quick = [...new Set(plansOf(kernel, room).map(({ tile }) => tile))][3]! // not the cost model's first
+    expect(createWebgpu(real).compile(program).source().join()).not.toContain(tileName(quick))
+    // A clock by which every kernel takes 10 ms, but those of that tile, which take one.
+    let now = 0
+    const costs = new Map<unknown, number>()
+    const device = wrapped(real, {
+      createShaderModule: (descriptor: GPUShaderModuleDescriptor) => {
+        const made = real.createShaderModule(descriptor)
+        costs.set(made, descriptor.code.includes(tileName(quick)) ? 1 : 10)
+        return made
+      },
+      createComputePipelineAsync: async (descriptor: GPUComputePipelineDescriptor) => {
+        const made = await real.createComputePipelineAsync(descriptor)
+        costs.set(made, costs.get(descriptor.compute.module)!)
+        return made
+      },
+    })
+    const { setPipeline } = GPUComputePassEncoder.prototype
+    vi.spyOn(GPUComputePassEncoder.prototype, 'setPipeline').mockImplementation(function (this: GPUComputePassEncoder, pipeline) {
+      now += costs.get(pipeline) ?? 0
+      setPipeline.call(this, pipeline)
+    })
+    vi.spyOn(performance, 'now').mockImplementation(() => now)
+    const tuned = createWebgpu(device, { tune: true }) as Backend
+    const [one, two] = await Promise.all([readProgram(tuned, program, inputs), readProgram(tuned, program, inputs)])
+    expect([one, two]).toEqual([expected, expected])
+    expect(tuned.compile(program).source().join()).toContain(tileName(quick))
+    const measured = now
+    expect(await readProgram(tuned, program, inputs)).toEqual(expected)
+    expect(now).toBeLessThanOrEqual(measured + 2) // one call, a pass or two
+  })
 })
 
 test('the plan follows the shape, on a GPU: big tiles for big products, split sums for few results, rows for vectors and tiny ones', () => {

@@ -15,9 +15,12 @@ import type { Emit } from './shader.ts'
 const TINY = 4096
 const LEAST_DEPTH = 8
 
+/** Whether a contraction is worth tiles. */
+export const isTiled = ({ m, n, k }: Dot): boolean => m > 1 && n > 1 && k >= LEAST_DEPTH && m * n * k > TINY
+
 export const emitDot: Emit<Dot> = (kernel, memory, features) => {
-  const { batch, m, n, k, dtype, args } = kernel
-  if (m === 1 || n === 1 || k < LEAST_DEPTH || m * n * k <= TINY) return rowShader(launched(dotNest(kernel)), memory, features)
+  const { batch, m, n, dtype, args } = kernel
+  if (!isTiled(kernel)) return rowShader(launched(dotNest(kernel)), memory, features)
   const { tile, parts } = features.choose(kernel, plansOf(kernel, features))
   if (parts === 1) return { passes: [tilePass(kernel, tile, memory)], scratch: [] }
   const dims = [...batch, m, n]

@@ -40,6 +40,7 @@ export const tileRows = ({ down, rows }: Tile): number => down * rows
 export const tileColumns = ({ across, columns }: Tile): number => across * columns
 export const teamLanes = ({ across, down }: Tile): number => across * down
 export const tileLanes = (tile: Tile): number => teamLanes(tile) * tile.teams
+export const tileName = (tile: Tile): string => `a tile of ${tileRows(tile)} x ${tileColumns(tile)} by ${tileLanes(tile)} lanes`
 /** Both operands, and a team's sums on their way to the first. */
 export const tileBytes = (tile: Tile): number =>
   4 * (tile.depth * (tileRows(tile) + tileColumns(tile)) + (tile.teams === 1 ? 0 : tileRows(tile) * tileColumns(tile)))

@@ -4,7 +4,7 @@
  */
 import type { Dot } from '../../../src/core/kernel.ts'
 import { inVectors, type Operand, staged } from './dotOperand.ts'
-import { placeOf, teamLanes, type Tile, tileColumns, tileLanes, tileRows } from './dotPlan.ts'
+import { placeOf, teamLanes, type Tile, tileColumns, tileLanes, tileName, tileRows } from './dotPlan.ts'
 import { affineText, evaluation } from './expressions.ts'
 import { indexLines, indexNames, product } from './indices.ts'
 import { type Memory, type Pass, typeOf } from './shader.ts'
@@ -27,7 +27,13 @@ export const tilePass = (kernel: Dot, tile: Tile, memory: Memory, parts = 1): Pa
   const type = typeOf(kernel.dtype)
   const part = tile.depth * Math.ceil(k / (parts * tile.depth))
   return {
-    declarations: [stageA.declarations, stageB.declarations, gathered(tile, type), finish(kernel, memory)].join('\n'),
+    declarations: [
+      `// ${tileName(tile)}, ${parts} of the sum`,
+      stageA.declarations,
+      stageB.declarations,
+      gathered(tile, type),
+      finish(kernel, memory),
+    ].join('\n'),
     workgroupSize: tileLanes(tile),
     groups: () => parts * batches * tiles,
     wide,

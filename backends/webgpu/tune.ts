@@ -1,0 +1,114 @@
+/**
+ * Contractions by measurement: of each tile the way that the cost model thinks best, the best few of those, run on memory of their own; the
+ * fastest is kept for every kernel of that text.
+ */
+import { DeviceError } from '../../src/core/errors.ts'
+import type { Dot } from '../../src/core/kernel.ts'
+import type { Program, Step } from '../../src/core/program.ts'
+import { structure } from '../../src/core/structure.ts'
+import { Arena } from './arena.ts'
+import { launchOf, planned } from './dispatches.ts'
+import type { Runtime } from './executable.ts'
+import { shaderOf } from './shaders.ts'
+import type { Block } from './slabs.ts'
+import type { Dispatch } from './stream.ts'
+import { isTiled } from './wgsl/dot.ts'
+import { type DotPlan, plansOf } from './wgsl/dotPlan.ts'
+
+type DotStep = Step & { readonly kind: 'launch' } & { readonly kernel: Dot }
+
+const MOST_TILES = 5
+/** Milliseconds that a measurement should take, and how often one is made. */
+const ENOUGH = 4
+const TRIALS = 3
+
+export class Tuner {
+  readonly #chosen = new Map<string, DotPlan>()
+
+  /** The plan that was measured to be the fastest, or the cost model's. */
+  choose(kernel: Dot, plans: readonly DotPlan[]): DotPlan {
+    return this.#chosen.get(structure(kernel)) ?? plans[0]!
+  }
+
+  /** Measures what a program's contractions are best computed by, where that isn't known yet. */
+  async tune(program: Program, runtime: Runtime): Promise<void> {
+    for (const step of dotsIn(program.steps)) {
+      const key = structure(step.kernel)
+      if (this.#chosen.has(key)) continue
+      const best = await fastest(step, program, runtime).catch((reason: unknown) => {
+        if (reason instanceof DeviceError) return null // there is no room for trying
+        throw reason
+      })
+      if (best !== null) this.#chosen.set(key, best)
+      runtime.shaders.delete(key)
+    }
+  }
+}
+
+const dotsIn = (steps: readonly Step[]): readonly DotStep[] =>
+  steps.flatMap((step) => {
+    if (step.kind === 'loop') return [...dotsIn(step.cond), ...dotsIn(step.body)]
+    if (step.kind === 'branch') return step.branches.flatMap(dotsIn)
+    return step.kernel.kind === 'dot' && isTiled(step.kernel) ? [step as DotStep] : []
+  })
+
+const fastest = async ({ kernel, segments }: DotStep, { buffers }: Program, runtime: Runtime): Promise<DotPlan> => {
+  const tried = new Set<unknown>()
+  const plans = plansOf(kernel, runtime.features).filter(({ tile }) => !tried.has(tile) && tried.add(tile).size <= MOST_TILES)
+  const sizes = segments[0]!.buffers.map((id) => buffers[id]!)
+  let best = plans[0]!
+  let least = Infinity
+  for (const plan of plans) {
+    const ms = await timeOf(plan, kernel, sizes, runtime)
+    if (ms < least) [best, least] = [plan, ms]
+  }
+  return best
+}
+
+const timeOf = async (plan: DotPlan, kernel: Dot, args: Program['buffers'], runtime: Runtime): Promise<number> => {
+  const { pipelines, slabs, largest, features } = runtime
+  const shader = shaderOf(kernel, { ...features, choose: () => plan })
+  const own = args.map((_, i) => i)
+  const step: Step = { kind: 'launch', kernel, segments: [{ buffers: own, extent: 1 }] }
+  const inputs = args.map((arg, index) => ({ ...arg, place: { kind: 'input' as const, index } }))
+  const arena = new Arena({ buffers: inputs, inputs: own, outputs: [], steps: [step], arenaBytes: 0 }, largest)
+  const launch = launchOf(kernel, [{ buffers: own, extent: 1 }], shader, arena)
+  const blocks: Block[] = []
+  const allocate = (bytes: number): Block => {
+    const block = slabs.allocate(bytes)
+    blocks.push(block)
+    return block
+  }
+  try {
+    const held = inputs.map(({ size }) => allocate(4 * size))
+    const pages = arena.pages.map(allocate)
+    const blockOf = (spot: (typeof arena.spots)[number]): Block => (spot.kind === 'arena' ? pages[spot.page]! : held[spot.index]!)
+    const plans = planned(launch, (spot) => blockOf(spot).slab)
+    await Promise.all(plans.map(({ label, code, slabs: bound }) => pipelines.ready(label, code, bound.length)))
+    const dispatches = plans.map((one): Dispatch => {
+      for (const { at, spot } of one.places) one.records[at] = (blockOf(spot).offset + (spot.kind === 'arena' ? spot.offset : 0)) / 4
+      return { ...one, pipeline: pipelines.pipeline(one.label, one.code, one.slabs.length), memory: pipelines.memory(one.slabs) }
+    })
+    return await timed(dispatches, runtime)
+  } finally {
+    for (const block of blocks) slabs.release(block)
+  }
+}
+
+/** The least of some trials, once the code is warm. */
+const timed = async (dispatches: readonly Dispatch[], { stream, finished }: Runtime): Promise<number> => {
+  const run = async (times: number): Promise<number> => {
+    const start = performance.now()
+    for (let i = 0; i < times; i++) stream.dispatch(dispatches)
+    stream.flush()
+    await finished()
+    return (performance.now() - start) / times
+  }
+  await run(1)
+  const once = await run(1)
+  if (once > 10 * ENOUGH) return once
+  const times = Math.max(1, Math.ceil(ENOUGH / once))
+  let least = once
+  for (let i = 0; i < TRIALS; i++) least = Math.min(least, await run(times))
+  return least
+}
