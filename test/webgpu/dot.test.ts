@@ -61,14 +61,35 @@ const contraction = ({ batch, m, n, k }: Shape, layout: Layout, computed: boolea
 describeOnDevice('contractions on WebGPU', async () => {
   let plan: DotPlan | null = null
   const device = createWebgpu(await openDevice(), {}, (_, plans) => plan ?? plans[0]!) as Backend
+  const plain = createWebgpu(wrapped(await openDevice(), { features: new Set() })) as Backend
   const oracle = reference()
-  const check = async (shape: Shape, layout: Layout, computed: boolean): Promise<void> => {
+  const check = async (shape: Shape, layout: Layout, computed: boolean, on = device): Promise<string> => {
     const { kernel, sizes } = contraction(shape, layout, computed)
     const inputs = sizes.slice(0, 3).map(numbers)
     const program = launch(kernel, [...inputs, ...sizes.slice(3)])
-    expect(await readProgram(device, program, inputs)).toEqual(runProgram(oracle, program, inputs))
-    for (const text of device.compile(program).source()) expect(await validate(text)).toBeNull()
+    expect(await readProgram(on, program, inputs)).toEqual(runProgram(oracle, program, inputs))
+    const texts = on.compile(program).source()
+    for (const text of texts) expect(await validate(text)).toBeNull()
+    return texts.join()
   }
+  test('a matrix by a vector: along the results and along the sum, of one or many, with subgroups and without', async () => {
+    const both = { lhs: 'mk', rhs: 'kn', out: 'mn' } as const
+    for (const on of [device, plain]) {
+      for (const shape of [
+        { batch: [], m: 1, n: 136, k: 203 },
+        { batch: [3], m: 1, n: 64, k: 36 },
+        { batch: [], m: 1, n: 2052, k: 1000 },
+        { batch: [2], m: 132, n: 1, k: 128 },
+      ])
+        for (const layout of [both, layouts[1]!, layouts[2]!]) {
+          const text = await check(shape, layout, shape.n === 64, on)
+          const alongSum = shape.k % 4 === 0 && (shape.m === 1 ? layout.rhs === 'nk' : layout.lhs === 'mk')
+          const alongRows = shape.m === 1 ? layout.rhs === 'kn' : layout.lhs === 'km'
+          expect(text.includes('let unit =')).toBe(alongSum || alongRows)
+        }
+      await check({ batch: [], m: 1, n: 67, k: 200 }, both, false, on) // not in fours: rows
+    }
+  })
   for (const tile of tiles)
     for (const parts of [1, 4])
       test(`${tileName(tile)}, ${parts} of the sum`, async () => {

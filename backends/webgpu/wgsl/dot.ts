@@ -1,6 +1,6 @@
 /**
  * Contractions: tiles of both operands in workgroup memory, sums in registers, epilogues where a sum is finished. A long sum with few
- * results is split, and vectors and tiny matrices are rows that are reduced.
+ * results is split, a matrix by a vector is read as vectors, and other vectors and tiny matrices are rows that are reduced.
  */
 import { rowMajor, sizeOf } from '../../../src/core/aval.ts'
 import { dotNest } from '../../../src/core/dotNest.ts'
@@ -8,6 +8,7 @@ import { mapAffines } from '../../../src/core/expressions.ts'
 import type { Affine, Dot, Expr, Nest } from '../../../src/core/kernel.ts'
 import { plansOf } from './dotPlan.ts'
 import { tilePass } from './dotTile.ts'
+import { vectorPass } from './dotVector.ts'
 import { rowShader } from './rows.ts'
 import type { Emit } from './shader.ts'
 
@@ -20,6 +21,8 @@ export const isTiled = ({ m, n, k }: Dot): boolean => m > 1 && n > 1 && k >= LEA
 
 export const emitDot: Emit<Dot> = (kernel, memory, features) => {
   const { batch, m, n, dtype, args } = kernel
+  const vector = vectorPass(kernel, memory, features)
+  if (vector !== null) return { passes: [vector], scratch: [] }
   if (!isTiled(kernel)) return rowShader(launched(dotNest(kernel)), memory, features)
   const { tile, parts } = features.choose(kernel, plansOf(kernel, features))
   if (parts === 1) return { passes: [tilePass(kernel, tile, memory)], scratch: [] }

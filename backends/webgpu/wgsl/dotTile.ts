@@ -116,7 +116,7 @@ const gather = (tile: Tile): string[] => {
 }
 
 /** A function of the outputs' index and a finished sum: what is stored, `o0`, `o1`… */
-const finish = ({ batch, dtype, outputs }: Dot, memory: Memory): string => {
+export const finish = ({ batch, dtype, outputs }: Dot, memory: Memory): string => {
   const index = [...indexNames(batch), 'm', 'n']
   const { value, lines } = evaluation({ index, memory, acc: 'sum' })
   const values = outputs.map(({ expr }) => value(expr))

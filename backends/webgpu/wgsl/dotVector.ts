@@ -1,0 +1,149 @@
+/**
+ * A matrix by a vector, as in decoding. It takes as long as the matrix streams in, so lanes read that as vectors, once, and keep nothing of it.
+ * Four results that lie side by side are a unit. Where neighbours in the matrix are along the results, a unit's lanes have every so many-th
+ * term of the sum; where they are along the sum, each has four terms of all four.
+ */
+import type { Dot, Expr, Output } from '../../../src/core/kernel.ts'
+import { inVectors } from './dotOperand.ts'
+import { finish } from './dotTile.ts'
+import { affineText, evaluation } from './expressions.ts'
+import { indexLines, indexNames, powerOfTwo, product } from './indices.ts'
+import { type Features, type Memory, type Pass, typeOf } from './shader.ts'
+import { times } from './text.ts'
+
+const WORKGROUP = 256
+const MOST_LANES = 128
+const MOST_UNITS = 64
+
+type Load = Extract<Expr, { readonly kind: 'load' }>
+
+/** Null where the kernel is none, or its arrays don't lie so that vectors can be read and written. */
+export const vectorPass = (kernel: Dot, memory: Memory, features: Features): Pass | null => {
+  const { batch, m, n, k, lhs, rhs } = kernel
+  const rank = batch.length
+  const [matrix, vector] = m === 1 ? [rhs, lhs] : [lhs, rhs]
+  // The dims of the matrix's index, of the vector's, and of the results'.
+  const [row, along] = m === 1 ? [rank + 1, rank] : [rank, rank + 1]
+  const vectorAlong = m === 1 ? rank + 1 : rank
+  const rows = m === 1 ? n : m
+  // Along a dim of one there is no step.
+  const [other] = [rank, rank + 1].filter((d) => d !== row)
+  const outputs = kernel.outputs.map((output): Output => {
+    const { strides, offset } = output.access
+    return { ...output, access: { strides: strides.map((stride, d) => (d === other ? 0 : stride)), offset } }
+  })
+  const written = outputs.every(({ access }) => inVectors(access, row, rows))
+  if (Math.min(m, n) !== 1 || !written || matrix.kind !== 'load' || matrix.access.guards.length > 0) return null
+  const alongRows = inVectors(matrix.access, row, rows)
+  if (!alongRows && !inVectors(matrix.access, along, k)) return null
+  const units = (product(batch) * rows) / 4
+  const deal = dealOf(units, k, alongRows, features)
+  const indexOf = (rowName: string, kName: string): string[] => {
+    const names = indexNames(batch)
+    ;[names[row], names[along]] = [rowName, kName]
+    return names
+  }
+  const vectorAt = (kName: string): string[] => {
+    const names = indexNames(batch)
+    names[vectorAlong] = kName
+    return names
+  }
+  const read = (rowName: string): string => memory.load4((matrix as Load).arg, affineText((matrix as Load).access, indexOf(rowName, 'k')))
+  const own = { kernel, memory, vector, vectorAt, read, type: typeOf(kernel.dtype) }
+  const result = [...indexNames(batch), ...(m === 1 ? ['0', 'row'] : ['row', '0'])]
+  const finished = (r: number): string =>
+    `let f${r} = finish(${result.map((name) => (name === 'row' ? `row + ${r}` : name)).join(', ')}, sum[${r}]);`
+  return {
+    declarations: [finish(kernel, memory), ...(deal.lanes === deal.near ? [] : [`var<workgroup> sums: array<vec4<${own.type}>, ${deal.size}>;`])].join('\n'), // prettier-ignore
+    workgroupSize: deal.size,
+    groups: () => Math.ceil(units / deal.units),
+    wide: true,
+    body: [
+      ...(alongRows
+        ? [`let unit = group * ${deal.units}u + lane % ${deal.units}u;`, `let slice = lane / ${deal.units}u;`]
+        : [`let unit = group * ${deal.units}u + lane / ${deal.lanes}u;`, `let slice = lane % ${deal.lanes}u;`]),
+      `let there = unit < ${units}u;`,
+      `let limit = select(0, ${k}, there);`,
+      `let block = unit / ${rows / 4}u;`,
+      ...indexLines('block', batch, indexNames(batch)),
+      `let row = 4 * i32(unit % ${rows / 4}u);`,
+      `var sum = vec4<${own.type}>();`,
+      ...(alongRows ? termsOfOne(own, deal) : termsOfFour(own, deal, k)),
+      ...meeting(deal, alongRows),
+      'if (there && slice == 0u) {',
+      ...times(4, finished),
+      ...outputs.map(({ arg, access }, i) =>
+        memory.store4(arg, affineText(access, result), `vec4(${times(4, (r) => `f${r}.o${i}`).join(', ')})`),
+      ),
+      '}',
+    ].join('\n'),
+  }
+}
+
+interface Deal {
+  readonly units: number
+  /** Of a unit. */
+  readonly lanes: number
+  /** Of those, the ones that are in one subgroup. */
+  readonly near: number
+  readonly size: number
+}
+
+/** As many lanes a unit as keep the device busy; along the sum, at least a subgroup that reads on end. */
+const dealOf = (units: number, k: number, alongRows: boolean, { maxWorkgroupSize, atOnce, subgroup }: Features): Deal => {
+  const most = Math.min(MOST_LANES, powerOfTwo(k / 4), maxWorkgroupSize)
+  const wanted = powerOfTwo(atOnce / units)
+  const lanes = Math.min(most, alongRows ? wanted : Math.max(wanted, subgroup > 1 ? subgroup : 8))
+  const own = Math.min(MOST_UNITS, Math.max(1, Math.min(WORKGROUP, maxWorkgroupSize) / lanes))
+  return { units: own, lanes, near: alongRows ? 1 : Math.min(lanes, subgroup), size: own * lanes }
+}
+
+interface Own {
+  readonly memory: Memory
+  readonly vector: Expr
+  readonly vectorAt: (k: string) => readonly string[]
+  /** Four of the matrix at a row and k. */
+  readonly read: (row: string) => string
+  readonly type: string
+}
+
+/** A term of four results at a time. */
+const termsOfOne = ({ memory, vector, vectorAt, read }: Own, { lanes }: Deal): string[] => {
+  const at = evaluation({ index: vectorAt('k'), memory })
+  const x = at.value(vector)
+  return [`for (var k = i32(slice); k < limit; k += ${lanes}) {`, ...at.lines, `sum += ${x} * ${read('row')};`, '}']
+}
+
+/** Four terms of four results at a time. */
+const termsOfFour = ({ memory, vector, vectorAt, read, type }: Own, { lanes }: Deal, k: number): string[] => {
+  const whole = vector.kind === 'load' && vector.access.guards.length === 0 && inVectors(vector.access, vectorAt('k').indexOf('k'), k)
+  const each = times(4, (i) => {
+    const at = evaluation({ index: vectorAt(`(k + ${i})`), memory, prefix: `x${i}_` })
+    return { value: at.value(vector), lines: at.lines }
+  })
+  return [
+    `for (var k = 4 * i32(slice); k < limit; k += ${4 * lanes}) {`,
+    ...(whole
+      ? [`let x = ${memory.load4(vector.arg, affineText(vector.access, vectorAt('k')))};`]
+      : [...each.flatMap(({ lines }) => lines), `let x = vec4<${type}>(${each.map(({ value }) => value).join(', ')});`]),
+    ...times(4, (r) => `sum[${r}] += dot(x, ${read(`(row + ${r})`)});`),
+    '}',
+  ]
+}
+
+/** Adds up what a unit's lanes have: far ones in workgroup memory, near ones within subgroups. */
+const meeting = ({ units, lanes, near }: Deal, alongRows: boolean): string[] => {
+  if (lanes === 1) return []
+  const [step, base] = alongRows ? [units, `lane % ${units}u`] : [1, near === 1 ? 'lane - slice' : `lane - slice + slice % ${near}u`]
+  const far = [
+    'sums[lane] = sum;',
+    'workgroupBarrier();',
+    `for (var half = ${lanes / 2}u; half >= ${near}u; half >>= 1u) {`,
+    `if (slice < half) { sums[lane] += sums[lane + half * ${step}u]; }`,
+    'workgroupBarrier();',
+    '}',
+    `sum = sums[${base}];`,
+  ]
+  const halves = times(Math.log2(near), (i) => near / 2 ** (i + 1))
+  return [...(lanes === near ? [] : far), ...halves.map((half) => `sum += subgroupShuffleXor(sum, ${half}u);`)]
+}
