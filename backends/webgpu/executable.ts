@@ -7,13 +7,14 @@ import { byteWidth } from '../../src/core/dtype.ts'
 import { structure } from '../../src/core/structure.ts'
 import type { Program } from '../../src/core/program.ts'
 import { Arena, type Spot } from './arena.ts'
+import { bind, type Bound, locate, offsetOf } from './bound.ts'
 import { inParts, mapParts, type Part, perform } from './control.ts'
-import { type Launch, launchOf, type Planned, planned, textOf } from './dispatches.ts'
+import { type Launch, launchOf, planned, textOf } from './dispatches.ts'
 import type { Pipelines } from './pipelines.ts'
 import { shaderOf } from './shaders.ts'
 import type { Block, Slab, Slabs } from './slabs.ts'
 import type { Storages, WebgpuStorage } from './storage.ts'
-import type { Dispatch, Stream } from './stream.ts'
+import type { Stream } from './stream.ts'
 import type { Tuner } from './tune.ts'
 import type { Features, Shader } from './wgsl/shader.ts'
 
@@ -43,8 +44,6 @@ export interface Runtime {
 
 /** Where only the pattern counts. */
 const ANY_SLAB = { id: -1 } as Slab
-
-type Bound = Planned & Dispatch
 
 /** A program's launches, with what the arena has to hold for them. */
 const compiled = (program: Program, { largest, shaders, features }: Runtime) => {
@@ -80,24 +79,17 @@ export const executable = (program: Program, runtime: Runtime): Executable<Webgp
     const pages = runtime.arena(code.memory.pages)
     const blockOf = (spot: Spot): Block =>
       spot.kind === 'arena' ? pages[spot.page]! : (spot.kind === 'input' ? inputs : results)[spot.index]!.block
-    const offsetOf = (spot: Spot): number => blockOf(spot).offset + (spot.kind === 'arena' ? spot.offset : 0)
     const blocks = [...pages, ...inputs.map(({ block }) => block), ...results.map(({ block }) => block)]
     const found = `${pipelines.refusals.size} ${blocks.map(({ slab }) => slab.id).join()}`
     if (found !== key) {
-      bound = mapParts(code.parts, (launch) =>
-        planned(launch, (spot) => blockOf(spot).slab).map((one) => ({
-          ...one,
-          pipeline: pipelines.pipeline(one.label, one.code, one.slabs.length),
-          memory: pipelines.memory(one.slabs),
-        })),
-      )
+      bound = mapParts(code.parts, (launch) => bind(launch, blockOf, pipelines))
       key = found
     }
     const encode = (dispatches: readonly Bound[]): void => {
-      for (const { records, places } of dispatches) for (const { at, spot } of places) records[at] = offsetOf(spot) / 4
+      locate(dispatches, blockOf)
       stream.dispatch(dispatches)
     }
-    return perform(bound, encode, (spot) => runtime.word(blockOf(spot).slab, offsetOf(spot)))
+    return perform(bound, encode, (spot) => runtime.word(blockOf(spot).slab, offsetOf(spot, blockOf)))
   }
   const run = (inputs: readonly WebgpuStorage[]): WebgpuStorage[] => {
     runtime.check()

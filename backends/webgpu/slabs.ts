@@ -105,8 +105,9 @@ export class Slabs {
   /** Commands are being encoded: what is released now may be in use until they are submitted. */
   encoding = false
 
-  release(block: Block): void {
-    if (this.encoding) this.#limbo.push(block)
+  /** `encoded`: commands that use it may not have been submitted. */
+  release(block: Block, encoded = this.encoding): void {
+    if (encoded) this.#limbo.push(block)
     else this.#free(block)
   }
 

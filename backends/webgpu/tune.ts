@@ -7,6 +7,7 @@ import type { Dot } from '../../src/core/kernel.ts'
 import type { Program, Step } from '../../src/core/program.ts'
 import { structure } from '../../src/core/structure.ts'
 import { Arena } from './arena.ts'
+import { bind, type BlockOf, locate } from './bound.ts'
 import { launchOf, planned } from './dispatches.ts'
 import type { Runtime } from './executable.ts'
 import { shaderOf } from './shaders.ts'
@@ -35,11 +36,7 @@ export class Tuner {
     for (const step of dotsIn(program.steps)) {
       const key = structure(step.kernel)
       if (this.#chosen.has(key)) continue
-      const best = await fastest(step, program, runtime).catch((reason: unknown) => {
-        if (reason instanceof DeviceError) return null // there is no room for trying
-        throw reason
-      })
-      if (best !== null) this.#chosen.set(key, best)
+      this.#chosen.set(key, await fastest(step, program, runtime))
       runtime.shaders.delete(key)
     }
   }
@@ -74,28 +71,26 @@ const timeOf = async (plan: DotPlan, kernel: Dot, args: Program['buffers'], runt
   const arena = new Arena({ buffers: inputs, inputs: own, outputs: [], steps: [step], arenaBytes: 0 }, largest)
   const launch = launchOf(kernel, [{ buffers: own, extent: 1 }], shader, arena)
   const blocks: Block[] = []
-  const allocate = (bytes: number): Block => {
-    const block = slabs.allocate(bytes)
-    blocks.push(block)
-    return block
-  }
   try {
-    const held = inputs.map(({ size }) => allocate(4 * size))
-    const pages = arena.pages.map(allocate)
-    const blockOf = (spot: (typeof arena.spots)[number]): Block => (spot.kind === 'arena' ? pages[spot.page]! : held[spot.index]!)
+    for (const bytes of [...inputs.map(({ size }) => 4 * size), ...arena.pages])
+      try {
+        blocks.push(slabs.allocate(bytes))
+      } catch (reason) {
+        if (reason instanceof DeviceError) return Infinity // there is no room for trying
+        throw reason
+      }
+    const blockOf: BlockOf = (spot) => blocks[spot.kind === 'arena' ? args.length + spot.page : spot.index]!
     const plans = planned(launch, (spot) => blockOf(spot).slab)
-    await Promise.all(plans.map(({ label, code, slabs: bound }) => pipelines.ready(label, code, bound.length)))
-    const dispatches = plans.map((one): Dispatch => {
-      for (const { at, spot } of one.places) one.records[at] = (blockOf(spot).offset + (spot.kind === 'arena' ? spot.offset : 0)) / 4
-      return { ...one, pipeline: pipelines.pipeline(one.label, one.code, one.slabs.length), memory: pipelines.memory(one.slabs) }
-    })
+    await Promise.all(plans.map((one) => pipelines.ready(one.label, one.code, one.slabs.length)))
+    const dispatches = bind(launch, blockOf, pipelines)
+    locate(dispatches, blockOf)
     return await timed(dispatches, runtime)
   } finally {
-    for (const block of blocks) slabs.release(block)
+    for (const block of blocks) slabs.release(block, false)
   }
 }
 
-/** The least of some trials, once the code is warm. */
+/** Milliseconds, the least of some trials, once the code is warm. */
 const timed = async (dispatches: readonly Dispatch[], { stream, finished }: Runtime): Promise<number> => {
   const run = async (times: number): Promise<number> => {
     const start = performance.now()
