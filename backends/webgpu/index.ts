@@ -76,7 +76,7 @@ export const createWebgpu = (
       maxWorkgroupSize: limits.maxComputeInvocationsPerWorkgroup,
       maxWorkgroupBytes: limits.maxComputeWorkgroupStorageSize,
       atOnce: atOnce(device),
-      subgroup: device.features.has('subgroups') ? device.adapterInfo.subgroupMinSize : 1,
+      subgroup: (device.features.has('subgroups') && infoOf(device)?.subgroupMinSize) || 1,
       choose: choose ?? ((kernel, plans) => tuner?.choose(kernel, plans) ?? plans[0]!),
     },
     shaders: new Map(),
@@ -125,8 +125,12 @@ export const createWebgpu = (
 }
 
 /** A middling GPU's, and a software adapter's, which has a processor's lanes. */
-const atOnce = ({ adapterInfo: { architecture, vendor } }: GPUDevice): number =>
-  architecture === 'swiftshader' || vendor === 'mesa' ? 2 ** 8 : 2 ** 15
+const atOnce = (device: GPUDevice): number => {
+  const { architecture, vendor } = infoOf(device) ?? {}
+  return architecture === 'swiftshader' || vendor === 'mesa' ? 2 ** 8 : 2 ** 15
+}
+/** Browsers of before 2025 don't tell it. */
+const infoOf = (device: GPUDevice): GPUAdapterInfo | undefined => device.adapterInfo
 
 const profiling = (device: GPUDevice, stream: Stream, check: () => void): { stop(): Promise<readonly KernelTime[]> } => {
   if (stream.profiler !== null) throw new DeviceError('profile: another profile is running on this device: wait for its end')

@@ -92,6 +92,17 @@ describeOnDevice('init on WebGPU', () => {
 })
 
 describeInBrowser('init in a page', () => {
+  test('in a worker', async () => {
+    const worker = await bundle(`
+      import { init, np } from '../../src/index.ts'
+      await init({ device: 'webgpu' })
+      postMessage([...(await np.add(np.arange(3), 1).data())])`)
+    const page = await openPage({ '/worker.js': worker })
+    const code = `const worker = new Worker('/worker.js', { type: 'module' })
+      return new Promise((resolve, reject) => Object.assign(worker, { onmessage: (e) => resolve(e.data), onerror: (e) => reject(e.message) }))`
+    expect(await page.evaluate(code)).toEqual([1, 2, 3])
+    await page.close()
+  })
   test('without WebGPU', async () => {
     const main = await bundle(`
       import { init } from '../../src/index.ts'
