@@ -38,6 +38,11 @@ const openValidator = async (): Promise<GPUDevice> => {
   if (found === null) throw new Error("Dawn's null backend has no adapter")
   return found.requestDevice({ requiredFeatures: [...found.features] as GPUFeatureName[] })
 }
+/** Devices that run nothing, with every feature and with none: what is emitted for each can be validated, whatever the adapter here has. */
+export const nullDevices = async (): Promise<readonly GPUDevice[]> => [
+  await openValidator(),
+  await (await (await nullGpu()).requestAdapter())!.requestDevice(),
+]
 
 /**
  * The first error of a WGSL module and of a compute pipeline from its entry `main`, or null. The limits are WebGPU's defaults (8 storage

@@ -1,7 +1,7 @@
 /** Every primitive, and generated programs, on WebGPU: what the reference gives. A GPU may take denormal numbers for zeros. */
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { openWebgpu } from '../../backends/webgpu/index.ts'
+import { createWebgpu, openWebgpu } from '../../backends/webgpu/index.ts'
 import { rules } from '../../primitives/index.ts'
 import { ConcreteArray } from '../../src/core/array.ts'
 import type { Backend } from '../../src/core/backend.ts'
@@ -14,7 +14,7 @@ import { exactOps, generators, opNames } from '../../src/testing/generators.ts'
 import { callJaxpr, drawProgram, type Program, programSizes, viewSizes } from '../../src/testing/programs.ts'
 import { Engine } from '../../transforms/engine.ts'
 import { agree, bound, largest, nightly, run, same, shown, transforms, upload } from '../laws/harness.ts'
-import { describeOnDevice } from './gpu.ts'
+import { describeOnDevice, nullDevices, validate } from './gpu.ts'
 
 describeOnDevice('laws on WebGPU', async () => {
   const backend = (await openWebgpu()) as Backend
@@ -22,7 +22,18 @@ describeOnDevice('laws on WebGPU', async () => {
 
   const held = ({ jaxpr }: Program): boolean =>
     [...jaxpr.inputs, ...jaxpr.eqns.flatMap((eqn) => eqn.outs)].every((v) => v.aval.dtype !== 'float64')
+  const others = (await nullDevices()).map((device) => createWebgpu(device) as Backend)
+  const sound = new Set<string>()
+  /** The texts for other adapters are sound too. */
+  const validated = async (jaxpr: Jaxpr, fuse: boolean): Promise<void> => {
+    const { program } = engine.lower(bound(jaxpr), new Set(), { fuse })
+    for (const text of others.flatMap((other) => other.compile(program).source())) {
+      if (!sound.has(text)) expect(await validate(text)).toBeNull()
+      sound.add(text)
+    }
+  }
   const values = async (jaxpr: Jaxpr, inputs: readonly Value[], fuse = true): Promise<Value[]> => {
+    await validated(jaxpr, fuse)
     const before = backend.bytesInUse()
     const args = inputs.map((x) => upload(backend, x))
     const of = bound(jaxpr)
