@@ -3,7 +3,7 @@
  * where one would be larger than a buffer can be.
  */
 import { byteWidth } from '../../src/core/dtype.ts'
-import type { Buffer, Place, Program, Step } from '../../src/core/program.ts'
+import { type Buffer, buffersOf, type Place, type Program, type Step } from '../../src/core/program.ts'
 import type { Scratch } from './wgsl/shader.ts'
 
 /** Where an array is when the program runs. */
@@ -83,15 +83,4 @@ const inPages = (buffers: readonly Buffer[], steps: readonly Step[], limit: numb
     }
   }
   return placed
-}
-
-const buffersOf = (step: Step): readonly number[] => {
-  switch (step.kind) {
-    case 'launch':
-      return step.segments.flatMap(({ buffers }) => buffers)
-    case 'loop':
-      return [step.test, ...[...step.cond, ...step.body].flatMap(buffersOf)]
-    case 'branch':
-      return [step.index, ...step.branches.flat().flatMap(buffersOf)]
-  }
 }

@@ -1,33 +1,15 @@
 // Cotangent's side of every case, with its public API.
 import { readFileSync } from 'node:fs'
-import { init, jit, nn, np, optim, tree, valueAndGrad } from 'cotangent'
-import { gpt } from 'cotangent/models'
+import { init, jit, nn, np } from 'cotangent'
 import { numbers, rows, trainSteps } from '../cases.js'
-import { adamw, batch, initialParams, learningRate, model } from '../workload.js'
+import { batch, initialParams, learningRate, model } from '../workload.js'
+import { optimizer, step, toArrays } from './cotangentStep.js'
 
 const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'))
 export const name = `cotangent ${version}`
 await init({ device: 'wasm' })
 
-const { B, H, T } = model
-const optimizer = optim.chain(
-  optim.clipByGlobalNorm(adamw.clip),
-  optim.adamw({ lr: 1, ...adamw, weightDecay: adamw.decay, mask: (params) => tree.map((p) => p.ndim > 1, params) }),
-)
-
-const step = (params, state, tokens, targets, lr) => {
-  const [loss, grads] = valueAndGrad((p) => gpt.loss(p, tokens, targets, { heads: H }))(params)
-  const [updates, next] = optimizer.update(grads, state, params, { lr })
-  return [optim.applyUpdates(params, updates), next, loss]
-}
-
-const toArrays = (node) =>
-  Array.isArray(node)
-    ? node.map(toArrays)
-    : node.data
-      ? np.array(node.data, { shape: node.shape })
-      : Object.fromEntries(Object.entries(node).map(([key, child]) => [key, toArrays(child)]))
-
+const { B, T } = model
 const train = () => {
   let params = toArrays(initialParams())
   let state = optimizer.init(params)

@@ -32,6 +32,18 @@ export type Step =
   /** Runs the branch that the int32 scalar `index` selects, clamped to the last. */
   | { readonly kind: 'branch'; readonly index: number; readonly branches: readonly (readonly Step[])[] }
 
+/** All buffers that a step reads or writes. */
+export const buffersOf = (step: Step): readonly number[] => {
+  switch (step.kind) {
+    case 'launch':
+      return step.segments.flatMap(({ buffers }) => buffers)
+    case 'loop':
+      return [step.test, ...[...step.cond, ...step.body].flatMap(buffersOf)]
+    case 'branch':
+      return [step.index, ...step.branches.flat().flatMap(buffersOf)]
+  }
+}
+
 export interface Program {
   readonly buffers: readonly Buffer[]
   /** The buffer of each argument. */

@@ -4,7 +4,7 @@
  */
 import type { DType } from '../../src/core/dtype.ts'
 import type { Expr, Nest, ScalarOp } from '../../src/core/kernel.ts'
-import type { Buffer, Program, Segment, Step } from '../../src/core/program.ts'
+import { type Buffer, buffersOf, type Program, type Segment, type Step } from '../../src/core/program.ts'
 import type { Choices } from './choices.ts'
 import { access, apply, constant, load } from './harness.ts'
 
@@ -126,17 +126,6 @@ const branch = (draft: Draft, live: number[], depth: number): Step[] => {
   const made: Step[] = [scalarStep(constant('int32', choices.below(5)), [], [], index), { kind: 'branch', index, branches }]
   live.push(out)
   return made
-}
-
-const buffersOf = (step: Step): readonly number[] => {
-  switch (step.kind) {
-    case 'launch':
-      return step.segments.flatMap(({ buffers }) => buffers)
-    case 'loop':
-      return [step.test, ...[...step.cond, ...step.body].flatMap(buffersOf)]
-    case 'branch':
-      return [step.index, ...step.branches.flat().flatMap(buffersOf)]
-  }
 }
 
 /** First fit by lifetime, a loop or a branch counting as one moment. Returns the arena's bytes. */

@@ -1,18 +1,10 @@
 // Cotangent in the page. Its arrays are places in slabs that are bound whole, so the bytes that its kernels move come from `explain`.
-import { explain, init, jit, nn, np, optim, tree, valueAndGrad } from 'cotangent'
-import { gpt } from 'cotangent/models'
-import { adamw, batch, initialParams, learningRate, model } from '../../workload.js'
+import { explain, init, jit, nn, np, tree } from 'cotangent'
+import { optimizer, step, toArrays } from '../../peers/cotangentStep.js'
+import { batch, initialParams, learningRate, model } from '../../workload.js'
 import { decoder, decoderArrays, heads, numbers, rows } from '../cases.js'
 
 await init({ device: 'webgpu' })
-
-const array = ({ shape, data }) => np.array(data, { shape })
-const toArrays = (node) =>
-  Array.isArray(node)
-    ? node.map(toArrays)
-    : node.data
-      ? array(node)
-      : Object.fromEntries(Object.entries(node).map(([key, child]) => [key, toArrays(child)]))
 
 /** A jitted function of these arguments, whose first result is read. */
 const caseOf = (f, ...args) => {
@@ -29,7 +21,7 @@ const caseOf = (f, ...args) => {
   }
   return { call, bytes }
 }
-const product = (n) => () => caseOf(np.matmul, ...[0, 1].map((t) => array({ shape: [n, n], data: numbers([n, n], t) })))
+const product = (n) => () => caseOf(np.matmul, ...[0, 1].map((t) => toArrays({ shape: [n, n], data: numbers([n, n], t) })))
 
 const decode = ({ x, layers, g, head }) => {
   const { H, D, eps } = decoder
@@ -46,23 +38,14 @@ const decode = ({ x, layers, g, head }) => {
 }
 
 const train = () => {
-  const { B, H, T } = model
-  const optimizer = optim.chain(
-    optim.clipByGlobalNorm(adamw.clip),
-    optim.adamw({ lr: 1, ...adamw, weightDecay: adamw.decay, mask: (params) => tree.map((p) => p.ndim > 1, params) }),
-  )
-  const step = (params, state, tokens, targets, lr) => {
-    const [loss, grads] = valueAndGrad((p) => gpt.loss(p, tokens, targets, { heads: H }))(params)
-    const [updates, next] = optimizer.update(grads, state, params, { lr })
-    return [optim.applyUpdates(params, updates), next, loss]
-  }
+  const { B, T } = model
   let params = toArrays(initialParams())
   let state = optimizer.init(params)
   let done = 0
   const jitted = jit(step, { donateArgnums: [0, 1] })
   const inputs = () => {
     const { inputs, targets } = batch(done)
-    return [inputs, targets].map((tokens) => np.array(tokens, { shape: [B, T] }))
+    return [inputs, targets].map((tokens) => np.toArrays(tokens, { shape: [B, T] }))
   }
   const call = async () => {
     let loss
@@ -81,11 +64,11 @@ export const makers = {
   'matmul 512': product(512),
   'matmul 1024': product(1024),
   'matmul 2048': product(2048),
-  softmax: () => caseOf((x) => nn.softmax(x), array({ shape: rows, data: numbers(rows, 0) })),
+  softmax: () => caseOf((x) => nn.softmax(x), toArrays({ shape: rows, data: numbers(rows, 0) })),
   layerNorm: () =>
-    caseOf((x, scale) => nn.layerNorm({ scale }, x), ...[rows, [rows[1]]].map((shape, t) => array({ shape, data: numbers(shape, t) }))),
+    caseOf((x, scale) => nn.layerNorm({ scale }, x), ...[rows, [rows[1]]].map((shape, t) => toArrays({ shape, data: numbers(shape, t) }))),
   attention: () =>
-    caseOf((q, k, v) => nn.dotProductAttention(q, k, v, { causal: true }), ...[0, 1, 2].map((t) => array({ shape: heads, data: numbers(heads, t) }))), // prettier-ignore
+    caseOf((q, k, v) => nn.dotProductAttention(q, k, v, { causal: true }), ...[0, 1, 2].map((t) => toArrays({ shape: heads, data: numbers(heads, t) }))), // prettier-ignore
   'decode step': () => caseOf(decode, toArrays(decoderArrays())),
   'train step': train,
 }
