@@ -15,7 +15,6 @@ import { shaderOf } from './shaders.ts'
 import type { Block, Slab, Slabs } from './slabs.ts'
 import type { Storages, WebgpuStorage } from './storage.ts'
 import type { Stream } from './stream.ts'
-import type { Tuner } from './tune.ts'
 import type { Features, Shader } from './wgsl/shader.ts'
 
 /** What programs on one device share. */
@@ -34,8 +33,8 @@ export interface Runtime {
   readonly word: (slab: Slab, offset: number) => Promise<number>
   /** When all that was submitted is done. */
   readonly finished: () => Promise<unknown>
-  /** Where contractions are chosen by measurement. */
-  readonly tuner: Tuner | null
+  /** Measures how a program's contractions are best computed; null where a cost model decides. */
+  readonly tune: ((program: Program) => Promise<void>) | null
   /** Throws what went wrong on the device since. */
   readonly check: () => void
   /** Takes what went wrong after a call had returned. */
@@ -61,16 +60,16 @@ const compiled = (program: Program, { largest, shaders, features }: Runtime) => 
 }
 
 export const executable = (program: Program, runtime: Runtime): Executable<WebgpuStorage> => {
-  const { storages, pipelines, stream, tuner } = runtime
+  const { storages, pipelines, stream } = runtime
   const sizes = program.outputs.map((id) => program.buffers[id]!.size * byteWidth[program.buffers[id]!.dtype])
   let code = compiled(program, runtime)
-  let tuned = tuner === null
+  let tuned = runtime.tune === null
   let key = ''
   let bound: readonly Part<Bound>[] = []
 
   const tune = async (): Promise<void> => {
     if (tuned) return
-    await tuner!.tune(program, runtime)
+    await runtime.tune!(program)
     tuned = true
     code = compiled(program, runtime)
     key = ''

@@ -91,7 +91,7 @@ export const createWebgpu = (
       }),
     word: async (slab, offset) => new Uint32Array(await reader.now(slab, offset, 4))[0]!,
     finished: () => device.queue.onSubmittedWorkDone(),
-    tuner,
+    tune: tuner === null ? null : (program) => tuner.tune(program, runtime),
     check,
     fail,
   }
