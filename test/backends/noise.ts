@@ -5,7 +5,7 @@
  */
 import { type DType, isFloat, type TypedArray } from '../../src/core/dtype.ts'
 import type { Dot, Expr, Kernel, ScalarOp } from '../../src/core/kernel.ts'
-import { access, apply, constant, load, rowMajor } from './harness.ts'
+import { access, apply, constant, load, reduce, rowMajor } from './harness.ts'
 
 /** Ops whose results may be off by some ulps; all others are exact or correctly rounded. */
 export const inexact: ReadonlySet<ScalarOp> = new Set<ScalarOp>([
@@ -64,7 +64,7 @@ export const disturbed = (kernel: Kernel, variant: number, magnitude?: number): 
         if (!isFloat(expr.dtype) || expr.op === 'max' || expr.op === 'min') return { ...expr, arg: visit(expr.arg) }
         const arg = visit(expr.arg)
         const { dtype } = expr
-        if (expr.op === 'prod') return moved({ ...expr, arg }, direction(), false)
+        if (expr.op === 'prod') return moved(variant === 3 ? zerosLast(arg) : { ...expr, arg }, direction(), false)
         // All terms up or all down, so that their noise doesn't cancel.
         const shift = apply('mul', dtype, apply('sign', dtype, arg), constant(dtype, direction() * epsilon(dtype)))
         return { ...expr, arg: apply('mul', dtype, arg, apply('add', dtype, constant(dtype, 1), shift)) }
@@ -92,6 +92,19 @@ export const disturbed = (kernel: Kernel, variant: number, magnitude?: number): 
         args: magnitude === undefined ? kernel.args : [...kernel.args, kernel.dtype],
         outputs,
       }
+}
+
+/** A product whose zeros come last: where the others overflow it is no number, and orders are free. */
+const zerosLast = (x: Expr): Expr => {
+  const { dtype } = x
+  const [zero, one] = [constant(dtype, 0), constant(dtype, 1)]
+  const isZero = apply('eq', 'bool', x, zero)
+  return apply(
+    'mul',
+    dtype,
+    reduce('prod', apply('select', dtype, isZero, one, x)),
+    reduce('prod', apply('select', dtype, isZero, zero, one)),
+  )
 }
 
 /** float32 where an operand goes through an inexact float32 operation on its way to a float64 sum. */
