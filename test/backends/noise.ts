@@ -67,7 +67,8 @@ export const disturbed = (kernel: Kernel, variant: number, magnitude?: number): 
         if (expr.op === 'prod') return moved(variant === 3 ? zerosLast(arg) : { ...expr, arg }, direction(), false)
         // All terms up or all down, so that their noise doesn't cancel.
         const shift = apply('mul', dtype, apply('sign', dtype, arg), constant(dtype, direction() * epsilon(dtype)))
-        return { ...expr, arg: apply('mul', dtype, arg, apply('add', dtype, constant(dtype, 1), shift)) }
+        const terms = apply('mul', dtype, arg, apply('add', dtype, constant(dtype, 1), shift))
+        return variant === 3 ? bySign(terms) : { ...expr, arg: terms }
       }
       case 'acc': {
         if (kernel.kind !== 'dot' || magnitude === undefined || !isFloat(expr.dtype)) return expr
@@ -92,6 +93,13 @@ export const disturbed = (kernel: Kernel, variant: number, magnitude?: number): 
         args: magnitude === undefined ? kernel.args : [...kernel.args, kernel.dtype],
         outputs,
       }
+}
+
+/** A sum of what is positive and what is negative: where either overflows, so may some order of all. */
+const bySign = (x: Expr): Expr => {
+  const { dtype } = x
+  const part = (op: 'max' | 'min'): Expr => reduce('sum', apply(op, dtype, x, constant(dtype, 0)))
+  return apply('add', dtype, part('max'), part('min'))
 }
 
 /** A product whose zeros come last: where the others overflow it is no number, and orders are free. */
