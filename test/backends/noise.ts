@@ -64,7 +64,7 @@ export const disturbed = (kernel: Kernel, variant: number, magnitude?: number): 
         if (!isFloat(expr.dtype) || expr.op === 'max' || expr.op === 'min') return { ...expr, arg: visit(expr.arg) }
         const arg = visit(expr.arg)
         const { dtype } = expr
-        if (expr.op === 'prod') return moved(variant === 3 ? zerosLast(arg) : { ...expr, arg }, direction(), false)
+        if (expr.op === 'prod') return moved(variant === 3 ? bySize(arg) : { ...expr, arg }, direction(), false)
         // All terms up or all down, so that their noise doesn't cancel.
         const shift = apply('mul', dtype, apply('sign', dtype, arg), constant(dtype, direction() * epsilon(dtype)))
         const terms = apply('mul', dtype, arg, apply('add', dtype, constant(dtype, 1), shift))
@@ -102,17 +102,12 @@ const bySign = (x: Expr): Expr => {
   return apply('add', dtype, part('max'), part('min'))
 }
 
-/** A product whose zeros come last: where the others overflow it is no number, and orders are free. */
-const zerosLast = (x: Expr): Expr => {
+/** A product of what is large and what isn't: where the large overflow, so may some order of all. */
+const bySize = (x: Expr): Expr => {
   const { dtype } = x
-  const [zero, one] = [constant(dtype, 0), constant(dtype, 1)]
-  const isZero = apply('eq', 'bool', x, zero)
-  return apply(
-    'mul',
-    dtype,
-    reduce('prod', apply('select', dtype, isZero, one, x)),
-    reduce('prod', apply('select', dtype, isZero, zero, one)),
-  )
+  const one = constant(dtype, 1)
+  const large = apply('gt', 'bool', apply('abs', dtype, x), one)
+  return apply('mul', dtype, reduce('prod', apply('select', dtype, large, x, one)), reduce('prod', apply('select', dtype, large, one, x)))
 }
 
 /** float32 where an operand goes through an inexact float32 operation on its way to a float64 sum. */
