@@ -4,6 +4,7 @@ import { fork } from 'node:child_process'
 import { writeFileSync } from 'node:fs'
 import { cpus } from 'node:os'
 import { cases } from './cases.js'
+import { quantile, worst } from './figures.js'
 
 const start = async (file) => {
   const child = fork(new URL('host.js', import.meta.url), [new URL(file, import.meta.url).href], { serialization: 'advanced' })
@@ -21,20 +22,6 @@ const start = async (file) => {
   }
   return { ...hello, ask, stop: () => child.disconnect() }
 }
-
-/** The place and size of the worst disagreement, as a share of what is allowed. */
-const worst = (a, b, { relative, absolute }) => {
-  if (a.length !== b.length) throw new Error(`${a.length} numbers against ${b.length}`)
-  let share = 0
-  for (let i = 0; i < a.length; i++) {
-    const allowed = absolute + relative * Math.abs(b[i])
-    const off = a[i] === b[i] ? 0 : Math.abs(a[i] - b[i]) / allowed
-    share = Number.isNaN(off) ? Infinity : Math.max(share, off)
-  }
-  return share
-}
-
-const quantile = (xs, q) => [...xs].sort((a, b) => a - b)[Math.floor(q * (xs.length - 1))]
 
 const measure = async (title, peers) => {
   const setting = cases[title]

@@ -43,20 +43,18 @@ export const mapParts = <D, E>(parts: readonly Part<D>[], each: (one: D) => read
     }
   })
 
-/** Encodes parts in order; a promise where one had to wait for a word. */
+/** Encodes parts in order; a promise where one has to wait for a word. */
 export const perform = <D>(
   parts: readonly Part<D>[],
   encode: (run: readonly D[]) => void,
   word: (spot: Spot) => Promise<number>,
 ): Promise<void> | undefined => {
-  for (const [i, part] of parts.entries()) {
-    if (part.kind !== 'straight') return performFrom(parts.slice(i), encode, word)
-    encode(part.run)
-  }
+  if (parts.some(({ kind }) => kind !== 'straight')) return performed(parts, encode, word)
+  for (const part of parts) if (part.kind === 'straight') encode(part.run)
   return undefined
 }
 
-const performFrom = async <D>(
+const performed = async <D>(
   parts: readonly Part<D>[],
   encode: (run: readonly D[]) => void,
   word: (spot: Spot) => Promise<number>,

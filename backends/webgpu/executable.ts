@@ -4,6 +4,7 @@
  */
 import type { Executable } from '../../src/core/backend.ts'
 import { byteWidth } from '../../src/core/dtype.ts'
+import type { Kernel } from '../../src/core/kernel.ts'
 import { structure } from '../../src/core/structure.ts'
 import type { Program } from '../../src/core/program.ts'
 import { Arena, type Spot } from './arena.ts'
@@ -12,7 +13,7 @@ import { inParts, mapParts, type Part, perform } from './control.ts'
 import { type Launch, launchOf, planned, textOf } from './dispatches.ts'
 import type { Pipelines } from './pipelines.ts'
 import { shaderOf } from './shaders.ts'
-import type { Block, Slab, Slabs } from './slabs.ts'
+import type { Block, Slab } from './slabs.ts'
 import type { Storages, WebgpuStorage } from './storage.ts'
 import type { Stream } from './stream.ts'
 import type { Features, Shader } from './wgsl/shader.ts'
@@ -20,10 +21,10 @@ import type { Features, Shader } from './wgsl/shader.ts'
 /** What programs on one device share. */
 export interface Runtime {
   readonly storages: Storages
-  readonly slabs: Slabs
   readonly pipelines: Pipelines
   readonly stream: Stream
   readonly features: Features
+  /** By `keyOf`: what was compiled before changes nothing. */
   readonly shaders: Map<string, Shader>
   /** Bytes of the largest block. */
   readonly largest: number
@@ -44,12 +45,15 @@ export interface Runtime {
 /** Where only the pattern counts. */
 const ANY_SLAB = { id: -1 } as Slab
 
+/** The ways to reduce rows depend on how many there are, which isn't code. */
+export const keyOf = (kernel: Kernel): string => `${kernel.kind === 'nest' ? kernel.dims[0] : ''} ${structure(kernel)}`
+
 /** A program's launches, with what the arena has to hold for them. */
 const compiled = (program: Program, { largest, shaders, features }: Runtime) => {
   const memory = new Arena(program, largest)
   const launches: Launch[] = []
   const parts = inParts(program.steps, memory.spots, ({ kernel, segments }): Launch => {
-    const key = structure(kernel)
+    const key = keyOf(kernel)
     const shader = shaders.get(key) ?? shaderOf(kernel, features)
     shaders.set(key, shader)
     const launch = launchOf(kernel, segments, shader, memory)

@@ -69,7 +69,6 @@ export const createWebgpu = (
   }
   const runtime: Runtime = {
     storages,
-    slabs,
     pipelines,
     stream,
     features: {

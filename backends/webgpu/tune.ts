@@ -5,11 +5,10 @@
 import { DeviceError } from '../../src/core/errors.ts'
 import type { Dot } from '../../src/core/kernel.ts'
 import type { Program, Step } from '../../src/core/program.ts'
-import { structure } from '../../src/core/structure.ts'
 import { Arena } from './arena.ts'
 import { bind, type BlockOf, locate } from './bound.ts'
 import { launchOf, planned } from './dispatches.ts'
-import type { Runtime } from './executable.ts'
+import { keyOf, type Runtime } from './executable.ts'
 import { shaderOf } from './shaders.ts'
 import type { Block } from './slabs.ts'
 import type { Dispatch } from './stream.ts'
@@ -28,13 +27,13 @@ export class Tuner {
 
   /** The plan that was measured to be the fastest, or the cost model's. */
   choose(kernel: Dot, plans: readonly DotPlan[]): DotPlan {
-    return this.#chosen.get(structure(kernel)) ?? plans[0]!
+    return this.#chosen.get(keyOf(kernel)) ?? plans[0]!
   }
 
   /** Measures what a program's contractions are best computed by, where that isn't known yet. */
   async tune(program: Program, runtime: Runtime): Promise<void> {
     for (const step of dotsIn(program.steps)) {
-      const key = structure(step.kernel)
+      const key = keyOf(step.kernel)
       if (this.#chosen.has(key)) continue
       this.#chosen.set(key, await fastest(step, program, runtime))
       runtime.shaders.delete(key)
@@ -63,7 +62,8 @@ const fastest = async ({ kernel, segments }: DotStep, { buffers }: Program, runt
 }
 
 const timeOf = async (plan: DotPlan, kernel: Dot, args: Program['buffers'], runtime: Runtime): Promise<number> => {
-  const { pipelines, slabs, largest, features } = runtime
+  const { pipelines, largest, features } = runtime
+  const { slabs } = runtime.storages
   const shader = shaderOf(kernel, { ...features, choose: () => plan })
   const own = args.map((_, i) => i)
   const step: Step = { kind: 'launch', kernel, segments: [{ buffers: own, extent: 1 }] }

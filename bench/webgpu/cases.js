@@ -1,8 +1,7 @@
 // What is measured in the page: shapes, and how near the answers must be before anything is timed (as in ../cases.js).
-import { uniform } from '../workload.js'
+import { numbers, rows } from '../cases.js'
 
-/** Numbers in [-1, 1) by hash, for array t. */
-export const numbers = (shape, t) => Float32Array.from({ length: shape.reduce((a, b) => a * b, 1) }, (_, i) => 25 * uniform(i, t))
+export { numbers, rows }
 
 /** GPT-2 small's shape: one token after `past` others. A small vocabulary, since logits are one more matmul like the others. */
 export const decoder = { L: 12, H: 12, D: 768, past: 512, V: 1024, eps: 1e-5 }
@@ -20,15 +19,13 @@ export const decoderArrays = () => {
   return { x: small([1, D]), layers, g: one([D]), head: small([D, V]) }
 }
 
-export const rows = [2048, 512] // of softmax and layerNorm
 export const heads = [2, 512, 8, 64] // [B,T,H,D] of causal attention
 
-const product = (n) => ({ calls: n > 1024 ? 1 : 3, rounds: 2, relative: 1e-5, absolute: 2e-6 * n })
+/** A case for each size of matmul. */
+export const matmuls = (of) => Object.fromEntries([256, 512, 1024, 2048].map((n) => [`matmul ${n}`, of(n)]))
+
 export const cases = {
-  'matmul 256': product(256),
-  'matmul 512': product(512),
-  'matmul 1024': product(1024),
-  'matmul 2048': product(2048),
+  ...matmuls((n) => ({ calls: n > 1024 ? 1 : 3, rounds: 2, relative: 1e-5, absolute: 2e-6 * n })),
   softmax: { calls: 3, rounds: 2, relative: 1e-4, absolute: 1e-8 },
   layerNorm: { calls: 3, rounds: 2, relative: 1e-4, absolute: 1e-4 },
   attention: { calls: 2, rounds: 2, relative: 1e-4, absolute: 1e-5 },

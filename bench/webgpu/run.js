@@ -10,6 +10,7 @@ import { parseArgs } from 'node:util'
 import { build } from 'esbuild'
 import { chromium } from 'playwright-core'
 import { cached } from '../../dist/examples/software/archive.js'
+import { quantile, worst } from '../figures.js'
 import { cases, trainSteps } from './cases.js'
 
 const { values: flags, positionals: chosen } = parseArgs({
@@ -102,15 +103,6 @@ const time = (page, calls) =>
     return milliseconds
   }, calls)
 
-/** The size of the worst disagreement, as a share of what is allowed. */
-const worst = (a, b, { relative, absolute }) => {
-  if (a.length !== b.length) throw new Error(`${a.length} numbers against ${b.length}`)
-  return a.reduce((share, x, i) => {
-    const off = x === b[i] ? 0 : Math.abs(x - b[i]) / (absolute + relative * Math.abs(b[i]))
-    return Number.isNaN(off) ? Infinity : Math.max(share, off)
-  }, 0)
-}
-
 /** A peer's page with the first of its ways whose answers agree with `ours`; the first peer's are ours. Null where the peer has none. */
 const agreeing = async (peer, title, ours) => {
   let share = null
@@ -138,7 +130,6 @@ const measure = async (title) => {
   return figures
 }
 
-const quantile = (xs, q) => [...xs].sort((a, b) => a - b)[Math.floor(q * (xs.length - 1))]
 const line = (cells) => `| ${cells.join(' | ')} |`
 const head = ['case', 'peer', 'dispatches', 'submits', 'MB moved', 'best, ms', 'median, ms', 'best of it / of ours', 'difference / allowed']
 const lines = (title, figures) =>

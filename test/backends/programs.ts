@@ -19,7 +19,7 @@ const buffer = (draft: Draft, dtype: DType, size: number, place: Buffer['place']
   draft.buffers.push({ dtype, size, place }) - 1
 
 /** out[i] = expr over one dim; args are `from` and then the output. */
-const map = (expr: Expr, from: readonly DType[], n: number): Nest => ({
+export const map = (expr: Expr, from: readonly DType[], n: number): Nest => ({
   kind: 'nest',
   dims: [n],
   inner: 0,

@@ -10,6 +10,7 @@ import type { Program, Step } from '../../src/core/program.ts'
 import { access, apply, constant, launch, load, readProgram, reduce, rowMajor, runProgram } from '../backends/harness.ts'
 import { pairs } from '../backends/functions.ts'
 import { parity, programParity } from '../backends/parity.ts'
+import { map } from '../backends/programs.ts'
 import { describeOnDevice, validate } from './gpu.ts'
 import { instrument, wrapped } from './instrument.ts'
 
@@ -147,6 +148,24 @@ describeOnDevice('kernels of one code on WebGPU', () => {
   })
 })
 
+describeOnDevice('what was compiled before, on WebGPU', () => {
+  test('changes no bit of a sum', async () => {
+    const n = 512
+    const sums = (rows: number): Nest => ({
+      kind: 'nest',
+      dims: [rows, n],
+      inner: 1,
+      args: ['float32', 'float32'],
+      outputs: [{ arg: 1, expr: reduce('sum', load('float32', 0, [n, 1])), access: access([1, 0]), rowwise: true }],
+    })
+    const data = (rows: number): Float32Array => Float32Array.from({ length: rows * n }, (_, i) => Math.sin(i * i))
+    const few = async (backend: Backend) => readProgram(backend, launch(sums(4), [data(4), 4]), [data(4)])
+    const [fresh, used] = [(await openWebgpu()) as Backend, (await openWebgpu()) as Backend]
+    await readProgram(used, launch(sums(4096), [data(4096), 4096]), [data(4096)])
+    expect(await few(used)).toEqual(await few(fresh))
+  })
+})
+
 describeOnDevice('the run time on WebGPU', () => {
   const n = 300
   const doubled: Nest = {
@@ -267,13 +286,6 @@ describeOnDevice('the run time on WebGPU', () => {
 /** out = x; for (i = 0; i < trips; i++) out = out + out, of a vector of 300. */
 const doubling = (trips: number): Program => {
   const n = 300
-  const map = (expr: Expr, from: readonly DType[], size: number): Nest => ({
-    kind: 'nest',
-    dims: [size],
-    inner: 0,
-    args: [...from, expr.dtype],
-    outputs: [{ arg: from.length, expr, access: access([1]), rowwise: false }],
-  })
   const step = (kernel: Nest, ...buffers: readonly number[]): Step => ({
     kind: 'launch',
     kernel,

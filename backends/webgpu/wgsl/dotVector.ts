@@ -8,6 +8,7 @@ import { inVectors } from './dotOperand.ts'
 import { finish } from './dotTile.ts'
 import { affineText, evaluation } from './expressions.ts'
 import { indexLines, indexNames, powerOfTwo, product } from './indices.ts'
+import { foldLines } from './lanes.ts'
 import { type Features, type Memory, type Pass, typeOf } from './shader.ts'
 import { times } from './text.ts'
 
@@ -20,20 +21,17 @@ type Load = Extract<Expr, { readonly kind: 'load' }>
 /** Null where the kernel is none, or its arrays don't lie so that vectors can be read and written. */
 export const vectorPass = (kernel: Dot, memory: Memory, features: Features): Pass | null => {
   const { batch, m, n, k, lhs, rhs } = kernel
+  if (Math.min(m, n) !== 1) return null
   const rank = batch.length
-  const [matrix, vector] = m === 1 ? [rhs, lhs] : [lhs, rhs]
-  // The dims of the matrix's index, of the vector's, and of the results'.
+  const [matrix, vector, rows] = m === 1 ? [rhs, lhs, n] : [lhs, rhs, m]
+  // Dims of the matrix's index; the results have `row` too and nothing along the other, and the vector's sum is along `row`.
   const [row, along] = m === 1 ? [rank + 1, rank] : [rank, rank + 1]
-  const vectorAlong = m === 1 ? rank + 1 : rank
-  const rows = m === 1 ? n : m
-  // Along a dim of one there is no step.
-  const [other] = [rank, rank + 1].filter((d) => d !== row)
   const outputs = kernel.outputs.map((output): Output => {
     const { strides, offset } = output.access
-    return { ...output, access: { strides: strides.map((stride, d) => (d === other ? 0 : stride)), offset } }
+    return { ...output, access: { strides: strides.map((stride, d) => (d === along ? 0 : stride)), offset } }
   })
   const written = outputs.every(({ access }) => inVectors(access, row, rows))
-  if (Math.min(m, n) !== 1 || !written || matrix.kind !== 'load' || matrix.access.guards.length > 0) return null
+  if (!written || matrix.kind !== 'load' || matrix.access.guards.length > 0) return null
   const alongRows = inVectors(matrix.access, row, rows)
   if (!alongRows && !inVectors(matrix.access, along, k)) return null
   const units = (product(batch) * rows) / 4
@@ -45,11 +43,11 @@ export const vectorPass = (kernel: Dot, memory: Memory, features: Features): Pas
   }
   const vectorAt = (kName: string): string[] => {
     const names = indexNames(batch)
-    names[vectorAlong] = kName
+    names[row] = kName
     return names
   }
   const read = (rowName: string): string => memory.load4((matrix as Load).arg, affineText((matrix as Load).access, indexOf(rowName, 'k')))
-  const own = { kernel, memory, vector, vectorAt, read, type: typeOf(kernel.dtype) }
+  const own = { memory, vector, vectorAt, read, type: typeOf(kernel.dtype) }
   const result = [...indexNames(batch), ...(m === 1 ? ['0', 'row'] : ['row', '0'])]
   const finished = (r: number): string =>
     `let f${r} = finish(${result.map((name) => (name === 'row' ? `row + ${r}` : name)).join(', ')}, sum[${r}]);`
@@ -69,7 +67,10 @@ export const vectorPass = (kernel: Dot, memory: Memory, features: Features): Pas
       `let row = 4 * i32(unit % ${rows / 4}u);`,
       `var sum = vec4<${own.type}>();`,
       ...(alongRows ? termsOfOne(own, deal) : termsOfFour(own, deal, k)),
-      ...meeting(deal, alongRows),
+      ...foldLines([{ name: 'sum', shared: 'sums', isBool: false, combine: (x, y) => `(${x} + ${y})` }], {
+        ...deal,
+        step: alongRows ? deal.units : 1,
+      }),
       'if (there && slice == 0u) {',
       ...times(4, finished),
       ...outputs.map(({ arg, access }, i) =>
@@ -129,21 +130,4 @@ const termsOfFour = ({ memory, vector, vectorAt, read, type }: Own, { lanes }: D
     ...times(4, (r) => `sum[${r}] += dot(x, ${read(`(row + ${r})`)});`),
     '}',
   ]
-}
-
-/** Adds up what a unit's lanes have: far ones in workgroup memory, near ones within subgroups. */
-const meeting = ({ units, lanes, near }: Deal, alongRows: boolean): string[] => {
-  if (lanes === 1) return []
-  const [step, base] = alongRows ? [units, `lane % ${units}u`] : [1, near === 1 ? 'lane - slice' : `lane - slice + slice % ${near}u`]
-  const far = [
-    'sums[lane] = sum;',
-    'workgroupBarrier();',
-    `for (var half = ${lanes / 2}u; half >= ${near}u; half >>= 1u) {`,
-    `if (slice < half) { sums[lane] += sums[lane + half * ${step}u]; }`,
-    'workgroupBarrier();',
-    '}',
-    `sum = sums[${base}];`,
-  ]
-  const halves = times(Math.log2(near), (i) => near / 2 ** (i + 1))
-  return [...(lanes === near ? [] : far), ...halves.map((half) => `sum += subgroupShuffleXor(sum, ${half}u);`)]
 }

@@ -2,12 +2,13 @@
  * Reductions over rows and what is computed from them. A workgroup takes a block of rows with so many lanes a row that neighbours read
  * neighbours: for each level of reductions a loop over the row and a tree, its upper part in workgroup memory, its lower within subgroups
  * where there are such; then the outputs. Few long rows are cut into chunks, whose partial results a second pass reduces. The order of a sum
- * depends on shapes alone.
+ * depends on shapes and the device alone.
  */
 import type { DType } from '../../../src/core/dtype.ts'
 import type { Affine, Expr, Nest, ReduceOp } from '../../../src/core/kernel.ts'
 import { affineText, evaluation, postorder, type Reduce, reductionLevels } from './expressions.ts'
 import { indexLines, indexNames, powerOfTwo, product, storeLines } from './indices.ts'
+import { type Folded, foldLines } from './lanes.ts'
 import { combined, constantOf } from './scalar.ts'
 import { type Features, type Memory, type Pass, type Shader, typeOf } from './shader.ts'
 
@@ -130,36 +131,16 @@ const reduceLines = (
   )
   const start = reductions.map((reduction, i) => `var a${name(i)} = ${identity(reduction)};`)
   const own = [...start, ...loopOf([...at.lines, ...folds])]
-  if (deal.lanes === 1) return [...own, ...reductions.map((_, i) => `let r${name(i)} = a${name(i)};`)]
-  const near = together(deal, features)
-  const partner = deal.along === 'row' ? 'lane + half' : `lane + half * ${deal.rows}u`
-  const base = deal.along === 'rows' ? `lane % ${deal.rows}u` : near === 1 ? 'lane - slice' : `lane - slice + slice % ${near}u`
-  const far = [
-    ...reductions.map((_, i) => `t${name(i)}[lane] = a${name(i)};`),
-    'workgroupBarrier();',
-    `for (var half = ${deal.lanes / 2}u; half >= ${near}u; half >>= 1u) {`,
-    'if (slice < half) {',
-    ...reductions.map(
-      (reduction, i) => `t${name(i)}[lane] = ${combined(reduction.op, reduction.dtype, `t${name(i)}[lane]`, `t${name(i)}[${partner}]`)};`,
-    ),
-    '}',
-    'workgroupBarrier();',
-    '}',
-    ...reductions.map((_, i) => `a${name(i)} = t${name(i)}[${base}];`),
-  ]
-  const halves = Array.from({ length: Math.log2(near) }, (_, i) => near / 2 ** (i + 1))
+  const folded = reductions.map(({ op, dtype }, i): Folded => {
+    const combine = (x: string, y: string): string => combined(op, dtype, x, y)
+    return { name: `a${name(i)}`, shared: `t${name(i)}`, isBool: dtype === 'bool', combine }
+  })
+  const step = deal.along === 'row' ? 1 : deal.rows
   return [
     ...own,
-    ...(deal.lanes === near ? [] : far),
-    ...halves.flatMap((half) => reductions.flatMap((reduction, i) => shuffled(reduction, name(i), half))),
+    ...foldLines(folded, { lanes: deal.lanes, step, near: together(deal, features) }),
     ...reductions.map((_, i) => `let r${name(i)} = a${name(i)};`),
   ]
-}
-/** Combines a lane's value with that of the lane so many away. Bools go as numbers. */
-const shuffled = ({ op, dtype }: Reduce, name: string, half: number): string[] => {
-  const other = `x${name}_${half}`
-  const taken = dtype === 'bool' ? `subgroupShuffleXor(u32(a${name}), ${half}u) != 0u` : `subgroupShuffleXor(a${name}, ${half}u)`
-  return [`let ${other} = ${taken};`, `a${name} = ${combined(op, dtype, `a${name}`, other)};`]
 }
 
 const trees = (levels: readonly (readonly Reduce[])[], deal: Deal, size: number, features: Features): string =>

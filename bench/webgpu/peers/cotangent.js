@@ -2,7 +2,7 @@
 import { explain, init, jit, nn, np, tree } from 'cotangent'
 import { optimizer, step, toArrays } from '../../peers/cotangentStep.js'
 import { batch, initialParams, learningRate, model } from '../../workload.js'
-import { decoder, decoderArrays, heads, numbers, rows } from '../cases.js'
+import { decoder, decoderArrays, heads, matmuls, numbers, rows } from '../cases.js'
 
 await init({ device: 'webgpu' })
 
@@ -60,10 +60,7 @@ const train = () => {
 }
 
 export const makers = {
-  'matmul 256': product(256),
-  'matmul 512': product(512),
-  'matmul 1024': product(1024),
-  'matmul 2048': product(2048),
+  ...matmuls(product),
   softmax: () => caseOf((x) => nn.softmax(x), toArrays({ shape: rows, data: numbers(rows, 0) })),
   layerNorm: () =>
     caseOf((x, scale) => nn.layerNorm({ scale }, x), ...[rows, [rows[1]]].map((shape, t) => toArrays({ shape, data: numbers(shape, t) }))),

@@ -2,7 +2,7 @@
 import { defaultDevice, init, jit, nn, numpy as np, tree } from '@jax-js/jax'
 import { layerNorm, step } from '../../peers/jaxjsStep.js'
 import { batch, initialParams, learningRate, model } from '../../workload.js'
-import { decoder, decoderArrays, heads, numbers, rows } from '../cases.js'
+import { decoder, decoderArrays, heads, matmuls, numbers, rows } from '../cases.js'
 
 const devices = await init('webgpu')
 if (!devices.includes('webgpu')) throw new Error(`jax-js has only ${devices}`)
@@ -61,10 +61,7 @@ const train = () => {
 }
 
 export const makers = {
-  'matmul 256': product(256),
-  'matmul 512': product(512),
-  'matmul 1024': product(1024),
-  'matmul 2048': product(2048),
+  ...matmuls(product),
   softmax: () => caseOf((x) => nn.softmax(x, -1), array({ shape: rows, data: numbers(rows, 0) })),
   layerNorm: () =>
     caseOf((x, scale) => layerNorm(scale, x), ...[rows, [rows[1]]].map((shape, t) => array({ shape, data: numbers(shape, t) }))),

@@ -1,7 +1,7 @@
 // onnxruntime-web in the page, on its WebGPU execution provider. It only infers, so it has no train step. Arguments are on the device.
 import * as ort from 'onnxruntime-web/webgpu'
 import { model } from '../onnx.js'
-import { decoder, decoderArrays, heads, numbers, rows } from '../cases.js'
+import { decoder, decoderArrays, heads, matmuls, numbers, rows } from '../cases.js'
 
 ort.env.wasm.wasmPaths = '/ort/'
 ort.env.wasm.numThreads = 1
@@ -121,10 +121,7 @@ const plain = () =>
     ],
   })
 export const makers = {
-  'matmul 256': product(256),
-  'matmul 512': product(512),
-  'matmul 1024': product(1024),
-  'matmul 2048': product(2048),
+  ...matmuls(product),
   softmax: () =>
     caseOf({
       args: { x: array(rows, 0) },

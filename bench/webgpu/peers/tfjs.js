@@ -5,7 +5,7 @@ import '@tensorflow/tfjs-core/dist/public/chained_ops/register_all_chained_ops.j
 import '@tensorflow/tfjs-core/dist/register_all_gradients.js'
 import '@tensorflow/tfjs-backend-webgpu'
 import { adamw, batch, initialParams, learningRate, model } from '../../workload.js'
-import { decoder, decoderArrays, heads, numbers, rows } from '../cases.js'
+import { decoder, decoderArrays, heads, matmuls, numbers, rows } from '../cases.js'
 
 await tf.setBackend('webgpu')
 await tf.ready()
@@ -125,10 +125,7 @@ const train = () => {
 }
 
 export const makers = {
-  'matmul 256': product(256),
-  'matmul 512': product(512),
-  'matmul 1024': product(1024),
-  'matmul 2048': product(2048),
+  ...matmuls(product),
   softmax: () => caseOf((x) => tf.softmax(x), tensor({ shape: rows, data: numbers(rows, 0) })),
   layerNorm: () =>
     caseOf((x, scale) => layerNorm(scale, x), ...[rows, [rows[1]]].map((shape, t) => tensor({ shape, data: numbers(shape, t) }))),
