@@ -3,7 +3,7 @@ import * as O from '../src/core/option.ts'
 import type { NdArray } from '../src/core/array.ts'
 import { aval, sizeOf } from '../src/core/aval.ts'
 import * as c from '../src/core/constructors.ts'
-import { isFloat, isNumeric } from '../src/core/dtype.ts'
+import { computedIn, isFloat, isNumeric } from '../src/core/dtype.ts'
 import * as g from '../src/core/graph.ts'
 import type { OpParams } from '../src/core/ops.ts'
 import type { Linear, Unbatched, Tangent } from '../src/core/rules.ts'
@@ -98,11 +98,12 @@ export const dotGeneral: Unbatched<'dotGeneral'> = {
     const xf = free(x!.shape.length, contract[0], b[0])
     const yf = free(y!.shape.length, contract[1], b[1])
     const dims = (n: g.Node, axes: readonly number[]): number[] => axes.map((a) => n.shape[a]!)
-    const cast = (n: g.Node): g.Node => (preferred === null || preferred === n.dtype ? n : g.map('cast', preferred, n))
+    const dtype = preferred ?? x!.dtype
+    const cast = (n: g.Node): g.Node => (computedIn(n.dtype) === computedIn(dtype) ? n : g.convert(n, computedIn(dtype)))
     const bs = dims(x!, b[0])
     const lhs = arrange(cast(x!), [...b[0].map((d) => [d]), xf, contract[0]])
     const rhs = arrange(cast(y!), [...b[1].map((d) => [d]), contract[1], yf])
-    return [g.reshape(g.dot(lhs, rhs), [...bs, ...dims(x!, xf), ...dims(y!, yf)])]
+    return [g.reshape(g.dot(lhs, rhs, dtype), [...bs, ...dims(x!, xf), ...dims(y!, yf)])]
   },
   ulp: 32,
 }

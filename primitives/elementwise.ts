@@ -4,6 +4,7 @@ import * as O from '../src/core/option.ts'
 import type { NdArray } from '../src/core/array.ts'
 import { type Aval, aval, eqShape } from '../src/core/aval.ts'
 import * as c from '../src/core/constructors.ts'
+import { add, div, lit, mul, neg, sub } from '../src/core/constructors.ts'
 import { type DType, isFloat, isInt, isNumeric } from '../src/core/dtype.ts'
 import * as g from '../src/core/graph.ts'
 import type { ScalarOp } from '../src/core/kernel.ts'
@@ -91,7 +92,6 @@ export const elementwise = <K extends OpName>(name: K, spec: Spec<K>): Unbatched
   }
 }
 
-const { add, mul, sub, div, neg, lit } = c
 export const one_ = (x: NdArray): NdArray => lit(x, 1)
 export const square = (x: NdArray): NdArray => mul(x, x)
 
@@ -134,7 +134,7 @@ const convert: Unbatched<'convertElementType'> = {
     return isFloat(dtype) ? linearJvp(out, dx!, (d) => c.convertElementType(d, dtype, weak)) : noTangent(out)
   },
   transpose: (cts, [x]) => toLinear(cts, [x!], (ct) => c.convertElementType(ct, (x as Linear).aval.dtype, (x as Linear).aval.weak)),
-  lower: ([x], { dtype }) => [x!.dtype === dtype ? x! : g.map('cast', dtype, x!)],
+  lower: ([x], { dtype }) => [g.convert(x!, dtype)],
   ulp: 0,
 }
 

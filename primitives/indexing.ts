@@ -3,7 +3,7 @@ import * as O from '../src/core/option.ts'
 import type { NdArray } from '../src/core/array.ts'
 import { type Aval, aval, eqShape, sizeOf } from '../src/core/aval.ts'
 import * as c from '../src/core/constructors.ts'
-import type { DType } from '../src/core/dtype.ts'
+import { type DType, isFloat } from '../src/core/dtype.ts'
 import * as g from '../src/core/graph.ts'
 import type { Scatter } from '../src/core/kernel.ts'
 import type { OpName } from '../src/core/ops.ts'
@@ -92,7 +92,7 @@ const badIndices = (x: Aval, indices: readonly Aval[], axes: readonly number[]):
       ? 'indices must be int32 and of one shape'
       : null)
 const others = (shape: readonly number[], axes: readonly number[]): number[] => shape.filter((_, d) => !axes.includes(d))
-const fillOf: Readonly<Record<DType, number>> = { float32: NaN, float64: NaN, int32: -(2 ** 31), uint32: 2 ** 32 - 1, bool: 1, key: 0 }
+const fillOf = (dtype: DType): number => (isFloat(dtype) ? NaN : dtype === 'int32' ? -(2 ** 31) : dtype === 'uint32' ? 2 ** 32 - 1 : 1)
 /** Where all indices are within their axes. */
 const within = (indices: readonly g.Node[], extents: readonly number[]): g.Node =>
   indices.map((i, d) => g.within(i, extents[d]!)).reduce((a, b) => g.map('and', 'bool', a, b))
@@ -129,7 +129,7 @@ const gather: Unbatched<'gather'> = {
     const rest = others(x!.shape, axes)
     const shape = [...I, ...rest]
     const extents = axes.map((a) => x!.shape[a]!)
-    const fill = g.constNode(fillOf[x!.dtype], x!.dtype, shape)
+    const fill = g.constNode(fillOf(x!.dtype), x!.dtype, shape)
     if (sizeOf(x!.shape) === 0) return [fill]
     const wide = (n: g.Node): g.Node => g.broadcast(n, shape, c.range(I.length))
     let next = I.length

@@ -8,6 +8,7 @@ import * as g from '../src/core/graph.ts'
 import type { Cumulative, ReduceOp } from '../src/core/kernel.ts'
 import type { OpName } from '../src/core/ops.ts'
 import type { Linear, Rules, Unbatched } from '../src/core/rules.ts'
+import { bind } from '../src/core/trace.ts'
 import { badAxes, dtypes, linearJvp, linearOp, noTangent, one, shapes } from './families.ts'
 
 /** The order of terms is the device's own: for a sum, units in the last place of the sum of its terms' magnitudes. */
@@ -89,7 +90,7 @@ const place = (name: Place): Unbatched<Place> => ({
       ? shapes(`axis ${axis} is empty: an extreme needs an element`)
       : one(aval(without(x!.shape, [axis]), 'int32'))
   },
-  jvp: ([x], _ts, { axis }) => noTangent(c[name](x!, axis)),
+  jvp: ([x], _ts, { axis }) => noTangent(bind(name, { axis }, [x!])[0]!),
   transpose: 'notLinear',
   // The first place that holds the extreme; a NaN is one.
   lower: ([x], { axis }) => {
@@ -153,7 +154,7 @@ const cumprodJvp: Rules<PrefixOp>['jvp'] = ([x], [t], { axis, reverse }) =>
 const runningJvp =
   (name: 'cummax' | 'cummin'): Rules<PrefixOp>['jvp'] =>
   ([x], [t], { axis, reverse }) => {
-    const out = c[name](x!, axis, reverse)
+    const out = bind(name, { axis, reverse }, [x!])[0]!
     return linearJvp(out, t!, (dx) => {
       const n = x!.shape[axis]!
       const on = (d: number, by: number): number => (d === axis ? by : 0)

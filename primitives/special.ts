@@ -1,10 +1,11 @@
 /** Special functions and random bits: rules that come with the functions that make their ops, whole, so that vmap needs to bring none. */
 import { exp, lit, mul, neg, sub } from '../src/core/constructors.ts'
+import { isHalf } from '../src/core/dtype.ts'
 import * as g from '../src/core/graph.ts'
 import type { OpName } from '../src/core/ops.ts'
 import type { Rules, Unbatched } from '../src/core/rules.ts'
 import { elementwise, one_, square, unary } from './elementwise.ts'
-import { elementwiseBatch } from './families.ts'
+import { dtypes, elementwiseBatch } from './families.ts'
 
 const sqrtPi = 2 / Math.sqrt(Math.PI)
 
@@ -12,7 +13,13 @@ const erf = unary('erf', 'float', (d, [x]) => mul(d, mul(lit(x!, sqrtPi), exp(ne
 // float32's own formula, as XLA's: 1 - x² is rounded, which near ±1 moves it by up to 2^-13 of itself.
 const erfInv = unary('erfInv', 'float', (d, _, y) => mul(d, mul(lit(y, 1 / sqrtPi), exp(square(y)))), 128)
 const logistic = unary('logistic', 'float', (d, _, y) => mul(d, mul(y, sub(one_(y), y))))
-const nextafter = elementwise('nextafter', { takes: 'float', lower: 'nextafter' })
+const after = elementwise('nextafter', { takes: 'float', lower: 'nextafter' })
+// The next float32 isn't the next float of 16 bits.
+const nextafter: Unbatched<'nextafter'> = {
+  ...after,
+  abstractEval: (avals, p) =>
+    avals.some((a) => isHalf(a.dtype)) ? dtypes('float32 or float64 is needed: convert with astype') : after.abstractEval(avals, p),
+}
 const threefry = elementwise('threefry', {
   takes: 'words',
   lower: (xs, { word }) => g.map(word === 0 ? 'threefry0' : 'threefry1', 'uint32', ...xs),

@@ -118,7 +118,7 @@ export const scope: typeof scoped = scoped
 export const vmap: typeof vmapTransform = vmapTransform
 export { NdArray, type Nested } from './core/array.ts'
 export type { KernelTime } from './core/backend.ts'
-export type { DType, TypedArray } from './core/dtype.ts'
+export type { DType, HostArray as TypedArray } from './core/dtype.ts'
 export type { Index, Operand, Slice } from './core/methods.ts'
 export * from './core/errors.ts'
 export type { Jaxpr } from './core/jaxpr.ts'

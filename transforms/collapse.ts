@@ -10,36 +10,34 @@ export interface Collapsed {
 
 export const collapse = (nest: Nest): Collapsed => {
   const { dims, inner, outputs } = nest
-  const affines = [...outputs.map((o) => o.access), ...affinesIn(outputs.map((o) => o.expr))]
   const outer = dims.length - inner
-  // Runs of dims, each [first, last]; a dim of one joins any run of its side.
-  const runs: { first: number; last: number; side: boolean }[] = []
-  dims.forEach((n, d) => {
-    const side = d < outer
+  const affines = [...outputs.map((o) => o.access), ...affinesIn(outputs.map((o) => o.expr))]
+  // A reduction's order is ours to choose: the dim with the longest steps goes outermost.
+  const steps = dims.map((_, d) => affines.reduce((sum, a) => sum + Math.abs(a.strides[d]!), 0))
+  const order = dims.map((_, d) => d).sort((a, b) => (a < outer || b < outer ? a - b : steps[b]! - steps[a]!))
+  const extent = (run: readonly number[]): number => run.reduce((product, d) => product * dims[d]!, 1)
+  /** The step along a run: that of its last dim that isn't one. */
+  const stride = (a: Affine, run: readonly number[]): number => a.strides[run.findLast((d) => dims[d] !== 1) ?? -1] ?? 0
+  const runs: number[][] = []
+  for (const d of order) {
     const run = runs.at(-1)
-    const joins = (a: Affine): boolean => strideOf(a, dims, run!.first, run!.last) === a.strides[d]! * n
-    const free = run !== undefined && run.side === side
-    if (free && (n === 1 || extentOf(dims, run) === 1 || affines.every(joins))) run.last = d
-    else runs.push({ first: d, last: d, side })
-  })
-  const merged = runs.map((run) => extentOf(dims, run))
-  if (merged.length === dims.length) return { kernel: nest, extent: dims[0]! }
-  const affine = (a: Affine): Affine => ({ ...a, strides: runs.map((run) => strideOf(a, dims, run.first, run.last)) })
+    const n = dims[d]!
+    const joins =
+      run !== undefined &&
+      run[0]! < outer === d < outer &&
+      (n === 1 || extent(run) === 1 || affines.every((a) => stride(a, run) === a.strides[d]! * n))
+    if (joins) run.push(d)
+    else runs.push([d])
+  }
+  const merged = runs.map(extent)
+  if (runs.every(([first], d) => first === d) && merged.length === dims.length) return { kernel: nest, extent: dims[0]! }
+  const affine = (a: Affine): Affine => ({ ...a, strides: runs.map((run) => stride(a, run)) })
   const expr = mapAffines(affine)
   const kernel: Nest = {
     ...nest,
     dims: merged,
-    inner: runs.filter((run) => !run.side).length,
+    inner: runs.filter(([first]) => first! >= outer).length,
     outputs: outputs.map((o) => ({ ...o, expr: expr(o.expr), access: affine(o.access) })),
   }
   return { kernel, extent: merged[0]! }
-}
-
-const extentOf = (dims: readonly number[], { first, last }: { readonly first: number; readonly last: number }): number =>
-  dims.slice(first, last + 1).reduce((product, n) => product * n, 1)
-
-/** The step along a run: that of its last dim that isn't one. */
-const strideOf = (a: Affine, dims: readonly number[], first: number, last: number): number => {
-  for (let d = last; d >= first; d--) if (dims[d] !== 1) return a.strides[d]!
-  return 0
 }

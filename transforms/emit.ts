@@ -1,9 +1,10 @@
 /** One kernel from nodes of one iteration space: what isn't in a buffer is computed where it is read, and views become index arithmetic. */
 import { rowMajor, sizeOf } from '../src/core/aval.ts'
-import type { DType } from '../src/core/dtype.ts'
+import { computedIn, type DType, isHalf } from '../src/core/dtype.ts'
+import { rounded } from '../src/core/half.ts'
 import { type Node, sizeOfNode } from '../src/core/graph.ts'
 import { partsOf } from '../src/core/expressions.ts'
-import type { Access, Expr, Guard, Kernel, Output } from '../src/core/kernel.ts'
+import type { Access, Expr, Guard, Kernel, Output, ScalarOp } from '../src/core/kernel.ts'
 import { collapse } from './collapse.ts'
 import { fromDims, type Position, sameAffine, start, throughReshape, throughView, unitAffine } from './place.ts'
 
@@ -79,7 +80,7 @@ class Emitter {
 
   /** The value of `node` at `p`, an index of it that the iteration index determines. */
   expr(node: Node, p: Position): Expr {
-    if (node.kind === 'const') return { kind: 'const', dtype: node.dtype, value: node.value }
+    if (node.kind === 'const') return { kind: 'const', dtype: computedIn(node.dtype), value: rounded(node.value, node.dtype) }
     let mine = this.#memo.get(node)
     if (mine === undefined) this.#memo.set(node, (mine = new Map()))
     const key = this.#key(p)
@@ -106,7 +107,7 @@ class Emitter {
     if (node === this.#acc) {
       const identity = start(this.extents, this.extents).linear!
       if (!sameAffine(p.linear, identity, this.extents) || p.guards.length > 0) throw new NeedsBuffer(node)
-      return { kind: 'acc', dtype: node.dtype }
+      return { kind: 'acc', dtype: computedIn(node.dtype) }
     }
     if (this.#buffered(node)) return this.#load(node, p)
     switch (node.kind) {
@@ -123,7 +124,13 @@ class Emitter {
         return { kind: 'index', dtype: 'int32', affine: { strides, offset } }
       }
       case 'map':
-        return { kind: 'apply', dtype: node.dtype, op: node.op, args: node.args.map((a) => this.expr(a, p)) }
+        return node.op === 'cast'
+          ? widened(cast(this.expr(node.args[0]!, p), node.dtype))
+          : apply(
+              node.op,
+              computedIn(node.dtype),
+              node.args.map((a) => this.expr(a, p)),
+            )
       case 'view': {
         const q = throughView(p, node.view, node.shape, node.source.shape, this.extents)
         if (q === null) throw new NeedsBuffer(node)
@@ -132,12 +139,7 @@ class Emitter {
         if (!node.view.guarded || loaded) return value
         const own = q.guards.slice(p.guards.length)
         if (own.length === 0) return value
-        return {
-          kind: 'apply',
-          dtype: node.dtype,
-          op: 'select',
-          args: [inside(own), value, { kind: 'const', dtype: node.dtype, value: 0 }],
-        }
+        return apply('select', value.dtype, [inside(own), value, { kind: 'const', dtype: value.dtype, value: 0 }])
       }
       case 'reshape':
         return this.expr(node.source, throughReshape(p, node.source.shape, this.extents))
@@ -145,7 +147,7 @@ class Emitter {
         if (p.guards.length > 0) throw new NeedsBuffer(node)
         if (!this.#buffered(node.source)) throw new NeedsBuffer(node.source)
         this.scattered.add(node.source)
-        return { kind: 'gather', dtype: node.dtype, arg: this.arg(node.source), index: this.expr(node.index, p) }
+        return widened({ kind: 'gather', dtype: node.dtype, arg: this.arg(node.source), index: this.expr(node.index, p) })
       case 'reduce':
         return this.#reduce(node, p)
       default:
@@ -169,7 +171,7 @@ class Emitter {
     let out = this.#reduces.get(node)
     if (out === undefined) {
       const dims = source.map((_, d) => unitAffine(rank, lead + d))
-      out = { kind: 'reduce', dtype: node.dtype, op: node.op, arg: this.expr(node.source, fromDims(dims, source, rank)) }
+      out = { kind: 'reduce', dtype: computedIn(node.dtype), op: node.op, arg: this.expr(node.source, fromDims(dims, source, rank)) }
       this.#reduces.set(node, out)
     }
     return out
@@ -180,22 +182,27 @@ class Emitter {
     const access: Access = { ...p.linear, guards: p.guards }
     const own = start(this.extents, this.extents).linear!
     if (!sameAffine(p.linear, own, this.extents) || p.guards.length > 0) this.scattered.add(node)
-    return { kind: 'load', dtype: node.dtype, arg: this.arg(node), access }
+    return widened({ kind: 'load', dtype: node.dtype, arg: this.arg(node), access })
   }
 }
+
+const apply = (op: ScalarOp, dtype: DType, args: readonly Expr[]): Expr => ({ kind: 'apply', op, dtype, args })
+/** Of a value as it is computed with. */
+const cast = (e: Expr, dtype: DType): Expr =>
+  e.dtype === dtype ? e : apply('cast', dtype, [isHalf(dtype) && e.dtype !== 'float32' ? cast(e, 'float32') : e])
+/** A 16-bit float is widened where it is read or converted to; between that and where it is written all is float32, and nothing is rounded. */
+const widened = (e: Expr): Expr => cast(e, computedIn(e.dtype))
+/** As it is written: what was only widened is as it was read. */
+const narrowed = (e: Expr, dtype: DType): Expr =>
+  e.kind === 'apply' && e.op === 'cast' && e.args[0]!.dtype === dtype ? e.args[0]! : cast(e, dtype)
 
 const inside = (guards: readonly Guard[]): Expr => {
   const tests = guards.flatMap(({ extent, ...affine }): Expr[] => {
     const at: Expr = { kind: 'index', dtype: 'int32', affine }
-    const bound = (op: 'ge' | 'lt', value: number): Expr => ({
-      kind: 'apply',
-      dtype: 'bool',
-      op,
-      args: [at, { kind: 'const', dtype: 'int32', value }],
-    })
+    const bound = (op: 'ge' | 'lt', value: number): Expr => apply(op, 'bool', [at, { kind: 'const', dtype: 'int32', value }])
     return [bound('ge', 0), bound('lt', extent)]
   })
-  return tests.reduce((a, b) => ({ kind: 'apply', dtype: 'bool', op: 'and', args: [a, b] }))
+  return tests.reduce((a, b) => apply('and', 'bool', [a, b]))
 }
 
 /** The contraction whose epilogue `node` can be, and the row reduction it can share a kernel with. */
@@ -261,7 +268,7 @@ const emitNest = (nodes: readonly Node[], space: Space, buffered: (node: Node) =
     const p = rowwise
       ? throughReshape({ dims: [], linear: { strides: rowStrides, offset: 0 }, guards: [] }, node.shape, extents)
       : start(extents, node.shape)
-    return { expr: e.expr(node, p), access: p.linear!, rowwise }
+    return { expr: narrowed(e.expr(node, p), node.dtype), access: p.linear!, rowwise }
   })
   // Several passes over a row may read an element after its result was written.
   if (inner > 0 && (nodes.length > 1 || results[0]!.rowwise)) for (const n of e.reads) e.scattered.add(n)
@@ -288,7 +295,7 @@ const emitDot = (nodes: readonly Node[], dot: Node & { kind: 'dot' }, buffered: 
   const [m, n] = dot.shape.slice(-2) as [number, number]
   const k = dot.lhs.shape.at(-1)!
   const epilogue = new Emitter(dot.shape, 0, dot, buffered)
-  const exprs = nodes.map((node) => epilogue.expr(node, start(dot.shape, node.shape)))
+  const exprs = nodes.map((node) => narrowed(epilogue.expr(node, start(dot.shape, node.shape)), node.dtype))
   // Operands share the args of the epilogue, but have iteration spaces of their own.
   const operand = (source: Node, extents: readonly number[]): Expr => {
     const e = new Emitter(extents, 0, null, buffered)
@@ -305,7 +312,7 @@ const emitDot = (nodes: readonly Node[], dot: Node & { kind: 'dot' }, buffered: 
   const args = argsOf(epilogue.reads, nodes)
   return finish(
     epilogue,
-    { kind: 'dot', dtype: dot.dtype, batch, m, n, k, lhs, rhs, args, outputs },
+    { kind: 'dot', dtype: computedIn(dot.dtype), batch, m, n, k, lhs, rhs, args, outputs },
     { extents: dot.shape, inner: 0, dot, row: null },
     nodes,
     1,

@@ -38,7 +38,7 @@ export const reference = (): Backend<ReferenceStorage> => {
     view(storage.bytes(), dtype).slice(0, (size * byteWidth[dtype]) / typedArrayOf(dtype).BYTES_PER_ELEMENT)
   return {
     name: 'reference',
-    dtypes: ['float32', 'float64', 'int32', 'uint32', 'bool', 'key'],
+    dtypes: ['float16', 'bfloat16', 'float32', 'float64', 'int32', 'uint32', 'bool', 'key'],
     upload: (dtype, data) => {
       const storage = allocate(data.length * typedArrayOf(dtype).BYTES_PER_ELEMENT)
       view(storage.bytes(), dtype).set(data)

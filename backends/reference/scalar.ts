@@ -3,9 +3,9 @@
  * representable in float32, an int32 and a uint32 are integers in their range, a bool is 0 or 1.
  */
 import { absurd } from './absurd.ts'
-import { type DType, isFloat } from '../../src/core/dtype.ts'
+import { type DType, isFloat, isHalf } from '../../src/core/dtype.ts'
 import type { ReduceOp, ScalarOp } from '../../src/core/kernel.ts'
-import { bitcast, erf, erfInv, isWord, nextafter32, nextafter64, threefry } from './special.ts'
+import { bitcast, erf, erfInv, isWord, narrow, nextafter32, nextafter64, threefry, widen } from './special.ts'
 
 /** A function of the op's operands, in order; ops with fewer than four ignore the rest. */
 export type Scalar = (a: number, b: number, c: number, d: number) => number
@@ -23,8 +23,10 @@ export const wrap = (dtype: DType): ((x: number) => number) => {
       return (x) => x >>> 0
     case 'bool':
       return (x) => (x !== 0 ? 1 : 0)
+    case 'float16':
+    case 'bfloat16':
     case 'key':
-      throw new Error('internal: a kernel computes on keys only as uint32 words')
+      throw new Error(`internal: a kernel computes on ${dtype} only as another dtype`)
     default:
       return absurd(dtype)
   }
@@ -32,8 +34,9 @@ export const wrap = (dtype: DType): ((x: number) => number) => {
 
 /** The function of `op` that gives `dtype`, its operands being of `from` (dtypes of all operands). */
 export const scalar = (op: ScalarOp, dtype: DType, from: readonly DType[]): Scalar => {
-  const round = wrap(dtype)
   const x = from[0]!
+  if (op === 'cast') return cast(x, dtype)
+  const round = wrap(dtype)
   const f1 =
     (f: (a: number) => number): Scalar =>
     (a) =>
@@ -101,8 +104,6 @@ export const scalar = (op: ScalarOp, dtype: DType, from: readonly DType[]): Scal
       return dtype === 'bool' ? (a) => 1 - a : f1((a) => ~a)
     case 'isFinite':
       return test(Number.isFinite)
-    case 'cast':
-      return cast(x, dtype)
     case 'bitcast':
       if (isWord(x) && isWord(dtype)) return bitcast(x, dtype)
       throw new Error(`internal: no bitcast from ${x} to ${dtype}`)
@@ -191,6 +192,8 @@ const greatest = (dtype: DType): number =>
   isFloat(dtype) ? Number.POSITIVE_INFINITY : dtype === 'int32' ? 2 ** 31 - 1 : dtype === 'uint32' ? 2 ** 32 - 1 : 1
 
 const cast = (from: DType, to: DType): Scalar => {
+  if (isHalf(from)) return widen(from)
+  if (isHalf(to)) return narrow(to)
   if (!isFloat(from)) return wrap(to)
   if (to === 'int32') return (x) => Math.min(Math.max(Math.trunc(x), -(2 ** 31)), 2 ** 31 - 1) | 0
   if (to === 'uint32') return (x) => Math.min(Math.max(Math.trunc(x), 0), 2 ** 32 - 1) >>> 0

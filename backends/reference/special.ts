@@ -81,6 +81,38 @@ export const bitcast =
     return words[to][0]!
   }
 
+/** The number that a 16-bit float's bits stand for. */
+export const widen = (dtype: 'float16' | 'bfloat16'): ((bits: number) => number) => {
+  if (dtype === 'bfloat16') return (bits) => bitcast('int32', 'float32')(bits << 16)
+  return (bits) => {
+    const [exponent, fraction] = [(bits >> 10) & 31, bits & 1023]
+    const size =
+      exponent === 0 ? fraction * 2 ** -24 : exponent < 31 ? (1 + fraction / 1024) * 2 ** (exponent - 15) : fraction === 0 ? Infinity : NaN
+    return bits < 0x8000 ? size : -size
+  }
+}
+
+/** The bits of the 16-bit float nearest to a number, ties to even: of the candidates around it, for they are in the order of their bits. */
+export const narrow = (dtype: 'float16' | 'bfloat16'): ((x: number) => number) => {
+  const value = widen(dtype)
+  const infinity = dtype === 'float16' ? 0x7c00 : 0x7f80
+  // Where an infinity would be, were exponents unbounded: what rounds to it is infinite.
+  const valueOf = (bits: number): number => (bits === infinity ? 2 * value(infinity - (dtype === 'float16' ? 1024 : 128)) : value(bits))
+  return (x) => {
+    if (Number.isNaN(x)) return infinity + (dtype === 'float16' ? 512 : 64)
+    const size = Math.min(Math.abs(x), valueOf(infinity))
+    let [low, high] = [0, infinity]
+    while (high - low > 1) {
+      const middle = (low + high) >> 1
+      if (valueOf(middle) <= size) low = middle
+      else high = middle
+    }
+    const [down, up] = [size - valueOf(low), valueOf(high) - size]
+    const nearest = down < up || (down === up && low % 2 === 0) ? low : high
+    return nearest + (x < 0 || Object.is(x, -0) ? 0x8000 : 0)
+  }
+}
+
 const rotations = [
   [13, 15, 26, 6],
   [17, 29, 16, 24],

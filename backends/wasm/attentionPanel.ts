@@ -14,7 +14,7 @@ import { type Calculator, calculator, type Vec } from './vec.ts'
 export const panelQueries = 8
 export const rowBytes = 32
 
-const lowest = Number.NEGATIVE_INFINITY
+const lowest = -Infinity
 /** Offsets of a row's two vectors. */
 const halves = [0, 16] as const
 
@@ -145,7 +145,7 @@ export const guardLse = (module: ModuleBuilder): FunctionHandle =>
     const c = calculator(f)
     for (const v of halves) {
       const none = c.B.or(c.F.eq(at(f, lse, v), lowest), c.I.ge_s(queryLanes(c, v), f.i32x4.splat(queries)))
-      put(f, lse, v, c.pick(none, Number.POSITIVE_INFINITY, at(f, lse, v)))
+      put(f, lse, v, c.pick(none, Infinity, at(f, lse, v)))
     }
   })
 

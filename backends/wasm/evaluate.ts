@@ -2,7 +2,7 @@
  * Emits the values of nodes inside loops: each in a local, at the outermost loop where it doesn't change, for several
  * vectors of lanes at once. A scope is a loop's body: what it computed is known there and in the loops inside it.
  */
-import { byteWidth, type DType } from '../../src/core/dtype.ts'
+import { byteWidth, type DType, isHalf } from '../../src/core/dtype.ts'
 import type { Affine } from '../../src/core/kernel.ts'
 import type { FunctionBuilder, Local, ValType, Value } from './assembler.ts'
 import { Integers } from './integers.ts'
@@ -184,13 +184,15 @@ export const evaluatorOf = (f: FunctionBuilder, args: readonly Local[], index: r
     const point = (lane: number): Value => n.add(at, (vector * lanes.width + lane) * stride * byteWidth[dtype])
     if (stride !== 0 && stride !== 1 && lanes.width === 4) return gatherLanes(dtype, point, mask)
     if (dtype === 'float64' || dtype === 'key') return f[registerOf(dtype)].load(point(0))
-    return fromMemory(dtype, stride === 1 && lanes.width === 4 ? B.load(point(0)) : B.load32_splat(point(0)))
+    const side = stride === 1 && lanes.width === 4
+    if (isHalf(dtype)) return side ? B.load16x4_u(point(0)) : gatherLanes(dtype, point, mask)
+    return fromMemory(dtype, side ? B.load(point(0)) : B.load32_splat(point(0)))
   }
 
   const gatherLanes = (dtype: DType, point: (lane: number) => Value, mask: Local | null): Value => {
     const out = hold(f.constant('i32x4', 0))
-    for (let lane = 0; lane < 4; lane++) {
-      const one = (): void => f.set(out, B.load32_lane(point(lane), out, lane))
+    for (let lane = 0; lane < lanes.width; lane++) {
+      const one = (): void => f.set(out, isHalf(dtype) ? B.load16_lane(point(lane), out, 2 * lane) : B.load32_lane(point(lane), out, lane))
       if (mask === null) one()
       else n.when(I.extract_lane(mask, lane), one)
     }
@@ -218,10 +220,14 @@ export const evaluatorOf = (f: FunctionBuilder, args: readonly Local[], index: r
     const stride = lanewise ? strideOf(access) : 0
     if (dtype === 'float64' || dtype === 'key') return f[registerOf(dtype)].store(at, value)
     const stored = dtype === 'bool' ? hold(B.and(value, 1)) : value
-    const one = (lane: number): void => B.store32_lane(n.add(at, (vector * lanes.width + lane) * stride * 4), stored, lane)
+    const one = (lane: number): void => {
+      const point = n.add(at, (vector * lanes.width + lane) * stride * byteWidth[dtype])
+      if (isHalf(dtype)) B.store16_lane(point, stored, 2 * lane)
+      else B.store32_lane(point, stored, lane)
+    }
     const { partial } = lanes
     if (!lanewise || lanes.width === 1) one(0)
-    else if (partial === null && stride === 1) B.store(at, stored, 16 * vector)
+    else if (partial === null && stride === 1 && !isHalf(dtype)) B.store(at, stored, 16 * vector)
     else
       for (const lane of [0, 1, 2, 3])
         if (partial === null) one(lane)

@@ -13,7 +13,7 @@ const power = (x: number, n: number): number => {
 }
 
 /** C's pow, where JavaScript's gives NaN for 1 and -1 to infinite powers. */
-const pow = (x: number, y: number): number => (x === 1 || (x === -1 && Math.abs(y) === Number.POSITIVE_INFINITY) ? 1 : x ** y)
+const pow = (x: number, y: number): number => (x === 1 || (x === -1 && Math.abs(y) === Infinity) ? 1 : x ** y)
 
 const names = 'exp expm1 log log1p sin cos tan asin acos atan sinh cosh tanh asinh acosh atanh atan2'
 export type HostFunction = (x: number, y: number) => number

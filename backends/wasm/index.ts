@@ -44,7 +44,7 @@ export const createWasm = ({ relaxed = relaxedSimd(), softLimit }: WasmOptions =
 
   return {
     name: 'wasm',
-    dtypes: ['float32', 'float64', 'int32', 'uint32', 'bool', 'key'],
+    dtypes: ['float16', 'bfloat16', 'float32', 'float64', 'int32', 'uint32', 'bool', 'key'],
     readSync,
     read: async (storage, dtype, size) => readSync(storage, dtype, size),
     bytesInUse: () => residency.bytes,

@@ -69,8 +69,8 @@ const logValue = (c: Calculator, x: Local, positive: Local, exponent: Vec | null
   const low = correction === null ? F.mul(kf, LN2_LOW) : F.add(F.mul(kf, LN2_LOW), correction)
   const sum = F.add(F.add(F.sub(F.add(F.mul(s, F.add(half, R)), low), half), fraction), F.mul(kf, LN2_HIGH))
   const y = hold(sum)
-  const special = B.or(F.lt(x, 0), c.pick(F.eq(x, 0), Number.NEGATIVE_INFINITY, x))
-  return c.pick(B.and(F.gt(x, 0), F.lt(x, Number.POSITIVE_INFINITY)), y, special)
+  const special = B.or(F.lt(x, 0), c.pick(F.eq(x, 0), -Infinity, x))
+  return c.pick(B.and(F.gt(x, 0), F.lt(x, Infinity)), y, special)
 }
 
 export const log: Inline = (c, x) => {

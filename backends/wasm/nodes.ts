@@ -1,9 +1,7 @@
 /**
- * A nest's expressions as the emitter wants them: equal nodes are one node, guards are masks of their own, and
- * adjacent dims that every access walks as one are one.
+ * A nest's expressions as the emitter wants them: equal nodes are one node, and guards are masks of their own.
  */
 import type { DType } from '../../src/core/dtype.ts'
-import { affinesIn } from '../../src/core/expressions.ts'
 import type { Affine, Expr, Nest, ReduceOp, ScalarOp } from '../../src/core/kernel.ts'
 
 interface Common {
@@ -36,7 +34,7 @@ export interface OutputNode {
 }
 
 export interface NestNodes {
-  /** Extents after collapsing; the first isn't to be relied on. */
+  /** The first isn't to be relied on. */
   readonly dims: readonly number[]
   readonly outer: number
   readonly outputs: readonly OutputNode[]
@@ -46,40 +44,14 @@ export interface NestNodes {
 
 const bits = (strides: readonly number[]): number => strides.reduce((mask, s, d) => (s === 0 ? mask : mask | (1 << d)), 0)
 
-/** Which dims survive: `kept` lists the last dim of each run of dims that act as one. */
-const collapse = (nest: Nest): { readonly dims: readonly number[]; readonly outer: number; readonly kept: readonly number[] } => {
-  const { outputs } = nest
-  const maps = [...outputs.map(({ access }) => access), ...affinesIn(outputs.map(({ expr }) => expr))]
-  const outerDims = nest.dims.length - nest.inner
-  // A reduction's order is ours to choose: the dim with the longest steps goes outermost.
-  const steps = nest.dims.map((_, d) => maps.reduce((sum, { strides }) => sum + Math.abs(strides[d] ?? 0), 0))
-  const order = nest.dims.map((_, d) => d)
-  order.sort((a, b) => (a < outerDims || b < outerDims ? a - b : (steps[b] as number) - (steps[a] as number)))
-  const groups: { kept: number; extent: number }[] = []
-  for (const d of order.reverse()) {
-    const extent = nest.dims[d] as number
-    if (extent === 1 && d > 0) continue
-    const last = groups.at(-1)
-    const sameKind = last !== undefined && last.kept < outerDims === d < outerDims
-    if (sameKind && maps.every(({ strides }) => strides[d] === (strides[last.kept] as number) * last.extent)) last.extent *= extent
-    else groups.push({ kept: d, extent })
-  }
-  groups.reverse()
-  return {
-    dims: groups.map((group) => group.extent),
-    outer: groups.filter((group) => group.kept < outerDims).length,
-    kept: groups.map((group) => group.kept),
-  }
-}
-
 export const nestNodes = (nest: Nest): NestNodes => {
-  const { dims, outer, kept } = collapse(nest)
+  const { dims } = nest
+  const outer = dims.length - nest.inner
   const innerBits = dims.reduce((mask, _, d) => (d < outer ? mask : mask | (1 << d)), 0)
   const nodes: Node[] = []
   const interned = new Map<string, Node>()
   const built = new Map<Expr, Node>()
 
-  const narrow = ({ strides, offset }: Affine): Affine => ({ strides: kept.map((d) => strides[d] ?? 0), offset })
   /** `own`: what tells it from others of its kind, dtype and args. */
   const intern = (shape: Shape<Node>, own: number | string, deps = 0): Node => {
     const { kind, dtype, args } = shape
@@ -97,8 +69,8 @@ export const nestNodes = (nest: Nest): NestNodes => {
     intern({ kind: 'const', dtype, value, args: [] }, Object.is(value, -0) ? '-0' : value)
   const apply = (dtype: DType, op: ScalarOp, args: readonly Node[]): Node => intern({ kind: 'apply', dtype, op, args }, op)
   const index = (affine: Affine, dtype: DType): Node => {
-    const access = narrow(affine)
-    return intern({ kind: 'index', dtype, access, args: [] }, `${access.offset};${access.strides}`, bits(access.strides))
+    const { offset, strides } = affine
+    return intern({ kind: 'index', dtype, access: affine, args: [] }, `${offset};${strides}`, bits(strides))
   }
   const build = (expr: Expr): Node => {
     const known = built.get(expr)
@@ -113,7 +85,7 @@ export const nestNodes = (nest: Nest): NestNodes => {
       case 'load': {
         const tests = expr.access.guards.map((guard) => apply('bool', 'lt', [index(guard, 'uint32'), constant('uint32', guard.extent)]))
         const args = tests.length === 0 ? [] : [tests.reduce((all, test) => apply('bool', 'and', [all, test]))]
-        const access = narrow(expr.access)
+        const { access } = expr
         const own = `${expr.arg};${access.offset};${access.strides}`
         return intern({ kind: 'load', dtype, arg: expr.arg, access, args }, own, bits(access.strides))
       }
@@ -134,7 +106,7 @@ export const nestNodes = (nest: Nest): NestNodes => {
   const outputs = nest.outputs.map(({ arg, expr, access, rowwise }) => ({
     arg,
     node: build(expr),
-    access: narrow(access),
+    access,
     rowwise: rowwise || nest.inner === 0,
   }))
   return { dims, outer, outputs, nodes }

@@ -56,11 +56,12 @@ export const opcodes = {
   v128: [
     run(0xfd, 77, 'not and andnot or xor bitselect any_true'),
     run(0xfd, 0, 'load', 'memory', 1),
+    run(0xfd, 4, 'load16x4_u', 'memory', 1),
     run(0xfd, 9, 'load32_splat', 'memory', 1),
     run(0xfd, 11, 'store', 'memory', 2),
     run(0xfd, 92, 'load32_zero load64_zero', 'memory', 1),
-    run(0xfd, 86, 'load32_lane', 'memoryLane', 2),
-    run(0xfd, 90, 'store32_lane store64_lane', 'memoryLane', 2),
+    run(0xfd, 85, 'load16_lane load32_lane', 'memoryLane', 2),
+    run(0xfd, 89, 'store16_lane store32_lane store64_lane', 'memoryLane', 2),
   ],
   i32x4: [
     run(0xfd, 17, 'splat'),

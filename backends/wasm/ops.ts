@@ -2,8 +2,10 @@
  * One element operation on values in locals: four lanes of a 32-bit dtype in a v128 (a bool is a lane mask), or one f64.
  *
  *   operation(f, op, dtype, from, args)   // args: a Local each, of `from`'s dtypes
+ *
+ * 16-bit floats are their bits in lanes of 32, and are cast from and to float32 only.
  */
-import { type DType, isFloat } from '../../src/core/dtype.ts'
+import { type DType, isFloat, isHalf } from '../../src/core/dtype.ts'
 import type { ScalarOp } from '../../src/core/kernel.ts'
 import type { FunctionBuilder, FunctionHandle, Local, ModuleBuilder, Value } from './assembler.ts'
 import { type HostFunction, hostFunctions } from './host.ts'
@@ -62,9 +64,36 @@ export const operation = (f: FunctionBuilder, op: ScalarOp, dtype: DType, from: 
 /** An i32 of 0 or 1 -> a mask. */
 const splatMask = ({ i32x4: I }: FunctionBuilder, truth: Value): Vec => I.neg(I.splat(truth))
 
+type Half = 'float16' | 'bfloat16'
+
+const widen: Readonly<Record<Half, Inline>> = {
+  // The exponent's bias differs by 112; an exponent of ones stays one.
+  float16: ({ F, I, B, hold }, x) => {
+    const size = hold(B.and(x, 0x7fff))
+    const ones = B.and(I.gt_s(size, 0x7bff), 0x7f800000)
+    return B.or(B.or(F.mul(I.shl(size, 13), 2 ** 112), ones), I.shl(B.and(x, 0x8000), 16))
+  },
+  bfloat16: ({ I }, x) => I.shl(x, 16),
+}
+/** To the nearest, ties to even. */
+const narrow: Readonly<Record<Half, Inline>> = {
+  float16: ({ F, I, B, hold }, x) => {
+    const size = hold(F.pmin(F.abs(x), 65536))
+    const drop = hold(F.mul(I.max_u(B.and(size, 0x7f800000), 0x38800000), 1.5 * 2 ** 13)) // adding it and taking it away rounds
+    const bits = I.shr_u(F.mul(F.sub(F.add(size, drop), drop), 2 ** -112), 13)
+    return B.or(B.bitselect(bits, 0x7e00, F.eq(x, x)), B.and(I.shr_u(x, 16), 0x8000))
+  },
+  bfloat16: ({ F, I, B }, x) => {
+    const rounded = I.add(I.add(x, 0x7fff), B.and(I.shr_u(x, 16), 1))
+    return I.shr_u(B.bitselect(rounded, 0x7fc00000, F.eq(x, x)), 16)
+  },
+}
+
 const cast = (f: FunctionBuilder, from: DType, to: DType, x: Local): Value => {
   const { f32x4: F, i32x4: I, v128: B, f64, f32, i32 } = f
   if (from === to || (from !== 'bool' && !isFloat(from) && !isFloat(to) && to !== 'bool')) return x
+  if (isHalf(from)) return inline(calculator(f), from, widen[from], x)
+  if (isHalf(to)) return inline(calculator(f), `to ${to}`, narrow[to], x)
   if (to === 'float64') {
     if (from === 'float32') return f64.promote_f32(F.extract_lane(x, 0))
     const integer = I.extract_lane(from === 'bool' ? I.neg(x) : x, 0)
@@ -95,7 +124,7 @@ const single = (c: Calculator, op: ScalarOp, args: readonly Local[]): Vec => {
   const emit = inlined[op]
   if (emit !== undefined) return inline(c, op, emit, x)
   if (op === 'rsqrt') return F.div(1, F.sqrt(x))
-  if (op === 'isFinite') return F.lt(F.abs(x), Number.POSITIVE_INFINITY)
+  if (op === 'isFinite') return F.lt(F.abs(x), Infinity)
   // 0, -0 and NaN stay
   if (op === 'sign') return c.pick(F.gt(F.abs(x), 0), B.or(B.and(x, 0x80000000), f.constant('f32x4', 1)), x)
   return lanewise(c, 'f64', op === 'nextafter' ? 'nextafter32' : op, ...args)
@@ -146,7 +175,7 @@ const double = (f: FunctionBuilder, op: ScalarOp, args: readonly Local[]): Vec =
   const name = instructionOf(op)
   if (has(f64, name)) return f64[name](...args) as Vec
   if (op === 'rsqrt') return f64.div(1, f64.sqrt(x))
-  if (op === 'isFinite') return f64.lt(f64.abs(x), Number.POSITIVE_INFINITY)
+  if (op === 'isFinite') return f64.lt(f64.abs(x), Infinity)
   if (op === 'sign') return f.select(f64.copysign(1, x), x, f64.gt(f64.abs(x), 0))
   return () => f.call(f.module.importFunction(op, Array(args.length).fill('f64'), ['f64']), ...args)
 }

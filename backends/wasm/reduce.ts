@@ -15,7 +15,7 @@ const operator = { sum: 'add', prod: 'mul', max: 'max', min: 'min' } as const
 
 const identity = (op: ReduceOp, dtype: DType): number => {
   if (op === 'sum' || op === 'prod') return Number(op === 'prod')
-  if (isFloat(dtype)) return op === 'max' ? Number.NEGATIVE_INFINITY : Number.POSITIVE_INFINITY
+  if (isFloat(dtype)) return op === 'max' ? -Infinity : Infinity
   if (dtype === 'int32') return op === 'max' ? -(2 ** 31) : 2 ** 31 - 1
   return op === 'max' ? 0 : -1
 }

@@ -50,7 +50,7 @@ const erfInv: Inline = (c, x) => {
     v,
     pairs.map(([a, b]) => c.pick(near, a, b)),
   )
-  return c.pick(F.eq(F.abs(x), 1), F.mul(x, Number.POSITIVE_INFINITY), F.mul(p, x))
+  return c.pick(F.eq(F.abs(x), 1), F.mul(x, Infinity), F.mul(p, x))
 }
 
 /** erf x for 0 <= x <= 3: (2/√π) e^(-x²) Σ 2ⁿ x^(2n+1) / (2n+1)!!, all terms positive. */
@@ -79,7 +79,7 @@ const erf64 = (x: number): number => {
 /** Halley's steps on erf, or on erfc where erf is flat, from Winitzki's estimate, which has no digits for tiny x. */
 const erfInv64 = (x: number): number => {
   const a = Math.abs(x)
-  if (!(a > 0 && a < 1)) return a === 1 ? x * Number.POSITIVE_INFINITY : a > 1 ? Number.NaN : x
+  if (!(a > 0 && a < 1)) return a === 1 ? x * Infinity : a > 1 ? Number.NaN : x
   const l = Math.log1p(-a * a)
   const t = 2 / (Math.PI * 0.147) + l / 2
   let y = a < 1e-4 ? (a * Math.sqrt(Math.PI)) / 2 : Math.sqrt(Math.sqrt(t * t - l / 0.147) - t)

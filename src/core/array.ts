@@ -3,8 +3,9 @@
 import type { Aval } from './aval.ts'
 import { showAval, sizeOf } from './aval.ts'
 import type { Backend, Storage } from './backend.ts'
-import type { DType, TypedArray } from './dtype.ts'
+import type { DType, HostArray } from './dtype.ts'
 import { DeletedArrayError, TracerError } from './errors.ts'
+import { fromBits } from './half.ts'
 import type { Getters, Methods } from './methods.ts'
 
 /** Nested lists of numbers or booleans, as deep as the array has axes. */
@@ -99,12 +100,12 @@ export class ConcreteArray extends NdArray {
     return this.deleted ? `${about} ${this.#why}` : this.size > SHOWN ? about : `${about} ${list(this.toArray(), this.aval.dtype)}`
   }
 
-  dataSync(): TypedArray {
-    return this.backend.readSync(this.storage(), this.aval.dtype, this.size)
+  dataSync(): HostArray {
+    return fromBits(this.backend.readSync(this.storage(), this.dtype, this.size), this.dtype)
   }
 
-  read(): Promise<TypedArray> {
-    return this.backend.read(this.storage(), this.aval.dtype, this.size)
+  async read(): Promise<HostArray> {
+    return fromBits(await this.backend.read(this.storage(), this.dtype, this.size), this.dtype)
   }
 
   /** Frees the memory now; reading the array afterwards is an error. */
@@ -117,11 +118,12 @@ export class ConcreteArray extends NdArray {
 
 /** More elements than this aren't shown on a console. */
 const SHOWN = 1000
-/** float32 has eight digits at most that say something. */
+/** Digits that say something. */
+const digits: Partial<Record<DType, number>> = { bfloat16: 4, float16: 5, float32: 8 }
 const list = (x: Nested, dtype: DType): string =>
   typeof x === 'object'
     ? `[${x.map((y) => list(y, dtype)).join(', ')}]`
-    : String(typeof x === 'number' && dtype === 'float32' ? Number(x.toPrecision(8)) : x)
+    : String(typeof x === 'number' ? Number(x.toPrecision(digits[dtype] ?? 17)) : x)
 
 /** Keeps arrays that something longer-lived than a scope refers to. */
 export const retain = (xs: readonly NdArray[]): void => {

@@ -3,7 +3,7 @@
  * works. Nodes are immutable; every node has a logical row-major shape.
  */
 import { eqShape, rowMajor, sizeOf } from './aval.ts'
-import type { DType } from './dtype.ts'
+import { computedIn, type DType } from './dtype.ts'
 import type { Affine, Kernel, ReduceOp, ScalarOp, Strided } from './kernel.ts'
 
 /** For each dim of the source, which of its places the view's index reaches; outside the source, zero. `guarded`: may be outside. */
@@ -22,7 +22,7 @@ export type Node = { readonly shape: readonly number[]; readonly dtype: DType } 
   | { readonly kind: 'gather'; readonly source: Node; readonly index: Node }
   /** Over the trailing `inner` dims of the source. */
   | { readonly kind: 'reduce'; readonly op: ReduceOp; readonly source: Node; readonly inner: number }
-  /** [...batch, m, k] · [...batch, k, n] */
+  /** [...batch, m, k] · [...batch, k, n]; 16-bit floats and float32 may meet. */
   | { readonly kind: 'dot'; readonly lhs: Node; readonly rhs: Node }
   | {
       readonly kind: 'special'
@@ -96,25 +96,32 @@ export const iota = (shape: readonly number[], dim: number): Node => ({
   dtype: 'int32',
 })
 
-/** Reduces `axes`, which may be anywhere: they are moved to the end first, which costs nothing. */
+/** Reduces `axes`, which may be anywhere: they are moved to the end first, which costs nothing. An axis of one has nothing to reduce. */
 export const reduce = (op: ReduceOp, source: Node, axes: readonly number[]): Node => {
-  if (axes.length === 0) return source
-  const kept = source.shape.map((_, d) => d).filter((d) => !axes.includes(d))
-  const moved = transpose(source, [...kept, ...[...axes].sort((a, b) => a - b)])
-  return { kind: 'reduce', op, source: moved, inner: axes.length, shape: kept.map((d) => source.shape[d]!), dtype: source.dtype }
+  const { shape, dtype } = source
+  const long = axes.filter((d) => shape[d] !== 1).sort((a, b) => a - b)
+  const rest = shape.map((_, d) => d).filter((d) => !long.includes(d))
+  const out = rest.filter((d) => !axes.includes(d)).map((d) => shape[d]!)
+  if (long.length === 0) return reshape(source, out)
+  const moved = transpose(source, [...rest, ...long])
+  return reshape({ kind: 'reduce', op, source: moved, inner: long.length, shape: rest.map((d) => shape[d]!), dtype }, out)
 }
 
-export const dot = (lhs: Node, rhs: Node): Node => ({
+export const dot = (lhs: Node, rhs: Node, dtype = lhs.dtype): Node => ({
   kind: 'dot',
   lhs,
   rhs,
   shape: [...lhs.shape.slice(0, -1), rhs.shape.at(-1)!],
-  dtype: lhs.dtype,
+  dtype,
 })
 
 /** The element of `source` at a row-major int32 element number that is in range. */
 export const gather = (source: Node, index: Node): Node => ({ kind: 'gather', source, index, shape: index.shape, dtype: source.dtype })
 
+/** The same at another dtype. */
+export const convert = (x: Node, dtype: DType): Node => (x.dtype === dtype ? x : map('cast', dtype, x))
+
+/** Special kernels have no 16-bit floats: they read them widened, and what they write is rounded afterwards. */
 export const special = (
   kernel: Kernel,
   args: readonly Node[],
@@ -122,9 +129,17 @@ export const special = (
   restrided: Restrided | null = null,
 ): Node[] => {
   const parts: Node[] = []
-  const node: Node & { kind: 'special' } = { kind: 'special', kernel, args, outs: parts, restrided, shape: [], dtype: 'bool' }
-  for (const { shape, dtype } of outs) parts.push({ kind: 'part', of: () => node, index: parts.length, shape, dtype })
-  return parts
+  const node: Node & { kind: 'special' } = {
+    kind: 'special',
+    kernel: { ...kernel, args: kernel.args.map(computedIn), ...('dtype' in kernel ? { dtype: computedIn(kernel.dtype) } : {}) },
+    args: args.map((x) => convert(x, computedIn(x.dtype))),
+    outs: parts,
+    restrided,
+    shape: [],
+    dtype: 'bool',
+  }
+  for (const { shape, dtype } of outs) parts.push({ kind: 'part', of: () => node, index: parts.length, shape, dtype: computedIn(dtype) })
+  return parts.map((part, i) => convert(part, outs[i]!.dtype))
 }
 
 /** Row-major element number of a place, from an int32 node a dim. */

@@ -1,6 +1,7 @@
 /**
  * The kernel IR: what a backend compiles. It is closed and neutral: no primitive is named here, and no device.
- * A kernel addresses its buffers by position (`arg`); a launch says which buffers those are.
+ * A kernel addresses its buffers by position (`arg`); a launch says which buffers those are. A nest or a dot loads, casts and stores 16-bit
+ * floats, and does nothing else with them; other kernels have none.
  */
 import type { DType } from './dtype.ts'
 
@@ -51,7 +52,7 @@ export type ScalarOp =
   | 'logistic'
   | 'not' // logical on bool, bitwise on integers
   | 'isFinite'
-  | 'cast' // from the argument's dtype to the node's: float to int saturates, NaN gives 0, to bool is `!= 0`
+  | 'cast' // from the argument's dtype to the node's: float to int saturates, NaN gives 0, to bool is `!= 0`; 16-bit floats from and to float32 only
   | 'bitcast' // float32, int32, uint32 among one another
   | 'add'
   | 'sub'

@@ -1,6 +1,6 @@
 /** The methods of an array, as types; floor 4 installs what they do. The tables are total, so none can be forgotten. */
 import type { NdArray, Nested } from './array.ts'
-import type { DType, TypedArray } from './dtype.ts'
+import type { DType, HostArray } from './dtype.ts'
 
 export type Operand = NdArray | number | boolean
 export interface ReduceOptions {
@@ -79,10 +79,10 @@ export interface Methods {
   item(): number
   /** The contents as nested lists; reads the device. */
   toArray(): Nested
-  /** A copy of the contents, row-major; reads the device. */
-  toTyped(): TypedArray
-  /** A copy of the contents, row-major, once the device has it: `const [loss] = await x.data()`. The one way on webgpu. */
-  data(): Promise<TypedArray>
+  /** A copy of the contents, row-major; 16-bit floats come as float32. Reads the device. */
+  toTyped(): HostArray
+  /** As `toTyped`, once the device has it: `const [loss] = await x.data()`. The one way on webgpu. */
+  data(): Promise<HostArray>
   dispose(): void
   /** Along the first axis: `const [a, b] = random.split(key)`. */
   [Symbol.iterator](): Iterator<NdArray>

@@ -1,7 +1,7 @@
 /** From JAX's notation back to a jaxpr: what `printJaxpr` prints, and what is written by hand in the same grammar. Linear in the text. */
 import * as E from './either.ts'
 import { type Aval, aval } from './aval.ts'
-import { fromShortName } from './dtype.ts'
+import { type DType, shortName } from './dtype.ts'
 import { JaxprError } from './errors.ts'
 import { type Atom, type Effect, type Eqn, isEffect, type Jaxpr, literal, type Var, variable } from './jaxpr.ts'
 import type { Op } from './ops.ts'
@@ -14,6 +14,7 @@ interface Refusal {
 }
 type Parsed<T> = E.Either<Refusal, T>
 
+const dtypes = Object.keys(shortName) as DType[]
 const camel = (name: string): string => name.replace(/_([a-z])/g, (_, c: string) => c.toUpperCase())
 
 const AVAL = String.raw`([a-z]+\d*(?:<fry>)?)\[((?:\d+(?:,\d+)*)?)\](\*?)`
@@ -58,8 +59,8 @@ class Reader {
 const numberOf = (text: string): number => Number(text.replace('inf', 'Infinity').replace('nan', 'NaN'))
 
 const readAval = (r: Reader, [, , dtypeName, extents, weak]: RegExpExecArray, at: number): Parsed<Aval> => {
-  const dtype = fromShortName.get(dtypeName!)
-  if (dtype === undefined) return r.expected(`a dtype (${[...fromShortName.keys()].join(', ')})`, at)
+  const dtype = dtypes.find((d) => shortName[d] === dtypeName)
+  if (dtype === undefined) return r.expected(`a dtype (${Object.values(shortName).join(', ')})`, at)
   return E.right(aval(extents === '' ? [] : extents!.split(',').map(Number), dtype, weak === '*'))
 }
 

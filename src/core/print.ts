@@ -1,5 +1,6 @@
 /** Jaxprs as text, in JAX's notation: `{ lambda ; a:f32[3]. let b:f32[3] = sin a in (b,) }`. The text is exact: equal texts, equal programs. */
 import { type Aval, showAval } from './aval.ts'
+import { isFloat } from './dtype.ts'
 import type { Atom, Eqn, Jaxpr, Var } from './jaxpr.ts'
 
 const snake = (name: string): string => name.replace(/[A-Z]/g, (c) => `_${c.toLowerCase()}`)
@@ -19,7 +20,7 @@ const showTuple = (items: readonly string[]): string => `(${items.join(', ')}${i
 const typed = (aval: Aval): string => showAval(aval) + (aval.weak ? '*' : '')
 
 const showLiteral = (value: number, aval: Aval): string =>
-  `${aval.dtype === 'bool' ? (value ? 'True' : 'False') : showNumber(value, aval.dtype.startsWith('float'))}:${typed(aval)}`
+  `${aval.dtype === 'bool' ? (value ? 'True' : 'False') : showNumber(value, isFloat(aval.dtype))}:${typed(aval)}`
 
 /** Texts stand bare where they are words that mean nothing else. */
 const showText = (text: string): string =>

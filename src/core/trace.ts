@@ -6,7 +6,8 @@ import { type Either, isLeft } from './either.ts'
 import { ConcreteArray, INSPECT, NdArray } from './array.ts'
 import { type Aval, showAval, showAvals } from './aval.ts'
 import type { Backend } from './backend.ts'
-import type { TypedArray } from './dtype.ts'
+import { isHalf, type TypedArray, typedArrayOf } from './dtype.ts'
+import { toBits } from './half.ts'
 import { CotangentError, DTypeError, ShapeError, TracerError } from './errors.ts'
 import { type Atom, type Effect, type Eqn, type Jaxpr, literal, type Var, variable } from './jaxpr.ts'
 import type { Op, OpName, OpParams } from './ops.ts'
@@ -153,6 +154,7 @@ export const tracing = (): boolean => stack.length > 0
 /** A concrete scalar, uploaded. */
 const scalarArray = (value: number, aval: Aval): ConcreteArray => upload(aval, [value])
 
+/** An array of these numbers; for 16-bit floats a Uint16Array has their bits. */
 export const upload = (a: Aval, data: ArrayLike<number>): ConcreteArray => {
   const backend = wired().backend()
   if (!backend.dtypes.includes(a.dtype))
@@ -160,17 +162,9 @@ export const upload = (a: Aval, data: ArrayLike<number>): ConcreteArray => {
   return new ConcreteArray(a, backend.upload(a.dtype, toTyped(a, data)), backend)
 }
 
-const toTyped = (a: Aval, data: ArrayLike<number>): TypedArray => {
-  switch (a.dtype) {
-    case 'float32':
-      return data instanceof Float32Array ? data : Float32Array.from(data)
-    case 'float64':
-      return data instanceof Float64Array ? data : Float64Array.from(data)
-    case 'int32':
-      return data instanceof Int32Array ? data : Int32Array.from(data)
-    default:
-      return data instanceof Uint32Array ? data : Uint32Array.from(data)
-  }
+const toTyped = ({ dtype }: Aval, data: ArrayLike<number>): TypedArray => {
+  const Typed = typedArrayOf(dtype)
+  return data instanceof Typed ? data : isHalf(dtype) ? toBits(data, dtype) : Typed.from(data)
 }
 
 /** A scalar that the program may bake in: a literal inside a trace, an upload outside. For rules and the library's own constants. */

@@ -4,8 +4,8 @@
  */
 import { type Either, isLeft, left, right } from '../core/either.ts'
 
-export type FileDType = 'F64' | 'F32' | 'I32' | 'U32' | 'BOOL'
-export const fileWidth: Readonly<Record<FileDType, number>> = { F64: 8, F32: 4, I32: 4, U32: 4, BOOL: 1 }
+export type FileDType = 'F64' | 'F32' | 'F16' | 'BF16' | 'I32' | 'U32' | 'BOOL'
+export const fileWidth: Readonly<Record<FileDType, number>> = { F64: 8, F32: 4, F16: 2, BF16: 2, I32: 4, U32: 4, BOOL: 1 }
 
 /** A tensor's place: its bytes are [begin, end), counted from the end of the header. */
 export interface Entry {

@@ -15,10 +15,20 @@ export interface Safetensors {
   readonly metadata: Metadata
 }
 
-const dtypeOf: Readonly<Record<FileDType, DType>> = { F64: 'float64', F32: 'float32', I32: 'int32', U32: 'uint32', BOOL: 'bool' }
+const dtypeOf: Readonly<Record<FileDType, DType>> = {
+  F64: 'float64',
+  F32: 'float32',
+  F16: 'float16',
+  BF16: 'bfloat16',
+  I32: 'int32',
+  U32: 'uint32',
+  BOOL: 'bool',
+}
 const fileDType: Readonly<Record<Exclude<DType, 'key'>, FileDType>> = {
   float64: 'F64',
   float32: 'F32',
+  float16: 'F16',
+  bfloat16: 'BF16',
   int32: 'I32',
   uint32: 'U32',
   bool: 'BOOL',
@@ -28,7 +38,7 @@ const fileDType: Readonly<Record<Exclude<DType, 'key'>, FileDType>> = {
  * The arrays and texts in the bytes of a safetensors file. `source` is what errors call it. The bytes are copied.
  *
  * @example decodeSafetensors(new Uint8Array(await (await fetch(url)).arrayBuffer()), url).tensors
- * @throws FileError where the bytes are truncated, contradict themselves, or hold a dtype other than F64, F32, I32, U32 and BOOL
+ * @throws FileError where the bytes are truncated, contradict themselves, or hold a dtype other than F64, F32, F16, BF16, I32, U32 and BOOL
  */
 export const decodeSafetensors = (bytes: Uint8Array, source = 'these bytes'): Safetensors => {
   const header = parseHeader(bytes)
@@ -48,6 +58,9 @@ const hostData = ({ dtype }: Entry, buffer: ArrayBufferLike): TypedArray => {
       return new Float64Array(buffer)
     case 'F32':
       return new Float32Array(buffer)
+    case 'F16':
+    case 'BF16':
+      return new Uint16Array(buffer)
     case 'I32':
       return new Int32Array(buffer)
     case 'U32':
@@ -75,7 +88,8 @@ export const encodeSafetensors = async (tensors: Tensors, metadata: Metadata = {
   bytes.fill(0x20, 8 + json.length, 8 + headerLength).set(json, 8)
   await Promise.all(
     entries.map(async (e) => {
-      const data = await tensors[e.name]!.concrete('encodeSafetensors').read()
+      const x = tensors[e.name]!.concrete('encodeSafetensors')
+      const data = await x.backend.read(x.storage(), x.dtype, x.size)
       const body = e.dtype === 'BOOL' ? Uint8Array.from(data) : new Uint8Array(data.buffer, data.byteOffset, data.byteLength)
       bytes.set(body, 8 + headerLength + e.begin)
     }),

@@ -35,7 +35,7 @@ export const shapeOf = (what: string, shape: unknown): readonly number[] =>
 export const dtypeOf = (what: string, dtype: unknown): DType =>
   typeof dtype === 'string' && Object.hasOwn(byteWidth, dtype) && dtype !== 'key'
     ? (dtype as DType)
-    : refuse(DTypeError, what, [dtype], 'a dtype is float32, float64, int32, uint32 or bool')
+    : refuse(DTypeError, what, [dtype], `a dtype is one of ${Object.keys(byteWidth).slice(0, -1).join(', ')}`)
 
 export const wholeOf = (what: string, n: unknown, least = -Infinity): number =>
   Number.isSafeInteger(n) && (n as number) >= least

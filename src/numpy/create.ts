@@ -2,7 +2,7 @@
 import { type Nested, NdArray } from '../core/array.ts'
 import { aval, sizeOf } from '../core/aval.ts'
 import * as c from '../core/constructors.ts'
-import type { DType, TypedArray } from '../core/dtype.ts'
+import type { DType, HostArray } from '../core/dtype.ts'
 import { DTypeError, ShapeError, TreeError } from '../core/errors.ts'
 import type { Operand } from '../core/methods.ts'
 import { constant, upload } from '../core/trace.ts'
@@ -34,7 +34,7 @@ const flatten = (x: Nested, shape: readonly number[], depth: number, out: (numbe
     return refuse(ShapeError, 'array', [x], `${shape[depth]} elements were expected${path && ` at ${path}`}: rows must have one length`)
   x.forEach((y, i) => flatten(y as Nested, shape, depth + 1, out, `${path}[${i}]`))
 }
-const dtypeOfTyped = (x: TypedArray): DType =>
+const dtypeOfTyped = (x: HostArray): DType =>
   x instanceof Float32Array
     ? 'float32'
     : x instanceof Float64Array
@@ -58,7 +58,7 @@ export interface ArrayOptions {
  * @throws ShapeError when rows have several lengths or the elements can't take the shape; TreeError when an element is no number
  * @example np.array([[1, 2], [3, 4]]) // [[1, 2], [3, 4]]
  */
-export const array = (x: Nested | TypedArray | NdArray, options: ArrayOptions = {}): NdArray => {
+export const array = (x: Nested | HostArray | NdArray, options: ArrayOptions = {}): NdArray => {
   const { dtype, shape } = optionsOf('array', options)
   if (dtype !== undefined) dtypeOf('array', dtype)
   if (shape !== undefined) shapeOf('array', shape)

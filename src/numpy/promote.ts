@@ -2,13 +2,13 @@
 import { NdArray } from '../core/array.ts'
 import { aval, eqShape } from '../core/aval.ts'
 import { broadcastInDim, convertElementType, range } from '../core/constructors.ts'
-import { type DType, isFloat } from '../core/dtype.ts'
+import { type DType, isFloat, isHalf } from '../core/dtype.ts'
 import { DTypeError, ShapeError } from '../core/errors.ts'
 import type { Operand } from '../core/methods.ts'
 import { userScalar } from '../core/trace.ts'
 import { refuse } from './check.ts'
 
-const order: Readonly<Record<DType, number>> = { bool: 0, uint32: 1, int32: 2, float32: 3, float64: 4, key: 9 }
+const order: readonly DType[] = ['bool', 'uint32', 'int32', 'float16', 'bfloat16', 'float32', 'float64', 'key']
 const kind = (d: DType): number => (d === 'bool' ? 0 : isFloat(d) ? 2 : 1)
 
 /** The dtype that two meet at. A weak one takes the other's unless it is of a higher kind (a weak float and an int: float32). */
@@ -17,7 +17,8 @@ export const promoteTypes = (a: DType, b: DType, weakA = false, weakB = false): 
   if (weakA !== weakB && kind(a) !== kind(b)) return kind(a) > kind(b) ? { dtype: a, weak: weakA } : { dtype: b, weak: weakB }
   if (weakA && !weakB) return { dtype: b, weak: false }
   if (weakB && !weakA) return { dtype: a, weak: false }
-  return { dtype: order[a] >= order[b] ? a : b, weak }
+  // Neither 16-bit float holds the other's numbers.
+  return { dtype: a !== b && isHalf(a) && isHalf(b) ? 'float32' : order.indexOf(a) >= order.indexOf(b) ? a : b, weak }
 }
 
 /** A number joins an array as the array's own dtype where it can hold it: `int + 1` stays int, `int + 0.5` is float32. */

@@ -3,7 +3,8 @@
  * choice, so that shrinking the list shrinks what was generated.
  */
 import fc from 'fast-check'
-import { type DType, isFloat, type TypedArray, typedArrayOf } from '../../src/core/dtype.ts'
+import { type DType, isFloat, isHalf, type TypedArray, typedArrayOf } from '../../src/core/dtype.ts'
+import { toBits } from '../../src/core/half.ts'
 
 export interface Choices {
   /** A number in 0 … n-1; 0 is the simplest. */
@@ -42,6 +43,7 @@ const fill = (dtype: DType, size: number, mode: number, seed: number): TypedArra
     if (isFloat(dtype)) return mode === 4 ? specials[Math.floor(r * specials.length)]! : mode === 2 ? Math.floor(r * 7) - 3 : r * 6 - 3
     return mode >= 3 ? Math.floor(r * 2 ** 32) : Math.floor(r * 9) - 3
   }
+  if (isHalf(dtype)) return toBits(Array.from({ length: size }, element), dtype)
   const data = new (typedArrayOf(dtype))(size)
   for (let i = 0; i < size; i++) data[i] = element()
   return data

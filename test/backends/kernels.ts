@@ -3,14 +3,15 @@ import { type DType, isFloat } from '../../src/core/dtype.ts'
 import type { Affine, AttentionGrad, AttentionShape, Cumulative, Dot, Expr, Output, Scatter, Sort, Strided } from '../../src/core/kernel.ts'
 import type { Choices } from './choices.ts'
 import { apply } from './harness.ts'
-import { type ArgSizes, type Drawn, expression, loadOf, outputAccess, type Scope } from './nests.ts'
+import { type ArgSizes, type Drawn, expression, floatsOf, loadOf, outputAccess, type Scope } from './nests.ts'
 
 const extent = (choices: Choices, large: number): number =>
   choices.oneIn(12) ? choices.below(2) : 1 + choices.below(choices.oneIn(5) ? large : 9)
 
 /** Operands are loads, mostly, or expressions of them; several outputs, with what an epilogue reads. */
 export const dot = (choices: Choices, dtypes: readonly DType[]): Drawn<Dot> & { readonly outputsFrom: number } => {
-  const dtype = choices.pick(['float32', 'int32', ...dtypes.filter(isFloat)] as const)
+  const { floats, halves } = floatsOf(dtypes)
+  const dtype = choices.pick(['float32', 'int32', ...floats] as const)
   const batch = Array.from({ length: choices.below(3) }, () => extent(choices, 3))
   const [m, n, k] = [extent(choices, 70), extent(choices, 70), extent(choices, 300)]
   const args: ArgSizes = { dtypes: [], sizes: [] }
@@ -19,7 +20,8 @@ export const dot = (choices: Choices, dtypes: readonly DType[]): Drawn<Dot> & { 
     choices,
     dims,
     innerFrom: dims.length,
-    floats: dtypes.filter(isFloat),
+    floats,
+    halves,
     made,
   })
   const operand = (dims: readonly number[]): Expr => {

@@ -1,5 +1,5 @@
 /** Random Nest kernels: expression DAGs over every op, with the access patterns that views make, and reductions in sequence. */
-import { type DType, isFloat } from '../../src/core/dtype.ts'
+import { type DType, isFloat, isHalf } from '../../src/core/dtype.ts'
 import type { Access, Affine, Expr, Nest, Output, ReduceOp, ScalarOp } from '../../src/core/kernel.ts'
 import type { Choices } from './choices.ts'
 import { apply, constant, reduce } from './harness.ts'
@@ -17,10 +17,16 @@ export interface Scope extends ArgSizes {
   readonly dims: readonly number[]
   /** The first inner dim. */
   readonly innerFrom: number
-  /** The dtypes of the backend. */
+  /** The dtypes of the backend: that are computed in, and that are only widened. */
   readonly floats: readonly DType[]
+  readonly halves: readonly DType[]
   readonly made: { readonly expr: Expr; readonly exact: boolean; readonly row: boolean }[]
 }
+
+export const floatsOf = (dtypes: readonly DType[]): Pick<Scope, 'floats' | 'halves'> => ({
+  floats: dtypes.filter((dtype) => isFloat(dtype) && !isHalf(dtype)),
+  halves: dtypes.filter(isHalf),
+})
 
 /** `row`: constant over the inner dims. `exact`: nothing under it rounds differently elsewhere. */
 interface Want {
@@ -43,6 +49,8 @@ const leaf = (scope: Scope, dtype: DType, want: Want): Expr => {
   const kind = choices.below(6)
   if (kind === 4) return constant(dtype, choices.pick(constants[isFloat(dtype) ? 'float' : dtype === 'bool' ? 'bool' : 'int']))
   if (kind === 5 && dtype === 'int32') return { kind: 'index', dtype, affine: affine(scope, want.row, dims) }
+  if (dtype === 'float32' && scope.halves.length > 0 && choices.oneIn(5))
+    return apply('cast', dtype, loadOf(scope, choices.pick(scope.halves), want.row))
   return loadOf(scope, dtype, want.row)
 }
 
@@ -248,11 +256,10 @@ export const nest = (choices: Choices, dtypes: readonly DType[]): Drawn<Nest> & 
     choices.oneIn(12) ? choices.below(2) : 1 + choices.below(d === rank - 1 && choices.oneIn(2) ? 40 : 5),
   )
   const inner = choices.below(Math.min(rank, 3))
-  const floats = dtypes.filter(isFloat)
-  const scope: Scope = { choices, dims, innerFrom: rank - inner, floats, made: [], dtypes: [], sizes: [] }
+  const scope: Scope = { choices, dims, innerFrom: rank - inner, ...floatsOf(dtypes), made: [], dtypes: [], sizes: [] }
   const drafts = Array.from({ length: 1 + choices.below(3) }, () => {
     const row = inner > 0 && !choices.oneIn(3)
-    const dtype = choices.pick(['float32', ...dtypes.filter((dtype) => dtype !== 'key')] as const)
+    const dtype = choices.pick(['float32', ...dtypes.filter((dtype) => dtype !== 'key' && !isHalf(dtype))] as const)
     const expr = expression(scope, dtype, { row, exact: false, depth: 1 + choices.below(5) })
     return { row, expr, access: outputAccess(choices, dims, row ? rank - inner : rank) }
   })

@@ -71,7 +71,7 @@ describe('the parser says where and what', () => {
   }
   test.each([
     ['', 'line 1, column 1 (the end): expected { lambda ;'],
-    ['{ lambda ; a:f31[3]. let in (a,) }', 'line 1, column 12 ("a:f31[3]. let in (a,) }"): expected a dtype (f32,'],
+    ['{ lambda ; a:f31[3]. let in (a,) }', 'line 1, column 12 ("a:f31[3]. let in (a,) }"): expected a dtype (f16, bf16, f32,'],
     ['{ lambda ; a. let in (a,) }', 'column 12 ("a. let in (a,) }"): expected an argument and its type'],
     ['{ lambda ; a:f32[] a:f32[]. let in () }', 'column 20 ("a:f32[]. let in () }"): expected a new name: a is defined above'],
     [

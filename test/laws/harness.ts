@@ -10,7 +10,8 @@ import { bring } from '../../primitives/table.ts'
 import { ConcreteArray, type NdArray } from '../../src/core/array.ts'
 import { eqShape, rowMajor, showAval, sizeOf } from '../../src/core/aval.ts'
 import type { Backend } from '../../src/core/backend.ts'
-import { typedArrayOf } from '../../src/core/dtype.ts'
+import { isHalf, typedArrayOf } from '../../src/core/dtype.ts'
+import { toBits } from '../../src/core/half.ts'
 import { type Atom, type Jaxpr, variable } from '../../src/core/jaxpr.ts'
 import { range, reshape, slice } from '../../src/core/constructors.ts'
 import { printJaxpr } from '../../src/core/print.ts'
@@ -43,7 +44,11 @@ export const engines = {
 export type Device = keyof typeof engines
 
 export const upload = (backend: Backend, { aval, data }: Value): ConcreteArray =>
-  new ConcreteArray(aval, backend.upload(aval.dtype, typedArrayOf(aval.dtype).from(data)), backend)
+  new ConcreteArray(
+    aval,
+    backend.upload(aval.dtype, isHalf(aval.dtype) ? toBits(data, aval.dtype) : typedArrayOf(aval.dtype).from(data)),
+    backend,
+  )
 
 export const read = (x: ConcreteArray): Value => ({ aval: x.aval, data: Array.from(x.dataSync()) })
 

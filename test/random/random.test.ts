@@ -33,7 +33,7 @@ interface Draw {
 const draws = (JSON.parse(readFileSync(new URL('../golden/random.json', import.meta.url), 'utf8')) as { readonly cases: readonly Draw[] })
   .cases
 
-const arrayOf = (g: Golden): NdArray => np.array(typedArrayOf(g.dtype).from(g.data.map(Number)), { shape: g.shape, dtype: g.dtype })
+const arrayOf = (g: Golden): NdArray => np.array(g.data.map(Number), { shape: g.shape, dtype: g.dtype })
 const operand = (x: number | Golden): number | NdArray => (typeof x === 'number' ? x : arrayOf(x))
 const raw = (k: NdArray): NdArray => randomUnwrap(k)
 /** null when the array is the golden one within `ulp`, measured at the size of `scale` or more. */

@@ -3,13 +3,12 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { ModuleBuilder, relaxedSimd } from '../../backends/wasm/assembler.ts'
 import { dotUnits, emitDot } from '../../backends/wasm/dot.ts'
-import { type DType, typedArrayOf } from '../../src/core/dtype.ts'
+import { type DType, type TypedArray, typedArrayOf } from '../../src/core/dtype.ts'
 import type { Access, Affine, Dot, Expr, Output, ScalarOp } from '../../src/core/kernel.ts'
 import { random } from './random.ts'
 import { exportPlace } from './scratch.ts'
 
 type Index = readonly number[]
-type Data = Float32Array | Float64Array | Int32Array | Uint32Array
 
 const place = ({ strides, offset }: Affine, index: Index): number => strides.reduce((at, s, d) => at + s * index[d]!, offset)
 
@@ -23,7 +22,7 @@ const ops: { readonly [K in ScalarOp]?: (...x: number[]) => number } = {
   cast: (x = 0) => x,
 }
 
-const evaluate = (e: Expr, index: Index, data: readonly Data[], acc: number): number => {
+const evaluate = (e: Expr, index: Index, data: readonly TypedArray[], acc: number): number => {
   switch (e.kind) {
     case 'load': {
       const seen = e.access.guards.every((guard) => place(guard, index) >= 0 && place(guard, index) < guard.extent)
@@ -48,7 +47,7 @@ const indices = (dims: readonly number[]): Index[] =>
   dims.reduce<Index[]>((all, extent) => all.flatMap((index) => Array.from({ length: extent }, (_, i) => [...index, i])), [[]])
 
 /** Runs the units in two calls and leaves the results in `data`. */
-const run = (kernel: Dot, data: readonly Data[], relaxed: boolean, split = 0.5): void => {
+const run = (kernel: Dot, data: readonly TypedArray[], relaxed: boolean, split = 0.5): void => {
   const module = new ModuleBuilder({ relaxed })
   module.export('run', emitDot(module, kernel))
   exportPlace(module)
@@ -77,7 +76,7 @@ const run = (kernel: Dot, data: readonly Data[], relaxed: boolean, split = 0.5):
   })
 }
 
-const check = (kernel: Dot, data: readonly Data[], relaxed: boolean): void => {
+const check = (kernel: Dot, data: readonly TypedArray[], relaxed: boolean): void => {
   const { batch, m, n, k, lhs, rhs, outputs } = kernel
   const before = data.map((array) => array.slice())
   run(kernel, data, relaxed)
@@ -126,11 +125,11 @@ interface Case {
   readonly seed: number
 }
 
-const build = (c: Case): { readonly kernel: Dot; readonly data: Data[] } => {
+const build = (c: Case): { readonly kernel: Dot; readonly data: TypedArray[] } => {
   const { batch, m, n, k, dtype } = c
   const draw = random(c.seed)
   const args: DType[] = []
-  const data: Data[] = []
+  const data: TypedArray[] = []
   const make = (
     dims: readonly number[],
     type: DType,

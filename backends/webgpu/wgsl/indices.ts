@@ -12,8 +12,9 @@ export const indexLines = (number: string, dims: readonly number[], names: reado
   const lines: string[] = []
   let rest = number
   for (let d = dims.length - 1; d > 0; d--) {
+    const extent = Math.max(1, dims[d]!) // where it is 0 nothing runs
     if (dims[d] === 1) lines.push(`let ${names[d]} = 0;`)
-    else lines.push(`let ${names[d]} = i32(${rest} % ${dims[d]}u);`, `let ${names[d]}r = ${rest} / ${dims[d]}u;`)
+    else lines.push(`let ${names[d]} = i32(${rest} % ${extent}u);`, `let ${names[d]}r = ${rest} / ${extent}u;`)
     if (dims[d] !== 1) rest = `${names[d]}r`
   }
   if (dims.length > 0) lines.push(`let ${names[0]} = i32(${rest});`)

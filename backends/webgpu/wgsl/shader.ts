@@ -67,7 +67,9 @@ export const typeOf = (dtype: DType): 'f32' | 'i32' | 'u32' | 'bool' => {
     case 'uint32':
     case 'key':
       return 'u32'
+    case 'float16':
+    case 'bfloat16':
     case 'float64':
-      throw new Error('internal: WGSL has no float64')
+      throw new Error(`internal: WGSL computes nothing in ${dtype}`)
   }
 }

@@ -42,6 +42,8 @@ const orderedWord = (dtype: DType, value: string): string => {
       return value
     case 'bool':
       return `select(0u, 1u, ${value})`
+    case 'float16':
+    case 'bfloat16':
     case 'float64':
     case 'key':
       throw new Error(`internal: WGSL sorts no ${dtype}`)
