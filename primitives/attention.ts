@@ -10,7 +10,7 @@ import * as O from '../src/core/option.ts'
 import type { NdArray } from '../src/core/array.ts'
 import { type Aval, aval, eqShape, rowMajor, showAval, sizeOf } from '../src/core/aval.ts'
 import * as c from '../src/core/constructors.ts'
-import { isFloat } from '../src/core/dtype.ts'
+import { isFloat, isHalf } from '../src/core/dtype.ts'
 import * as g from '../src/core/graph.ts'
 import type { Attention, AttentionGrad, AttentionShape, Strided } from '../src/core/kernel.ts'
 import type { Jaxpr } from '../src/core/jaxpr.ts'
@@ -349,8 +349,10 @@ export const attentionRules = { dotProductAttention, dotProductAttentionJvp, dot
   readonly [K in OpName]?: Rules<K>
 }
 
-/** [out, logsumexp of each row]; `extras` are bias, mask and key as the params say. */
+/** [out, logsumexp of each row]; `extras` are bias, mask and key as the params say. 16-bit floats are widened, as the scores would be. */
 export const attend = (q: NdArray, k: NdArray, v: NdArray, extras: readonly NdArray[], params: AttentionParams): NdArray[] => {
   bring({ ...attentionRules, ...specialRules }) // dropout draws bits
-  return bind('dotProductAttention', params, [q, k, v, ...extras])
+  const wide = (x: NdArray): NdArray => (isHalf(x.dtype) ? c.convertElementType(x, 'float32') : x)
+  const [out, lse] = bind('dotProductAttention', params, [q, k, v, ...extras].map(wide)) as [NdArray, NdArray]
+  return [c.convertElementType(out, q.dtype), lse]
 }

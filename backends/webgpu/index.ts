@@ -96,7 +96,7 @@ export const createWebgpu = (
   }
   return {
     name: 'webgpu',
-    dtypes: ['float32', 'int32', 'uint32', 'bool', 'key'],
+    dtypes: ['float16', 'bfloat16', 'float32', 'int32', 'uint32', 'bool', 'key'],
     readSync: () => {
       throw new DeviceError('an array on webgpu was read synchronously: use `await x.data()`, or choose the wasm device')
     },
@@ -115,12 +115,20 @@ export const createWebgpu = (
       check()
       const storage = storages.create(data.byteLength)
       const { slab, offset } = storage.block
-      if (data.byteLength > 0) device.queue.writeBuffer(slab.buffer, offset, data as Float32Array<ArrayBuffer>)
+      const words = data.byteLength % 4 === 0 ? data : padded(data)
+      if (data.byteLength > 0) device.queue.writeBuffer(slab.buffer, offset, words as Float32Array<ArrayBuffer>)
       return storage
     },
     compile: (program) => executable(program, runtime),
     ...(device.features.has('timestamp-query') ? { profile: () => profiling(device, stream, check) } : {}),
   }
+}
+
+/** An odd number of 16-bit floats, and one more: WebGPU writes whole words, and blocks are of more. */
+const padded = (data: TypedArray): Uint16Array => {
+  const out = new Uint16Array(data.length + 1)
+  out.set(data)
+  return out
 }
 
 /** A middling GPU's, and a software adapter's, which has a processor's lanes. */

@@ -98,7 +98,7 @@ export class Stream {
 
   copy(from: GPUBuffer, offset: number, to: GPUBuffer, bytes: number): void {
     this.#end()
-    this.#open().copyBufferToBuffer(from, offset, to, 0, bytes)
+    this.#open().copyBufferToBuffer(from, offset, to, 0, Math.ceil(bytes / 4) * 4) // whole words
   }
 
   /** Submits what there is. */

@@ -3,7 +3,8 @@
 /** `key` is a PRNG key: two uint32 words, opaque to arithmetic. */
 export type DType = 'float16' | 'bfloat16' | 'float32' | 'float64' | 'int32' | 'uint32' | 'bool' | 'key'
 
-export type FloatDType = 'float16' | 'bfloat16' | 'float32' | 'float64'
+export type WideFloat = 'float32' | 'float64'
+export type FloatDType = 'float16' | 'bfloat16' | WideFloat
 export type IntDType = 'int32' | 'uint32'
 
 /** What users give and get. */

@@ -268,7 +268,7 @@ export const nanToNum = (
 ): NdArray => {
   const y = asArray('nanToNum', x)
   if (!isFloat(y.dtype)) return y
-  const greatest = y.dtype === 'float32' ? 3.4028234663852886e38 : Number.MAX_VALUE
+  const greatest = { float16: 65504, bfloat16: 2 ** 128 - 2 ** 120, float32: 2 ** 128 - 2 ** 104, float64: Number.MAX_VALUE }[y.dtype]
   const { nan = 0, posinf = greatest, neginf = -greatest } = optionsOf('nanToNum', options)
   const to = (n: number): NdArray => c.lit(y, numberOf('nanToNum', n))
   const at = (n: number): NdArray => c.eq(y, c.lit(y, n))

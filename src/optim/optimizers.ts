@@ -295,7 +295,7 @@ export const adagrad = (options: AdagradOptions): Optimizer => {
   return chain(roots, scaleByLearningRate(lr))
 }
 
-/** p + u, leaf by leaf. As `optax.apply_updates`. @example optim.applyUpdates({ w: np.array([1]) }, { w: np.array([2]) }) // { w: [3] } */
+/** p + u, leaf by leaf, at the dtype of p. As `optax.apply_updates`. @example optim.applyUpdates({ w: np.array([1]) }, { w: np.array([2]) }) // { w: [3] } */
 export const applyUpdates = naming('optim.applyUpdates', <T>(params: T, updates: T): T =>
-  tree.map((p, u) => np.add(p!, u!), params, updates),
+  tree.map((p, u) => np.astype(np.add(p!, u!), np.array(p!).dtype), params, updates),
 )

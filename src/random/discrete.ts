@@ -2,7 +2,7 @@
 import { NdArray } from '../core/array.ts'
 import { aval, eqShape, sizeOf } from '../core/aval.ts'
 import * as c from '../core/constructors.ts'
-import { type FloatDType, type IntDType, isInt } from '../core/dtype.ts'
+import { computedIn, type IntDType, isInt, type WideFloat } from '../core/dtype.ts'
 import { DTypeError, ShapeError } from '../core/errors.ts'
 import type { Operand } from '../core/methods.ts'
 import { userScalar } from '../core/trace.ts'
@@ -19,7 +19,7 @@ import { fused, keyOf, keys, pick, words } from './keys.ts'
  */
 export const bernoulli = (k: NdArray, p: Operand = 0.5, shape?: readonly number[]): NdArray => {
   const what = 'random.bernoulli'
-  const dtype: FloatDType = p instanceof NdArray && p.dtype === 'float64' ? 'float64' : 'float32'
+  const dtype: WideFloat = p instanceof NdArray && p.dtype === 'float64' ? 'float64' : 'float32'
   const chance = parameter(what, p, dtype)
   const of = drawShape(what, shape, chance)
   const draw = (one: NdArray, q: NdArray): NdArray =>
@@ -41,7 +41,8 @@ export interface CategoricalOptions {
  */
 export const categorical = (k: NdArray, logits: Operand, options: CategoricalOptions = {}): NdArray => {
   const what = 'random.categorical'
-  const x = asFloat(what, logits)
+  const given = asFloat(what, logits)
+  const x = c.convertElementType(given, computedIn(given.dtype))
   const { axis = -1, shape } = optionsOf(what, options)
   const at = axisOf(what, x, axis)
   const rows = x.shape.filter((_, d) => d !== at)
@@ -50,7 +51,7 @@ export const categorical = (k: NdArray, logits: Operand, options: CategoricalOpt
   if (!eqShape([...more, ...rows], of)) refuse(ShapeError, what, [k, x], `the shape [${of.join(',')}] must end with [${rows.join(',')}]`)
   const all = [...more, ...x.shape]
   const draw = (one: NdArray, y: NdArray): NdArray =>
-    c.argmax(c.add(gumbelOf(one, all, y.dtype as FloatDType), toShape(y, all)), at + more.length)
+    c.argmax(c.add(gumbelOf(one, all, y.dtype as WideFloat), toShape(y, all)), at + more.length)
   return fused(what, draw, keyOf(what, k), x)
 }
 

@@ -2,7 +2,7 @@
 import { NdArray } from '../core/array.ts'
 import { aval, eqShape } from '../core/aval.ts'
 import * as c from '../core/constructors.ts'
-import type { FloatDType } from '../core/dtype.ts'
+import type { WideFloat } from '../core/dtype.ts'
 import { DTypeError, ShapeError } from '../core/errors.ts'
 import type { Operand } from '../core/methods.ts'
 import { userScalar } from '../core/trace.ts'
@@ -13,14 +13,14 @@ import { fused, keyOf, twoWords, words } from './keys.ts'
 
 export interface FloatOptions {
   /** Default: float32. */
-  readonly dtype?: FloatDType
+  readonly dtype?: WideFloat
 }
-export const floatOf = (what: string, options: FloatOptions | undefined): FloatDType => {
+export const floatOf = (what: string, options: FloatOptions | undefined): WideFloat => {
   const { dtype = 'float32' } = optionsOf(what, options)
   return dtype === 'float32' || dtype === 'float64' ? dtype : refuse(DTypeError, what, [dtype], 'float32 or float64 is needed')
 }
 /** A parameter at the dtype; a number is an input of the program, so that another one compiles nothing. */
-export const parameter = (what: string, x: Operand, dtype: FloatDType): NdArray =>
+export const parameter = (what: string, x: Operand, dtype: WideFloat): NdArray =>
   x instanceof NdArray ? c.convertElementType(asArray(what, x), dtype) : userScalar(Number(asNumber(what, x)), aval([], dtype))
 const asNumber = (what: string, x: unknown): number | boolean =>
   typeof x === 'number' || typeof x === 'boolean' ? x : refuse(DTypeError, what, [x], 'an array or a number is needed')
@@ -37,7 +37,7 @@ export const drawShape = (what: string, shape: readonly number[] | undefined, ..
 const spread = (x: NdArray, shape: readonly number[]): NdArray => (x.ndim === 0 ? x : toShape(x, shape))
 
 /** Uniform in [0, 1): the bits become a mantissa. */
-const unit = (k: NdArray, shape: readonly number[], dtype: FloatDType): NdArray => {
+const unit = (k: NdArray, shape: readonly number[], dtype: WideFloat): NdArray => {
   const u32 = (value: number): NdArray => c.full([], value, 'uint32')
   if (dtype === 'float32') {
     const mantissa = c.or(c.shiftRightLogical(words(k, shape), u32(9)), u32(0x3f800000))
@@ -74,7 +74,7 @@ const between = (u: NdArray, low: NdArray, high: NdArray): NdArray => {
   return c.max(low, u.dtype === 'float32' ? fma(u, span, low) : c.add(c.mul(u, span), low))
 }
 export const uniformIn = (k: NdArray, shape: readonly number[], low: NdArray, high: NdArray): NdArray =>
-  between(unit(k, shape, low.dtype as FloatDType), spread(low, shape), spread(high, shape))
+  between(unit(k, shape, low.dtype as WideFloat), spread(low, shape), spread(high, shape))
 
 export interface UniformOptions extends FloatOptions {
   /** Included; default 0. */
@@ -104,7 +104,7 @@ export const uniform = (k: NdArray, shape?: readonly number[], options: UniformO
 
 /** √2 erf⁻¹ u. */
 const quantile = (u: NdArray): NdArray => c.mul(erfInv(u), c.full([], Math.SQRT2, u.dtype))
-const scalar = (value: number, dtype: FloatDType): NdArray => c.full([], value, dtype)
+const scalar = (value: number, dtype: WideFloat): NdArray => c.full([], value, dtype)
 
 /**
  * Standard normal: key [] -> float of the shape. As `jax.random.normal`, by the inverse of erf, within 4 ulp in float32.
@@ -160,7 +160,7 @@ export const exponential = (k: NdArray, shape: readonly number[] = [], options: 
 }
 
 /** -log(-log u) with u in [tiny, 1), tiny the least normal number. */
-export const gumbelOf = (k: NdArray, shape: readonly number[], dtype: FloatDType): NdArray => {
+export const gumbelOf = (k: NdArray, shape: readonly number[], dtype: WideFloat): NdArray => {
   const tiny = scalar(dtype === 'float32' ? 2 ** -126 : 2 ** -1022, dtype)
   return c.neg(c.log(c.neg(c.log(c.max(tiny, c.add(unit(k, shape, dtype), tiny))))))
 }

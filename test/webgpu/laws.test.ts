@@ -14,6 +14,7 @@ import { exactOps, generators, opNames } from '../../src/testing/generators.ts'
 import { callJaxpr, drawProgram, type Program, programSizes, viewSizes } from '../../src/testing/programs.ts'
 import { Engine } from '../../transforms/engine.ts'
 import { agree, bound, largest, nightly, run, same, shown, transforms, upload } from '../laws/harness.ts'
+import { asHalf, type Half, halvable, halved, HALVES } from '../laws/halves.ts'
 import { describeOnDevice, nullDevices, validate } from './gpu.ts'
 
 describeOnDevice('laws on WebGPU', async () => {
@@ -52,11 +53,11 @@ describeOnDevice('laws on WebGPU', async () => {
   const flushed = (xs: readonly Value[]): Value[] =>
     xs.map((x) => (isFloat(x.aval.dtype) ? { ...x, data: x.data.map((v) => (Math.abs(v) < LEAST ? 0 : v)) } : x))
 
-  const law = (
+  const law = <T extends Program>(
     name: string,
     runs: number,
-    make: (c: Choices) => Program,
-    check: (drawn: Program) => Promise<void>,
+    make: (c: Choices) => T,
+    check: (drawn: T) => Promise<void>,
     sizes?: Sizes,
   ): void => {
     const drawn = arbitrary(make, sizes).map((d) => Object.defineProperty(d, fc.toStringMethod, { value: () => shown(d.jaxpr, d.inputs) }))
@@ -88,6 +89,17 @@ describeOnDevice('laws on WebGPU', async () => {
     }
     law(`${name} gives what reference gives`, 12, program, alike)
     law(`${name}, along longer axes`, 3, program, alike, longSizes)
+  }
+
+  for (const name of halvable) {
+    const draw = (c: Choices): Program & { readonly wide: Program; readonly half: Half } => {
+      const half = c.pick(HALVES)
+      return { ...halved(name, half, c), half }
+    }
+    law(`${name} of 16-bit floats is float32's, rounded`, 12, draw, async ({ jaxpr, inputs, wide, half }) => {
+      const want = asHalf(half, await values(wide.jaxpr, flushed(wide.inputs)))
+      agree(same(flushed(await values(jaxpr, flushed(inputs))), flushed(want)), jaxpr, inputs)
+    })
   }
 
   const asOne = async ({ jaxpr, inputs }: Program): Promise<void> => {

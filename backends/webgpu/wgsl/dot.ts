@@ -6,11 +6,12 @@ import { rowMajor, sizeOf } from '../../../src/core/aval.ts'
 import { dotNest } from '../../../src/core/dotNest.ts'
 import { mapAffines } from '../../../src/core/expressions.ts'
 import type { Affine, Dot, Expr, Nest } from '../../../src/core/kernel.ts'
-import { plansOf } from './dotPlan.ts'
-import { tilePass } from './dotTile.ts'
+import { type DotPlan, plansOf } from './dotPlan.ts'
+import { inFours, tilePass } from './dotTile.ts'
 import { vectorPass } from './dotVector.ts'
+import { packing } from './halves.ts'
 import { rowShader } from './rows.ts'
-import type { Emit } from './shader.ts'
+import type { Emit, Features, Memory, Shader } from './shader.ts'
 
 /** Fewer multiply-adds aren't worth a tile. */
 const TINY = 4096
@@ -20,11 +21,22 @@ const LEAST_DEPTH = 8
 export const isTiled = ({ m, n, k }: Dot): boolean => m > 1 && n > 1 && k >= LEAST_DEPTH && m * n * k > TINY
 
 export const emitDot: Emit<Dot> = (kernel, memory, features) => {
-  const { batch, m, n, dtype, args } = kernel
   const vector = vectorPass(kernel, memory, features)
   if (vector !== null) return { passes: [vector], scratch: [] }
-  if (!isTiled(kernel)) return rowShader(launched(dotNest(kernel)), memory, features)
-  const { tile, parts } = features.choose(kernel, plansOf(kernel, features))
+  const plan = isTiled(kernel) ? features.choose(kernel, plansOf(kernel, features)) : null
+  if (plan?.parts === 1 && inFours(kernel)) return { passes: [tilePass(kernel, plan.tile, memory)], scratch: [] }
+  const size = sizeOf([...kernel.batch, kernel.m, kernel.n])
+  return packing(
+    kernel,
+    memory,
+    () => size,
+    () => false,
+    (own) => (plan === null ? rowShader(launched(dotNest(own)), memory, features) : tiled(own, plan, memory, features)),
+  )
+}
+
+const tiled = (kernel: Dot, { tile, parts }: DotPlan, memory: Memory, features: Features): Shader => {
+  const { batch, m, n, dtype, args } = kernel
   if (parts === 1) return { passes: [tilePass(kernel, tile, memory)], scratch: [] }
   const dims = [...batch, m, n]
   const partial = args.length

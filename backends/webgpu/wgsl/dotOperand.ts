@@ -1,6 +1,7 @@
 /** An operand on its way to workgroup memory: vectors of four rows, [k][row / 4], from wherever it lies or whatever it is computed of. */
 import { contiguity } from '../../../src/core/expressions.ts'
-import type { Affine, Dot, Expr } from '../../../src/core/kernel.ts'
+import { isHalf } from '../../../src/core/dtype.ts'
+import type { Access, Affine, Dot, Expr } from '../../../src/core/kernel.ts'
 import { placeOf, type Tile, tileLanes } from './dotPlan.ts'
 import { affineText, evaluation } from './expressions.ts'
 import { indexNames } from './indices.ts'
@@ -22,6 +23,14 @@ export interface Operand {
 export const inVectors = ({ strides, offset }: Affine, d: number, extent: number): boolean =>
   strides[d] === 1 && extent % 4 === 0 && offset % 4 === 0 && strides.every((stride, i) => i === d || stride % 4 === 0)
 
+/** How four neighbours of an operand are read that is only loaded, or loaded and widened; null for any other. */
+export const bareLoad = (expr: Expr, memory: Memory): { readonly access: Access; readonly read4: (at: string) => string } | null => {
+  const load = expr.kind === 'apply' && expr.op === 'cast' ? expr.args[0]! : expr
+  if (load.kind !== 'load' || load.access.guards.length > 0 || (load !== expr && !isHalf(load.dtype))) return null
+  const { access, arg, dtype } = load
+  return { access, read4: (at) => (load === expr ? memory.load4(arg, at) : `c_widen4_${dtype}(${memory.load4(arg, at)})`) }
+}
+
 export interface Staged {
   readonly declarations: string
   /** Fills workgroup memory with the tile's rows from `first` on, and k from k0 on. */
@@ -33,7 +42,8 @@ export const staged = (operand: Operand, first: string, kernel: Dot, tile: Tile,
   const { name, expr, rowDim, kDim, rows, height } = operand
   const { k, batch, dtype } = kernel
   const type = typeOf(dtype)
-  const access = vectors && expr.kind === 'load' && expr.access.guards.length === 0 ? expr.access : null
+  const bare = vectors ? bareLoad(expr, memory) : null
+  const access = bare?.access ?? null
   const alongK = access !== null && inVectors(access, kDim, k)
   const alongRows = access !== null && !alongK && inVectors(access, rowDim, rows)
   const inside = (row: string, at: string): string => `${row} < ${rows} && ${at} < ${k}`
@@ -43,7 +53,7 @@ export const staged = (operand: Operand, first: string, kernel: Dot, tile: Tile,
     return names
   }
   const vector = (into: string, row: string): string =>
-    `if (${inside(row, 'k')}) { ${into} = ${memory.load4((expr as { arg: number }).arg, affineText(access!, index(row, 'k')))}; }`
+    `if (${inside(row, 'k')}) { ${into} = ${bare!.read4(affineText(access!, index(row, 'k')))}; }`
   const element = (row: string, at: string): string => `${name}_at(${[...indexNames(batch), row, at].join(', ')})`
 
   // A lane takes four rows by four k where neighbours are along k, and else four rows by one.

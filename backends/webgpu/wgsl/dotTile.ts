@@ -6,22 +6,32 @@ import type { Dot } from '../../../src/core/kernel.ts'
 import { inVectors, type Operand, staged } from './dotOperand.ts'
 import { placeOf, teamLanes, type Tile, tileColumns, tileLanes, tileName, tileRows } from './dotPlan.ts'
 import { affineText, evaluation } from './expressions.ts'
+import { isHalfOutput } from './halves.ts'
 import { indexLines, indexNames, product } from './indices.ts'
 import { type Memory, type Pass, typeOf } from './shader.ts'
 import { components, times } from './text.ts'
+
+/** Where results are contiguous along m, a tile's columns are m. */
+const isTurned = ({ batch, outputs }: Dot): boolean =>
+  outputs.every(({ access }) => access.strides[batch.length] === 1 && access.strides[batch.length + 1] !== 1)
+/** Whether four neighbours of each output can be stored at once. */
+export const inFours = (kernel: Dot): boolean => {
+  const { batch, m, n, outputs } = kernel
+  const [d, extent] = isTurned(kernel) ? [batch.length, m] : [batch.length + 1, n]
+  return outputs.every(({ access }) => inVectors(access, d, extent))
+}
 
 /** Of several parts of the sum, each writes its results behind those of the parts before it. */
 export const tilePass = (kernel: Dot, tile: Tile, memory: Memory, parts = 1): Pass => {
   const { batch, m, n, k, lhs, rhs, outputs } = kernel
   const rank = batch.length
-  // Where results are contiguous along m, the tile's columns are m.
-  const turned = outputs.every(({ access }) => access.strides[rank] === 1 && access.strides[rank + 1] !== 1)
+  const turned = isTurned(kernel)
   const left = { expr: lhs, rows: m, rowDim: rank, kDim: rank + 1 }
   const right = { expr: rhs, rows: n, rowDim: rank + 1, kDim: rank }
   const a: Operand = { ...(turned ? right : left), name: 'a', height: tileRows(tile) }
   const b: Operand = { ...(turned ? left : right), name: 'b', height: tileColumns(tile) }
-  const wide = outputs.every(({ access }) => inVectors(access, turned ? rank : rank + 1, b.rows))
-  const [stageA, stageB] = [staged(a, 'row0', kernel, tile, memory, wide), staged(b, 'column0', kernel, tile, memory, wide)]
+  const vectors = inFours(kernel)
+  const [stageA, stageB] = [staged(a, 'row0', kernel, tile, memory, vectors), staged(b, 'column0', kernel, tile, memory, vectors)]
   const [high, broad] = [Math.ceil(a.rows / a.height), Math.ceil(b.rows / b.height)]
   const [tiles, batches] = [high * broad, product(batch)]
   const type = typeOf(kernel.dtype)
@@ -36,7 +46,7 @@ export const tilePass = (kernel: Dot, tile: Tile, memory: Memory, parts = 1): Pa
     ].join('\n'),
     workgroupSize: tileLanes(tile),
     groups: () => parts * batches * tiles,
-    wide,
+    wide: vectors && !outputs.some(isHalfOutput),
     body: [
       ...tileLines(high, broad, a.height, b.height),
       `let unit = group / ${tiles}u % ${batches}u;`,
@@ -54,7 +64,7 @@ export const tilePass = (kernel: Dot, tile: Tile, memory: Memory, parts = 1): Pa
       'workgroupBarrier();',
       '}',
       ...gather(tile),
-      ...store(kernel, tile, memory, { a, b, turned, wide, part: parts > 1 }),
+      ...store(kernel, tile, memory, { a, b, turned, vectors, part: parts > 1 }),
     ].join('\n'),
   }
 }
@@ -134,20 +144,21 @@ interface Stores {
   readonly a: Operand
   readonly b: Operand
   readonly turned: boolean
-  readonly wide: boolean
+  /** Four neighbours are stored at once. */
+  readonly vectors: boolean
   /** Results of a part lie behind those of the parts before it. */
   readonly part: boolean
 }
 
 /** A loop over the lane's sums: an epilogue's code is there once. */
-const store = (kernel: Dot, tile: Tile, memory: Memory, { a, b, turned, wide, part }: Stores): string[] => {
+const store = (kernel: Dot, tile: Tile, memory: Memory, { a, b, turned, vectors, part }: Stores): string[] => {
   const { batch, m, n, dtype, outputs } = kernel
-  const vectors = tile.columns / 4
+  const fours = tile.columns / 4
   const index = (column: string): string[] => [...indexNames(batch), ...(turned ? [column, 'row'] : ['row', column])]
   const base = part ? `part * ${product(batch) * m * n} + ` : ''
   const at = (i: number, column: string): string => `${base}${affineText(outputs[i]!.access, index(column))}`
   const finished = (c: number): string => `let f${c} = finish(${index(`(column + ${c})`).join(', ')}, sum[${c}]);`
-  const stores = wide
+  const stores = vectors
     ? [
         ...times(4, finished),
         ...outputs.map(({ arg }, i) => memory.store4(arg, at(i, 'column'), `vec4(${times(4, (c) => `f${c}.o${i}`).join(', ')})`)),
@@ -161,12 +172,12 @@ const store = (kernel: Dot, tile: Tile, memory: Memory, { a, b, turned, wide, pa
         ].join('\n'),
       )
   return [
-    `var sums = array<vec4<${typeOf(dtype)}>, ${tile.rows * vectors}>(${eachSum(tile, (name) => name).join(', ')});`,
+    `var sums = array<vec4<${typeOf(dtype)}>, ${tile.rows * fours}>(${eachSum(tile, (name) => name).join(', ')});`,
     `for (var r = 0; r < ${tile.rows}; r++) {`,
     `let row = row0 + 4 * (y + r / 4 * ${tile.down}) + r % 4;`,
-    `for (var j = 0; j < ${vectors}; j++) {`,
+    `for (var j = 0; j < ${fours}; j++) {`,
     `let column = column0 + 4 * (x + j * ${tile.across});`,
-    `let sum = sums[r * ${vectors} + j];`,
+    `let sum = sums[r * ${fours} + j];`,
     `if (row < ${a.rows} && column < ${b.rows}) {`,
     ...stores,
     '}',

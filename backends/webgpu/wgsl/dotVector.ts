@@ -4,9 +4,10 @@
  * term of the sum; where they are along the sum, each has four terms of all four.
  */
 import type { Dot, Expr, Output } from '../../../src/core/kernel.ts'
-import { inVectors } from './dotOperand.ts'
+import { bareLoad, inVectors } from './dotOperand.ts'
 import { finish } from './dotTile.ts'
 import { affineText, evaluation } from './expressions.ts'
+import { isHalfOutput } from './halves.ts'
 import { indexLines, indexNames, powerOfTwo, product } from './indices.ts'
 import { foldLines } from './lanes.ts'
 import { type Features, type Memory, type Pass, typeOf } from './shader.ts'
@@ -15,8 +16,6 @@ import { times } from './text.ts'
 const WORKGROUP = 256
 const MOST_LANES = 128
 const MOST_UNITS = 64
-
-type Load = Extract<Expr, { readonly kind: 'load' }>
 
 /** Null where the kernel is none, or its arrays don't lie so that vectors can be read and written. */
 export const vectorPass = (kernel: Dot, memory: Memory, features: Features): Pass | null => {
@@ -31,9 +30,10 @@ export const vectorPass = (kernel: Dot, memory: Memory, features: Features): Pas
     return { ...output, access: { strides: strides.map((stride, d) => (d === along ? 0 : stride)), offset } }
   })
   const written = outputs.every(({ access }) => inVectors(access, row, rows))
-  if (!written || matrix.kind !== 'load' || matrix.access.guards.length > 0) return null
-  const alongRows = inVectors(matrix.access, row, rows)
-  if (!alongRows && !inVectors(matrix.access, along, k)) return null
+  const bare = bareLoad(matrix, memory)
+  if (!written || bare === null) return null
+  const alongRows = inVectors(bare.access, row, rows)
+  if (!alongRows && !inVectors(bare.access, along, k)) return null
   const units = (product(batch) * rows) / 4
   const deal = dealOf(units, k, alongRows, features)
   const indexOf = (rowName: string, kName: string): string[] => {
@@ -46,7 +46,7 @@ export const vectorPass = (kernel: Dot, memory: Memory, features: Features): Pas
     names[row] = kName
     return names
   }
-  const read = (rowName: string): string => memory.load4((matrix as Load).arg, affineText((matrix as Load).access, indexOf(rowName, 'k')))
+  const read = (rowName: string): string => bare.read4(affineText(bare.access, indexOf(rowName, 'k')))
   const own = { memory, vector, vectorAt, read, type: typeOf(kernel.dtype) }
   const result = [...indexNames(batch), ...(m === 1 ? ['0', 'row'] : ['row', '0'])]
   const finished = (r: number): string =>
@@ -55,7 +55,7 @@ export const vectorPass = (kernel: Dot, memory: Memory, features: Features): Pas
     declarations: [finish(kernel, memory), ...(deal.lanes === deal.near ? [] : [`var<workgroup> sums: array<vec4<${own.type}>, ${deal.size}>;`])].join('\n'), // prettier-ignore
     workgroupSize: deal.size,
     groups: () => Math.ceil(units / deal.units),
-    wide: true,
+    wide: !outputs.some(isHalfOutput),
     body: [
       ...(alongRows
         ? [`let unit = group * ${deal.units}u + lane % ${deal.units}u;`, `let slice = lane / ${deal.units}u;`]
@@ -117,7 +117,8 @@ const termsOfOne = ({ memory, vector, vectorAt, read }: Own, { lanes }: Deal): s
 
 /** Four terms of four results at a time. */
 const termsOfFour = ({ memory, vector, vectorAt, read, type }: Own, { lanes }: Deal, k: number): string[] => {
-  const whole = vector.kind === 'load' && vector.access.guards.length === 0 && inVectors(vector.access, vectorAt('k').indexOf('k'), k)
+  const bare = bareLoad(vector, memory)
+  const whole = bare !== null && inVectors(bare.access, vectorAt('k').indexOf('k'), k)
   const each = times(4, (i) => {
     const at = evaluation({ index: vectorAt(`(k + ${i})`), memory, prefix: `x${i}_` })
     return { value: at.value(vector), lines: at.lines }
@@ -125,7 +126,7 @@ const termsOfFour = ({ memory, vector, vectorAt, read, type }: Own, { lanes }: D
   return [
     `for (var k = 4 * i32(slice); k < limit; k += ${4 * lanes}) {`,
     ...(whole
-      ? [`let x = ${memory.load4(vector.arg, affineText(vector.access, vectorAt('k')))};`]
+      ? [`let x = ${bare.read4(affineText(bare.access, vectorAt('k')))};`]
       : [...each.flatMap(({ lines }) => lines), `let x = vec4<${type}>(${each.map(({ value }) => value).join(', ')});`]),
     ...times(4, (r) => `sum[${r}] += dot(x, ${read(`(row + ${r})`)});`),
     '}',

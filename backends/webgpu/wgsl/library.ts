@@ -31,6 +31,24 @@ fn c_float(bits: u32) -> f32 { return bitcast<f32>(bits | zero); }`,
   if (x >= 4294967296.0) { return 0xffffffffu; }
   return u32(max(x, 0.0));
 }`,
+  // 16-bit floats from and to their bits. WGSL's own conversion to float16 may round either way, and knows no overflow.
+  c_widen_float16: 'fn c_widen_float16(bits: u32) -> f32 { return unpack2x16float(bits).x; }',
+  c_widen_bfloat16: 'fn c_widen_bfloat16(bits: u32) -> f32 { return bitcast<f32>(bits << 16u); }',
+  c_widen4_float16: `fn c_widen4_float16(bits: vec4<u32>) -> vec4<f32> {
+  return vec4(unpack2x16float(bits.x | (bits.y << 16u)), unpack2x16float(bits.z | (bits.w << 16u)));
+}`,
+  c_widen4_bfloat16: 'fn c_widen4_bfloat16(bits: vec4<u32>) -> vec4<f32> { return bitcast<vec4<f32>>(bits << vec4(16u)); }',
+  c_narrow_float16: `fn c_narrow_float16(x: f32) -> u32 {
+  let size = bitcast<u32>(x) & 0x7fffffffu;
+  let sign = (bitcast<u32>(x) >> 16u) & 0x8000u;
+  if (size > 0x7f800000u) { return 0x7e00u; }
+  if (size < 0x38800000u) { return sign | u32(round(bitcast<f32>(size) * 16777216.0)); }
+  return sign | min((size - 0x38000000u + 0xfffu + ((size >> 13u) & 1u)) >> 13u, 0x7c00u);
+}`,
+  c_narrow_bfloat16: `fn c_narrow_bfloat16(x: f32) -> u32 {
+  let bits = bitcast<u32>(x);
+  return select((bits + 0x7fffu + ((bits >> 16u) & 1u)) >> 16u, 0x7fc0u, (bits & 0x7fffffffu) > 0x7f800000u);
+}`,
   // WGSL's own, for attention: within 3 + 2|x| ulps, and 3 ulps.
   c_fast_exp: 'fn c_fast_exp(x: f32) -> f32 { return exp(x); }',
   c_fast_log: 'fn c_fast_log(x: f32) -> f32 { return log(x); }',

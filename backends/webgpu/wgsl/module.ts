@@ -1,14 +1,16 @@
 /** A pass as a WGSL module: bindings, the places of its arrays, the library functions that it names, and its body in `main`. */
-import type { DType } from '../../../src/core/dtype.ts'
+import { type DType, isHalf } from '../../../src/core/dtype.ts'
 import { library } from './library.ts'
 import { type Memory, type Pass, typeOf } from './shader.ts'
+import { times } from './text.ts'
 
-/** `load3(at)`, `store3(at, value)` and, of vectors, `loads3` and `stores3`: every module defines those that it names. */
+/** `load3(at)`, `store3(at, value)`, of vectors `loads3` and `stores3`, of pairs `pair3`: every module defines those that it names. */
 export const memory: Memory = {
   load: (arg, at) => `load${arg}(${at})`,
   store: (arg, at, value) => `store${arg}(${at}, ${value});`,
   load4: (arg, at) => `loads${arg}(${at})`,
   store4: (arg, at, value) => `stores${arg}(${at}, ${value});`,
+  store2: (arg, at, bits) => `pair${arg}(${at}, ${bits});`,
 }
 
 /**
@@ -28,8 +30,10 @@ export const moduleOf = (pass: Pass, dtypes: readonly DType[], slots: readonly n
     (slot) => `@group(1) @binding(${slot}) var<storage, read_write> memory${slot}: array<${pass.wide ? 'vec4<u32>' : 'u32'}>;`,
   )
   const code = [pass.declarations, pass.body].join('\n')
-  const named = new Set(code.match(/\b(load|store)s?\d+\b/g))
-  const functions = dtypes.map((dtype, i) => accesses(dtype, i, slots[i]!, pass.wide === true).filter(([name]) => named.has(name)))
+  const named = new Set(code.match(/\b((load|store)s?|pair)\d+\b/g))
+  const functions = dtypes.map((dtype, i) =>
+    (isHalf(dtype) ? halves : accesses)(dtype, i, slots[i]!, pass.wide === true).filter(([name]) => named.has(name)),
+  )
   const arrays = functions.flatMap((own, i) => (own.length > 0 ? [`var<private> place${i}: u32;`, ...own.map(([, text]) => text)] : []))
   const places = functions.flatMap((own, i) => (own.length > 0 ? [`  place${i} = ${field(i + PLACES)};`] : []))
   return [
@@ -67,13 +71,49 @@ const accesses = (dtype: DType, i: number, slot: number, wide: boolean): readonl
   const at = `place${i} + u32(at)`
   const words = `memory${slot}[${wide ? `(${at}) >> 2u` : at}]`
   const word = wide ? `${words}[(${at}) & 3u]` : words
-  const [one, four] = [as('u32', word), as('vec4<u32>', words)]
+  const [one, four] = [as('u32', word), as('vec4<u32>', wide ? words : 'words')]
   const load = [`load${i}`, `fn load${i}(at: i32) -> ${one.type} { return ${one.read}; }`] as const
-  if (!wide) return [load, [`store${i}`, `fn store${i}(at: i32, value: ${one.type}) { ${word} = ${one.written}; }`]]
+  if (!wide) {
+    const each = times(4, (k) => `memory${slot}[base + ${k}u]`)
+    return [
+      load,
+      [`store${i}`, `fn store${i}(at: i32, value: ${one.type}) { ${word} = ${one.written}; }`],
+      [
+        `loads${i}`,
+        `fn loads${i}(at: i32) -> ${four.type} { let base = ${at}; let words = vec4(${each.join(', ')}); return ${four.read}; }`,
+      ],
+      [
+        `stores${i}`,
+        `fn stores${i}(at: i32, value: ${four.type}) { let base = ${at}; let words = ${four.written}; ${each.map((to, k) => `${to} = words[${k}];`).join(' ')} }`,
+      ],
+    ]
+  }
   // No store of one word: it might be torn from its neighbours, which other invocations store.
   return [
     load,
     [`loads${i}`, `fn loads${i}(at: i32) -> ${four.type} { return ${four.read}; }`],
     [`stores${i}`, `fn stores${i}(at: i32, value: ${four.type}) { ${words} = ${four.written}; }`],
+  ]
+}
+
+/** 16-bit floats as their bits: two share a word. */
+const halves = (_: DType, i: number, slot: number, wide: boolean): readonly (readonly [name: string, text: string])[] => {
+  const word = (at: string): string => (wide ? `memory${slot}[(${at}) >> 2u][(${at}) & 3u]` : `memory${slot}[${at}]`)
+  const at = `place${i} + (u32(at) >> 1u)`
+  const two = `let base = ${at}; let words = vec2(${word('base')}, ${word('base + 1u')});`
+  const load = [`load${i}`, `fn load${i}(at: i32) -> u32 { return (${word(at)} >> (16u * (u32(at) & 1u))) & 0xffffu; }`] as const
+  const loads = [
+    `loads${i}`,
+    `fn loads${i}(at: i32) -> vec4<u32> { ${two} return vec4(words.x & 0xffffu, words.x >> 16u, words.y & 0xffffu, words.y >> 16u); }`,
+  ] as const
+  if (wide) return [load, loads]
+  return [
+    load,
+    loads,
+    [
+      `stores${i}`,
+      `fn stores${i}(at: i32, value: vec4<u32>) { let base = ${at}; ${word('base')} = value.x | (value.y << 16u); ${word('base + 1u')} = value.z | (value.w << 16u); }`,
+    ],
+    [`pair${i}`, `fn pair${i}(at: i32, bits: u32) { ${word(at)} = bits; }`],
   ]
 }

@@ -5,8 +5,9 @@
  * depends on shapes and the device alone.
  */
 import type { DType } from '../../../src/core/dtype.ts'
-import type { Affine, Expr, Nest, ReduceOp } from '../../../src/core/kernel.ts'
+import type { Affine, Expr, Nest, Output, ReduceOp } from '../../../src/core/kernel.ts'
 import { affineText, evaluation, postorder, type Reduce, reductionLevels } from './expressions.ts'
+import { isHalfOutput, pairLines } from './halves.ts'
 import { indexLines, indexNames, powerOfTwo, product, storeLines } from './indices.ts'
 import { type Folded, foldLines } from './lanes.ts'
 import { combined, constantOf } from './scalar.ts'
@@ -187,9 +188,26 @@ const rowPass = (kernel: Nest, memory: Memory, features: Features): Pass => {
   if (ofRows.length > 0) body.push('if (there && slice == 0u) {', ...own.lines, ...values.map((value, i) => `o${i} = ${value};`), '}')
   if (ofElements.length > 0) {
     const at = evaluation(scope)
-    const stores = storeLines(ofElements, at, index, memory)
     if (ofRows.length > 0 && deal.lanes > 1) body.push('workgroupBarrier();') // a row's value may be read before it is overwritten
-    body.push(...over([...at.lines, ...stores]))
+    if (ofElements.some(isHalfOutput)) {
+      const values = ofElements.map(({ expr }) => at.value(expr))
+      const store = ({ arg, access }: Output, value: string): string => memory.store(arg, affineText(access, index), value)
+      body.push(
+        `for (var p = 2u * slice; p < limit; p += ${2 * deal.lanes}u) {`,
+        ...pairLines(
+          { first: 'p', place: 'i32(row * span + p)', there: 'e < limit' },
+          [...indexLines('e', row, index.slice(cut)), ...at.lines],
+          ofElements,
+          values,
+          store,
+          memory,
+        ),
+        '}',
+      )
+    } else {
+      const stores = storeLines(ofElements, at, index, memory)
+      body.push(...over([...at.lines, ...stores]))
+    }
     if (ofRows.length > 0 && deal.lanes > 1) body.push('workgroupBarrier();')
   }
   if (ofRows.length > 0)

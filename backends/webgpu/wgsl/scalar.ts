@@ -1,5 +1,5 @@
 /** One element operation as a WGSL expression, and constants. WGSL's own functions are taken where they are exact, and ours elsewhere. */
-import { type DType, isInt } from '../../../src/core/dtype.ts'
+import { type DType, isHalf, isInt } from '../../../src/core/dtype.ts'
 import type { ReduceOp, ScalarOp } from '../../../src/core/kernel.ts'
 import { typeOf } from './shader.ts'
 
@@ -58,6 +58,8 @@ export const scalarOp = (op: ScalarOp, dtype: DType, from: readonly DType[], arg
     case 'bitcast':
       return `bitcast<${type}>(${x})`
     case 'cast':
+      if (isHalf(source)) return `c_widen_${source}(${x})`
+      if (isHalf(dtype)) return `c_narrow_${dtype}(${x})`
       if (dtype === 'bool') return source === 'bool' ? x : float ? `(${x} != 0.0 || c_isnan(${x}))` : `(${x} != 0)`
       return float && isInt(dtype) ? `c_${type}(${x})` : `${type}(${x})`
     case 'threefry0':

@@ -24,7 +24,7 @@ export interface Pass {
   /** Invocations of a workgroup, along one dimension. */
   readonly workgroupSize: number
   readonly groups: (extent: number) => number
-  /** Memory is read as vectors, so nothing is stored but four elements at once. */
+  /** Memory is bound as vectors, so nothing is stored but four words at once. */
   readonly wide?: boolean
   /** A number that isn't part of the code: the length of what is reduced. */
   readonly span?: number
@@ -37,13 +37,16 @@ export interface Shader {
   readonly scratch: readonly Scratch[]
 }
 
-/** How a body reaches an array: `at` is an i32 expression, the element's number. A bool is a WGSL bool. */
+/** How a body reaches an array: `at` is an i32 expression, the element's number. A bool is a WGSL bool, a 16-bit float the u32 of its bits. */
 export interface Memory {
   readonly load: (arg: number, at: string) => string
+  /** Not of a 16-bit float, which shares its word with another. */
   readonly store: (arg: number, at: string, value: string) => string
-  /** Four elements from a place that is a multiple of four; only in a pass that is `wide`. */
+  /** Four elements from a place that is a multiple of four. */
   readonly load4: (arg: number, at: string) => string
   readonly store4: (arg: number, at: string, value: string) => string
+  /** Two 16-bit floats at a place that is a multiple of two: the first in the low bits of a u32. */
+  readonly store2: (arg: number, at: string, bits: string) => string
 }
 
 /** What the device offers, as far as code depends on it. */
@@ -66,10 +69,10 @@ export const typeOf = (dtype: DType): 'f32' | 'i32' | 'u32' | 'bool' => {
       return 'bool'
     case 'uint32':
     case 'key':
-      return 'u32'
     case 'float16':
     case 'bfloat16':
+      return 'u32'
     case 'float64':
-      throw new Error(`internal: WGSL computes nothing in ${dtype}`)
+      throw new Error('internal: WGSL has no float64')
   }
 }
