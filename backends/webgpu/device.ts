@@ -1,8 +1,8 @@
 /** A WebGPU device: the browser's or Deno's own, or in Node that of the package `webgpu`, with all that its adapter can give. */
 import { DeviceError } from '../../src/core/errors.ts'
 
-/** What the profiler and the reductions use where an adapter has it. */
-const WANTED: readonly string[] = ['timestamp-query', 'subgroups']
+/** What the profiler, the reductions and the contractions use where an adapter has it. */
+const WANTED: readonly string[] = ['timestamp-query', 'subgroups', 'shader-f16']
 
 /** Kept: devices of Dawn's end with the object that they came from. */
 let gpu: GPU | undefined

@@ -75,6 +75,7 @@ export const createWebgpu = (
       maxWorkgroupSize: limits.maxComputeInvocationsPerWorkgroup,
       maxWorkgroupBytes: limits.maxComputeWorkgroupStorageSize,
       atOnce: atOnce(device),
+      f16: device.features.has('shader-f16'),
       subgroup: (device.features.has('subgroups') && infoOf(device)?.subgroupMinSize) || 1,
       choose: choose ?? ((kernel, plans) => tuner?.choose(kernel, plans) ?? plans[0]!),
     },

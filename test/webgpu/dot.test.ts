@@ -1,10 +1,11 @@
 /** Contractions on WebGPU: every tile and split, over layouts, edges, batches and epilogues, exactly as the reference has them. */
 import { afterEach, expect, test, vi } from 'vitest'
 import { reference } from '../../backends/reference/index.ts'
+import { toBits } from '../../src/core/half.ts'
 import { openDevice } from '../../backends/webgpu/device.ts'
 import { createWebgpu } from '../../backends/webgpu/index.ts'
 import { emitDot } from '../../backends/webgpu/wgsl/dot.ts'
-import { type DotPlan, plansOf, tileColumns, tileName, tileRows, tiles } from '../../backends/webgpu/wgsl/dotPlan.ts'
+import { type DotPlan, plansOf, tileColumns, tileName, tileRows, tiles, halfTiles } from '../../backends/webgpu/wgsl/dotPlan.ts'
 import { memory } from '../../backends/webgpu/wgsl/module.ts'
 import type { Backend } from '../../src/core/backend.ts'
 import type { Dot, Expr } from '../../src/core/kernel.ts'
@@ -33,11 +34,18 @@ interface Shape {
 }
 
 /** out = max(acc + bias[n], 0) and acc; the left operand is doubled on its way where `computed`. */
-const contraction = ({ batch, m, n, k }: Shape, layout: Layout, computed: boolean): { kernel: Dot; sizes: readonly number[] } => {
+const contraction = (
+  { batch, m, n, k }: Shape,
+  layout: Layout,
+  computed: boolean,
+  half = false,
+): { kernel: Dot; sizes: readonly number[] } => {
   const strided = (rows: number, columns: number, transposed: boolean): number[] =>
     transposed ? [...rowMajor([...batch, columns, rows]).slice(0, -2), 1, rows] : rowMajor([...batch, rows, columns])
-  const x = load('float32', 0, strided(m, k, layout.lhs === 'km'))
-  const y = load('float32', 1, strided(k, n, layout.rhs === 'nk'))
+  const read = (arg: number, strides: number[]): Expr =>
+    half ? apply('cast', 'float32', load('float16', arg, strides)) : load('float32', arg, strides)
+  const x = read(0, strided(m, k, layout.lhs === 'km'))
+  const y = read(1, strided(k, n, layout.rhs === 'nk'))
   const acc: Expr = { kind: 'acc', dtype: 'float32' }
   const bias = load('float32', 2, [...batch.map(() => 0), 0, 1])
   const relu = apply('max', 'float32', apply('add', 'float32', acc, bias), constant('float32', 0))
@@ -48,7 +56,7 @@ const contraction = ({ batch, m, n, k }: Shape, layout: Layout, computed: boolea
     ...{ batch, m, n, k },
     lhs: computed ? apply('add', 'float32', x, x) : x,
     rhs: y,
-    args: ['float32', 'float32', 'float32', 'float32', 'float32'],
+    args: [half ? 'float16' : 'float32', half ? 'float16' : 'float32', 'float32', 'float32', 'float32'],
     outputs: [
       { ...output, arg: 3, expr: relu },
       { ...output, arg: 4, expr: acc },
@@ -63,9 +71,9 @@ describeOnDevice('contractions on WebGPU', async () => {
   const device = createWebgpu(await openDevice(), {}, (_, plans) => plan ?? plans[0]!) as Backend
   const plain = createWebgpu(wrapped(await openDevice(), { features: new Set() })) as Backend
   const oracle = reference()
-  const check = async (shape: Shape, layout: Layout, computed: boolean, on = device): Promise<string> => {
-    const { kernel, sizes } = contraction(shape, layout, computed)
-    const inputs = sizes.slice(0, 3).map(numbers)
+  const check = async (shape: Shape, layout: Layout, computed: boolean, on = device, half = false): Promise<string> => {
+    const { kernel, sizes } = contraction(shape, layout, computed, half)
+    const inputs = sizes.slice(0, 3).map((n, i) => (half && i < 2 ? toBits(numbers(n, i), 'float16') : numbers(n, i)))
     const program = launch(kernel, [...inputs, ...sizes.slice(3)])
     expect(await readProgram(on, program, inputs)).toEqual(runProgram(oracle, program, inputs))
     const texts = on.compile(program).source()
@@ -101,6 +109,33 @@ describeOnDevice('contractions on WebGPU', async () => {
         await check({ batch: [2], m: 36, n: 140, k: 40 + own }, layouts[(own + 2) % 3]!, true)
         plan = null
       })
+
+  // This adapter has no float16: its code runs with float32 in its place, which holds the same numbers, and is validated as it is.
+  const real = await openDevice()
+  const createShaderModule = (descriptor: GPUShaderModuleDescriptor): GPUShaderModule =>
+    real.createShaderModule({ ...descriptor, code: descriptor.code.replace('enable f16;', '').replace(/\bf16\b/g, 'f32') })
+  const other = wrapped(real, { features: new Set(['shader-f16']), createShaderModule })
+  const halves = createWebgpu(other, {}, (_, plans) => plan ?? plans[0]!) as Backend
+  for (const [i, tile] of halfTiles.entries())
+    test(tileName(tile), async () => {
+      plan = { tile, parts: i === 4 ? 4 : 1 }
+      const text = await check({ batch: [], m: 67, n: 72, k: 140 + 4 * i }, layouts[i % 3]!, false, halves, true)
+      expect(text).toContain('array<vec4<f16>')
+      plan = null
+    })
+  test('float16 in workgroup memory where both operands are float16, and the adapter has it', () => {
+    const textOn = (on: Backend, half: boolean): string => {
+      const { kernel, sizes } = contraction({ batch: [], m: 256, n: 256, k: 512 }, layouts[0]!, false, half)
+      const inputs = sizes.slice(0, 3).map(numbers)
+      return on
+        .compile(launch(kernel, [...inputs, ...sizes.slice(3)]))
+        .source()
+        .join()
+    }
+    expect(textOn(halves, true)).toContain('enable f16;')
+    expect(textOn(halves, false)).not.toContain('f16')
+    expect(textOn(plain, true)).not.toContain('f16;')
+  })
 })
 
 describeOnDevice('contractions by measurement on WebGPU', () => {
@@ -113,7 +148,7 @@ describeOnDevice('contractions by measurement on WebGPU', () => {
     const inputs = sizes.slice(0, 3).map(numbers)
     const program = launch(kernel, [...inputs, ...sizes.slice(3)])
     const expected = runProgram(reference(), program, inputs)
-    const room = { maxWorkgroupSize: 256, maxWorkgroupBytes: 32_768, atOnce: 2 ** 8 }
+    const room = { maxWorkgroupSize: 256, maxWorkgroupBytes: 32_768, atOnce: 2 ** 8, f16: false }
     const quick = [...new Set(plansOf(kernel, room).map(({ tile }) => tile))][3]! // not the cost model's first
     expect(createWebgpu(real).compile(program).source().join()).not.toContain(tileName(quick))
     // A clock by which every kernel takes 10 ms, but those of that tile, which take one.
@@ -155,7 +190,7 @@ test('the plan follows the shape, on a GPU: big tiles for big products, split su
       return first!
     }
     const { kernel } = contraction({ batch: [], m, n, k }, layouts[0]!, false)
-    emitDot(kernel, memory, { maxWorkgroupSize: 256, maxWorkgroupBytes: 16_384, atOnce: 2 ** 15, subgroup: 1, choose })
+    emitDot(kernel, memory, { maxWorkgroupSize: 256, maxWorkgroupBytes: 16_384, atOnce: 2 ** 15, subgroup: 1, f16: false, choose })
     return how
   }
   expect(chosen(4096, 4096, 4096)).toBe('128 x 128, 1 of the sum')

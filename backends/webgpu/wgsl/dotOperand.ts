@@ -42,6 +42,7 @@ export const staged = (operand: Operand, first: string, kernel: Dot, tile: Tile,
   const { name, expr, rowDim, kDim, rows, height } = operand
   const { k, batch, dtype } = kernel
   const type = typeOf(dtype)
+  const stored = tile.half ? 'f16' : type
   const bare = vectors ? bareLoad(expr, memory) : null
   const access = bare?.access ?? null
   const alongK = access !== null && inVectors(access, kDim, k)
@@ -69,7 +70,11 @@ export const staged = (operand: Operand, first: string, kernel: Dot, tile: Tile,
         ...times(4, (r) =>
           alongK ? vector(`t${r}`, `(row + ${r})`) : `t${r} = vec4(${times(4, (j) => element(`row + ${r}`, `k + ${j}`)).join(', ')});`,
         ),
-        ...times(4, (j) => `${name}[${placeOf(height, 'q', `p + ${j}`)}] = vec4(${times(4, (r) => `t${r}.${components[j]}`).join(', ')});`),
+        ...times(
+          4,
+          (j) =>
+            `${name}[${placeOf(height, 'q', `p + ${j}`)}] = vec4<${stored}>(vec4(${times(4, (r) => `t${r}.${components[j]}`).join(', ')}));`,
+        ),
       ]
     : [
         `let q = i32(s % ${along}u);`,
@@ -78,7 +83,7 @@ export const staged = (operand: Operand, first: string, kernel: Dot, tile: Tile,
         'let k = k0 + p;',
         `var t = vec4<${type}>();`,
         alongRows ? vector('t', 'row') : `t = vec4(${times(4, (r) => element(`row + ${r}`, 'k')).join(', ')});`,
-        `${name}[${placeOf(height, 'q', 'p')}] = t;`,
+        `${name}[${placeOf(height, 'q', 'p')}] = vec4<${stored}>(t);`,
       ]
   const at = evaluation({ index: index('row', 'k'), memory })
   const value = at.value(expr)
@@ -89,7 +94,7 @@ export const staged = (operand: Operand, first: string, kernel: Dot, tile: Tile,
     `return ${value};`,
     '}',
   ]
-  const shared = `var<workgroup> ${name}: array<vec4<${type}>, ${(tile.depth * height) / 4}>;`
+  const shared = `var<workgroup> ${name}: array<vec4<${stored}>, ${(tile.depth * height) / 4}>;`
   return {
     declarations: [shared, ...(alongK || alongRows ? [] : computed)].join('\n'),
     lines: [`for (var s = lane; s < ${blocks}u; s += ${tileLanes(tile)}u) {`, ...lines, '}'],

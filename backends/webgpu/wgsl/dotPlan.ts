@@ -3,7 +3,7 @@
  * the choice is by cost.
  */
 import { sizeOf } from '../../../src/core/aval.ts'
-import type { Dot } from '../../../src/core/kernel.ts'
+import type { Dot, Expr } from '../../../src/core/kernel.ts'
 
 /** A team of across x down lanes computes (rows down) x (columns across) sums, a lane rows x columns of them, in registers. */
 export interface Tile {
@@ -15,6 +15,8 @@ export interface Tile {
   readonly depth: number
   /** A workgroup's teams, each with a part of every such stretch of the sum: long sums with few results get more lanes without a second pass. */
   readonly teams: number
+  /** Operands are float16 in workgroup memory, which they are in device memory too: half the room, half the reading. */
+  readonly half: boolean
 }
 
 export interface DotPlan {
@@ -24,7 +26,7 @@ export interface DotPlan {
 }
 
 const tile = (across: number, down: number, rows: number, columns: number, depth: number, teams = 1): Tile =>
-  ({ across, down, rows, columns, depth, teams }) // prettier-ignore
+  ({ across, down, rows, columns, depth, teams, half: false }) // prettier-ignore
 export const tiles: readonly Tile[] = [
   tile(16, 16, 8, 8, 16), // 128 x 128
   tile(16, 8, 8, 8, 16), // 64 x 128
@@ -36,14 +38,18 @@ export const tiles: readonly Tile[] = [
   tile(2, 32, 4, 4, 16), // 128 x 8
 ]
 
+/** Of twice the depth, in the same room. */
+export const halfTiles: readonly Tile[] = tiles.map((tile) => ({ ...tile, depth: 2 * tile.depth, half: true }))
+
 export const tileRows = ({ down, rows }: Tile): number => down * rows
 export const tileColumns = ({ across, columns }: Tile): number => across * columns
 export const teamLanes = ({ across, down }: Tile): number => across * down
 export const tileLanes = (tile: Tile): number => teamLanes(tile) * tile.teams
-export const tileName = (tile: Tile): string => `a tile of ${tileRows(tile)} x ${tileColumns(tile)} by ${tileLanes(tile)} lanes`
+export const tileName = (tile: Tile): string =>
+  `a tile of ${tileRows(tile)} x ${tileColumns(tile)}${tile.half ? ' of float16' : ''} by ${tileLanes(tile)} lanes`
 /** Both operands, and a team's sums on their way to the first. */
 export const tileBytes = (tile: Tile): number =>
-  4 * (tile.depth * (tileRows(tile) + tileColumns(tile)) + (tile.teams === 1 ? 0 : tileRows(tile) * tileColumns(tile)))
+  (tile.half ? 2 : 4) * tile.depth * (tileRows(tile) + tileColumns(tile)) + (tile.teams === 1 ? 0 : 4 * tileRows(tile) * tileColumns(tile))
 
 /**
  * Where in workgroup memory an operand's vector of rows is, [k][row / 4]. Vectors of neighbouring fours of k change places, since lanes
@@ -59,13 +65,13 @@ const LEAST_PART = 128
 
 /** A lane's multiply-add on a busy device is 1. */
 const costOf = ({ batch, m, n, k }: Dot, { tile, parts }: DotPlan, atOnce: number): number => {
-  const { rows, columns, teams } = tile
+  const { rows, columns, teams, half } = tile
   const [height, width] = [tileRows(tile), tileColumns(tile)]
   const batches = sizeOf(batch)
   const groups = batches * Math.ceil(m / height) * Math.ceil(n / width) * parts
   // Fewer lanes than the device has run no faster.
   const waves = Math.max(1, (groups * tileLanes(tile)) / atOnce)
-  const step = rows * columns + ((rows + columns) / 4) * VECTOR + ((height + width) / teamLanes(tile)) * ELEMENT
+  const step = rows * columns + ((rows + columns) / 4) * (half ? VECTOR / 2 : VECTOR) + ((height + width) / teamLanes(tile)) * ELEMENT
   const gathering = teams === 1 ? 0 : teams * rows * columns
   const adding = parts === 1 ? 0 : PASS + Math.max(1, (batches * m * n) / atOnce) * parts * ELEMENT
   return waves * (Math.ceil(k / (parts * teams)) * step + gathering) + adding
@@ -79,11 +85,16 @@ export interface Room {
   readonly maxWorkgroupBytes: number
   /** Invocations that the device has at work at once. */
   readonly atOnce: number
+  /** Whether code may name float16. */
+  readonly f16: boolean
 }
 
+/** Whether an operand's numbers are all of float16. */
+const isFloat16 = (expr: Expr): boolean => expr.kind === 'apply' && expr.op === 'cast' && expr.args[0]!.dtype === 'float16'
+
 /** All that fits a device, the cheapest first. */
-export const plansOf = (kernel: Dot, { maxWorkgroupSize, maxWorkgroupBytes, atOnce }: Room): readonly DotPlan[] =>
-  tiles
+export const plansOf = (kernel: Dot, { maxWorkgroupSize, maxWorkgroupBytes, atOnce, f16 }: Room): readonly DotPlan[] =>
+  [...tiles, ...(f16 && isFloat16(kernel.lhs) && isFloat16(kernel.rhs) ? halfTiles : [])]
     .filter((tile) => tileLanes(tile) <= maxWorkgroupSize && tileBytes(tile) <= maxWorkgroupBytes)
     .flatMap((tile) =>
       [1, 2, 4, 8, 16, 32, 64].filter((parts) => parts === 1 || kernel.k / parts >= LEAST_PART).map((parts): DotPlan => ({ tile, parts })),

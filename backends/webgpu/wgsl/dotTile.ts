@@ -60,7 +60,7 @@ export const tilePass = (kernel: Dot, tile: Tile, memory: Memory, parts = 1): Pa
       ...stageA.lines,
       ...stageB.lines,
       'workgroupBarrier();',
-      ...multiply(tile),
+      ...multiply(tile, type),
       'workgroupBarrier();',
       '}',
       ...gather(tile),
@@ -90,13 +90,13 @@ const tileLines = (high: number, broad: number, height: number, width: number): 
 const eachSum = ({ rows, columns }: Tile, f: (name: string, row: number, vector: number) => string): string[] =>
   times(rows, (row) => times(columns / 4, (vector) => f(`sum${row}_${vector}`, row, vector))).flat()
 
-const multiply = (tile: Tile): string[] => {
+const multiply = (tile: Tile, type: string): string[] => {
   const { across, down, rows, columns, depth, teams } = tile
   const [height, width] = [tileRows(tile), tileColumns(tile)]
   return [
     `for (var kk = team * ${depth / teams}; kk < (team + 1) * ${depth / teams}; kk++) {`,
-    ...times(rows / 4, (i) => `let a${i} = a[${placeOf(height, `y + ${i * down}`, 'kk')}];`),
-    ...times(columns / 4, (j) => `let b${j} = b[${placeOf(width, `x + ${j * across}`, 'kk')}];`),
+    ...times(rows / 4, (i) => `let a${i} = vec4<${type}>(a[${placeOf(height, `y + ${i * down}`, 'kk')}]);`),
+    ...times(columns / 4, (j) => `let b${j} = vec4<${type}>(b[${placeOf(width, `x + ${j * across}`, 'kk')}]);`),
     ...eachSum(tile, (name, row, vector) => `${name} += a${row >> 2}.${components[row & 3]} * b${vector};`),
     '}',
   ]

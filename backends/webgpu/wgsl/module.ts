@@ -38,6 +38,7 @@ export const moduleOf = (pass: Pass, dtypes: readonly DType[], slots: readonly n
   const places = functions.flatMap((own, i) => (own.length > 0 ? [`  place${i} = ${field(i + PLACES)};`] : []))
   return [
     code.includes('subgroup') ? 'enable subgroups;' : '',
+    /\bf16\b/.test(code) ? 'enable f16;' : '',
     `@group(0) @binding(0) var<uniform> table: array<vec4<u32>, ${RECORD_BYTES / 16}>;`,
     ...bindings,
     ...arrays,
