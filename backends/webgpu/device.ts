@@ -1,8 +1,9 @@
 /** A WebGPU device: the browser's or Deno's own, or in Node that of the package `webgpu`, with all that its adapter can give. */
 import { DeviceError } from '../../src/core/errors.ts'
 
+export const MATRICES = 'chromium-experimental-subgroup-matrix'
 /** What the profiler, the reductions and the contractions use where an adapter has it. */
-const WANTED: readonly string[] = ['timestamp-query', 'subgroups', 'shader-f16']
+const WANTED: readonly string[] = ['timestamp-query', 'subgroups', 'shader-f16', MATRICES]
 
 /** Kept: devices of Dawn's end with the object that they came from. */
 let gpu: GPU | undefined

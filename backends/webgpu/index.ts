@@ -2,7 +2,7 @@
 import type { Backend, KernelTime } from '../../src/core/backend.ts'
 import { byteWidth, type DType, type TypedArray, typedArrayOf } from '../../src/core/dtype.ts'
 import { CotangentError, DeviceError, DeviceLostError } from '../../src/core/errors.ts'
-import { adapterInfo, type DeviceOptions, openDevice } from './device.ts'
+import { adapterInfo, type DeviceOptions, MATRICES, openDevice } from './device.ts'
 import { executable, type Runtime } from './executable.ts'
 import { Pipelines } from './pipelines.ts'
 import { Profiler } from './profiler.ts'
@@ -11,6 +11,7 @@ import { type Block, Slabs } from './slabs.ts'
 import { Storages, type WebgpuStorage } from './storage.ts'
 import { Stream } from './stream.ts'
 import { Tuner } from './tune.ts'
+import type { MatrixUnit } from './wgsl/dotPlan.ts'
 import type { Features } from './wgsl/shader.ts'
 
 export interface WebgpuOptions extends DeviceOptions {
@@ -76,6 +77,7 @@ export const createWebgpu = (
       maxWorkgroupBytes: limits.maxComputeWorkgroupStorageSize,
       atOnce: atOnce(device),
       f16: device.features.has('shader-f16'),
+      matrix: matrixOf(device),
       subgroup: (device.features.has('subgroups') && infoOf(device)?.subgroupMinSize) || 1,
       choose: choose ?? ((kernel, plans) => tuner?.choose(kernel, plans) ?? plans[0]!),
     },
@@ -136,6 +138,23 @@ const padded = (data: TypedArray): Uint16Array => {
 const atOnce = (device: GPUDevice): number => {
   const { architecture, vendor } = infoOf(device) ?? {}
   return architecture === 'swiftshader' || vendor === 'mesa' ? 2 ** 8 : 2 ** 15
+}
+/** The largest product of float16 matrices with float32 sums, where all subgroups are of one size. Not in the types yet, for it is experimental. */
+const matrixOf = (device: GPUDevice): MatrixUnit | null => {
+  if (!device.features.has(MATRICES)) return null
+  const info = infoOf(device) as (GPUAdapterInfo & { readonly subgroupMatrixConfigs?: readonly MatrixConfig[] }) | undefined
+  const { subgroupMinSize: subgroup, subgroupMaxSize, subgroupMatrixConfigs: configs = [] } = info ?? {}
+  const fitting = configs.filter((c) => c.componentType === 'f16' && c.resultComponentType === 'f32' && c.N % 2 === 0)
+  const [best] = [...fitting].sort((a, b) => b.M * b.N * b.K - a.M * a.N * a.K)
+  if (best === undefined || subgroup === undefined || subgroup !== subgroupMaxSize) return null
+  return { m: best.M, n: best.N, k: best.K, subgroup }
+}
+interface MatrixConfig {
+  readonly componentType: string
+  readonly resultComponentType: string
+  readonly M: number
+  readonly N: number
+  readonly K: number
 }
 /** Browsers of before 2025 don't tell it. */
 const infoOf = (device: GPUDevice): GPUAdapterInfo | undefined => device.adapterInfo

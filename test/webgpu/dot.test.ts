@@ -2,7 +2,7 @@
 import { afterEach, expect, test, vi } from 'vitest'
 import { reference } from '../../backends/reference/index.ts'
 import { toBits } from '../../src/core/half.ts'
-import { openDevice } from '../../backends/webgpu/device.ts'
+import { MATRICES, openDevice } from '../../backends/webgpu/device.ts'
 import { createWebgpu } from '../../backends/webgpu/index.ts'
 import { emitDot } from '../../backends/webgpu/wgsl/dot.ts'
 import { type DotPlan, plansOf, tileColumns, tileName, tileRows, tiles, halfTiles } from '../../backends/webgpu/wgsl/dotPlan.ts'
@@ -138,6 +138,68 @@ describeOnDevice('contractions on WebGPU', async () => {
   })
 })
 
+/** Matrix units as plain code, a subgroup an invocation: what the text means, for adapters that have none. */
+const emulated = (code: string, { m, n, k }: { readonly m: number; readonly n: number; readonly k: number }): string =>
+  `struct Left { v: array<f32, ${m * k}> }
+struct Right { v: array<f32, ${k * n}> }
+struct Result { v: array<f32, ${m * n}> }
+fn left(at: u32, stride: u32) -> Left { var x: Left; for (var i = 0u; i < ${m * k}u; i++) { x.v[i] = a[at + i / ${k}u * stride + i % ${k}u]; } return x; }
+fn right(at: u32, stride: u32) -> Right { var x: Right; for (var i = 0u; i < ${k * n}u; i++) { x.v[i] = b[at + i / ${n}u * stride + i % ${n}u]; } return x; }
+fn multiplied(x: Left, y: Right, sum: Result) -> Result {
+  var out = sum;
+  for (var i = 0u; i < ${m * n}u; i++) { for (var j = 0u; j < ${k}u; j++) { out.v[i] += x.v[i / ${n}u * ${k}u + j] * y.v[j * ${n}u + i % ${n}u]; } }
+  return out;
+}
+fn stored(at: u32, x: Result, stride: u32) { for (var i = 0u; i < ${m * n}u; i++) { c[at + i / ${n}u * stride + i % ${n}u] = x.v[i]; } }
+${code
+  .replace(/enable \w+;/g, '')
+  .replace(', @builtin(subgroup_id) subgroupId: u32', '')
+  .replaceAll('subgroupId', 'lane')
+  .replace(/\bf16\b/g, 'f32')
+  .replace(/subgroupMatrixLoad<subgroup_matrix_(left|right)<f32, \d+, \d+>>\(&[ab], ([^;]*), false, (\d+u)\);/g, '$1($2, $3);')
+  .replaceAll('subgroupMatrixMultiplyAccumulate', 'multiplied')
+  .replace(/subgroup_matrix_result<f32, \d+, \d+>/g, 'Result')
+  .replace(/subgroupMatrixStore\(&c, ([^;]*), (sum\d_\d), false, (\d+u)\);/g, 'stored($1, $2, $3);')}`
+
+describeOnDevice('contractions on matrix units', async () => {
+  const unit = { m: 8, n: 4, k: 16 }
+  const real = await openDevice()
+  const createShaderModule = (descriptor: GPUShaderModuleDescriptor): GPUShaderModule =>
+    real.createShaderModule({
+      ...descriptor,
+      code: descriptor.code.includes('subgroup_matrix')
+        ? emulated(descriptor.code, unit)
+        : descriptor.code.replace('enable f16;', '').replace(/\bf16\b/g, 'f32'),
+    })
+  const config = { componentType: 'f16', resultComponentType: 'f32', M: unit.m, N: unit.n, K: unit.k }
+  const withSubgroups = (size: number): GPUDevice => {
+    const adapterInfo = { subgroupMinSize: size, subgroupMaxSize: size, subgroupMatrixConfigs: [config] }
+    return wrapped(real, { features: new Set(['shader-f16', MATRICES]), createShaderModule, adapterInfo })
+  }
+  for (const parts of [1, 4])
+    test(`edges, batches, layouts and epilogues, ${parts} of the sum`, async () => {
+      const byMatrices = (size: number): Backend =>
+        createWebgpu(withSubgroups(size), {}, (_, plans) =>
+          plans.find(({ tile, parts: p }) => tile.matrix !== null && p === parts)!,
+        ) as Backend
+      // Run with subgroups of one; validated as it is for those of 32.
+      const [on, real32] = [byMatrices(1), byMatrices(32)]
+      for (const [i, layout] of layouts.entries())
+        for (const shape of [
+          { batch: [], m: 64, n: 32, k: 512 },
+          { batch: [2], m: 37, n: 21, k: 515 },
+        ]) {
+          const { kernel, sizes } = contraction(shape, layout, false, true)
+          const inputs = sizes.slice(0, 3).map((size, a) => (a < 2 ? toBits(numbers(size, a + i), 'float16') : numbers(size, a)))
+          const program = launch(kernel, [...inputs, ...sizes.slice(3)])
+          expect(await readProgram(on, program, inputs)).toEqual(runProgram(reference(), program, inputs))
+          const texts = real32.compile(program).source()
+          expect(texts.join()).toContain('on matrix units')
+          for (const text of texts) expect(await validate(text)).toBeNull()
+        }
+    })
+})
+
 describeOnDevice('contractions by measurement on WebGPU', () => {
   afterEach(() => {
     vi.restoreAllMocks()
@@ -148,7 +210,7 @@ describeOnDevice('contractions by measurement on WebGPU', () => {
     const inputs = sizes.slice(0, 3).map(numbers)
     const program = launch(kernel, [...inputs, ...sizes.slice(3)])
     const expected = runProgram(reference(), program, inputs)
-    const room = { maxWorkgroupSize: 256, maxWorkgroupBytes: 32_768, atOnce: 2 ** 8, f16: false }
+    const room = { maxWorkgroupSize: 256, maxWorkgroupBytes: 32_768, atOnce: 2 ** 8, f16: false, matrix: null }
     const quick = [...new Set(plansOf(kernel, room).map(({ tile }) => tile))][3]! // not the cost model's first
     expect(createWebgpu(real).compile(program).source().join()).not.toContain(tileName(quick))
     // A clock by which every kernel takes 10 ms, but those of that tile, which take one.
@@ -190,7 +252,15 @@ test('the plan follows the shape, on a GPU: big tiles for big products, split su
       return first!
     }
     const { kernel } = contraction({ batch: [], m, n, k }, layouts[0]!, false)
-    emitDot(kernel, memory, { maxWorkgroupSize: 256, maxWorkgroupBytes: 16_384, atOnce: 2 ** 15, subgroup: 1, f16: false, choose })
+    emitDot(kernel, memory, {
+      maxWorkgroupSize: 256,
+      maxWorkgroupBytes: 16_384,
+      atOnce: 2 ** 15,
+      subgroup: 1,
+      f16: false,
+      matrix: null,
+      choose,
+    })
     return how
   }
   expect(chosen(4096, 4096, 4096)).toBe('128 x 128, 1 of the sum')

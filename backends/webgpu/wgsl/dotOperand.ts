@@ -37,6 +37,27 @@ export interface Staged {
   readonly lines: readonly string[]
 }
 
+const indexAt = ({ rowDim, kDim }: Operand, { batch }: Dot, row: string, k: string): string[] => {
+  const names = indexNames(batch)
+  ;[names[rowDim], names[kDim]] = [row, k]
+  return names
+}
+
+/** `a_at(…batch, row, k)`: an operand's element, zero outside. */
+export const elementFunction = (operand: Operand, kernel: Dot, memory: Memory): string => {
+  const { name, expr, rows } = operand
+  const type = typeOf(kernel.dtype)
+  const at = evaluation({ index: indexAt(operand, kernel, 'row', 'k'), memory })
+  const value = at.value(expr)
+  return [
+    `fn ${name}_at(${[...indexNames(kernel.batch), 'row', 'k'].map((parameter) => `${parameter}: i32`).join(', ')}) -> ${type} {`,
+    `if (!(row < ${rows} && k < ${kernel.k})) { return ${type}(); }`,
+    ...at.lines,
+    `return ${value};`,
+    '}',
+  ].join('\n')
+}
+
 /** `vectors`: memory may be read so. */
 export const staged = (operand: Operand, first: string, kernel: Dot, tile: Tile, memory: Memory, vectors: boolean): Staged => {
   const { name, expr, rowDim, kDim, rows, height } = operand
@@ -48,11 +69,7 @@ export const staged = (operand: Operand, first: string, kernel: Dot, tile: Tile,
   const alongK = access !== null && inVectors(access, kDim, k)
   const alongRows = access !== null && !alongK && inVectors(access, rowDim, rows)
   const inside = (row: string, at: string): string => `${row} < ${rows} && ${at} < ${k}`
-  const index = (row: string, at: string): string[] => {
-    const names = indexNames(batch)
-    ;[names[rowDim], names[kDim]] = [row, at]
-    return names
-  }
+  const index = (row: string, at: string): string[] => indexAt(operand, kernel, row, at)
   const vector = (into: string, row: string): string =>
     `if (${inside(row, 'k')}) { ${into} = ${bare!.read4(affineText(access!, index(row, 'k')))}; }`
   const element = (row: string, at: string): string => `${name}_at(${[...indexNames(batch), row, at].join(', ')})`
@@ -85,18 +102,9 @@ export const staged = (operand: Operand, first: string, kernel: Dot, tile: Tile,
         alongRows ? vector('t', 'row') : `t = vec4(${times(4, (r) => element(`row + ${r}`, 'k')).join(', ')});`,
         `${name}[${placeOf(height, 'q', 'p')}] = vec4<${stored}>(t);`,
       ]
-  const at = evaluation({ index: index('row', 'k'), memory })
-  const value = at.value(expr)
-  const computed = [
-    `fn ${name}_at(${[...indexNames(batch), 'row', 'k'].map((parameter) => `${parameter}: i32`).join(', ')}) -> ${type} {`,
-    `if (!(${inside('row', 'k')})) { return ${type}(); }`,
-    ...at.lines,
-    `return ${value};`,
-    '}',
-  ]
   const shared = `var<workgroup> ${name}: array<vec4<${stored}>, ${(tile.depth * height) / 4}>;`
   return {
-    declarations: [shared, ...(alongK || alongRows ? [] : computed)].join('\n'),
+    declarations: [shared, ...(alongK || alongRows ? [] : [elementFunction(operand, kernel, memory)])].join('\n'),
     lines: [`for (var s = lane; s < ${blocks}u; s += ${tileLanes(tile)}u) {`, ...lines, '}'],
   }
 }

@@ -17,6 +17,17 @@ export interface Tile {
   readonly teams: number
   /** Operands are float16 in workgroup memory, which they are in device memory too: half the room, half the reading. */
   readonly half: boolean
+  /** Not lanes but subgroups have sums, of so many matrices each way, by the device's own matrix units. */
+  readonly matrix: MatrixUnit | null
+}
+
+/** A subgroup's product of float16 matrices with float32 sums: [m, k] by [k, n]. */
+export interface MatrixUnit {
+  readonly m: number
+  readonly n: number
+  readonly k: number
+  /** Invocations of a subgroup. */
+  readonly subgroup: number
 }
 
 export interface DotPlan {
@@ -26,7 +37,7 @@ export interface DotPlan {
 }
 
 const tile = (across: number, down: number, rows: number, columns: number, depth: number, teams = 1): Tile =>
-  ({ across, down, rows, columns, depth, teams, half: false }) // prettier-ignore
+  ({ across, down, rows, columns, depth, teams, half: false, matrix: null }) // prettier-ignore
 export const tiles: readonly Tile[] = [
   tile(16, 16, 8, 8, 16), // 128 x 128
   tile(16, 8, 8, 8, 16), // 64 x 128
@@ -41,15 +52,19 @@ export const tiles: readonly Tile[] = [
 /** Of twice the depth, in the same room. */
 export const halfTiles: readonly Tile[] = tiles.map((tile) => ({ ...tile, depth: 2 * tile.depth, half: true }))
 
+/** Two by two subgroups with two by two matrices each. */
+const matrixTile = (unit: MatrixUnit): Tile => ({ ...tile(2, 2, 2 * unit.m, 2 * unit.n, 2 * unit.k), half: true, matrix: unit })
+
 export const tileRows = ({ down, rows }: Tile): number => down * rows
 export const tileColumns = ({ across, columns }: Tile): number => across * columns
 export const teamLanes = ({ across, down }: Tile): number => across * down
-export const tileLanes = (tile: Tile): number => teamLanes(tile) * tile.teams
+export const tileLanes = (tile: Tile): number => teamLanes(tile) * tile.teams * (tile.matrix?.subgroup ?? 1)
 export const tileName = (tile: Tile): string =>
-  `a tile of ${tileRows(tile)} x ${tileColumns(tile)}${tile.half ? ' of float16' : ''} by ${tileLanes(tile)} lanes`
+  `a tile of ${tileRows(tile)} x ${tileColumns(tile)}${tile.half ? ' of float16' : ''}${tile.matrix === null ? '' : ' on matrix units'} by ${tileLanes(tile)} lanes`
 /** Both operands, and a team's sums on their way to the first. */
 export const tileBytes = (tile: Tile): number =>
-  (tile.half ? 2 : 4) * tile.depth * (tileRows(tile) + tileColumns(tile)) + (tile.teams === 1 ? 0 : 4 * tileRows(tile) * tileColumns(tile))
+  (tile.half ? 2 : 4) * tile.depth * (tileRows(tile) + tileColumns(tile)) +
+  (tile.teams === 1 && tile.matrix === null ? 0 : 4 * tileRows(tile) * tileColumns(tile))
 
 /**
  * Where in workgroup memory an operand's vector of rows is, [k][row / 4]. Vectors of neighbouring fours of k change places, since lanes
@@ -60,20 +75,26 @@ export const placeOf = (height: number, row4: string, k: string): string =>
 
 /** What vectors from workgroup memory and elements from device memory cost, in multiply-adds, and a further pass, which takes microseconds. */
 const [VECTOR, ELEMENT, PASS] = [4, 8, 5000]
+/** How many times faster matrix units multiply. */
+const MATRIX = 8
 /** The least of a sum that is worth a part. */
 const LEAST_PART = 128
 
 /** A lane's multiply-add on a busy device is 1. */
 const costOf = ({ batch, m, n, k }: Dot, { tile, parts }: DotPlan, atOnce: number): number => {
-  const { rows, columns, teams, half } = tile
+  const { rows, columns, teams, half, matrix } = tile
   const [height, width] = [tileRows(tile), tileColumns(tile)]
   const batches = sizeOf(batch)
   const groups = batches * Math.ceil(m / height) * Math.ceil(n / width) * parts
   // Fewer lanes than the device has run no faster.
   const waves = Math.max(1, (groups * tileLanes(tile)) / atOnce)
+  const adding = parts === 1 ? 0 : PASS + Math.max(1, (batches * m * n) / atOnce) * parts * ELEMENT
+  if (matrix !== null) {
+    const staging = ((height + width) / tileLanes(tile)) * ELEMENT
+    return waves * Math.ceil(k / parts) * ((rows * columns) / matrix.subgroup / MATRIX + staging) + adding
+  }
   const step = rows * columns + ((rows + columns) / 4) * (half ? VECTOR / 2 : VECTOR) + ((height + width) / teamLanes(tile)) * ELEMENT
   const gathering = teams === 1 ? 0 : teams * rows * columns
-  const adding = parts === 1 ? 0 : PASS + Math.max(1, (batches * m * n) / atOnce) * parts * ELEMENT
   return waves * (Math.ceil(k / (parts * teams)) * step + gathering) + adding
 }
 
@@ -87,16 +108,20 @@ export interface Room {
   readonly atOnce: number
   /** Whether code may name float16. */
   readonly f16: boolean
+  /** What subgroups multiply matrices by, if they do. */
+  readonly matrix: MatrixUnit | null
 }
 
 /** Whether an operand's numbers are all of float16. */
 const isFloat16 = (expr: Expr): boolean => expr.kind === 'apply' && expr.op === 'cast' && expr.args[0]!.dtype === 'float16'
 
 /** All that fits a device, the cheapest first. */
-export const plansOf = (kernel: Dot, { maxWorkgroupSize, maxWorkgroupBytes, atOnce, f16 }: Room): readonly DotPlan[] =>
-  [...tiles, ...(f16 && isFloat16(kernel.lhs) && isFloat16(kernel.rhs) ? halfTiles : [])]
+export const plansOf = (kernel: Dot, { maxWorkgroupSize, maxWorkgroupBytes, atOnce, f16, matrix }: Room): readonly DotPlan[] => {
+  const halves = f16 && isFloat16(kernel.lhs) && isFloat16(kernel.rhs)
+  return [...tiles, ...(halves ? halfTiles : []), ...(halves && matrix !== null ? [matrixTile(matrix)] : [])]
     .filter((tile) => tileLanes(tile) <= maxWorkgroupSize && tileBytes(tile) <= maxWorkgroupBytes)
     .flatMap((tile) =>
       [1, 2, 4, 8, 16, 32, 64].filter((parts) => parts === 1 || kernel.k / parts >= LEAST_PART).map((parts): DotPlan => ({ tile, parts })),
     )
     .sort((a, b) => costOf(kernel, a, atOnce) - costOf(kernel, b, atOnce))
+}

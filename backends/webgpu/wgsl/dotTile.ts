@@ -3,6 +3,7 @@
  * and the columns 4 (x + across j) + c of the tile, r and c < 4, so a step is a few vectors read and rows x columns multiply-adds.
  */
 import type { Dot } from '../../../src/core/kernel.ts'
+import { matrixDeclarations, matrixLines } from './dotMatrix.ts'
 import { inVectors, type Operand, staged } from './dotOperand.ts'
 import { placeOf, teamLanes, type Tile, tileColumns, tileLanes, tileName, tileRows } from './dotPlan.ts'
 import { affineText, evaluation } from './expressions.ts'
@@ -31,19 +32,37 @@ export const tilePass = (kernel: Dot, tile: Tile, memory: Memory, parts = 1): Pa
   const a: Operand = { ...(turned ? right : left), name: 'a', height: tileRows(tile) }
   const b: Operand = { ...(turned ? left : right), name: 'b', height: tileColumns(tile) }
   const vectors = inFours(kernel)
+  const where = { a, b, turned, vectors, part: parts > 1 }
   const [stageA, stageB] = [staged(a, 'row0', kernel, tile, memory, vectors), staged(b, 'column0', kernel, tile, memory, vectors)]
   const [high, broad] = [Math.ceil(a.rows / a.height), Math.ceil(b.rows / b.height)]
   const [tiles, batches] = [high * broad, product(batch)]
   const type = typeOf(kernel.dtype)
   const part = tile.depth * Math.ceil(k / (parts * tile.depth))
+  const steps = `for (var k0 = part * ${part}; k0 < min(${k}, (part + 1) * ${part}); k0 += ${tile.depth}) {`
+  const sums =
+    tile.matrix !== null
+      ? matrixLines(kernel, tile, tile.matrix, a, b, steps, storeFour(kernel, memory, where))
+      : [
+          `let x = i32(lane % ${tile.across}u);`,
+          `let y = i32(lane / ${tile.across}u % ${tile.down}u);`,
+          `let team = i32(lane / ${teamLanes(tile)}u);`,
+          ...eachSum(tile, (name) => `var ${name} = vec4<${type}>();`),
+          steps,
+          ...stageA.lines,
+          ...stageB.lines,
+          'workgroupBarrier();',
+          ...multiply(tile, type),
+          'workgroupBarrier();',
+          '}',
+          ...gather(tile),
+          ...store(kernel, tile, memory, where),
+        ]
+  const shared =
+    tile.matrix !== null
+      ? [matrixDeclarations(kernel, tile, a, b, memory)]
+      : [stageA.declarations, stageB.declarations, gathered(tile, type)]
   return {
-    declarations: [
-      `// ${tileName(tile)}, ${parts} of the sum`,
-      stageA.declarations,
-      stageB.declarations,
-      gathered(tile, type),
-      finish(kernel, memory),
-    ].join('\n'),
+    declarations: [`// ${tileName(tile)}, ${parts} of the sum`, ...shared, finish(kernel, memory)].join('\n'),
     workgroupSize: tileLanes(tile),
     groups: () => parts * batches * tiles,
     wide: vectors && !outputs.some(isHalfOutput),
@@ -52,23 +71,10 @@ export const tilePass = (kernel: Dot, tile: Tile, memory: Memory, parts = 1): Pa
       `let unit = group / ${tiles}u % ${batches}u;`,
       ...indexLines('unit', batch, indexNames(batch)),
       `let part = i32(group / ${tiles * batches}u);`,
-      `let x = i32(lane % ${tile.across}u);`,
-      `let y = i32(lane / ${tile.across}u % ${tile.down}u);`,
-      `let team = i32(lane / ${teamLanes(tile)}u);`,
-      ...eachSum(tile, (name) => `var ${name} = vec4<${type}>();`),
-      `for (var k0 = part * ${part}; k0 < min(${k}, (part + 1) * ${part}); k0 += ${tile.depth}) {`,
-      ...stageA.lines,
-      ...stageB.lines,
-      'workgroupBarrier();',
-      ...multiply(tile, type),
-      'workgroupBarrier();',
-      '}',
-      ...gather(tile),
-      ...store(kernel, tile, memory, { a, b, turned, vectors, part: parts > 1 }),
+      ...sums,
     ].join('\n'),
   }
 }
-
 /** Rows of tiles that are walked together, column by column: what they share stays in the caches. */
 const BAND = 8
 
@@ -150,10 +156,9 @@ interface Stores {
   readonly part: boolean
 }
 
-/** A loop over the lane's sums: an epilogue's code is there once. */
-const store = (kernel: Dot, tile: Tile, memory: Memory, { a, b, turned, vectors, part }: Stores): string[] => {
-  const { batch, m, n, dtype, outputs } = kernel
-  const fours = tile.columns / 4
+/** What is made of `sum`, four finished sums from `row` and `column` on, where they are within the results. */
+const storeFour = (kernel: Dot, memory: Memory, { a, b, turned, vectors, part }: Stores): string[] => {
+  const { batch, m, n, outputs } = kernel
   const index = (column: string): string[] => [...indexNames(batch), ...(turned ? [column, 'row'] : ['row', column])]
   const base = part ? `part * ${product(batch) * m * n} + ` : ''
   const at = (i: number, column: string): string => `${base}${affineText(outputs[i]!.access, index(column))}`
@@ -171,6 +176,13 @@ const store = (kernel: Dot, tile: Tile, memory: Memory, { a, b, turned, vectors,
           '}',
         ].join('\n'),
       )
+  return [`if (row < ${a.rows} && column < ${b.rows}) {`, ...stores, '}']
+}
+
+/** A loop over the lane's sums: an epilogue's code is there once. */
+const store = (kernel: Dot, tile: Tile, memory: Memory, where: Stores): string[] => {
+  const { dtype } = kernel
+  const fours = tile.columns / 4
   return [
     `var sums = array<vec4<${typeOf(dtype)}>, ${tile.rows * fours}>(${eachSum(tile, (name) => name).join(', ')});`,
     `for (var r = 0; r < ${tile.rows}; r++) {`,
@@ -178,9 +190,7 @@ const store = (kernel: Dot, tile: Tile, memory: Memory, { a, b, turned, vectors,
     `for (var j = 0; j < ${fours}; j++) {`,
     `let column = column0 + 4 * (x + j * ${tile.across});`,
     `let sum = sums[r * ${fours} + j];`,
-    `if (row < ${a.rows} && column < ${b.rows}) {`,
-    ...stores,
-    '}',
+    ...storeFour(kernel, memory, where),
     '}',
     '}',
   ]

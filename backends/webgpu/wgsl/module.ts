@@ -38,6 +38,7 @@ export const moduleOf = (pass: Pass, dtypes: readonly DType[], slots: readonly n
   const places = functions.flatMap((own, i) => (own.length > 0 ? [`  place${i} = ${field(i + PLACES)};`] : []))
   return [
     code.includes('subgroup') ? 'enable subgroups;' : '',
+    code.includes('subgroup_matrix') ? 'enable chromium_experimental_subgroup_matrix;' : '',
     /\bf16\b/.test(code) ? 'enable f16;' : '',
     `@group(0) @binding(0) var<uniform> table: array<vec4<u32>, ${RECORD_BYTES / 16}>;`,
     ...bindings,
@@ -45,7 +46,9 @@ export const moduleOf = (pass: Pass, dtypes: readonly DType[], slots: readonly n
     ...library(code),
     pass.declarations,
     `@compute @workgroup_size(${pass.workgroupSize})`,
-    'fn main(@builtin(workgroup_id) id: vec3<u32>, @builtin(num_workgroups) grid: vec3<u32>, @builtin(local_invocation_index) lane: u32) {',
+    'fn main(@builtin(workgroup_id) id: vec3<u32>, @builtin(num_workgroups) grid: vec3<u32>, @builtin(local_invocation_index) lane: u32' +
+      (code.includes('subgroupId') ? ', @builtin(subgroup_id) subgroupId: u32' : '') +
+      ') {',
     `  let record = id.z * ${quads}u;`,
     '  let extent = table[record].x;',
     '  let group = id.x + id.y * grid.x;',

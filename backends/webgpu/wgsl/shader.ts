@@ -2,7 +2,7 @@
  * What a kernel becomes: compute passes over numbered arrays, as text. An emitter writes the body of one workgroup; `module.ts` puts bindings,
  * places and library functions around it.
  *
- *   In a body: `group` (this workgroup's number) and `lane` (the invocation's number in it), both u32; `extent` (the launch's, u32); `span` (the pass's, u32).
+ *   In a body: `group` (this workgroup's number), `lane` (the invocation's number in it) and `subgroupId` (its subgroup's), u32; `extent` (the launch's, u32); `span` (the pass's, u32).
  *   Library functions start with c_ (`library.ts`) and are defined where a text names them.
  *   Index arithmetic is i32, and `group`, `extent`, `span` and what is computed from them alone are uniform, so barriers may depend on them.
  */
