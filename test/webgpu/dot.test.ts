@@ -110,6 +110,18 @@ describeOnDevice('contractions on WebGPU', async () => {
         plan = null
       })
 
+  test('tiles whose lanes share rows by subgroups', async () => {
+    const found: DotPlan[] = []
+    let at = 0
+    const on = createWebgpu(await openDevice(), {}, (_, plans) => {
+      if (found.length === 0) found.push(...plans.filter(({ tile, parts }) => tile.shared > 1 && parts === 1))
+      return found[at] ?? plans[0]!
+    }) as Backend
+    for (; at === 0 || at < found.length; at++)
+      expect(await check({ batch: [], m: 67 + at, n: 72, k: 100 }, layouts[at % 3]!, at % 2 === 1, on)).toContain('shared by subgroups')
+    expect(found.length).toBeGreaterThanOrEqual(6)
+  })
+
   // This adapter has no float16: its code runs with float32 in its place, which holds the same numbers, and is validated as it is.
   const real = await openDevice()
   const createShaderModule = (descriptor: GPUShaderModuleDescriptor): GPUShaderModule =>
@@ -174,7 +186,7 @@ describeOnDevice('contractions on matrix units', async () => {
   const config = { componentType: 'f16', resultComponentType: 'f32', M: unit.m, N: unit.n, K: unit.k }
   const withSubgroups = (size: number): GPUDevice => {
     const adapterInfo = { subgroupMinSize: size, subgroupMaxSize: size, subgroupMatrixConfigs: [config] }
-    return wrapped(real, { features: new Set(['shader-f16', MATRICES]), createShaderModule, adapterInfo })
+    return wrapped(real, { features: new Set(['subgroups', 'shader-f16', MATRICES]), createShaderModule, adapterInfo })
   }
   for (const parts of [1, 4])
     test(`edges, batches, layouts and epilogues, ${parts} of the sum`, async () => {
@@ -210,7 +222,7 @@ describeOnDevice('contractions by measurement on WebGPU', () => {
     const inputs = sizes.slice(0, 3).map(numbers)
     const program = launch(kernel, [...inputs, ...sizes.slice(3)])
     const expected = runProgram(reference(), program, inputs)
-    const room = { maxWorkgroupSize: 256, maxWorkgroupBytes: 32_768, atOnce: 2 ** 8, f16: false, matrix: null }
+    const room = { maxWorkgroupSize: 256, maxWorkgroupBytes: 32_768, atOnce: 2 ** 8, subgroupSize: 0, f16: false, matrix: null }
     const quick = [...new Set(plansOf(kernel, room).map(({ tile }) => tile))][3]! // not the cost model's first
     expect(createWebgpu(real).compile(program).source().join()).not.toContain(tileName(quick))
     // A clock by which every kernel takes 10 ms, but those of that tile, which take one.
@@ -257,6 +269,7 @@ test('the plan follows the shape, on a GPU: big tiles for big products, split su
       maxWorkgroupBytes: 16_384,
       atOnce: 2 ** 15,
       subgroup: 1,
+      subgroupSize: 0,
       f16: false,
       matrix: null,
       choose,

@@ -97,13 +97,28 @@ const eachSum = ({ rows, columns }: Tile, f: (name: string, row: number, vector:
   times(rows, (row) => times(columns / 4, (vector) => f(`sum${row}_${vector}`, row, vector))).flat()
 
 const multiply = (tile: Tile, type: string): string[] => {
-  const { across, down, rows, columns, depth, teams } = tile
+  const { across, down, rows, columns, depth, teams, shared } = tile
   const [height, width] = [tileRows(tile), tileColumns(tile)]
+  const readA = (i: number, k: string): string => `vec4<${type}>(a[${placeOf(height, `y + ${i * down}`, k)}])`
+  const readB = times(columns / 4, (j) => `let b${j} = vec4<${type}>(b[${placeOf(width, `x + ${j * across}`, 'kk')}]);`)
+  const products = eachSum(tile, (name, row, vector) => `${name} += a${row >> 2}.${components[row & 3]} * b${vector};`)
+  if (shared > 1)
+    return [
+      `for (var k1 = 0; k1 < ${depth}; k1 += ${shared}) {`,
+      ...times(rows / 4, (i) => `let own${i} = ${readA(i, `(k1 + i32(lane % ${shared}u))`)};`),
+      `for (var step = 0; step < ${shared}; step++) {`,
+      'let kk = k1 + step;',
+      ...times(rows / 4, (i) => `let a${i} = subgroupShuffle(own${i}, u32(step));`),
+      ...readB,
+      ...products,
+      '}',
+      '}',
+    ]
   return [
     `for (var kk = team * ${depth / teams}; kk < (team + 1) * ${depth / teams}; kk++) {`,
-    ...times(rows / 4, (i) => `let a${i} = vec4<${type}>(a[${placeOf(height, `y + ${i * down}`, 'kk')}]);`),
-    ...times(columns / 4, (j) => `let b${j} = vec4<${type}>(b[${placeOf(width, `x + ${j * across}`, 'kk')}]);`),
-    ...eachSum(tile, (name, row, vector) => `${name} += a${row >> 2}.${components[row & 3]} * b${vector};`),
+    ...times(rows / 4, (i) => `let a${i} = ${readA(i, 'kk')};`),
+    ...readB,
+    ...products,
     '}',
   ]
 }
