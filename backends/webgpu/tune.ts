@@ -17,7 +17,7 @@ import { type DotPlan, plansOf } from './wgsl/dotPlan.ts'
 
 type DotStep = Step & { readonly kind: 'launch' } & { readonly kernel: Dot }
 
-const MOST_TILES = 5
+const MOST_TILES = 8
 /** Milliseconds that a measurement should take, and how often one is made. */
 const ENOUGH = 4
 const TRIALS = 3

@@ -2,7 +2,7 @@
 import type { Nest, Output } from '../../../src/core/kernel.ts'
 import { affineText, evaluation } from './expressions.ts'
 import { inOrder, isHalfOutput, packing, pairLines } from './halves.ts'
-import { indexLines, indexNames, product, storeLines } from './indices.ts'
+import { indexLines, indexNames, product } from './indices.ts'
 import { rowShader } from './rows.ts'
 import type { Emit, Memory, Pass } from './shader.ts'
 
@@ -21,43 +21,33 @@ export const emitNest: Emit<Nest> = (kernel, memory, features) => {
 
 const WORKGROUP = 256
 
+/** An element an invocation, or two where results are of 16 bits. */
 const elementwise = ({ dims, outputs }: Nest, memory: Memory): Pass => {
   const index = indexNames(dims)
   const at = evaluation({ index, memory })
+  const values = outputs.map(({ expr }) => at.value(expr))
+  const store = ({ arg, access }: Output, value: string): string => memory.store(arg, affineText(access, index), value)
   const each = product(dims.slice(1))
-  if (outputs.some(isHalfOutput)) {
-    const values = outputs.map(({ expr }) => at.value(expr))
-    const store = ({ arg, access }: Output, value: string): string => memory.store(arg, affineText(access, index), value)
-    return {
-      declarations: '',
-      workgroupSize: WORKGROUP,
-      groups: (extent) => Math.ceil((extent * each) / (2 * WORKGROUP)),
-      body: [
-        `let first = 2u * (group * ${WORKGROUP}u + lane);`,
-        `let count = extent * ${each}u;`,
-        'if (first >= count) { return; }',
-        ...pairLines(
-          { first: 'first', place: 'i32(first)', there: 'e < count' },
-          [...indexLines('e', dims, index), ...at.lines],
-          outputs,
-          values,
-          store,
-          memory,
-        ),
-      ].join('\n'),
-    }
-  }
-  const stores = storeLines(outputs, at, index, memory)
+  const paired = outputs.some(isHalfOutput)
+  const count = `extent * ${each}u`
   return {
     declarations: '',
     workgroupSize: WORKGROUP,
-    groups: (extent) => Math.ceil((extent * each) / WORKGROUP),
+    groups: (extent) => Math.ceil((extent * each) / (paired ? 2 * WORKGROUP : WORKGROUP)),
     body: [
-      `let element = group * ${WORKGROUP}u + lane;`,
-      `if (element >= extent * ${each}u) { return; }`,
-      ...indexLines('element', dims, index),
-      ...at.lines,
-      ...stores,
+      `let element = ${paired ? '2u * ' : ''}(group * ${WORKGROUP}u + lane);`,
+      `if (element >= ${count}) { return; }`,
+      ...(paired
+        ? pairLines(
+            { first: 'element', place: 'i32(element)', there: `e < ${count}` },
+            [...indexLines('e', dims, index), ...at.lines],
+            outputs,
+            values,
+            store,
+            memory,
+          )
+        : // All values of an element are computed, and then stored, since an output may be an input's memory.
+          [...indexLines('element', dims, index), ...at.lines, ...outputs.map((output, i) => store(output, values[i]!))]),
     ].join('\n'),
   }
 }
