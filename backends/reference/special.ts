@@ -1,6 +1,7 @@
 /**
- * The functions that JavaScript's Math lacks, in float64: erf and its inverse, nextafter, threefry, bit casts.
+ * The functions that JavaScript's Math lacks, in float64: erf and its inverse, nextafter, threefry, bit casts, 16-bit floats.
  */
+import type { HalfFloat } from '../../src/core/dtype.ts'
 
 const twoOverSqrtPi = 2 / Math.sqrt(Math.PI)
 
@@ -82,7 +83,7 @@ export const bitcast =
   }
 
 /** The number that a 16-bit float's bits stand for. */
-export const widen = (dtype: 'float16' | 'bfloat16'): ((bits: number) => number) => {
+export const widen = (dtype: HalfFloat): ((bits: number) => number) => {
   if (dtype === 'bfloat16') return (bits) => bitcast('int32', 'float32')(bits << 16)
   return (bits) => {
     const [exponent, fraction] = [(bits >> 10) & 31, bits & 1023]
@@ -93,7 +94,7 @@ export const widen = (dtype: 'float16' | 'bfloat16'): ((bits: number) => number)
 }
 
 /** The bits of the 16-bit float nearest to a number, ties to even: of the candidates around it, for they are in the order of their bits. */
-export const narrow = (dtype: 'float16' | 'bfloat16'): ((x: number) => number) => {
+export const narrow = (dtype: HalfFloat): ((x: number) => number) => {
   const value = widen(dtype)
   const infinity = dtype === 'float16' ? 0x7c00 : 0x7f80
   // Where an infinity would be, were exponents unbounded: what rounds to it is infinite.

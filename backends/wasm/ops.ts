@@ -5,7 +5,7 @@
  *
  * 16-bit floats are their bits in lanes of 32, and are cast from and to float32 only.
  */
-import { type DType, isFloat, isHalf } from '../../src/core/dtype.ts'
+import { type DType, type HalfFloat, isFloat, isHalf } from '../../src/core/dtype.ts'
 import type { ScalarOp } from '../../src/core/kernel.ts'
 import type { FunctionBuilder, FunctionHandle, Local, ModuleBuilder, Value } from './assembler.ts'
 import { type HostFunction, hostFunctions } from './host.ts'
@@ -64,9 +64,7 @@ export const operation = (f: FunctionBuilder, op: ScalarOp, dtype: DType, from: 
 /** An i32 of 0 or 1 -> a mask. */
 const splatMask = ({ i32x4: I }: FunctionBuilder, truth: Value): Vec => I.neg(I.splat(truth))
 
-type Half = 'float16' | 'bfloat16'
-
-const widen: Readonly<Record<Half, Inline>> = {
+const widen: Readonly<Record<HalfFloat, Inline>> = {
   // The exponent's bias differs by 112; an exponent of ones stays one.
   float16: ({ F, I, B, hold }, x) => {
     const size = hold(B.and(x, 0x7fff))
@@ -76,7 +74,7 @@ const widen: Readonly<Record<Half, Inline>> = {
   bfloat16: ({ I }, x) => I.shl(x, 16),
 }
 /** To the nearest, ties to even. */
-const narrow: Readonly<Record<Half, Inline>> = {
+const narrow: Readonly<Record<HalfFloat, Inline>> = {
   float16: ({ F, I, B, hold }, x) => {
     const size = hold(F.pmin(F.abs(x), 65536))
     const drop = hold(F.mul(I.max_u(B.and(size, 0x7f800000), 0x38800000), 1.5 * 2 ** 13)) // adding it and taking it away rounds

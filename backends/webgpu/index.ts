@@ -2,8 +2,9 @@
 import type { Backend, KernelTime } from '../../src/core/backend.ts'
 import { byteWidth, type DType, type TypedArray, typedArrayOf } from '../../src/core/dtype.ts'
 import { CotangentError, DeviceError, DeviceLostError } from '../../src/core/errors.ts'
-import { adapterInfo, type DeviceOptions, MATRICES, openDevice } from './device.ts'
+import { adapterInfo, type DeviceOptions, openDevice } from './device.ts'
 import { executable, type Runtime } from './executable.ts'
+import { featuresOf } from './features.ts'
 import { Pipelines } from './pipelines.ts'
 import { Profiler } from './profiler.ts'
 import { Reader } from './read.ts'
@@ -11,7 +12,6 @@ import { type Block, Slabs } from './slabs.ts'
 import { Storages, type WebgpuStorage } from './storage.ts'
 import { Stream } from './stream.ts'
 import { Tuner } from './tune.ts'
-import type { MatrixUnit } from './wgsl/dotPlan.ts'
 import type { Features } from './wgsl/shader.ts'
 
 export interface WebgpuOptions extends DeviceOptions {
@@ -72,16 +72,7 @@ export const createWebgpu = (
     storages,
     pipelines,
     stream,
-    features: {
-      maxWorkgroupSize: limits.maxComputeInvocationsPerWorkgroup,
-      maxWorkgroupBytes: limits.maxComputeWorkgroupStorageSize,
-      atOnce: atOnce(device),
-      subgroupSize: subgroupSizeOf(device),
-      f16: device.features.has('shader-f16'),
-      matrix: matrixOf(device),
-      subgroup: (device.features.has('subgroups') && infoOf(device)?.subgroupMinSize) || 1,
-      choose: choose ?? ((kernel, plans) => tuner?.choose(kernel, plans) ?? plans[0]!),
-    },
+    features: { ...featuresOf(device), choose: choose ?? ((kernel, plans) => tuner?.choose(kernel, plans) ?? plans[0]!) },
     shaders: new Map(),
     largest,
     arena: (pages) =>
@@ -134,37 +125,6 @@ const padded = (data: TypedArray): Uint16Array => {
   out.set(data)
   return out
 }
-
-/** A middling GPU's, and a software adapter's, which has a processor's lanes. */
-const atOnce = (device: GPUDevice): number => {
-  const { architecture, vendor } = infoOf(device) ?? {}
-  return architecture === 'swiftshader' || vendor === 'mesa' ? 2 ** 8 : 2 ** 15
-}
-/** Of every subgroup; 0 where they differ, or there are none. */
-const subgroupSizeOf = (device: GPUDevice): number => {
-  const { subgroupMinSize = 0, subgroupMaxSize = 0 } = infoOf(device) ?? {}
-  return device.features.has('subgroups') && subgroupMinSize === subgroupMaxSize ? subgroupMinSize : 0
-}
-/** The largest product of float16 matrices with float32 sums, where all subgroups are of one size. Not in the types yet, for it is experimental. */
-const matrixOf = (device: GPUDevice): MatrixUnit | null => {
-  if (!device.features.has(MATRICES)) return null
-  const info = infoOf(device) as (GPUAdapterInfo & { readonly subgroupMatrixConfigs?: readonly MatrixConfig[] }) | undefined
-  const subgroup = subgroupSizeOf(device)
-  const configs = info?.subgroupMatrixConfigs ?? []
-  const fitting = configs.filter((c) => c.componentType === 'f16' && c.resultComponentType === 'f32' && c.N % 2 === 0)
-  const [best] = [...fitting].sort((a, b) => b.M * b.N * b.K - a.M * a.N * a.K)
-  if (best === undefined || subgroup === 0) return null
-  return { m: best.M, n: best.N, k: best.K, subgroup }
-}
-interface MatrixConfig {
-  readonly componentType: string
-  readonly resultComponentType: string
-  readonly M: number
-  readonly N: number
-  readonly K: number
-}
-/** Browsers of before 2025 don't tell it. */
-const infoOf = (device: GPUDevice): GPUAdapterInfo | undefined => device.adapterInfo
 
 const profiling = (device: GPUDevice, stream: Stream, check: () => void): { stop(): Promise<readonly KernelTime[]> } => {
   if (stream.profiler !== null) throw new DeviceError('profile: another profile is running on this device: wait for its end')

@@ -4,7 +4,8 @@
 export type DType = 'float16' | 'bfloat16' | 'float32' | 'float64' | 'int32' | 'uint32' | 'bool' | 'key'
 
 export type WideFloat = 'float32' | 'float64'
-export type FloatDType = 'float16' | 'bfloat16' | WideFloat
+export type HalfFloat = 'float16' | 'bfloat16'
+export type FloatDType = HalfFloat | WideFloat
 export type IntDType = 'int32' | 'uint32'
 
 /** What users give and get. */
@@ -41,7 +42,7 @@ export const isInt = (dtype: DType): dtype is IntDType => dtype === 'int32' || d
 export const isNumeric = (dtype: DType): boolean => isFloat(dtype) || isInt(dtype)
 
 /** Floats of 16 bits are for memory: they are computed with in float32. */
-export const isHalf = (dtype: DType): dtype is 'float16' | 'bfloat16' => dtype.endsWith('16')
+export const isHalf = (dtype: DType): dtype is HalfFloat => dtype.endsWith('16')
 /** What a dtype is computed in. */
 export const computedIn = (dtype: DType): DType => (isHalf(dtype) ? 'float32' : dtype)
 

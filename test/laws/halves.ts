@@ -1,6 +1,6 @@
 /** What 16-bit floats are held to: a primitive of them is the primitive of float32 on the same numbers, with results rounded. */
 import { aval, type Aval } from '../../src/core/aval.ts'
-import type { DType } from '../../src/core/dtype.ts'
+import type { DType, HalfFloat } from '../../src/core/dtype.ts'
 import { rounded } from '../../src/core/half.ts'
 import type { OpName } from '../../src/core/ops.ts'
 import { type Choices, type Value } from '../../src/testing/choices.ts'
@@ -8,15 +8,14 @@ import type { Draw, Generator } from '../../src/testing/generator.ts'
 import { generators, opNames } from '../../src/testing/generators.ts'
 import { callJaxpr, type Program } from '../../src/testing/programs.ts'
 
-export const HALVES = ['float16', 'bfloat16'] as const
-export type Half = (typeof HALVES)[number]
+export const HALVES: readonly HalfFloat[] = ['float16', 'bfloat16']
 
 const CARRIERS = /^(jit|custom|psum|axis|random|threefry|bitcast|nextafter|dotProductAttention)/
 /** The primitives that take or make 16-bit floats; those of attention are lowered through these. */
 export const halvable: readonly OpName[] = opNames.filter((name) => !CARRIERS.test(name))
 
 /** The same call twice: at 16 bits, and at float32 on numbers that 16 bits hold. */
-export const halved = (name: OpName, half: Half, c: Choices): Program & { readonly wide: Program } => {
+export const halved = (name: OpName, half: HalfFloat, c: Choices): Program & { readonly wide: Program } => {
   const draw = (generators[name] as Generator<OpName>).any(c)
   const program = (to: DType): Program => {
     const at = (dtype: DType): DType => (dtype === 'float32' ? to : dtype)
@@ -37,5 +36,5 @@ export const halved = (name: OpName, half: Half, c: Choices): Program & { readon
 }
 
 /** Results at float32 as they are at 16 bits. */
-export const asHalf = (half: Half, outs: readonly Value[]): Value[] =>
+export const asHalf = (half: HalfFloat, outs: readonly Value[]): Value[] =>
   outs.map((x) => (x.aval.dtype === 'float32' ? { aval: { ...x.aval, dtype: half }, data: x.data.map((v) => rounded(v, half)) } : x))

@@ -3,8 +3,7 @@ import { expect, test } from 'vitest'
 import { decodeSafetensors, encodeSafetensors } from '../../src/io/index.ts'
 import { DTypeError, type OptState, grad, jit, lax, nn, np, optim, random, tree, valueAndGrad } from '../../src/index.ts'
 import { INSPECT, type NdArray } from '../../src/core/array.ts'
-
-const HALVES = ['float16', 'bfloat16'] as const
+import { HALVES } from '../laws/halves.ts'
 
 test('made and read as numbers, each rounded once', () => {
   expect(np.array([0.1, 1 / 3, 65520], { dtype: 'float16' }).toArray()).toEqual([0.0999755859375, 0.333251953125, Infinity])

@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
 import * as c from '../../src/core/constructors.ts'
-import { type DType, isFloat, typedArrayOf } from '../../src/core/dtype.ts'
+import { type DType, type HostArray, isFloat, typedArrayOf } from '../../src/core/dtype.ts'
 import { grad, lax, type NdArray, np } from '../../src/index.ts'
 import * as nn from '../../src/nn/index.ts'
 import { promoteTypes } from '../../src/numpy/promote.ts'
@@ -65,7 +65,8 @@ interface File {
 }
 const golden = JSON.parse(readFileSync(new URL('../golden/semantics.json', import.meta.url), 'utf8')) as File
 
-const arrayOf = (g: Golden): NdArray => np.array(g.data.map(Number), { shape: g.shape, dtype: g.dtype })
+const arrayOf = (g: Golden): NdArray =>
+  np.array(typedArrayOf(g.dtype).from(g.data.map(Number)) as HostArray, { shape: g.shape, dtype: g.dtype })
 const starts = (p: Params): NdArray[] => p.startIndices!.map((i) => np.array(i, { dtype: 'int32' }))
 
 type Call = (xs: readonly NdArray[], p: Params) => NdArray

@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
 import { randomUnwrap } from '../../src/core/constructors.ts'
-import { type DType, typedArrayOf } from '../../src/core/dtype.ts'
+import { type DType, type HostArray, typedArrayOf } from '../../src/core/dtype.ts'
 import { grad, jit, NdArray, np, random, vmap } from '../../src/index.ts'
 import { difference } from '../laws/compare.ts'
 
@@ -33,7 +33,8 @@ interface Draw {
 const draws = (JSON.parse(readFileSync(new URL('../golden/random.json', import.meta.url), 'utf8')) as { readonly cases: readonly Draw[] })
   .cases
 
-const arrayOf = (g: Golden): NdArray => np.array(g.data.map(Number), { shape: g.shape, dtype: g.dtype })
+const arrayOf = (g: Golden): NdArray =>
+  np.array(typedArrayOf(g.dtype).from(g.data.map(Number)) as HostArray, { shape: g.shape, dtype: g.dtype })
 const operand = (x: number | Golden): number | NdArray => (typeof x === 'number' ? x : arrayOf(x))
 const raw = (k: NdArray): NdArray => randomUnwrap(k)
 /** null when the array is the golden one within `ulp`, measured at the size of `scale` or more. */

@@ -5,12 +5,13 @@ import { rules } from '../../primitives/index.ts'
 import { aval } from '../../src/core/aval.ts'
 import type { Backend } from '../../src/core/backend.ts'
 import type { NdArray } from '../../src/core/array.ts'
+import type { HalfFloat } from '../../src/core/dtype.ts'
 import { fromBits } from '../../src/core/half.ts'
 import { trace } from '../../src/core/trace.ts'
 import { nn, np } from '../../src/index.ts'
 import { Engine } from '../../transforms/engine.ts'
 import { run, transforms, upload } from '../laws/harness.ts'
-import { HALVES, type Half } from '../laws/halves.ts'
+import { HALVES } from '../laws/halves.ts'
 import { describeOnDevice, nullDevices, validate } from './gpu.ts'
 
 type Shape = readonly number[]
@@ -23,7 +24,7 @@ describeOnDevice('16-bit floats', async () => {
   /** Whole numbers, so that a sum's order changes nothing. */
   const data = (size: number): number[] => Array.from({ length: size }, (_, i) => ((i * 7919) % 13) - 6)
   const alike = async (
-    half: Half,
+    half: HalfFloat,
     shapes: readonly Shape[],
     f: (...xs: NdArray[]) => readonly NdArray[],
     tolerance = 0,

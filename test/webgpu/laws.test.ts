@@ -5,7 +5,7 @@ import { createWebgpu, openWebgpu } from '../../backends/webgpu/index.ts'
 import { rules } from '../../primitives/index.ts'
 import { ConcreteArray } from '../../src/core/array.ts'
 import type { Backend } from '../../src/core/backend.ts'
-import { isFloat } from '../../src/core/dtype.ts'
+import { type HalfFloat, isFloat } from '../../src/core/dtype.ts'
 import type { Jaxpr } from '../../src/core/jaxpr.ts'
 import type { OpName } from '../../src/core/ops.ts'
 import { arbitrary, type Choices, longSizes, type Sizes, type Value } from '../../src/testing/choices.ts'
@@ -14,7 +14,7 @@ import { exactOps, generators, opNames } from '../../src/testing/generators.ts'
 import { callJaxpr, drawProgram, type Program, programSizes, viewSizes } from '../../src/testing/programs.ts'
 import { Engine } from '../../transforms/engine.ts'
 import { agree, bound, largest, nightly, run, same, shown, transforms, upload } from '../laws/harness.ts'
-import { asHalf, type Half, halvable, halved, HALVES } from '../laws/halves.ts'
+import { asHalf, halvable, halved, HALVES } from '../laws/halves.ts'
 import { describeOnDevice, nullDevices, validate } from './gpu.ts'
 
 describeOnDevice('laws on WebGPU', async () => {
@@ -92,7 +92,7 @@ describeOnDevice('laws on WebGPU', async () => {
   }
 
   for (const name of halvable) {
-    const draw = (c: Choices): Program & { readonly wide: Program; readonly half: Half } => {
+    const draw = (c: Choices): Program & { readonly wide: Program; readonly half: HalfFloat } => {
       const half = c.pick(HALVES)
       return { ...halved(name, half, c), half }
     }

@@ -10,9 +10,15 @@ import { indexNames } from './indices.ts'
 import type { Memory } from './shader.ts'
 import { times } from './text.ts'
 
+/** A tile's sums, from operands in workgroup memory to what is stored. */
+export interface Sums {
+  readonly declarations: readonly string[]
+  readonly lines: readonly string[]
+}
+
 const EACH = 2
 
-export const matrixDeclarations = (kernel: Dot, tile: Tile, a: Operand, b: Operand, memory: Memory): string => {
+const declarations = (kernel: Dot, tile: Tile, a: Operand, b: Operand, memory: Memory): readonly string[] => {
   const [height, width] = [tileRows(tile), tileColumns(tile)]
   return [
     `var<workgroup> a: array<f16, ${height * tile.depth}>;`,
@@ -20,7 +26,7 @@ export const matrixDeclarations = (kernel: Dot, tile: Tile, a: Operand, b: Opera
     `var<workgroup> c: array<f32, ${height * width}>;`,
     elementFunction(a, kernel, memory),
     elementFunction(b, kernel, memory),
-  ].join('\n')
+  ]
 }
 
 /** Neighbouring lanes take neighbours in device memory. */
@@ -35,7 +41,7 @@ const stage = ({ batch }: Dot, tile: Tile, { name, expr, rowDim, kDim, height }:
 const eachMatrix = (f: (i: number, j: number) => string): string[] => times(EACH, (i) => times(EACH, (j) => f(i, j))).flat()
 
 /** The loop over `steps` of k, and then `store` for each four sums side by side, `row`, `column` and `sum` being theirs. */
-export const matrixLines = (
+export const matrixSums = (
   kernel: Dot,
   tile: Tile,
   { m, n, k }: MatrixUnit,
@@ -43,11 +49,12 @@ export const matrixLines = (
   b: Operand,
   steps: string,
   store: readonly string[],
-): string[] => {
+  memory: Memory,
+): Sums => {
   const [height, width, depth] = [tileRows(tile), tileColumns(tile), tile.depth]
   const down = (i: number): string => `(down + ${i * m}u)`
   const across = (j: number): string => `across + ${j * n}u`
-  return [
+  const lines = [
     `let across = subgroupId % ${tile.across}u * ${EACH * n}u;`,
     `let down = subgroupId / ${tile.across}u * ${EACH * m}u;`,
     ...eachMatrix((i, j) => `var sum${i}_${j} = subgroup_matrix_result<f32, ${n}, ${m}>();`),
@@ -71,4 +78,5 @@ export const matrixLines = (
     ...store,
     '}',
   ]
+  return { declarations: declarations(kernel, tile, a, b, memory), lines }
 }

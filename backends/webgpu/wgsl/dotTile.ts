@@ -3,8 +3,8 @@
  * and the columns 4 (x + across j) + c of the tile, r and c < 4, so a step is a few vectors read and rows x columns multiply-adds.
  */
 import type { Dot } from '../../../src/core/kernel.ts'
-import { matrixDeclarations, matrixLines } from './dotMatrix.ts'
-import { inVectors, type Operand, staged } from './dotOperand.ts'
+import { matrixSums, type Sums } from './dotMatrix.ts'
+import { inVectors, type Operand, type Staged, staged } from './dotOperand.ts'
 import { placeOf, teamLanes, type Tile, tileColumns, tileLanes, tileName, tileRows } from './dotPlan.ts'
 import { affineText, evaluation } from './expressions.ts'
 import { isHalfOutput } from './halves.ts'
@@ -33,36 +33,16 @@ export const tilePass = (kernel: Dot, tile: Tile, memory: Memory, parts = 1): Pa
   const b: Operand = { ...(turned ? left : right), name: 'b', height: tileColumns(tile) }
   const vectors = inFours(kernel)
   const where = { a, b, turned, vectors, part: parts > 1 }
-  const [stageA, stageB] = [staged(a, 'row0', kernel, tile, memory, vectors), staged(b, 'column0', kernel, tile, memory, vectors)]
   const [high, broad] = [Math.ceil(a.rows / a.height), Math.ceil(b.rows / b.height)]
   const [tiles, batches] = [high * broad, product(batch)]
-  const type = typeOf(kernel.dtype)
   const part = tile.depth * Math.ceil(k / (parts * tile.depth))
   const steps = `for (var k0 = part * ${part}; k0 < min(${k}, (part + 1) * ${part}); k0 += ${tile.depth}) {`
-  const sums =
-    tile.matrix !== null
-      ? matrixLines(kernel, tile, tile.matrix, a, b, steps, storeFour(kernel, memory, where))
-      : [
-          `let x = i32(lane % ${tile.across}u);`,
-          `let y = i32(lane / ${tile.across}u % ${tile.down}u);`,
-          `let team = i32(lane / ${teamLanes(tile)}u);`,
-          ...eachSum(tile, (name) => `var ${name} = vec4<${type}>();`),
-          steps,
-          ...stageA.lines,
-          ...stageB.lines,
-          'workgroupBarrier();',
-          ...multiply(tile, type),
-          'workgroupBarrier();',
-          '}',
-          ...gather(tile),
-          ...store(kernel, tile, memory, where),
-        ]
-  const shared =
-    tile.matrix !== null
-      ? [matrixDeclarations(kernel, tile, a, b, memory)]
-      : [stageA.declarations, stageB.declarations, gathered(tile, type)]
+  const { declarations, lines } =
+    tile.matrix === null
+      ? laneSums(kernel, tile, where, steps, memory)
+      : matrixSums(kernel, tile, tile.matrix, a, b, steps, storeFour(kernel, memory, where), memory)
   return {
-    declarations: [`// ${tileName(tile)}, ${parts} of the sum`, ...shared, finish(kernel, memory)].join('\n'),
+    declarations: [`// ${tileName(tile)}, ${parts} of the sum`, ...declarations, finish(kernel, memory)].join('\n'),
     workgroupSize: tileLanes(tile),
     groups: () => parts * batches * tiles,
     wide: vectors && !outputs.some(isHalfOutput),
@@ -71,10 +51,36 @@ export const tilePass = (kernel: Dot, tile: Tile, memory: Memory, parts = 1): Pa
       `let unit = group / ${tiles}u % ${batches}u;`,
       ...indexLines('unit', batch, indexNames(batch)),
       `let part = i32(group / ${tiles * batches}u);`,
-      ...sums,
+      ...lines,
     ].join('\n'),
   }
 }
+
+/** Sums in registers. */
+const laneSums = (kernel: Dot, tile: Tile, where: Stores, steps: string, memory: Memory): Sums => {
+  const type = typeOf(kernel.dtype)
+  const stage = (operand: Operand, first: string): Staged => staged(operand, first, kernel, tile, memory, where.vectors)
+  const [a, b] = [stage(where.a, 'row0'), stage(where.b, 'column0')]
+  return {
+    declarations: [a.declarations, b.declarations, gathered(tile, type)],
+    lines: [
+      `let x = i32(lane % ${tile.across}u);`,
+      `let y = i32(lane / ${tile.across}u % ${tile.down}u);`,
+      `let team = i32(lane / ${teamLanes(tile)}u);`,
+      ...eachSum(tile, (name) => `var ${name} = vec4<${type}>();`),
+      steps,
+      ...a.lines,
+      ...b.lines,
+      'workgroupBarrier();',
+      ...multiply(tile, type),
+      'workgroupBarrier();',
+      '}',
+      ...gather(tile),
+      ...store(kernel, tile, memory, where),
+    ],
+  }
+}
+
 /** Rows of tiles that are walked together, column by column: what they share stays in the caches. */
 const BAND = 8
 

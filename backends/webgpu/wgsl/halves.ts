@@ -5,6 +5,7 @@
 import { rowMajor } from '../../../src/core/aval.ts'
 import { isHalf } from '../../../src/core/dtype.ts'
 import type { Dot, Expr, Nest, Output } from '../../../src/core/kernel.ts'
+import { affineText, type Evaluation } from './expressions.ts'
 import { scalarOp } from './scalar.ts'
 import type { Memory, Pass, Scratch, Shader } from './shader.ts'
 
@@ -59,27 +60,35 @@ const packPass = ({ arg, expr: { dtype } }: Output, from: number, size: number, 
   }
 }
 
-/** Elements two at a time: `first` names the first's number, `e` each one's; `place` is the first's in its array. */
+/**
+ * As `storeLines`, two elements at a time: `first` is the first's number, `e` each one's, whose index `indexed` names; `place` is the first's in
+ * its array.
+ */
 export const pairLines = (
   { first, place, there }: { readonly first: string; readonly place: string; readonly there: string },
-  lines: readonly string[],
+  indexed: readonly string[],
   outputs: readonly Output[],
-  values: readonly string[],
-  store: (output: Output, value: string) => string,
+  { value, lines }: Evaluation,
+  index: readonly string[],
   memory: Memory,
 ): string[] => {
-  const halves = outputs.flatMap((output, i) => (isHalfOutput(output) ? [{ output, bits: `pair${i}_bits` }] : []))
-  const keep = (output: Output, value: string, i: number): string =>
-    isHalfOutput(output) ? `pair${i}_bits |= ${value} << (16u * half);` : store(output, value)
+  const halves = outputs.filter(isHalfOutput)
+  const bits = ({ arg }: Output): string => `bits${arg}`
+  const stores = outputs.map((output) =>
+    isHalfOutput(output)
+      ? `${bits(output)} |= ${value(output.expr)} << (16u * half);`
+      : memory.store(output.arg, affineText(output.access, index), value(output.expr)),
+  )
   return [
-    ...halves.map(({ bits }) => `var ${bits} = 0u;`),
+    ...halves.map((output) => `var ${bits(output)} = 0u;`),
     'for (var half = 0u; half < 2u; half++) {',
     `let e = ${first} + half;`,
     `if (${there}) {`,
+    ...indexed,
     ...lines,
-    ...outputs.map((output, i) => keep(output, values[i]!, i)),
+    ...stores,
     '}',
     '}',
-    ...halves.map(({ output, bits }) => memory.store2(output.arg, place, bits)),
+    ...halves.map((output) => memory.store2(output.arg, place, bits(output))),
   ]
 }

@@ -31,9 +31,7 @@ export const moduleOf = (pass: Pass, dtypes: readonly DType[], slots: readonly n
   )
   const code = [pass.declarations, pass.body].join('\n')
   const named = new Set(code.match(/\b((load|store)s?|pair)\d+\b/g))
-  const functions = dtypes.map((dtype, i) =>
-    (isHalf(dtype) ? halves : accesses)(dtype, i, slots[i]!, pass.wide === true).filter(([name]) => named.has(name)),
-  )
+  const functions = dtypes.map((dtype, i) => accessesOf(dtype, i, slots[i]!, pass.wide === true).filter(([name]) => named.has(name)))
   const arrays = functions.flatMap((own, i) => (own.length > 0 ? [`var<private> place${i}: u32;`, ...own.map(([, text]) => text)] : []))
   const places = functions.flatMap((own, i) => (own.length > 0 ? [`  place${i} = ${field(i + PLACES)};`] : []))
   return [
@@ -62,8 +60,11 @@ export const moduleOf = (pass: Pass, dtypes: readonly DType[], slots: readonly n
     .join('\n')
 }
 
+type Access = readonly [name: string, text: string]
+
 /** Words of a buffer as an array's elements, by function name. Bools are stored as 0 and 1. */
-const accesses = (dtype: DType, i: number, slot: number, wide: boolean): readonly (readonly [name: string, text: string])[] => {
+const accessesOf = (dtype: DType, i: number, slot: number, wide: boolean): readonly Access[] => {
+  if (isHalf(dtype)) return accessesOfHalves(i, slot, wide)
   const type = typeOf(dtype)
   /** Of one word, or of four: `words` as elements, and elements as words. */
   const as = (to: 'u32' | 'vec4<u32>', words: string): { readonly type: string; readonly read: string; readonly written: string } => {
@@ -101,7 +102,7 @@ const accesses = (dtype: DType, i: number, slot: number, wide: boolean): readonl
 }
 
 /** 16-bit floats as their bits: two share a word. */
-const halves = (_: DType, i: number, slot: number, wide: boolean): readonly (readonly [name: string, text: string])[] => {
+const accessesOfHalves = (i: number, slot: number, wide: boolean): readonly Access[] => {
   const word = (at: string): string => (wide ? `memory${slot}[(${at}) >> 2u][(${at}) & 3u]` : `memory${slot}[${at}]`)
   const at = `place${i} + (u32(at) >> 1u)`
   const two = `let base = ${at}; let words = vec2(${word('base')}, ${word('base + 1u')});`

@@ -1,8 +1,8 @@
 /** Nests: element-wise chains, an invocation an element; what reduces over rows is in `rows.ts`. */
-import type { Nest, Output } from '../../../src/core/kernel.ts'
-import { affineText, evaluation } from './expressions.ts'
+import type { Nest } from '../../../src/core/kernel.ts'
+import { evaluation } from './expressions.ts'
 import { inOrder, isHalfOutput, packing, pairLines } from './halves.ts'
-import { indexLines, indexNames, product } from './indices.ts'
+import { indexLines, indexNames, product, storeLines } from './indices.ts'
 import { rowShader } from './rows.ts'
 import type { Emit, Memory, Pass } from './shader.ts'
 
@@ -25,11 +25,13 @@ const WORKGROUP = 256
 const elementwise = ({ dims, outputs }: Nest, memory: Memory): Pass => {
   const index = indexNames(dims)
   const at = evaluation({ index, memory })
-  const values = outputs.map(({ expr }) => at.value(expr))
-  const store = ({ arg, access }: Output, value: string): string => memory.store(arg, affineText(access, index), value)
   const each = product(dims.slice(1))
   const paired = outputs.some(isHalfOutput)
   const count = `extent * ${each}u`
+  const numbers = { first: 'element', place: 'i32(element)', there: `e < ${count}` }
+  const stores = paired
+    ? pairLines(numbers, indexLines('e', dims, index), outputs, at, index, memory)
+    : storeLines(outputs, at, index, memory)
   return {
     declarations: '',
     workgroupSize: WORKGROUP,
@@ -37,17 +39,8 @@ const elementwise = ({ dims, outputs }: Nest, memory: Memory): Pass => {
     body: [
       `let element = ${paired ? '2u * ' : ''}(group * ${WORKGROUP}u + lane);`,
       `if (element >= ${count}) { return; }`,
-      ...(paired
-        ? pairLines(
-            { first: 'element', place: 'i32(element)', there: `e < ${count}` },
-            [...indexLines('e', dims, index), ...at.lines],
-            outputs,
-            values,
-            store,
-            memory,
-          )
-        : // All values of an element are computed, and then stored, since an output may be an input's memory.
-          [...indexLines('element', dims, index), ...at.lines, ...outputs.map((output, i) => store(output, values[i]!))]),
+      ...(paired ? [] : [...indexLines('element', dims, index), ...at.lines]),
+      ...stores,
     ].join('\n'),
   }
 }

@@ -5,7 +5,7 @@
  * depends on shapes and the device alone.
  */
 import type { DType } from '../../../src/core/dtype.ts'
-import type { Affine, Expr, Nest, Output, ReduceOp } from '../../../src/core/kernel.ts'
+import type { Affine, Expr, Nest, ReduceOp } from '../../../src/core/kernel.ts'
 import { affineText, evaluation, postorder, type Reduce, reductionLevels } from './expressions.ts'
 import { isHalfOutput, pairLines } from './halves.ts'
 import { indexLines, indexNames, powerOfTwo, product, storeLines } from './indices.ts'
@@ -190,18 +190,10 @@ const rowPass = (kernel: Nest, memory: Memory, features: Features): Pass => {
     const at = evaluation(scope)
     if (ofRows.length > 0 && deal.lanes > 1) body.push('workgroupBarrier();') // a row's value may be read before it is overwritten
     if (ofElements.some(isHalfOutput)) {
-      const values = ofElements.map(({ expr }) => at.value(expr))
-      const store = ({ arg, access }: Output, value: string): string => memory.store(arg, affineText(access, index), value)
+      const numbers = { first: 'p', place: 'i32(row * span + p)', there: 'e < limit' }
       body.push(
         `for (var p = 2u * slice; p < limit; p += ${2 * deal.lanes}u) {`,
-        ...pairLines(
-          { first: 'p', place: 'i32(row * span + p)', there: 'e < limit' },
-          [...indexLines('e', row, index.slice(cut)), ...at.lines],
-          ofElements,
-          values,
-          store,
-          memory,
-        ),
+        ...pairLines(numbers, indexLines('e', row, index.slice(cut)), ofElements, at, index, memory),
         '}',
       )
     } else {
