@@ -15,8 +15,8 @@ export const featuresOf = (device: GPUDevice): Omit<Features, 'choose'> => ({
 
 /** A middling GPU's, and a software adapter's, which has a processor's lanes. */
 const atOnce = (device: GPUDevice): number => {
-  const { architecture, vendor } = infoOf(device) ?? {}
-  return architecture === 'swiftshader' || vendor === 'mesa' ? 2 ** 8 : 2 ** 15
+  const { architecture, vendor, description } = infoOf(device) ?? {}
+  return /swiftshader|mesa|llvmpipe/i.test(`${architecture} ${vendor} ${description}`) ? 2 ** 8 : 2 ** 15
 }
 /** Of every subgroup; 0 where they differ, or there are none. */
 const subgroupSizeOf = (device: GPUDevice): number => {

@@ -51,9 +51,12 @@ export const elementFunction = (operand: Operand, kernel: Dot, memory: Memory): 
   const value = at.value(expr)
   return [
     `fn ${name}_at(${[...indexNames(kernel.batch), 'row', 'k'].map((parameter) => `${parameter}: i32`).join(', ')}) -> ${type} {`,
-    `if (!(row < ${rows} && k < ${kernel.k})) { return ${type}(); }`,
+    `var element = ${type}();`, // one way out, which compilers find easier to inline
+    `if (row < ${rows} && k < ${kernel.k}) {`,
     ...at.lines,
-    `return ${value};`,
+    `element = ${value};`,
+    '}',
+    'return element;',
     '}',
   ].join('\n')
 }

@@ -17,7 +17,8 @@ fn c_float(bits: u32) -> f32 { return bitcast<f32>(bits | zero); }`,
   c_sign: 'fn c_sign(x: f32) -> f32 { return select(x, select(-1.0, 1.0, x > 0.0), x != 0.0 && !c_isnan(x)); }',
   // By 0: -1, and the dividend. The least by -1 is itself, and leaves 0.
   c_div_i32: 'fn c_div_i32(x: i32, y: i32) -> i32 { if (y == 0) { return -1; } if (y == -1) { return -x; } return x / y; }',
-  c_rem_i32: 'fn c_rem_i32(x: i32, y: i32) -> i32 { if (y == 0) { return x; } if (y == -1) { return 0; } return x % y; }',
+  // Not %: drivers may take operands for positive (SPIR-V leaves it open, and naga doesn't care for it).
+  c_rem_i32: 'fn c_rem_i32(x: i32, y: i32) -> i32 { if (y == 0) { return x; } if (y == -1) { return 0; } return x - x / y * y; }',
   c_div_u32: 'fn c_div_u32(x: u32, y: u32) -> u32 { if (y == 0u) { return 0xffffffffu; } return x / y; }',
   c_rem_u32: 'fn c_rem_u32(x: u32, y: u32) -> u32 { if (y == 0u) { return x; } return x % y; }',
   // Saturating; NaN is 0.

@@ -20,7 +20,7 @@ export const scalarOp = (op: ScalarOp, dtype: DType, from: readonly DType[], arg
     case 'neg':
       return source === 'uint32' ? `(0u - ${x})` : `(-${x})`
     case 'abs':
-      return `abs(${x})`
+      return source === 'uint32' ? x : `abs(${x})` // naga's abs of u32 is i32's
     case 'sign':
       return source === 'uint32' ? `min(${x}, 1u)` : float ? `c_sign(${x})` : `sign(${x})`
     case 'sqrt':
