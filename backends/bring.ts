@@ -1,7 +1,8 @@
 /** What each backend has for some programs only, brought by the functions that make or look at those programs: a page without them doesn't download it. */
+import { control } from './wasm/control.ts'
 import { listings } from './wasm/disassemble.ts'
 import { flash } from './wasm/flash.ts'
-import { bringEmitters, bringListings as bringWasmListings } from './wasm/module.ts'
+import { bringControl as bringWasmControl, bringEmitters, bringListings as bringWasmListings } from './wasm/module.ts'
 import { bringFunctions } from './wasm/ops.ts'
 import { special } from './wasm/special.ts'
 
@@ -12,5 +13,7 @@ export const bringFlash = (): void => {
   bringSpecial()
   bringEmitters(flash)
 }
+/** Loops and branches. */
+export const bringControl = (): void => bringWasmControl(control)
 /** Generated code as text. */
 export const bringListings = (): void => bringWasmListings(listings)

@@ -14,7 +14,7 @@ import { system } from './system.ts'
 export interface ExplainedKernel {
   /** What it computes: `dot 768x384x128`, `nest 768x[128]` (the dims in brackets are reduced over). */
   readonly what: string
-  /** How many sets of buffers one launch runs it on. */
+  /** How many sets of buffers it runs on, in all trips of the loops around it. */
   readonly runs: number
   /** Of all runs; a buffer counts once for each run that reads or writes it. */
   readonly bytesRead: number
@@ -88,21 +88,24 @@ const bytesOf = (program: Program, id: number): number => {
 }
 
 const peakOf = (program: Program): number =>
-  program.arenaBytes + program.buffers.reduce((sum, b, id) => sum + (b.place.kind === 'arena' ? 0 : bytesOf(program, id)), 0)
+  program.arenaBytes + program.buffers.reduce((sum, b, id) => sum + (b.place.kind === 'arena' || b.place.kind === 'slice' ? 0 : bytesOf(program, id)), 0)
 
-const explainStep = (step: Step, program: Program): readonly ExplainedKernel[] => {
+/** `times`: how often the step is done; where that isn't known, once. */
+const explainStep = (step: Step, program: Program, times = 1): readonly ExplainedKernel[] => {
   switch (step.kind) {
     case 'loop':
-      return [...step.cond, ...step.body].flatMap((s) => explainStep(s, program))
+      return [...step.cond, ...step.body].flatMap((s) => explainStep(s, program, times))
+    case 'repeat':
+      return step.body.flatMap((s) => explainStep(s, program, times * step.trips))
     case 'branch':
-      return step.branches.flat().flatMap((s) => explainStep(s, program))
+      return step.branches.flat().flatMap((s) => explainStep(s, program, times))
     case 'launch': {
       const { kernel, segments } = step
       const written = outputsOf(kernel)
       const sum = (from: number, to?: number): number =>
-        segments.reduce((n, s) => n + [...new Set(s.buffers.slice(from, to))].reduce((m, id) => m + bytesOf(program, id), 0), 0)
-      const flops = segments.reduce((n, s) => n + flopsOf(kernel, s.extent), 0)
-      return [{ what: nameOf(kernel), runs: segments.length, bytesRead: sum(0, -written), bytesWritten: sum(-written), flops }]
+        times * segments.reduce((n, s) => n + [...new Set(s.buffers.slice(from, to))].reduce((m, id) => m + bytesOf(program, id), 0), 0)
+      const flops = times * segments.reduce((n, s) => n + flopsOf(kernel, s.extent), 0)
+      return [{ what: nameOf(kernel), runs: times * segments.length, bytesRead: sum(0, -written), bytesWritten: sum(-written), flops }]
     }
   }
 }

@@ -6,7 +6,7 @@ import { absurd } from './absurd.ts'
 import type { Backend, Executable, Storage } from '../../src/core/backend.ts'
 import { byteWidth, type DType, type TypedArray, typedArrayOf } from '../../src/core/dtype.ts'
 import type { Kernel } from '../../src/core/kernel.ts'
-import type { Program, Step } from '../../src/core/program.ts'
+import { type Buffer, launchesIn, type Program, type Step } from '../../src/core/program.ts'
 import { attention, attentionGrad } from './attention.ts'
 import { dot, nest, type Run } from './nest.ts'
 import { cumulative, scatter, sort } from './order.ts'
@@ -78,41 +78,59 @@ const prepare = (kernel: Kernel): Run => {
   }
 }
 
-/** What a step does, given the memory of every buffer. */
-type RunStep = (memory: readonly ArrayBuffer[]) => void
+/** What a step does, given the memory of every buffer (a slice's is that of what it is a part of) and the trip of every loop around. */
+type RunStep = (memory: readonly ArrayBuffer[], trips: Map<number, number>) => void
 
-const prepareSteps = (steps: readonly Step[]): RunStep => {
-  const prepared = steps.map(prepareStep)
-  return (memory) => {
-    for (const run of prepared) run(memory)
+/** Where a slice begins in its memory, in bytes. */
+const startOf = (buffers: readonly Buffer[], id: number, trips: ReadonlyMap<number, number>): number => {
+  const { place, dtype } = buffers[id]!
+  if (place.kind !== 'slice') return 0
+  return startOf(buffers, place.of, trips) + (place.start + place.step * trips.get(place.counter)!) * byteWidth[dtype]
+}
+
+const prepareSteps = (steps: readonly Step[], buffers: readonly Buffer[]): RunStep => {
+  const prepared = steps.map((step) => prepareStep(step, buffers))
+  return (memory, trips) => {
+    for (const run of prepared) run(memory, trips)
   }
 }
 
-const prepareStep = (step: Step): RunStep => {
+const prepareStep = (step: Step, all: readonly Buffer[]): RunStep => {
   switch (step.kind) {
     case 'launch': {
       const { kernel, segments } = step
       const run = prepare(kernel)
-      return (memory) => {
+      return (memory, trips) => {
         for (const { buffers, extent } of segments)
           run(
-            buffers.map((buffer, arg) => view(memory[buffer]!, kernel.args[arg]!)),
+            buffers.map((buffer, arg) => {
+              const whole = view(memory[buffer]!, kernel.args[arg]!)
+              if (all[buffer]!.place.kind !== 'slice') return whole
+              const start = startOf(all, buffer, trips) / whole.BYTES_PER_ELEMENT
+              return whole.subarray(start, start + (all[buffer]!.size * byteWidth[all[buffer]!.dtype]) / whole.BYTES_PER_ELEMENT)
+            }),
             extent,
           )
       }
     }
     case 'loop': {
-      const [cond, body] = [prepareSteps(step.cond), prepareSteps(step.body)]
-      return (memory) => {
-        for (cond(memory); view(memory[step.test]!, 'bool')[0] !== 0; cond(memory)) body(memory)
+      const [cond, body] = [prepareSteps(step.cond, all), prepareSteps(step.body, all)]
+      return (memory, trips) => {
+        for (cond(memory, trips); view(memory[step.test]!, 'bool')[0] !== 0; cond(memory, trips)) body(memory, trips)
+      }
+    }
+    case 'repeat': {
+      const body = prepareSteps(step.body, all)
+      return (memory, trips) => {
+        for (let i = 0; i < step.trips; i++) body(memory, trips.set(step.counter, i))
       }
     }
     case 'branch': {
-      const branches = step.branches.map(prepareSteps)
-      return (memory) => {
+      const branches = step.branches.map((steps) => prepareSteps(steps, all))
+      return (memory, trips) => {
         // As unsigned, so that a negative index selects the last one too.
         const index = view(memory[step.index]!, 'uint32')[0]!
-        branches[Math.min(index, branches.length - 1)]!(memory)
+        branches[Math.min(index, branches.length - 1)]!(memory, trips)
       }
     }
     default:
@@ -121,7 +139,8 @@ const prepareStep = (step: Step): RunStep => {
 }
 
 const interpret = (program: Program, allocate: (byteLength: number) => ReferenceStorage): Executable<ReferenceStorage> => {
-  const run = prepareSteps(program.steps)
+  const { buffers } = program
+  const run = prepareSteps(program.steps, buffers)
   const bytesOf = (buffer: number): number => {
     const { dtype, size } = program.buffers[buffer]!
     return size * byteWidth[dtype]
@@ -132,7 +151,10 @@ const interpret = (program: Program, allocate: (byteLength: number) => Reference
         const { place } = program.buffers[buffer]!
         return place.kind === 'input' ? inputs[place.index]! : allocate(bytesOf(buffer))
       })
-      const memory = program.buffers.map(({ place }, buffer) => {
+      const memory: ArrayBuffer[] = []
+      const memoryOf = (buffer: number): ArrayBuffer => (memory[buffer] ??= made(buffer))
+      const made = (buffer: number): ArrayBuffer => {
+        const { place } = buffers[buffer]!
         switch (place.kind) {
           case 'input':
             return inputs[place.index]!.bytes()
@@ -140,27 +162,16 @@ const interpret = (program: Program, allocate: (byteLength: number) => Reference
             return results[place.index]!.bytes()
           case 'arena':
             return new ArrayBuffer(bytesOf(buffer))
+          case 'slice':
+            return memoryOf(place.of)
           default:
             return absurd<ArrayBuffer>(place)
         }
-      })
-      run(memory)
+      }
+      buffers.forEach((_, buffer) => memoryOf(buffer))
+      run(memory, new Map())
       return results
     },
-    source: () => kernelsOf(program.steps).map((kernel) => `interpreted ${kernel.kind}(${kernel.args.join(', ')})`),
+    source: () => launchesIn(program.steps).map(({ kernel }) => `interpreted ${kernel.kind}(${kernel.args.join(', ')})`),
   }
 }
-
-const kernelsOf = (steps: readonly Step[]): readonly Kernel[] =>
-  steps.flatMap((step) => {
-    switch (step.kind) {
-      case 'launch':
-        return [step.kernel]
-      case 'loop':
-        return [...kernelsOf(step.cond), ...kernelsOf(step.body)]
-      case 'branch':
-        return step.branches.flatMap(kernelsOf)
-      default:
-        return absurd<Kernel[]>(step)
-    }
-  })

@@ -2,8 +2,9 @@
  * A program as one wasm module: its kernels, each once, and a function `run` that calls them straight through with
  * addresses from a table of arguments and an arena.
  */
+import { byteWidth } from '../../src/core/dtype.ts'
 import type { Kernel } from '../../src/core/kernel.ts'
-import type { Place, Program, Step } from '../../src/core/program.ts'
+import type { FixedPlace, Program, Step } from '../../src/core/program.ts'
 import { type FunctionBuilder, type FunctionHandle, type Local, ModuleBuilder, type ModuleOptions } from './assembler.ts'
 import { dotUnits, emitDot } from './dot.ts'
 import { emitNest, nestUnits } from './nest.ts'
@@ -34,6 +35,18 @@ type Listings = (functions: readonly FunctionBuilder[]) => readonly string[]
 let listings: Listings
 export const bringListings = (brought: Listings): void => void (listings = brought)
 
+/** Loops and branches: brought by what makes them. */
+export interface Surroundings {
+  readonly run: FunctionBuilder
+  /** By the counter of each `repeat` around. */
+  readonly trips: Map<number, Local>
+  readonly emitSteps: (steps: readonly Step[]) => void
+  readonly pushAddress: (buffer: number) => void
+}
+type EmitControl = (step: Exclude<Step, { readonly kind: 'launch' }>, around: Surroundings) => void
+let control: EmitControl
+export const bringControl = (brought: EmitControl): void => void (control = brought)
+
 const isOrdered = (kernel: Kernel): kernel is Ordered => kernel.kind === 'sort' || kernel.kind === 'cumulative' || kernel.kind === 'scatter'
 const emitterOf = <K extends Emitted>(kernel: K): Emitter<K> => emitters[kernel.kind] as unknown as Emitter<K>
 
@@ -42,7 +55,7 @@ export interface CompiledModule {
   /** What it imports beside the memory and functions of numbers. */
   readonly imports: Readonly<Record<string, (...addresses: number[]) => void>>
   /** What follows the addresses in the table: places, which the caller turns into addresses, and numbers of units. */
-  readonly records: readonly (Place | number)[]
+  readonly records: readonly (FixedPlace | number)[]
   /** Bytes of arena it needs, kernels' scratch memory included. */
   readonly arenaBytes: number
   readonly text: () => readonly string[]
@@ -73,13 +86,27 @@ export const compileModule = (program: Program, memory: WebAssembly.Memory, opti
   const run = module.func('run', ['i32', 'i32'])
   module.export('run', run)
   const [table, arena] = [run.param(0), run.param(1)]
-  const pushAddress = (buffer: number): void => address(run, program, buffer, table, arena)
-  const records: (Place | number)[] = []
+  const trips = new Map<number, Local>()
+  const pushAddress = (buffer: number): void => {
+    const { place, dtype } = program.buffers[buffer]!
+    if (place.kind === 'arena') return run.push(run.i32.add(arena, place.offset))
+    if (place.kind === 'slice') {
+      const trip = run.i32.mul(trips.get(place.counter)!, place.step * byteWidth[dtype])
+      return run.push(
+        run.i32.add(
+          run.i32.add(() => pushAddress(place.of), place.start * byteWidth[dtype]),
+          trip,
+        ),
+      )
+    }
+    run.push(run.i32.load(table, 4 * (place.kind === 'input' ? place.index : program.inputs.length + place.index)))
+  }
+  const records: (FixedPlace | number)[] = []
   const launch = ({ kernel, segments }: Step & { readonly kind: 'launch' }): void => {
     const handle = compiled(kernel)
     const units = (extent: number): number => (isOrdered(kernel) ? 1 : emitterOf(kernel).units(kernel, extent))
     const runs = segments.filter(({ extent }) => units(extent) > 0)
-    if (isOrdered(kernel) || runs.length < RECORDS_FROM)
+    if (isOrdered(kernel) || runs.length < RECORDS_FROM || trips.size > 0)
       for (const { buffers, extent } of runs) {
         buffers.forEach(pushAddress)
         if (!isOrdered(kernel)) run.push(0, units(extent))
@@ -89,7 +116,7 @@ export const compileModule = (program: Program, memory: WebAssembly.Memory, opti
       const args = kernel.args.length
       const width = 4 * (args + 1)
       const start = run.i32.add(table, 4 * (program.inputs.length + program.outputs.length + records.length))
-      for (const { buffers, extent } of runs) records.push(...buffers.map((id) => program.buffers[id]!.place), units(extent))
+      for (const { buffers, extent } of runs) records.push(...buffers.map((id) => program.buffers[id]!.place as FixedPlace), units(extent))
       run.for('i32', start, run.hold('i32', run.i32.add(start, width * runs.length)), width, (record) => {
         for (let i = 0; i < args; i++) run.push(run.i32.load(record, 4 * i))
         run.push(0, run.i32.load(record, 4 * args))
@@ -97,37 +124,10 @@ export const compileModule = (program: Program, memory: WebAssembly.Memory, opti
       })
     }
   }
-  const emitSteps = (steps: readonly Step[]): void => steps.forEach(emitStep)
-  const emitStep = (step: Step): void => {
-    switch (step.kind) {
-      case 'launch':
-        return launch(step)
-      case 'loop':
-        return run.while(
-          () => {
-            emitSteps(step.cond)
-            run.push(run.i32.load(() => pushAddress(step.test)))
-          },
-          () => emitSteps(step.body),
-        )
-      case 'branch': {
-        const index = run.hold(
-          'i32',
-          run.i32.load(() => pushAddress(step.index)),
-        )
-        const from = (i: number): void => {
-          const steps = step.branches[i]
-          if (steps === undefined) return
-          if (i === step.branches.length - 1) return emitSteps(steps)
-          run.push(run.i32.eq(index, i))
-          run.if(
-            () => emitSteps(steps),
-            () => from(i + 1),
-          )
-        }
-        return from(0)
-      }
-    }
+  const emitSteps = (steps: readonly Step[]): void => {
+    for (const step of steps)
+      if (step.kind === 'launch') launch(step)
+      else control(step, { run, trips, emitSteps, pushAddress })
   }
   emitSteps(program.steps)
 
@@ -145,12 +145,4 @@ export const compileModule = (program: Program, memory: WebAssembly.Memory, opti
     arenaBytes: base + module.scratchSize,
     text: () => listings(module.functions),
   }
-}
-
-const address = (run: FunctionBuilder, program: Program, buffer: number, table: Local, arena: Local): void => {
-  const place = program.buffers[buffer]?.place
-  if (place === undefined) throw new Error(`internal: no buffer ${buffer}`)
-  if (place.kind === 'arena') return run.push(run.i32.add(arena, place.offset))
-  const index = place.kind === 'input' ? place.index : program.inputs.length + place.index
-  run.push(run.i32.load(table, 4 * index))
 }

@@ -3,11 +3,14 @@
  * where one would be larger than a buffer can be.
  */
 import { byteWidth } from '../../src/core/dtype.ts'
-import { type Buffer, buffersOf, type Place, type Program, type Step } from '../../src/core/program.ts'
+import { type Buffer, buffersOf, type FixedPlace, type Program, type Step } from '../../src/core/program.ts'
 import type { Scratch } from './wgsl/shader.ts'
 
-/** Where an array is when the program runs. */
-export type Spot = Exclude<Place, { readonly kind: 'arena' }> | { readonly kind: 'arena'; readonly page: number; readonly offset: number }
+/** Where an array is when the program runs; a part of one that moves with a loop's trips, in bytes. */
+export type Spot =
+  | Exclude<FixedPlace, { readonly kind: 'arena' }>
+  | { readonly kind: 'arena'; readonly page: number; readonly offset: number }
+  | { readonly kind: 'slice'; readonly of: Spot; readonly counter: number; readonly start: number; readonly step: number }
 
 const align = (bytes: number): number => Math.ceil(bytes / 16) * 16
 
@@ -23,13 +26,16 @@ export class Arena {
   /** `limit`: bytes that a page has at most. */
   constructor({ buffers, steps, arenaBytes }: Program, limit: number) {
     this.#limit = limit
-    if (arenaBytes <= limit) {
-      this.pages[0] = align(arenaBytes)
-      this.spots = buffers.map(({ place }) => (place.kind === 'arena' ? { ...place, page: 0 } : place))
-    } else {
-      const placed = inPages(buffers, steps, limit)
-      this.spots = buffers.map(({ place }, id) => (place.kind === 'arena' ? this.#spot(placed.get(id) ?? NOWHERE) : place))
+    if (arenaBytes <= limit) this.pages[0] = align(arenaBytes)
+    const placed = arenaBytes <= limit ? null : inPages(buffers, steps, limit)
+    const spotOf = (id: number): Spot => {
+      const { place, dtype } = buffers[id]!
+      if (place.kind === 'arena') return placed === null ? { ...place, page: 0 } : this.#spot(placed.get(id) ?? NOWHERE)
+      if (place.kind !== 'slice') return place
+      const [start, step] = [place.start * byteWidth[dtype], place.step * byteWidth[dtype]]
+      return { ...place, of: spotOf(place.of), start, step }
     }
+    this.spots = buffers.map((_, id) => spotOf(id))
     this.#end = [this.pages.length - 1, this.pages.at(-1)!]
   }
 
@@ -63,7 +69,10 @@ const NOWHERE: Range = { page: 0, offset: 0, end: 0 }
 const inPages = (buffers: readonly Buffer[], steps: readonly Step[], limit: number): ReadonlyMap<number, Range> => {
   const lives = new Map<number, { first: number; last: number }>()
   steps.forEach((step, time) => {
-    for (const id of buffersOf(step)) lives.set(id, { first: lives.get(id)?.first ?? time, last: time })
+    for (let id of buffersOf(step)) {
+      for (let { place } = buffers[id]!; place.kind === 'slice'; { place } = buffers[id]!) id = place.of
+      lives.set(id, { first: lives.get(id)?.first ?? time, last: time })
+    }
   })
   const placed = new Map<number, Range>()
   for (const [id, { first, last }] of lives) {

@@ -16,10 +16,16 @@ export const bind = (launch: Launch, blockOf: BlockOf, pipelines: Pipelines): Bo
     memory: pipelines.memory(one.slabs),
   }))
 
+/** The trip of each loop around, by its counter. */
+export type Trips = ReadonlyMap<number, number>
+
 /** Bytes from the beginning of its slab. */
-export const offsetOf = (spot: Spot, blockOf: BlockOf): number => blockOf(spot).offset + (spot.kind === 'arena' ? spot.offset : 0)
+export const offsetOf = (spot: Spot, blockOf: BlockOf, trips: Trips): number =>
+  spot.kind === 'slice'
+    ? offsetOf(spot.of, blockOf, trips) + spot.start + spot.step * trips.get(spot.counter)!
+    : blockOf(spot).offset + (spot.kind === 'arena' ? spot.offset : 0)
 
 /** Writes into the records where the arrays are. */
-export const locate = (dispatches: readonly Bound[], blockOf: BlockOf): void => {
-  for (const { records, places } of dispatches) for (const { at, spot } of places) records[at] = offsetOf(spot, blockOf) / 4
+export const locate = (dispatches: readonly Bound[], blockOf: BlockOf, trips: Trips): void => {
+  for (const { records, places } of dispatches) for (const { at, spot } of places) records[at] = offsetOf(spot, blockOf, trips) / 4
 }

@@ -80,8 +80,10 @@ export const executable = (program: Program, runtime: Runtime): Executable<Webgp
   }
   const start = (inputs: readonly WebgpuStorage[], results: readonly WebgpuStorage[]): Promise<void> | undefined => {
     const pages = runtime.arena(code.memory.pages)
-    const blockOf = (spot: Spot): Block =>
-      spot.kind === 'arena' ? pages[spot.page]! : (spot.kind === 'input' ? inputs : results)[spot.index]!.block
+    const blockOf = (spot: Spot): Block => {
+      if (spot.kind === 'slice') return blockOf(spot.of)
+      return spot.kind === 'arena' ? pages[spot.page]! : (spot.kind === 'input' ? inputs : results)[spot.index]!.block
+    }
     const blocks = [...pages, ...inputs.map(({ block }) => block), ...results.map(({ block }) => block)]
     const found = `${pipelines.refusals.size} ${blocks.map(({ slab }) => slab.id).join()}`
     if (found !== key) {
@@ -89,10 +91,15 @@ export const executable = (program: Program, runtime: Runtime): Executable<Webgp
       key = found
     }
     const encode = (dispatches: readonly Bound[]): void => {
-      locate(dispatches, blockOf)
+      locate(dispatches, blockOf, trips)
       stream.dispatch(dispatches)
     }
-    return perform(bound, encode, (spot) => runtime.word(blockOf(spot).slab, offsetOf(spot, blockOf)))
+    const trips = new Map<number, number>()
+    return perform(bound, {
+      encode,
+      word: (spot) => runtime.word(blockOf(spot).slab, offsetOf(spot, blockOf, trips)),
+      trip: (counter, trip) => trips.set(counter, trip),
+    })
   }
   const run = (inputs: readonly WebgpuStorage[]): WebgpuStorage[] => {
     runtime.check()

@@ -4,7 +4,7 @@
  */
 import { DeviceError } from '../../src/core/errors.ts'
 import type { Dot } from '../../src/core/kernel.ts'
-import type { Program, Step } from '../../src/core/program.ts'
+import { type FixedPlace, launchesIn, type Program, type Segment, type Step } from '../../src/core/program.ts'
 import { Arena } from './arena.ts'
 import { bind, type BlockOf, locate } from './bound.ts'
 import { launchOf, planned } from './dispatches.ts'
@@ -14,8 +14,6 @@ import type { Block } from './slabs.ts'
 import type { Dispatch } from './stream.ts'
 import { isTiled } from './wgsl/dot.ts'
 import { type DotPlan, plansOf } from './wgsl/dotPlan.ts'
-
-type DotStep = Step & { readonly kind: 'launch' } & { readonly kernel: Dot }
 
 const MOST_TILES = 8
 /** Milliseconds that a measurement should take, and how often one is made. */
@@ -32,23 +30,16 @@ export class Tuner {
 
   /** Measures what a program's contractions are best computed by, where that isn't known yet. */
   async tune(program: Program, runtime: Runtime): Promise<void> {
-    for (const step of dotsIn(program.steps)) {
-      const key = keyOf(step.kernel)
-      if (this.#chosen.has(key)) continue
-      this.#chosen.set(key, await fastest(step, program, runtime))
+    for (const { kernel, segments } of launchesIn(program.steps)) {
+      const key = keyOf(kernel)
+      if (kernel.kind !== 'dot' || !isTiled(kernel) || this.#chosen.has(key)) continue
+      this.#chosen.set(key, await fastest(kernel, segments, program, runtime))
       runtime.shaders.delete(key)
     }
   }
 }
 
-const dotsIn = (steps: readonly Step[]): readonly DotStep[] =>
-  steps.flatMap((step) => {
-    if (step.kind === 'loop') return [...dotsIn(step.cond), ...dotsIn(step.body)]
-    if (step.kind === 'branch') return step.branches.flatMap(dotsIn)
-    return step.kernel.kind === 'dot' && isTiled(step.kernel) ? [step as DotStep] : []
-  })
-
-const fastest = async ({ kernel, segments }: DotStep, { buffers }: Program, runtime: Runtime): Promise<DotPlan> => {
+const fastest = async (kernel: Dot, segments: readonly Segment[], { buffers }: Program, runtime: Runtime): Promise<DotPlan> => {
   const tried = new Set<unknown>()
   const plans = plansOf(kernel, runtime.features).filter(({ tile }) => !tried.has(tile) && tried.add(tile).size <= MOST_TILES)
   const sizes = segments[0]!.buffers.map((id) => buffers[id]!)
@@ -79,11 +70,12 @@ const timeOf = async (plan: DotPlan, kernel: Dot, args: Program['buffers'], runt
         if (reason instanceof DeviceError) return Infinity // there is no room for trying
         throw reason
       }
-    const blockOf: BlockOf = (spot) => blocks[spot.kind === 'arena' ? args.length + spot.page : spot.index]!
+    const blockOf: BlockOf = (spot) =>
+      blocks[spot.kind === 'arena' ? args.length + spot.page : (spot as FixedPlace & { readonly kind: 'input' }).index]!
     const plans = planned(launch, (spot) => blockOf(spot).slab)
     await Promise.all(plans.map((one) => pipelines.ready(one.label, one.code, one.slabs.length)))
     const dispatches = bind(launch, blockOf, pipelines)
-    locate(dispatches, blockOf)
+    locate(dispatches, blockOf, new Map())
     return await timed(dispatches, runtime)
   } finally {
     for (const block of blocks) slabs.release(block, false)

@@ -49,7 +49,7 @@ const step = (draft: Draft, live: number[], owned: readonly number[], depth: num
     return made
   }
   const two = ['float32', 'float32'] as const
-  switch (choices.below(depth > 0 ? 7 : 4)) {
+  switch (choices.below(depth > 0 ? 8 : 4)) {
     case 1: {
       // Reversed: wrong if the output took over the input's memory.
       const expr = apply(binary(choices), 'float32', load('float32', 0, [-1], n - 1), load('float32', 1, [1]))
@@ -79,6 +79,8 @@ const step = (draft: Draft, live: number[], owned: readonly number[], depth: num
     case 5:
     case 6:
       return branch(draft, live, depth)
+    case 7:
+      return repeats(draft, live, depth)
     default: {
       const expr = apply(binary(choices), 'float32', load('float32', 0, [1]), load('float32', 1, [1]))
       const from = [choices.pick(live), choices.pick(live)]
@@ -114,6 +116,31 @@ const loop = (draft: Draft, live: number[], depth: number): Step[] => {
   return made
 }
 
+/** A vector a trip is written to a stack, and in another loop, of other trips around, read from it in either order. */
+const repeats = (draft: Draft, live: number[], depth: number): Step[] => {
+  const { choices, n } = draft
+  const trips = choices.below(4)
+  const row = Math.ceil(n / 4) * 4
+  const stack = buffer(draft, 'float32', trips * row)
+  const pass = (slice: (inner: number[], carry: number, part: number) => Step[]): Step[] => {
+    const counter = buffer(draft, 'bool', 1, { kind: 'arena', offset: 0 })
+    const [start, step] = choices.oneIn(2) ? [(trips - 1) * row, -row] : [0, row]
+    const part = buffer(draft, 'float32', n, { kind: 'slice', of: stack, counter, start, step })
+    const carry = buffer(draft, 'float32', n)
+    const first = copy(draft, choices.pick(live), carry)
+    const inner = [...live, carry]
+    const body = steps(draft, inner, [carry], 1 + choices.below(2), depth - 1)
+    const made: Step[] = [first, { kind: 'repeat', trips, counter, body: [...body, ...slice(inner, carry, part)] }]
+    live.push(carry)
+    return made
+  }
+  const sum = apply('add', 'float32', load('float32', 0, [1]), load('float32', 1, [1]))
+  return [
+    ...pass((inner, _, part) => [copy(draft, choices.pick(inner), part)]),
+    ...pass((_, carry, part) => [launchOf(map(sum, ['float32', 'float32'], n), { buffers: [part, carry, carry], extent: n })]),
+  ]
+}
+
 /** The index is a constant or computed from the first live vector, and out of range now and then. */
 const branch = (draft: Draft, live: number[], depth: number): Step[] => {
   const { choices } = draft
@@ -132,7 +159,9 @@ const branch = (draft: Draft, live: number[], depth: number): Step[] => {
 const placeInArena = (draft: Draft, made: readonly Step[]): number => {
   const life = new Map<number, { first: number; last: number }>()
   made.forEach((step, time) => {
-    for (const id of buffersOf(step)) {
+    for (let id of buffersOf(step)) {
+      const { place } = draft.buffers[id]!
+      if (place?.kind === 'slice') id = place.of
       const known = life.get(id)
       if (known === undefined) life.set(id, { first: time, last: time })
       else known.last = time

@@ -28,6 +28,7 @@ export const disorder = ({ buffers, inputs, outputs, steps }: Program): string |
   let held = new Map<number, readonly [memory: string, from: number, to: number]>()
   const rangeOf = (id: number): readonly [string, number, number] => {
     const { place, size, dtype } = buffers[id]!
+    if (place.kind === 'slice') throw new Error('this knows no loops')
     const from = place.kind === 'arena' ? place.offset : 0
     return [place.kind === 'arena' ? 'arena' : `${place.kind} ${place.index}`, from, from + size * byteWidth[dtype]]
   }
