@@ -45,7 +45,7 @@ const train = () => {
   const jitted = jit(step, { donateArgnums: [0, 1] })
   const inputs = () => {
     const { inputs, targets } = batch(done)
-    return [inputs, targets].map((tokens) => np.toArrays(tokens, { shape: [B, T] }))
+    return [inputs, targets].map((tokens) => np.array(tokens, { shape: [B, T] }))
   }
   const call = async () => {
     let loss
