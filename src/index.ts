@@ -1,6 +1,6 @@
 /** Cotangent: transforms of pure functions over immutable arrays. This is the one place that wires rules, methods and device together. */
 import { isLeft, right } from './core/either.ts'
-import { bringFlash, bringListings } from '../backends/bring.ts'
+import { bringControl, bringFlash, bringListings } from '../backends/bring.ts'
 import { rules } from '../primitives/index.ts'
 import { bring, table } from '../primitives/table.ts'
 import { makeTransforms } from '../transforms/algebra.ts'
@@ -77,6 +77,7 @@ export const evalShape: typeof jaxprs.evalShape = jaxprs.evalShape
 const bringAll = (): void => {
   bring(rules)
   bringFlash()
+  bringControl()
 }
 /**
  * The jaxpr that a text in JAX's notation stands for.

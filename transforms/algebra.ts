@@ -5,10 +5,12 @@ import { add, zerosLike } from '../src/core/constructors.ts'
 import { CotangentError } from '../src/core/errors.ts'
 import type { Atom, Eqn, Jaxpr, Var } from '../src/core/jaxpr.ts'
 import type { OpName } from '../src/core/ops.ts'
-import { Linear, type Rules, type RuleTable, type Tangent, type Transforms } from '../src/core/rules.ts'
+import { type Halves, Linear, type Rules, type RuleTable, type Split, type Tangent, type Transforms } from '../src/core/rules.ts'
 import { bind, constant, evalJaxpr, trace, type Traced, Tracer } from '../src/core/trace.ts'
 import { lowerJaxpr } from './lower.ts'
 import { memo } from './memo.ts'
+import { commonSubexpressions, deadCode } from './passes.ts'
+import { planProgram } from './plan.ts'
 import { recomputed } from './residuals.ts'
 
 export const literalOf = (atom: Atom & { kind: 'lit' }): NdArray => constant(atom.value, atom.aval)
@@ -100,7 +102,40 @@ export const makeTransforms = (table: RuleTable): Transforms => {
     return { ...back, present }
   }, lasting)
 
-  const transforms: Transforms = { jvp, transpose, lower: (jaxpr, inputs) => lowerJaxpr(table, transforms, jaxpr, inputs) }
+  const split = (jaxpr: Jaxpr, flags: readonly boolean[]): Split => {
+    const { inputs } = jaxpr
+    const known = new Set<Atom>(inputs.filter((_, i) => flags[i]))
+    const isKnown = (a: Atom): boolean => a.kind === 'lit' || known.has(a)
+    const before: Eqn[] = []
+    const rest: Eqn[] = []
+    for (const eqn of jaxpr.eqns) {
+      const own = eqn.inputs.map(isKnown)
+      const halves: Halves = own.every(Boolean) ? [[eqn], []] : (rulesOf(eqn).split?.(eqn, own, transforms) ?? [[], [eqn]])
+      for (const done of halves[0]) {
+        before.push(done)
+        for (const v of done.outs) known.add(v)
+      }
+      rest.push(...halves[1])
+    }
+    const reads = (eqns: readonly Eqn[]): readonly Atom[] => [...eqns.flatMap((eqn) => eqn.inputs), ...jaxpr.outs]
+    const again = recomputed(before, reads(rest).filter(isKnown), inputs)
+    const made = new Set<Atom>(again.flatMap((eqn) => eqn.outs))
+    const read = new Set(reads([...again, ...rest]))
+    return {
+      before,
+      after: [...again, ...rest],
+      saved: [...read].filter((a): a is Var => a.kind === 'var' && known.has(a) && !made.has(a) && !inputs.includes(a)),
+      kept: inputs.filter((v) => known.has(v) && read.has(v)),
+    }
+  }
+
+  const transforms: Transforms = {
+    jvp,
+    transpose,
+    split,
+    lower: (jaxpr, inputs) => lowerJaxpr(table, transforms, jaxpr, inputs),
+    program: (jaxpr, inputs, lent) => planProgram(inputs, transforms.lower(optimise(jaxpr), inputs), lent),
+  }
   return transforms
 }
 
@@ -127,6 +162,9 @@ export const inline = memo((jaxpr: Jaxpr, rules: boolean): Jaxpr => {
   return flat.jaxpr
 })
 
+/** Ready to be lowered: carriers opened, and nothing computed twice or in vain. */
+export const optimise = (jaxpr: Jaxpr): Jaxpr => deadCode(commonSubexpressions(inline(jaxpr, true)))
+
 /** A linearized function: what it computes, and the linear map from its tangents, which needs `residuals`. */
 export interface Linearized {
   /** [...captures, ...inputs] to [...outs, ...saved]. */
@@ -144,28 +182,16 @@ export const linearizeJaxpr = (transforms: Transforms, jaxpr: Jaxpr, moving: rea
   const { jaxpr: both, captures, nonzero } = transforms.jvp(inline(jaxpr, false), moving)
   const count = captures.length + jaxpr.inputs.length
   const [inputs, dxs] = [both.inputs.slice(0, count), both.inputs.slice(count)]
-  const known = new Set<Atom>(inputs)
-  const isKnown = (a: Atom): boolean => a.kind === 'lit' || known.has(a)
-  const before: Eqn[] = []
-  const after: Eqn[] = []
-  for (const eqn of both.eqns) {
-    if (eqn.inputs.every(isKnown)) {
-      before.push(eqn)
-      for (const v of eqn.outs) known.add(v)
-    } else after.push(eqn)
-  }
+  const { before, after, saved, kept } = transforms.split(
+    { ...both, outs: both.outs.slice(jaxpr.outs.length) },
+    both.inputs.map((_, i) => i < count),
+  )
   const [outs, dys] = [both.outs.slice(0, jaxpr.outs.length), both.outs.slice(jaxpr.outs.length)]
-  const reads = (eqns: readonly Eqn[]): readonly Atom[] => [...eqns.flatMap((eqn) => eqn.inputs), ...dys]
-  const again = recomputed(before, reads(after).filter(isKnown), inputs)
-  const made = new Set<Atom>(again.flatMap((eqn) => eqn.outs))
-  const read = new Set(reads([...again, ...after]))
-  const saved = [...read].filter((a): a is Var => a.kind === 'var' && known.has(a) && !made.has(a) && !inputs.includes(a))
-  const kept = inputs.filter((v) => read.has(v))
   return {
     forward: { inputs, eqns: before, outs: [...outs, ...saved] },
     captures,
     inputs: kept.map((v) => inputs.indexOf(v)),
-    linear: { inputs: [...kept, ...saved, ...dxs], eqns: [...again, ...after], outs: dys },
+    linear: { inputs: [...kept, ...saved, ...dxs], eqns: after, outs: dys },
     nonzero,
   }
 }

@@ -12,7 +12,7 @@ export const makeBatching = (table: RuleTable, transforms: Transforms): Batching
   const batch = memo((jaxpr: Jaxpr, size: number, dims: readonly BatchDim[], axisName: string | null) => {
     const own = overAxis(axisName)
     // What speaks of named axes, or holds what may, changes even where no operand is batched.
-    const named = (eqn: Eqn): boolean => axisName !== null && ('axisName' in eqn.op.params || 'jaxpr' in eqn.op.params)
+    const named = (eqn: Eqn): boolean => axisName !== null && ['axisName', 'jaxpr', 'jaxprs'].some((param) => param in eqn.op.params)
     let outDims: BatchDim[] = []
     const wide = trace(
       jaxpr.inputs.map((v, i) => {

@@ -2,7 +2,7 @@
 import { rowMajor, sizeOf } from '../src/core/aval.ts'
 import { computedIn, type DType, isHalf } from '../src/core/dtype.ts'
 import { rounded } from '../src/core/half.ts'
-import { type Node, sizeOfNode } from '../src/core/graph.ts'
+import { type Composite, type Node, sizeOfNode } from '../src/core/graph.ts'
 import { partsOf } from '../src/core/expressions.ts'
 import type { Access, Expr, Guard, Kernel, Output, ScalarOp } from '../src/core/kernel.ts'
 import { collapse } from './collapse.ts'
@@ -26,7 +26,7 @@ export interface Space {
 }
 
 export interface Emitted {
-  readonly kernel: Kernel
+  readonly kernel: Kernel | Composite
   /** Null for kernels that take no others' work. */
   readonly space: Space | null
   /** Of a nest's first dim. */

@@ -7,10 +7,9 @@ import type { Jaxpr } from '../src/core/jaxpr.ts'
 import { printJaxpr } from '../src/core/print.ts'
 import type { Program } from '../src/core/program.ts'
 import type { RuleTable, Transforms } from '../src/core/rules.ts'
-import { showAval } from '../src/core/aval.ts'
-import { inline } from './algebra.ts'
-import { lowerJaxpr, physical } from './lower.ts'
-import { commonSubexpressions, deadCode } from './passes.ts'
+import { showAval, physical } from '../src/core/aval.ts'
+import { optimise } from './algebra.ts'
+import { lowerJaxpr } from './lower.ts'
 import { planProgram } from './plan.ts'
 
 export interface Compiled {
@@ -51,15 +50,11 @@ export class Engine {
     this.#backend = backend
   }
 
-  lower(
-    jaxpr: Jaxpr,
-    donated: ReadonlySet<number> = new Set(),
-    options = { fuse: true },
-  ): { readonly jaxpr: Jaxpr; readonly program: Program } {
-    const optimised = deadCode(commonSubexpressions(inline(jaxpr, true)))
-    const inputs: Node[] = optimised.inputs.map((v, index) => ({ kind: 'input', index, ...pick(physical(v.aval)) }))
+  lower(jaxpr: Jaxpr, donated: ReadonlySet<number> = new Set(), fused = true): { readonly jaxpr: Jaxpr; readonly program: Program } {
+    const optimised = optimise(jaxpr)
+    const inputs: Node[] = optimised.inputs.map((v, index) => ({ kind: 'input', index, ...physical(v.aval) }))
     const outs = lowerJaxpr(this.#table, this.#transforms, optimised, inputs)
-    return { jaxpr: optimised, program: planProgram(inputs, outs, donated, options) }
+    return { jaxpr: optimised, program: planProgram(inputs, outs, () => donated, fused) }
   }
 
   compile(jaxpr: Jaxpr, donated: ReadonlySet<number> = new Set()): Compiled {
@@ -131,8 +126,3 @@ const refuseAliases = (args: readonly ConcreteArray[], donated: ReadonlySet<numb
   for (const i of donated) if (given.size === given.add(args[i]!).size) refuse(i)
   for (let i = 0; i < args.length; i++) if (!donated.has(i) && given.has(args[i]!)) refuse(i)
 }
-
-const pick = ({ shape, dtype }: { readonly shape: readonly number[]; readonly dtype: Node['dtype'] }): Pick<Node, 'shape' | 'dtype'> => ({
-  shape,
-  dtype,
-})

@@ -88,7 +88,8 @@ const bytesOf = (program: Program, id: number): number => {
 }
 
 const peakOf = (program: Program): number =>
-  program.arenaBytes + program.buffers.reduce((sum, b, id) => sum + (b.place.kind === 'arena' || b.place.kind === 'slice' ? 0 : bytesOf(program, id)), 0)
+  program.arenaBytes +
+  program.buffers.reduce((sum, b, id) => sum + (b.place.kind === 'arena' || b.place.kind === 'slice' ? 0 : bytesOf(program, id)), 0)
 
 /** `times`: how often the step is done; where that isn't known, once. */
 const explainStep = (step: Step, program: Program, times = 1): readonly ExplainedKernel[] => {

@@ -7,10 +7,10 @@ import { merge } from './merge.ts'
 import { batchLaunches, type Launch } from './segments.ts'
 import { throughViews } from './views.ts'
 
-/** The launches that compute `roots`. `fuse: false` gives every operation its own kernel. */
-export const fuse = (roots: readonly Node[], options: { readonly fuse: boolean }): Launch[] => {
+/** The launches that compute `roots`. Not `fused`, every operation has its own kernel. */
+export const fuse = (roots: readonly Node[], fused: boolean): Launch[] => {
   const order = sorted(roots)
-  const buffers = chooseBuffers(order, roots, options.fuse)
+  const buffers = chooseBuffers(order, roots, fused)
   const isBuffered = (node: Node): boolean => node.kind === 'input' || node.kind === 'part' || buffers.has(node)
   const places = new Map(order.map((node, i) => [node, i]))
   const rank = (node: Node): number => places.get(node.kind === 'part' ? node.of() : node)!
@@ -30,7 +30,7 @@ export const fuse = (roots: readonly Node[], options: { readonly fuse: boolean }
     }
   }
   const first = [...made.values()].sort((a, b) => rank(a.writes[0]!) - rank(b.writes[0]!))
-  return batchLaunches(options.fuse ? merge(first, roots, rank, isBuffered) : first)
+  return batchLaunches(fused ? merge(first, roots, rank, isBuffered) : first)
 }
 
 /** A kernel for one node; what it can't compute where it reads it gets a buffer. */

@@ -1,13 +1,8 @@
 /** From a jaxpr to the graph that fusion works on, through each primitive's lowering rule. */
-import type { Aval } from '../src/core/aval.ts'
 import { constNode, type Node } from '../src/core/graph.ts'
 import type { Atom, Eqn, Jaxpr, Var } from '../src/core/jaxpr.ts'
 import type { OpName, OpParams } from '../src/core/ops.ts'
 import type { Rules, RuleTable, Transforms } from '../src/core/rules.ts'
-
-/** A key array is its words along one more last axis: layout ops on it keep that axis where it is. */
-export const physical = (a: Aval): { readonly shape: readonly number[]; readonly dtype: Aval['dtype'] } =>
-  a.dtype === 'key' ? { shape: [...a.shape, 2], dtype: 'uint32' } : a
 
 const overWords = (eqn: Eqn): OpParams[OpName] => {
   const { op } = eqn

@@ -36,11 +36,12 @@ class Arena {
   }
 }
 
+/** `lent`: for each result the inputs whose memory it may take over. */
 export const planProgram = (
   inputs: readonly Node[],
   outs: readonly Node[],
-  donated: ReadonlySet<number>,
-  options: { readonly fuse: boolean },
+  lent: (result: number) => Iterable<number>,
+  fused = true,
 ): Program => {
   // A result that is an argument, or that another result is too, is a copy of its own.
   const seen = new Set<Node>()
@@ -50,7 +51,7 @@ export const planProgram = (
     seen.add(own)
     return own
   })
-  const launches = fuse(roots, options)
+  const launches = fuse(roots, fused)
   const first = new Map<Node, number>()
   const last = new Map<Node, number>()
   launches.forEach((launch, i) => {
@@ -66,7 +67,7 @@ export const planProgram = (
   inputs.forEach((node, index) => places.set(node, { kind: 'input', index }))
   const taken = new Set<number>()
   roots.forEach((node, index) =>
-    places.set(node, takeOver(node, inputs, donated, taken, launches, first, last) ?? { kind: 'output', index }),
+    places.set(node, takeOver(node, inputs, lent(index), taken, launches, first, last) ?? { kind: 'output', index }),
   )
 
   const arena = new Arena()
@@ -83,16 +84,15 @@ export const planProgram = (
     ids.set(node, buffers.length)
     buffers.push({ dtype: node.dtype, size: sizeOfNode(node), place })
   }
-  const step = ({ kernel, runs }: Launch): Step => ({
-    kind: 'launch',
-    kernel,
-    segments: runs.map(({ reads, writes, extent }) => ({ buffers: [...reads, ...writes].map((n) => ids.get(n)!), extent })),
+  const steps = launches.flatMap(({ kernel, runs }): readonly Step[] => {
+    const segments = runs.map(({ reads, writes, extent }) => ({ buffers: [...reads, ...writes].map((n) => ids.get(n)!), extent }))
+    return kernel.kind === 'composite' ? kernel.steps(segments[0]!.buffers, buffers) : [{ kind: 'launch', kernel, segments }]
   })
   return {
     buffers,
     inputs: inputs.map((n) => ids.get(n)!),
     outputs: roots.map((n) => ids.get(n)!),
-    steps: launches.map(step),
+    steps,
     arenaBytes: arena.bytes,
   }
 }
@@ -101,7 +101,7 @@ export const planProgram = (
 const takeOver = (
   node: Node,
   inputs: readonly Node[],
-  donated: ReadonlySet<number>,
+  donated: Iterable<number>,
   taken: Set<number>,
   launches: readonly Launch[],
   first: ReadonlyMap<Node, number>,

@@ -1,5 +1,5 @@
 /** Kernels of the same code over different buffers become one launch: an optimizer's update over a tree is a handful of them, however many leaves. */
-import type { Node } from '../src/core/graph.ts'
+import type { Composite, Node } from '../src/core/graph.ts'
 import type { Kernel } from '../src/core/kernel.ts'
 import { structure } from '../src/core/structure.ts'
 import type { Emitted } from './emit.ts'
@@ -15,7 +15,7 @@ export interface Run {
 
 /** A kernel over several sets of buffers, independent of one another. */
 export interface Launch {
-  readonly kernel: Kernel
+  readonly kernel: Kernel | Composite
   readonly runs: readonly Run[]
 }
 

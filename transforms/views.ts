@@ -1,5 +1,5 @@
 /** Kernels that read operands with any strides take views of buffers as they lie: a slice, a transpose or a broadcast costs nothing. */
-import type { Node } from '../src/core/graph.ts'
+import type { Composite, Node } from '../src/core/graph.ts'
 import type { Affine, Kernel } from '../src/core/kernel.ts'
 import { type Position, throughReshape, throughView } from './place.ts'
 
@@ -7,7 +7,7 @@ import { type Position, throughReshape, throughView } from './place.ts'
 export const throughViews = (
   { kernel, args, restrided }: Node & { readonly kind: 'special' },
   buffered: (node: Node) => boolean,
-): { readonly kernel: Kernel; readonly reads: readonly Node[] } => {
+): { readonly kernel: Kernel | Composite; readonly reads: readonly Node[] } => {
   if (restrided === null) return { kernel, reads: args }
   const reads = [...args]
   const seen = restrided((operand, extents) => {

@@ -35,3 +35,7 @@ export const rowMajor = (shape: readonly number[]): number[] => {
   for (let i = shape.length - 1, s = 1; i >= 0; s *= shape[i]!, i--) strides[i] = s
   return strides
 }
+
+/** A key array is, on a device, its words along one more last axis: layout ops on it keep that axis where it is. */
+export const physical = (a: Aval): { readonly shape: readonly number[]; readonly dtype: DType } =>
+  a.dtype === 'key' ? { shape: [...a.shape, 2], dtype: 'uint32' } : a

@@ -4,6 +4,7 @@
  */
 import { eqShape, rowMajor, sizeOf } from './aval.ts'
 import { computedIn, type DType } from './dtype.ts'
+import type { Buffer, Step } from './program.ts'
 import type { Affine, Kernel, ReduceOp, ScalarOp, Strided } from './kernel.ts'
 
 /** For each dim of the source, which of its places the view's index reaches; outside the source, zero. `guarded`: may be outside. */
@@ -26,7 +27,7 @@ export type Node = { readonly shape: readonly number[]; readonly dtype: DType } 
   | { readonly kind: 'dot'; readonly lhs: Node; readonly rhs: Node }
   | {
       readonly kind: 'special'
-      readonly kernel: Kernel
+      readonly kernel: Kernel | Composite
       readonly args: readonly Node[]
       readonly outs: readonly Node[]
       readonly restrided: Restrided | null
@@ -34,6 +35,13 @@ export type Node = { readonly shape: readonly number[]; readonly dtype: DType } 
   /** A result of a special kernel. */
   | { readonly kind: 'part'; readonly of: () => Node & { readonly kind: 'special' }; readonly index: number }
 )
+
+/** A loop or a branch: programs within a program. */
+export interface Composite {
+  readonly kind: 'composite'
+  /** Its steps, given the buffers of its operands and its results. Buffers of its own are added. */
+  readonly steps: (ids: readonly number[], buffers: Buffer[]) => readonly Step[]
+}
 
 /** The kernel with each operand as `seen` has it, for one that reads with any strides: operand and extents of its dims -> where its elements are. */
 export type Restrided = (seen: (operand: Strided, extents: readonly number[]) => Strided) => Kernel

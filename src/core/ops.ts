@@ -146,6 +146,18 @@ export interface OpParams {
   readonly psum: { readonly axisName: string }
   readonly axisIndex: { readonly axisName: string }
   // carriers of jaxprs
+  /** (...consts, ...carry, ...xs) -> (...carry, ...ys): `jaxpr` of (consts, carry, an element of each xs) gives (carry, an element of each ys). */
+  readonly scan: {
+    readonly jaxpr: Jaxpr
+    readonly length: number
+    readonly reverse: boolean
+    readonly numConsts: number
+    readonly numCarry: number
+  }
+  /** (...condConsts, ...bodyConsts, ...carry) -> carry: `jaxprs` are the condition, of (condConsts, carry), and the body, of (bodyConsts, carry). */
+  readonly while: { readonly jaxprs: readonly Jaxpr[]; readonly condConsts: number; readonly bodyConsts: number }
+  /** (index: int32, ...operands): what the branch gives that the index, moved into range, chooses. */
+  readonly cond: { readonly jaxprs: readonly Jaxpr[] }
   readonly jit: { readonly jaxpr: Jaxpr; readonly name: string }
   /** Functions with derivative rules of the user's: `rule` is a number in the table of callbacks, so that the op stays plain data. */
   readonly customJvp: CustomParams

@@ -4,8 +4,9 @@ import type { Option } from './option.ts'
 import type { NdArray } from './array.ts'
 import type { Aval } from './aval.ts'
 import type { Node } from './graph.ts'
-import type { Jaxpr } from './jaxpr.ts'
+import type { Eqn, Jaxpr, Var } from './jaxpr.ts'
 import type { OpName, OpParams } from './ops.ts'
+import type { Program } from './program.ts'
 import type { Refusal, Traced } from './trace.ts'
 
 /** In a transpose rule: an operand that the function is linear in, known by its aval only. */
@@ -37,7 +38,20 @@ export interface Transforms {
   jvp(jaxpr: Jaxpr, nonzero: readonly boolean[]): Traced & { readonly nonzero: readonly boolean[] }
   /** Inputs [...non-linear inputs, ...cotangents that are there] to cotangents of the linear inputs, absent where none. */
   transpose(jaxpr: Jaxpr, linear: readonly boolean[], cts: readonly boolean[]): Traced & { readonly present: readonly boolean[] }
+  /** The equations in two: what depends on the `known` inputs alone, and the rest, which gives the outs. */
+  split(jaxpr: Jaxpr, known: readonly boolean[]): Split
   lower(jaxpr: Jaxpr, inputs: readonly Node[]): readonly Node[]
+  /** The jaxpr as a program of its own. `lent`: for each result the inputs whose memory it may take over. */
+  program(jaxpr: Jaxpr, inputs: readonly Node[], lent: (result: number) => Iterable<number>): Program
+}
+export type Halves = readonly [before: readonly Eqn[], after: readonly Eqn[]]
+export interface Split {
+  readonly before: readonly Eqn[]
+  /** Some of `before` among them, done again where that is cheaper than keeping their results. */
+  readonly after: readonly Eqn[]
+  /** Results of `before` that `after` and the outs read, and the known inputs that they read. */
+  readonly saved: readonly Var[]
+  readonly kept: readonly Var[]
 }
 /** And batching, which only vmap brings. */
 export interface Batching extends Transforms {
@@ -57,6 +71,12 @@ export interface Unbatched<K extends OpName> {
   readonly jvp: (primals: readonly NdArray[], tangents: readonly Tangent[], params: OpParams[K], transforms: Transforms) => JvpResult
   readonly transpose: TransposeRule<K>
   readonly lower: (inputs: readonly Node[], params: OpParams[K], transforms: Transforms) => readonly Node[]
+  /** Of carriers of jaxprs whose work can be divided, where some operands are known and some aren't: each result is one of an equation in either half. */
+  readonly split?: (
+    eqn: Eqn & { readonly op: { readonly params: OpParams[K] } },
+    known: readonly boolean[],
+    transforms: Transforms,
+  ) => Halves
   /** Units in the last place by which a backend's float32 result may differ from the reference's; 0 for exact ones. */
   readonly ulp: number
 }

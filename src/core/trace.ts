@@ -8,7 +8,7 @@ import { type Aval, showAval, showAvals } from './aval.ts'
 import type { Backend } from './backend.ts'
 import { isHalf, type TypedArray, typedArrayOf } from './dtype.ts'
 import { toBits } from './half.ts'
-import { CotangentError, DTypeError, ShapeError, TracerError } from './errors.ts'
+import { DTypeError, ShapeError, TracerError } from './errors.ts'
 import { type Atom, type Effect, type Eqn, type Jaxpr, literal, type Var, variable } from './jaxpr.ts'
 import type { Op, OpName, OpParams } from './ops.ts'
 
@@ -25,14 +25,9 @@ export interface Wiring {
   execute(jaxpr: Jaxpr, args: readonly ConcreteArray[]): ConcreteArray[]
   backend(): Backend
 }
-let wiring: Wiring | null = null
-export const wire = (w: Wiring): void => {
-  wiring = w
-}
-export const wired = (): Wiring => {
-  if (wiring === null) throw new CotangentError("Cotangent isn't wired: import from 'cotangent', not from a file inside it")
-  return wiring
-}
+let wiring: Wiring
+export const wire = (w: Wiring): void => void (wiring = w)
+export const wired = (): Wiring => wiring
 
 /**
  * How a trace treats values. `known` (grad on concrete arrays): they may be read. `jit`: a JS number is baked in; in the others it is an

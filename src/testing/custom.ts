@@ -53,7 +53,7 @@ const tangentJaxpr = (jaxpr: Jaxpr, moving: readonly boolean[]): Jaxpr => {
 }
 
 /** Smooth, and of floats only. */
-const smoothOps: readonly OpName[] = [
+export const smoothOps: readonly OpName[] = [
   'sin',
   'mul',
   'add',

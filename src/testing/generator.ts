@@ -25,15 +25,25 @@ export interface Generator<K extends OpName> {
   readonly flat: boolean
   /** Forward mode is refused, by design. */
   readonly reverseOnly: boolean
+  /** Reverse mode is refused, by design. */
+  readonly forwardOnly: boolean
   /** The name of the mapped axis that must be around it. */
   readonly axisName: string | null
   /** What it computes, in other primitives, where no device computes it. */
   readonly meaning: ((draw: Draw<K>) => Jaxpr) | null
 }
 
-const usual = { linear: () => [], rounding: 'result', flat: false, reverseOnly: false, axisName: null, meaning: null } as const
+const usual = {
+  linear: () => [],
+  rounding: 'result',
+  flat: false,
+  reverseOnly: false,
+  forwardOnly: false,
+  axisName: null,
+  meaning: null,
+} as const
 
-type Optional = 'linear' | 'rounding' | 'flat' | 'reverseOnly' | 'axisName' | 'meaning'
+type Optional = 'linear' | 'rounding' | 'flat' | 'reverseOnly' | 'forwardOnly' | 'axisName' | 'meaning'
 export const generator = <K extends OpName>(g: Omit<Generator<K>, Optional> & Partial<Pick<Generator<K>, Optional>>): Generator<K> => ({
   ...usual,
   ...g,

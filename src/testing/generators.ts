@@ -4,6 +4,7 @@ import type { OpName } from '../core/ops.ts'
 import { attentionGenerators } from './attention.ts'
 import type { Choices } from './choices.ts'
 import { contraction } from './contraction.ts'
+import { controlGenerators } from './control.ts'
 import { customGenerators } from './custom.ts'
 import { elementwise } from './elementwise.ts'
 import { type Generator, generator, onlyAny } from './generator.ts'
@@ -14,8 +15,9 @@ import { reductions } from './reductions.ts'
 
 export type GeneratorTable = { readonly [K in OpName]: Generator<K> }
 
+type Carriers = 'jit' | 'customJvp' | 'customVjp' | 'customLinear' | 'scan' | 'while' | 'cond'
 /** The primitives that carry no jaxpr and stand anywhere. */
-const leaves: Omit<GeneratorTable, 'jit' | 'customJvp' | 'customVjp' | 'customLinear' | 'psum' | 'axisIndex'> = {
+const leaves: Omit<GeneratorTable, Carriers | 'psum' | 'axisIndex'> = {
   ...elementwise,
   ...reductions,
   ...layoutGenerators,
@@ -43,6 +45,7 @@ const jitOfCall = (c: Choices) => {
 export const generators: GeneratorTable = {
   ...leaves,
   ...customGenerators(leaves, exactOps),
+  ...controlGenerators(leaves, exactOps),
   psum: generator<'psum'>({
     any: (c) => ({ params: { axisName: 'i' }, inputs: [c.value(c.shape(), c.dtype(['float32', 'int32', 'uint32', 'float64']))] }),
     smooth: (c) => ({ params: { axisName: 'i' }, inputs: [c.value(c.shape(), 'float64', () => c.smooth())] }),

@@ -3,12 +3,12 @@ import * as O from '#fp-ts/Option.js'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { reference } from '../../backends/reference/index.ts'
-import { bringFlash } from '../../backends/bring.ts'
+import { bringControl, bringFlash } from '../../backends/bring.ts'
 import { wasm } from '../../backends/wasm/index.ts'
 import { rules } from '../../primitives/index.ts'
 import { bring } from '../../primitives/table.ts'
 import { ConcreteArray, type NdArray } from '../../src/core/array.ts'
-import { eqShape, rowMajor, showAval, sizeOf } from '../../src/core/aval.ts'
+import { eqShape, rowMajor, showAval, sizeOf, physical } from '../../src/core/aval.ts'
 import type { Backend } from '../../src/core/backend.ts'
 import { isHalf, typedArrayOf } from '../../src/core/dtype.ts'
 import { toBits } from '../../src/core/half.ts'
@@ -21,7 +21,6 @@ import { type Choices, type Sizes, arbitrary, type Value } from '../../src/testi
 import type { Program } from '../../src/testing/programs.ts'
 import { makeTransforms } from '../../transforms/algebra.ts'
 import { makeBatching } from '../../transforms/batch.ts'
-import { physical } from '../../transforms/lower.ts'
 import { ulps } from './compare.ts'
 import { Engine } from '../../transforms/engine.ts'
 
@@ -30,6 +29,7 @@ import '../../src/index.ts'
 
 bring(rules)
 bringFlash()
+bringControl()
 export const transforms = makeTransforms(rules)
 export const batching = makeBatching(rules, transforms)
 const oneOf = (make: () => unknown): (() => Backend) => {
@@ -100,7 +100,7 @@ const underAxis = (jaxpr: Jaxpr, axisName: string): Jaxpr => {
 /** Runs a jaxpr as one program that isn't fused. */
 export const runUnfused = (device: Device, jaxpr: Jaxpr, inputs: readonly Value[]): Value[] =>
   withArrays(device, inputs, (args) => {
-    const { program } = engines[device].lower(jaxpr, new Set(), { fuse: false })
+    const { program } = engines[device].lower(jaxpr, new Set(), false)
     const outs = devices[device]()
       .compile(program)
       .run(args.map((x) => x.storage()))

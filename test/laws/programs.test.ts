@@ -48,8 +48,10 @@ const sound = (jaxpr: Jaxpr): void => {
   expect(printJaxpr(checkJaxpr(back, abstractEval))).toBe(text)
 }
 
-const exactNames: readonly OpName[] = [...exactOps, 'jit', 'customJvp', 'customVjp']
-const derivable = opNames.filter((name) => !generators[name].flat && !generators[name].reverseOnly && generators[name].axisName === null)
+const exactNames: readonly OpName[] = [...exactOps, 'jit', 'customJvp', 'customVjp', 'scan', 'while', 'cond']
+const derivable = opNames.filter(
+  (name) => !generators[name].flat && !generators[name].reverseOnly && !generators[name].forwardOnly && generators[name].axisName === null,
+)
 const lowered = opNames.filter((name) => generators[name].meaning === null && generators[name].axisName === null)
 const anyProgram = (c: Choices): Program => drawProgram(c, generators, { ops: lowered, steps: 6 })
 const exactProgram = (c: Choices): Program => drawProgram(c, generators, { ops: exactNames, steps: 8 })

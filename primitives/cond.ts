@@ -1,0 +1,216 @@
+/** cond: one of several branches, chosen by an index when the program runs. */
+import * as E from '../src/core/either.ts'
+import * as O from '../src/core/option.ts'
+import type { NdArray } from '../src/core/array.ts'
+import { type Aval, aval, eqAval, physical, showAval } from '../src/core/aval.ts'
+import { broadcastInDim, eq, select, zerosLike } from '../src/core/constructors.ts'
+import * as g from '../src/core/graph.ts'
+import { type Atom, type Eqn, type Jaxpr, literal, variable } from '../src/core/jaxpr.ts'
+import type { OpParams } from '../src/core/ops.ts'
+import type { BatchDim, Batching, Rules, Tangent } from '../src/core/rules.ts'
+import { bind, constant, evalJaxpr, trace, type Traced } from '../src/core/trace.ts'
+import { composite, inputNodes, slotsOf } from './composite.ts'
+import { carried, dtypes, inFront, isLinear, known, shapes } from './families.ts'
+import { outsKnown, pick, some, there } from './scan.ts'
+
+type Params = OpParams['cond']
+
+/** Branches made anew, each with what it closed over, as branches of all those operands together. */
+export const joined = (branches: readonly Traced[]): { readonly jaxprs: readonly Jaxpr[]; readonly captures: readonly NdArray[] } => {
+  const captures = branches.flatMap((branch) => branch.captures)
+  let at = 0
+  const jaxprs = branches.map(({ jaxpr, captures: own }): Jaxpr => {
+    const vars = captures.map((x) => variable(x.aval))
+    const mine = jaxpr.inputs.slice(0, own.length)
+    vars.splice(at, own.length, ...mine)
+    at += own.length
+    return { ...jaxpr, inputs: [...vars, ...jaxpr.inputs.slice(own.length)] }
+  })
+  return { jaxprs, captures }
+}
+
+const any = (flags: readonly (readonly boolean[])[]): boolean[] => flags[0]!.map((_, i) => flags.some((own) => own[i]))
+
+const jvp: Rules<'cond'>['jvp'] = ([index, ...inputs], [, ...tangents], { jaxprs }, transforms) => {
+  const moving = tangents.map(some)
+  const pushed = jaxprs.map((jaxpr) => transforms.jvp(jaxpr, moving))
+  const flags = any(pushed.map(({ nonzero }) => nonzero))
+  const count = jaxprs[0]!.outs.length
+  const branches = pushed.map(({ jaxpr, captures, nonzero }): Traced => {
+    const own = trace(
+      jaxpr.inputs.map((v) => v.aval),
+      (args) => {
+        const outs = evalJaxpr(jaxpr, args)
+        let next = count
+        const dys = nonzero.map((there, i) => (there ? outs[next++]! : zerosLike(outs[i]!.aval)))
+        return [...outs.slice(0, count), ...pick(dys, flags)]
+      },
+      'jvp',
+    )
+    return { jaxpr: own.jaxpr, captures: [...own.captures, ...captures] }
+  })
+  const all = joined(branches)
+  const outs = bind('cond', { jaxprs: all.jaxprs }, [index!, ...all.captures, ...inputs, ...there(tangents)])
+  let next = count
+  return { outs: outs.slice(0, count), tangents: flags.map((flag): Tangent => (flag ? O.some(outs[next++]!) : O.none)) }
+}
+
+/** Where the index is known: the known part of each branch, with what the rest of it reads, and zeros for what the rests of the others read. */
+const split: NonNullable<Rules<'cond'>['split']> = (eqn, [decided, ...flags], transforms) => {
+  if (!decided) return [[], [eqn]]
+  const { jaxprs } = eqn.op.params
+  const later = any(jaxprs.map((jaxpr) => outsKnown(jaxpr, flags, transforms).map((flag) => !flag)))
+  const now = later.map((flag) => !flag)
+  const unknown = flags.map((flag) => !flag)
+  const halves = jaxprs.map((jaxpr) => transforms.split({ ...jaxpr, outs: pick(jaxpr.outs, later) }, flags))
+  const keeps = flags.map((flag, i) => flag && halves.some(({ kept }, k) => kept.includes(jaxprs[k]!.inputs[i]!)))
+  const residuals = halves.flatMap(({ saved }) => saved)
+  const stored = residuals.map((v) => variable(v.aval))
+  let at = 0
+  const first: Jaxpr[] = []
+  const second: Jaxpr[] = []
+  jaxprs.forEach((jaxpr, k) => {
+    const { before, after, saved } = halves[k]!
+    const mine = (i: number): boolean => i >= at && i < at + saved.length
+    const zeros: Eqn[] = []
+    const others = residuals.map((v, i): Atom => {
+      if (mine(i)) return v
+      const [made, zero] = zerosOf(v.aval, eqn)
+      zeros.push(...made)
+      return zero
+    })
+    first.push({ inputs: pick(jaxpr.inputs, flags), eqns: [...before, ...zeros], outs: [...pick(jaxpr.outs, now), ...others] })
+    const given = residuals.map((v, i) => (mine(i) ? v : variable(v.aval)))
+    second.push({
+      inputs: [...pick(jaxpr.inputs, keeps), ...given, ...pick(jaxpr.inputs, unknown)],
+      eqns: after,
+      outs: pick(jaxpr.outs, later),
+    })
+    at += saved.length
+  })
+  const [index, ...operands] = eqn.inputs
+  const forward: Eqn = {
+    ...eqn,
+    op: { name: 'cond', params: { jaxprs: first } },
+    inputs: [index!, ...pick(operands, flags)],
+    outs: [...pick(eqn.outs, now), ...stored],
+  }
+  const rest: Eqn = {
+    ...eqn,
+    op: { name: 'cond', params: { jaxprs: second } },
+    inputs: [index!, ...pick(operands, keeps), ...stored, ...pick(operands, unknown)],
+    outs: pick(eqn.outs, later),
+  }
+  return [forward.outs.length > 0 ? [forward] : [], rest.outs.length > 0 ? [rest] : []]
+}
+/** Zeros, by equations. */
+const zerosOf = (a: Aval, like: Eqn): readonly [eqns: readonly Eqn[], zeros: Atom] => {
+  const { shape, dtype } = physical(a)
+  const zero = literal(0, aval([], dtype))
+  if (a.shape.length === 0 && dtype === a.dtype) return [[], zero]
+  const filled = variable(aval(shape, dtype))
+  const eqns: Eqn[] = [
+    { ...like, op: { name: 'broadcastInDim', params: { shape, broadcastDimensions: [] } }, inputs: [zero], outs: [filled] },
+  ]
+  if (dtype === a.dtype) return [eqns, filled]
+  const wrapped = variable(a)
+  return [[...eqns, { ...like, op: { name: 'randomWrap', params: {} }, inputs: [filled], outs: [wrapped] }], wrapped]
+}
+
+const transpose: Exclude<Rules<'cond'>['transpose'], 'notLinear'> = (cts, [index, ...inputs], { jaxprs }, transforms) => {
+  const linear = inputs.map(isLinear)
+  const asked = cts.map(some)
+  const fixed = pick(
+    inputs,
+    linear.map((flag) => !flag),
+  ).map(known)
+  const branches = jaxprs.map((jaxpr): Traced => {
+    const back = transforms.transpose(jaxpr, linear, asked)
+    const own = trace(
+      back.jaxpr.inputs.map((v) => v.aval),
+      (args) => {
+        const outs = evalJaxpr(back.jaxpr, args)
+        let next = 0
+        return pick(jaxpr.inputs, linear).map((v, i) => (back.present[i] ? outs[next++]! : zerosLike(v.aval)))
+      },
+      'transpose',
+    )
+    return { jaxpr: own.jaxpr, captures: [...own.captures, ...back.captures] }
+  })
+  const all = joined(branches)
+  const outs = bind('cond', { jaxprs: all.jaxprs }, [known(index!), ...all.captures, ...fixed, ...there(cts)])
+  let next = 0
+  return [O.none, ...linear.map((flag): Tangent => (flag ? O.some(outs[next++]!) : O.none))]
+}
+
+const batch = (
+  [index, ...inputs]: readonly NdArray[],
+  [which, ...dims]: readonly BatchDim[],
+  size: number,
+  { jaxprs }: Params,
+  transforms: Batching,
+) => {
+  const moved = inputs.map((x, i) => (O.isSome(dims[i]!) ? inFront(x, dims[i]!, size) : x))
+  const wide = jaxprs.map((jaxpr) =>
+    transforms.batch(
+      jaxpr,
+      size,
+      dims.map((dim): BatchDim => (O.isSome(dim) ? O.some(0) : O.none)),
+    ),
+  )
+  const flags = O.isSome(which!) ? jaxprs[0]!.outs.map(() => true) : any(wide.map((branch) => branch.dims.map(O.isSome)))
+  const branches = wide.map(({ jaxpr, captures, dims: own }): Traced => {
+    const placed = trace(
+      jaxpr.inputs.map((v) => v.aval),
+      (args) => evalJaxpr(jaxpr, args).map((y, i) => (flags[i] ? inFront(y, own[i]!, size) : y)),
+      'vmap',
+    )
+    return { jaxpr: placed.jaxpr, captures: [...placed.captures, ...captures] }
+  })
+  const out = flags.map((flag): BatchDim => (flag ? O.some(0) : O.none))
+  if (O.isNone(which!)) {
+    const all = joined(branches)
+    return { outs: bind('cond', { jaxprs: all.jaxprs }, [index!, ...all.captures, ...moved]), dims: out }
+  }
+  // An index for each example: all branches are computed, and each example takes its own.
+  const results = branches.map(({ jaxpr, captures }) => evalJaxpr(jaxpr, [...captures, ...moved]))
+  const indices = inFront(index!, which!, size)
+  const place = (k: number): NdArray => constant(k, aval([], 'int32'))
+  const at = bind('clamp', {}, [place(0), indices, place(jaxprs.length - 1)])[0]!
+  const outs = results.reduce((taken, own, k) => own.map((y, i) => select(broadcastInDim(eq(at, place(k)), y.shape, [0]), y, taken[i]!)))
+  return { outs, dims: out }
+}
+
+const lower: Rules<'cond'>['lower'] = ([index, ...operands], { jaxprs }, transforms) => {
+  const programs = jaxprs.map((jaxpr) => transforms.program(jaxpr, inputNodes(operands), () => []))
+  const args = [g.clampIndex(index!, jaxprs.length - 1), ...operands]
+  return composite(args, slotsOf(jaxprs[0]!.outs), Math.max(...programs.map(({ arenaBytes }) => arenaBytes)), (frame) => [
+    {
+      kind: 'branch',
+      index: frame.operands[0]!,
+      branches: programs.map((program) => frame.embed(program, frame.operands.slice(1), frame.results, 0)),
+    },
+  ])
+}
+
+export const cond: Rules<'cond'> = {
+  abstractEval: ([index, ...avals], { jaxprs }) => {
+    if (index!.dtype !== 'int32' || index!.shape.length > 0) return dtypes('the index must be an int32 scalar')
+    const outs = jaxprs.map((jaxpr) => carried(jaxpr, avals))
+    const bad = outs.find(E.isLeft)
+    if (bad !== undefined || outs.length === 0) return bad ?? shapes('at least one branch is needed')
+    const [first, ...others] = outs.map((out) => (E.isLeft(out) ? [] : out.right))
+    for (const [k, other] of others.entries()) {
+      const off = first!.findIndex((a, i) => other[i] === undefined || !eqAval({ ...a, weak: false }, { ...other[i], weak: false }))
+      if (off >= 0 || other.length !== first!.length)
+        return shapes(`branch ${k + 1} gives ${other.map(showAval).join(', ')}, and the first gives ${first!.map(showAval).join(', ')}`)
+    }
+    return E.right(first!)
+  },
+  jvp,
+  transpose,
+  split,
+  batch,
+  lower,
+  ulp: 0,
+}

@@ -1,0 +1,204 @@
+/** while: a body run as long as a condition holds. Derivatives go forward only, since nobody knows how many turns there will be. */
+import * as E from '../src/core/either.ts'
+import * as O from '../src/core/option.ts'
+import type { NdArray } from '../src/core/array.ts'
+import { broadcastInDim, reduceOr, select, zerosLike } from '../src/core/constructors.ts'
+import { CotangentError } from '../src/core/errors.ts'
+import { type Jaxpr, variable } from '../src/core/jaxpr.ts'
+import type { OpParams } from '../src/core/ops.ts'
+import type { BatchDim, Batching, Rules, Tangent } from '../src/core/rules.ts'
+import { bind, evalJaxpr, trace } from '../src/core/trace.ts'
+import { composite, copies, inputNodes, laidOut, loopBody } from './composite.ts'
+import { carried, inFront, shapes } from './families.ts'
+import { badCarry, outsKnown, pick, settled, some, there } from './scan.ts'
+
+type Params = OpParams['while']
+
+const parts = <T>(
+  list: readonly T[],
+  { condConsts, bodyConsts }: Params,
+): readonly [cond: readonly T[], body: readonly T[], carry: readonly T[]] => [
+  list.slice(0, condConsts),
+  list.slice(condConsts, condConsts + bodyConsts),
+  list.slice(condConsts + bodyConsts),
+]
+const both = ({ jaxprs }: Params): readonly [cond: Jaxpr, body: Jaxpr] => jaxprs as readonly [Jaxpr, Jaxpr]
+
+const jvp: Rules<'while'>['jvp'] = (inputs, tangents, params, transforms) => {
+  const [cond, body] = both(params)
+  const [cc, bc, carry] = parts(inputs, params)
+  const [, dbc, dcarry] = parts(tangents, params)
+  const mb = dbc.map(some)
+  const push = (flags: readonly boolean[]) => transforms.jvp(body, [...mb, ...flags])
+  const moving = settled(dcarry.map(some), (flags) => push(flags).nonzero)
+  const pushed = push(moving)
+  const avals = body.inputs.map((v) => v.aval)
+  const [ab, ai] = [avals.slice(0, bc.length), avals.slice(bc.length)]
+  const groups = [pushed.captures.map((x) => x.aval), ab, pick(ab, mb), ai, pick(ai, moving)]
+  const wide = trace(
+    groups.flat(),
+    (args) => {
+      let at = 0
+      const [captures, b, db, i, di] = groups.map((group) => args.slice(at, (at += group.length))) as [
+        NdArray[],
+        NdArray[],
+        NdArray[],
+        NdArray[],
+        NdArray[],
+      ]
+      const outs = evalJaxpr(pushed.jaxpr, [...captures, ...b, ...i, ...db, ...di])
+      let next = carry.length
+      const dys = body.outs.map((out, k) => (pushed.nonzero[k] ? outs[next++]! : zerosLike(out.aval)))
+      return [...outs.slice(0, carry.length), ...pick(dys, moving)]
+    },
+    'jvp',
+  )
+  // The condition takes no tangents.
+  const test: Jaxpr = { ...cond, inputs: [...cond.inputs, ...pick(ai, moving).map(variable)] }
+  const consts = [...wide.captures, ...pushed.captures, ...bc, ...there(dbc)]
+  const starts = pick(
+    dcarry.map((t, k) => (some(t) ? t.value : zerosLike(carry[k]!.aval))),
+    moving,
+  )
+  const outs = bind('while', { ...params, jaxprs: [test, wide.jaxpr], bodyConsts: consts.length }, [...cc, ...consts, ...carry, ...starts])
+  let next = carry.length
+  return { outs: outs.slice(0, carry.length), tangents: moving.map((flag): Tangent => (flag ? O.some(outs[next++]!) : O.none)) }
+}
+
+/** What is known runs by itself, and again with the rest, which needs its every turn. */
+const split: NonNullable<Rules<'while'>['split']> = (eqn, flags, transforms) => {
+  const { params } = eqn.op
+  const [cond, body] = both(params)
+  const [kc, kb, ki] = parts(flags, params)
+  const unknown = settled(
+    ki.map((flag) => !flag),
+    (carry) => outsKnown(body, [...kb, ...carry.map((flag) => !flag)], transforms).map((flag) => !flag),
+  )
+  const known = unknown.map((flag) => !flag)
+  if (!outsKnown(cond, [...kc, ...known], transforms)[0] || !known.includes(true)) return [[], [eqn]]
+  const { before } = transforms.split({ ...body, outs: [] }, [...kb, ...known])
+  const [oc, ob, oi] = parts(eqn.inputs, params)
+  const numCond = params.condConsts
+  const alone: Params = {
+    condConsts: pick(oc, kc).length,
+    bodyConsts: pick(ob, kb).length,
+    jaxprs: [
+      { ...cond, inputs: [...pick(cond.inputs.slice(0, numCond), kc), ...pick(cond.inputs.slice(numCond), known)] },
+      {
+        inputs: [...pick(body.inputs.slice(0, kb.length), kb), ...pick(body.inputs.slice(kb.length), known)],
+        eqns: before,
+        outs: pick(body.outs, known),
+      },
+    ],
+  }
+  const first = {
+    ...eqn,
+    op: { name: 'while', params: alone },
+    inputs: [...pick(oc, kc), ...pick(ob, kb), ...pick(oi, known)],
+    outs: pick(eqn.outs, known),
+  } as const
+  const outs = eqn.outs.map((v, i) => (known[i] ? variable(v.aval) : v))
+  return [[first], [{ ...eqn, outs }]]
+}
+
+const batch = (inputs: readonly NdArray[], dims: readonly BatchDim[], size: number, params: Params, transforms: Batching) => {
+  const [cond, body] = both(params)
+  const [mc, mb, mi] = parts(dims.map(O.isSome), params)
+  const over = (jaxpr: Jaxpr, flags: readonly boolean[]) =>
+    transforms.batch(
+      jaxpr,
+      size,
+      flags.map((flag): BatchDim => (flag ? O.some(0) : O.none)),
+    )
+  /** Where the condition is one for each example, all go on until the last is done, and those that are done keep what they have. */
+  let each = false
+  const carry = settled(mi, (flags) => {
+    each = O.isSome(over(cond, [...mc, ...flags]).dims[0]!)
+    const out = over(body, [...mb, ...flags]).dims.map(O.isSome)
+    return each ? out.map(() => true) : out
+  })
+  const [test, step] = [over(cond, [...mc, ...carry]), over(body, [...mb, ...carry])]
+  const [cc, bc, ic] = parts(
+    inputs.map((x, k) => (O.isSome(dims[k]!) || carry[k - params.condConsts - params.bodyConsts] ? inFront(x, dims[k]!, size) : x)),
+    params,
+  )
+  const tests = [...test.captures, ...cc]
+  const holds = (args: readonly NdArray[]): NdArray => inFrontIf(evalJaxpr(test.jaxpr, args)[0]!, test.dims[0]!, each)
+  const inFrontIf = (x: NdArray, dim: BatchDim, flag: boolean): NdArray => (flag ? inFront(x, dim, size) : x)
+  const ai = step.jaxpr.inputs.slice(step.captures.length + bc.length).map((v) => v.aval)
+  const condition = trace([...tests.map((x) => x.aval), ...ai], (args) => [each ? reduceOr(holds(args), [0]) : holds(args)], 'vmap')
+  const consts = [...(each ? tests : []), ...step.captures, ...bc]
+  const next = trace(
+    [...consts.map((x) => x.aval), ...ai],
+    (args) => {
+      const [own, before] = [args.slice(each ? tests.length : 0), args.slice(consts.length)]
+      const outs = evalJaxpr(step.jaxpr, own).map((y, i) => inFrontIf(y, step.dims[i]!, carry[i]!))
+      if (!each) return outs
+      const goes = holds([...args.slice(0, tests.length), ...before])
+      return outs.map((y, i) => select(broadcastInDim(goes, y.shape, [0]), y, before[i]!))
+    },
+    'vmap',
+  )
+  const operands = [...condition.captures, ...tests, ...next.captures, ...consts, ...ic]
+  const outs = bind(
+    'while',
+    {
+      jaxprs: [condition.jaxpr, next.jaxpr],
+      condConsts: condition.captures.length + tests.length,
+      bodyConsts: next.captures.length + consts.length,
+    },
+    operands,
+  )
+  return { outs, dims: carry.map((flag): BatchDim => (flag ? O.some(0) : O.none)) }
+}
+
+const lower: Rules<'while'>['lower'] = (operands, params, transforms) => {
+  const [cond, body] = both(params)
+  const [cc, bc, carry] = parts(operands, params)
+  const program = transforms.program(cond, inputNodes([...cc, ...carry]), () => [])
+  const step = loopBody(body, inputNodes([...bc, ...carry]), bc.length, carry.length, transforms)
+  const begin = copies(carry, transforms)
+  const { end } = laidOut([{ dtype: 'bool', size: 1 }])
+  return composite(operands, carry, end + Math.max(program.arenaBytes, step.bytes), (frame) => {
+    const [tests, consts, first] = parts(frame.operands, params)
+    const state = frame.results
+    const test = frame.own(0, { dtype: 'bool', size: 1 })
+    return [
+      ...frame.embed(begin, first, state, 0),
+      {
+        kind: 'loop',
+        cond: frame.embed(program, [...tests, ...state], [test], end),
+        test,
+        body: step.steps(frame, [...consts, ...state], state, [], end),
+      },
+    ]
+  })
+}
+
+export const whileRule: Rules<'while'> = {
+  abstractEval: (avals, params) => {
+    const [cond, body] = both(params)
+    const [cc, bc, carry] = parts(avals, params)
+    if (cond === undefined || body === undefined || cc.length !== params.condConsts || bc.length !== params.bodyConsts)
+      return shapes('a condition and a body are needed, and as many constants as condConsts and bodyConsts say')
+    const test = carried(cond, [...cc, ...carry])
+    if (E.isLeft(test)) return test
+    const [holds] = test.right
+    if (test.right.length !== 1 || holds!.dtype !== 'bool' || holds!.shape.length > 0) return shapes('the condition must give one bool')
+    const outs = carried(body, [...bc, ...carry])
+    if (E.isLeft(outs)) return outs
+    const bad =
+      outs.right.length === carry.length ? badCarry(carry, outs.right) : `${carry.length} arrays go in and ${outs.right.length} come out`
+    return bad === null ? outs : shapes(bad)
+  },
+  jvp,
+  transpose: () => {
+    throw new CotangentError(
+      'a while loop has no reverse-mode derivative, since the number of its turns is known only when it ran: give whileLoop maxSteps, or use scan, or foriLoop between numbers',
+    )
+  },
+  split,
+  batch,
+  lower,
+  ulp: 0,
+}
