@@ -120,7 +120,7 @@ const split: NonNullable<Rules<'scan'>['split']> = (eqn, flags, transforms) => {
   const knownCarry = unknown.map((flag) => !flag)
   const outKnown = [...knownCarry, ...knownOuts(knownCarry).slice(numCarry)]
   const outUnknown = outKnown.map((flag) => !flag)
-  const { before, after, saved, kept } = divide(knownCarry, pick(jaxpr.outs, outUnknown))
+  const { before, after: all, saved, kept } = divide(knownCarry, pick(jaxpr.outs, outUnknown))
   const outer = new Map<Var, Atom>(vc.flatMap((v, i) => (kc[i] ? [[v, oc[i]!] as const] : [])))
   const hoisted: Eqn[] = []
   const turns: Eqn[] = []
@@ -134,6 +134,8 @@ const split: NonNullable<Rules<'scan'>['split']> = (eqn, flags, transforms) => {
     one.outs.forEach((v, i) => outer.set(v, outs[i]!))
     hoisted.push({ ...one, inputs: inputs as Atom[], outs })
   }
+  // What was computed before the loop isn't computed again in it.
+  const after = all.filter((one) => !one.outs.some((v) => outer.has(v)))
   const constants = (eqns: readonly Eqn[], outs: readonly Atom[]): Var[] => {
     const own = new Set<Atom>(eqns.flatMap((one) => one.outs))
     const read = new Set([...eqns.flatMap(({ inputs }) => inputs), ...outs])
@@ -331,7 +333,8 @@ const lower: Rules<'scan'>['lower'] = (operands, params, transforms) => {
   const body = loopBody(jaxpr, inputNodes([...consts, ...carry, ...elements]), numConsts, numCarry, transforms)
   const begin = copies(carry, transforms)
   const given = slotsOf(jaxpr.outs.slice(numCarry))
-  const stacks = given.map(({ shape, dtype }) => ({ shape: [length, length === 1 ? sizeOf(shape) : rowOf(sizeOf(shape))], dtype }))
+  const isSpread = given.map(({ shape }) => length > 1 && rowOf(sizeOf(shape)) !== sizeOf(shape))
+  const stacks = given.map(({ shape, dtype }, i) => ({ shape: [length, ...(isSpread[i] ? [rowOf(sizeOf(shape))] : shape)], dtype }))
   const outs = composite(
     [...consts, ...carry, ...xs.map((x) => spread(x, length))],
     [...carry.map(({ shape, dtype }) => ({ shape, dtype })), ...stacks],
@@ -359,7 +362,7 @@ const lower: Rules<'scan'>['lower'] = (operands, params, transforms) => {
     },
   )
   return outs.map((out, i) => {
-    if (i < numCarry) return out
+    if (i < numCarry || !isSpread[i - numCarry]) return out
     const { shape } = given[i - numCarry]!
     return g.reshape(g.stride(out, [0, 0], [1, 1], [length, sizeOf(shape)]), [length, ...shape])
   })

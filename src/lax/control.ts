@@ -1,5 +1,6 @@
 /** Loops and branches inside a program: their bodies are traced once, and each is compiled once. */
 import { joined } from '../../primitives/cond.ts'
+import { inline } from '../../transforms/algebra.ts'
 import { called, flatFunction, flattenArrays } from '../../transforms/leaves.ts'
 import { vmap } from '../../transforms/vmap.ts'
 import { bindControl } from '../control.ts'
@@ -28,7 +29,8 @@ const rowOf = (a: Aval): Aval => ({ ...a, shape: a.shape.slice(1) })
 /** f of some trees, traced at the avals of their leaves. */
 const traced = (f: Fn, what: string, args: readonly Flat[], avals: readonly Aval[]): Body => {
   const flat = flatFunction(f, { kind: 'list', children: args.map(({ def }) => def) } as TreeDef, what)
-  return { ...trace(avals, flat.call, what), out: flat.out() }
+  const { jaxpr, captures } = trace(avals, flat.call, what)
+  return { jaxpr: inline(jaxpr, false), captures, out: flat.out() } // jitted functions are opened: derivatives divide a body by its equations
 }
 
 /** What a body gives for the carry must be what it takes. */
@@ -55,6 +57,9 @@ const strengthened = ({ leaves, def }: Flat, given: readonly Aval[]): Flat | nul
   return { def, leaves: leaves.map((x, i) => (weak[i] ? c.convertElementType(x, given[i]!.dtype) : x)) }
 }
 
+/** A tree whose numbers have become arrays. */
+export type Arrays<T> = T extends number | boolean ? NdArray : T extends NdArray | null | undefined ? T : { [K in keyof T]: Arrays<T[K]> }
+
 export interface ScanOptions {
   /** How many turns; needed where there is nothing to scan over. */
   readonly length?: number
@@ -71,7 +76,12 @@ export interface ScanOptions {
  * @example lax.scan((sum: NdArray, x: NdArray) => [sum.add(x), sum], np.array(0), np.array([1, 2, 3])) // [6, [0, 1, 3]]
  * @throws ShapeError or TreeError where the carry changes its type, or the leading axes differ
  */
-export const scan = <C, X, Y>(f: (carry: C, x: X) => readonly [C, Y], init: C, xs: X, options: ScanOptions = {}): readonly [C, Y] => {
+export const scan = <C, X, Y>(
+  f: (carry: Arrays<C>, x: X) => readonly [Arrays<C>, Y],
+  init: C,
+  xs: X,
+  options: ScanOptions = {},
+): readonly [Arrays<C>, Y] => {
   const what = called('scan', f, options)
   const { length, reverse = false, unroll = 1 } = options
   const scanned = flattenArrays(xs, what)
@@ -87,11 +97,11 @@ export const scan = <C, X, Y>(f: (carry: C, x: X) => readonly [C, Y], init: C, x
   if (!Number.isInteger(unroll) || unroll < 1) throw new ShapeError(`${what}: unroll is ${unroll}, and must be a whole number from 1 on`)
 
   let carry = flattenArrays(init, what)
-  const pair = (own: C, x: X): readonly [C, Y] => {
+  const pair = (own: Arrays<C>, x: X): unknown => {
     const out = f(own, x)
     if (!Array.isArray(out) || out.length !== 2)
       throw new TreeError(`${what} must return a pair: the next carry, and what is stacked (or null)`)
-    return out as unknown as readonly [C, Y]
+    return out
   }
   const once = (): Body => traced(pair as Fn, what, [carry, scanned], [...avalsOf(carry.leaves), ...avalsOf(scanned.leaves).map(rowOf)])
   let body = once()
@@ -130,7 +140,7 @@ export const scan = <C, X, Y>(f: (carry: C, x: X) => readonly [C, Y], init: C, x
     if (turns === 0) break
   }
   const ys = stacks.length === 1 ? stacks[0]! : stacks[0]!.map((_, i) => c.concatenate(stacks.map((own) => own[i]!), 0)) // prettier-ignore
-  return [unflatten(outCarry!, state), unflatten(outY!, ys)] as readonly [C, Y]
+  return [unflatten(outCarry!, state), unflatten(outY!, ys)] as unknown as readonly [Arrays<C>, Y]
 }
 const rowsOf = (x: NdArray, from: number, to: number): NdArray =>
   c.slice(x, x.shape.map((_, d) => (d === 0 ? from : 0)), x.shape.map((n, d) => (d === 0 ? to : n))) // prettier-ignore
@@ -204,17 +214,18 @@ export const map = <X, Y>(f: (x: X) => Y, xs: X, options: { readonly batchSize?:
  * @throws ShapeError or TreeError where the carry changes its type, or the condition isn't one bool
  */
 export const whileLoop = <C>(
-  test: (carry: C) => NdArray,
-  body: (carry: C) => C,
+  test: (carry: Arrays<C>) => NdArray,
+  body: (carry: Arrays<C>) => Arrays<C>,
   init: C,
   options: { readonly maxSteps?: number } = {},
-): C => {
+): Arrays<C> => {
   const what = called('whileLoop', body, options)
   const { maxSteps } = options
   called('whileLoop', test)
   if (maxSteps !== undefined) {
     if (!Number.isInteger(maxSteps) || maxSteps < 0) throw new ShapeError(`${what}: maxSteps is ${maxSteps}, and must be a whole number`)
-    return scan((own: C, _: null) => [cond(test(own), body, (same: C) => same, own), null] as const, init, null, { length: maxSteps })[0]
+    const step = (own: Arrays<C>, _: null) => [cond(test(own), body, (same: Arrays<C>) => same, own), null] as const
+    return scan(step, init, null, { length: maxSteps })[0]
   }
   let carry = flattenArrays(init, what)
   const once = (): Body => traced(body as Fn, what, [carry], avalsOf(carry.leaves))
@@ -234,7 +245,7 @@ export const whileLoop = <C>(
     condConsts: condition.captures.length,
     bodyConsts: step.captures.length,
   }
-  return unflatten(carry.def, bindControl('while', params, [...condition.captures, ...step.captures, ...carry.leaves])) as C
+  return unflatten(carry.def, bindControl('while', params, [...condition.captures, ...step.captures, ...carry.leaves])) as Arrays<C>
 }
 
 /**
@@ -243,7 +254,12 @@ export const whileLoop = <C>(
  *
  * @example lax.foriLoop(0, 5, (i, sum) => sum.add(i), np.array(0, { dtype: 'int32' })) // 10
  */
-export const foriLoop = <C>(lower: number | NdArray, upper: number | NdArray, body: (i: NdArray, carry: C) => C, init: C): C => {
+export const foriLoop = <C>(
+  lower: number | NdArray,
+  upper: number | NdArray,
+  body: (i: NdArray, carry: Arrays<C>) => Arrays<C>,
+  init: C,
+): Arrays<C> => {
   const what = called('foriLoop', body)
   const bound = (x: number | NdArray): NdArray => {
     const value = typeof x === 'number' ? constant(x, aval([], 'int32')) : anyArray(what, x)
@@ -252,21 +268,18 @@ export const foriLoop = <C>(lower: number | NdArray, upper: number | NdArray, bo
     return value
   }
   const [from, to] = [bound(lower), bound(upper)]
-  const one = (i: NdArray): NdArray => c.add(i, constant(1, i.aval))
+  type State = readonly [i: NdArray, carry: Arrays<C>]
+  const turn = ([i, own]: State): State => [c.add(i, constant(1, i.aval)), body(i, own)]
+  const start = [from, init] as unknown as readonly [NdArray, NdArray] // arrays, and so what State makes of it
   if (typeof lower === 'number' && typeof upper === 'number')
-    return scan(
-      ([i, own]: readonly [NdArray, C], _: null) => [[one(i), body(i, own)] as const, null] as const,
-      [from, init] as const,
-      null,
-      {
-        length: Math.max(0, upper - lower),
-      },
-    )[0][1]
+    return scan((own, _: null) => [turn(own as unknown as State) as never, null] as const, start, null, {
+      length: Math.max(0, upper - lower),
+    })[0][1] as Arrays<C>
   return whileLoop(
-    ([i]: readonly [NdArray, C]) => c.lt(i, to),
-    ([i, own]) => [one(i), body(i, own)] as const,
-    [from, init] as const,
-  )[1]
+    ([i]) => c.lt(i, to),
+    (own) => turn(own as unknown as State) as never,
+    start,
+  )[1] as Arrays<C>
 }
 
 /** The branch that the index chooses, of functions of the same operands that give the same types. */

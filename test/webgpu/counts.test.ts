@@ -9,7 +9,7 @@ import { initialState, makeTrainStep, type State } from '../../examples/train/mo
 import { defaults, type Recipe } from '../../examples/train/options.ts'
 import type { Backend } from '../../src/core/backend.ts'
 import { choose } from '../../src/device.ts'
-import { grad, jit, type NdArray, np, random } from '../../src/index.ts'
+import { grad, jit, lax, type NdArray, np, random } from '../../src/index.ts'
 import * as nn from '../../src/nn/index.ts'
 import { describeOnDevice, nullGpu } from './gpu.ts'
 import { type Counts, instrument } from './instrument.ts'
@@ -46,6 +46,27 @@ describeOnDevice('kernels on WebGPU, by count', () => {
       expect(await dispatches((x, scale) => nn.layerNorm({ scale: scale!, bias: scale! }, x!), shape, [shape[1]!])).toBe(1)
       expect(await dispatches((x) => nn.crossEntropy(x!, np.zeros([shape[0]!], 'int32')), shape)).toBe(1)
     }
+  })
+  test('a scan is encoded turn by turn and waits for nothing: the second call reads and creates nothing, and 48 blocks are the code of 2', async () => {
+    const loss = (p: { up: NdArray; down: NdArray }, x: NdArray): NdArray =>
+      np.sum(lax.scan((h: NdArray, b: typeof p) => [h.add(nn.gelu(h.matmul(b.up)).matmul(b.down)), null], x, p)[0])
+    const counted = async (n: number): Promise<Counts> => {
+      const counts = await counting()
+      const step = jit(grad(loss))
+      const call = (): unknown => step({ up: np.zeros([n, 8, 16]), down: np.zeros([n, 16, 8]) }, np.zeros([4, 8]))
+      call()
+      await Promise.resolve()
+      counts()
+      call()
+      await Promise.resolve()
+      return counts()
+    }
+    const [few, many] = [await counted(2), await counted(48)]
+    expect(many.pipelines.size).toBe(few.pipelines.size)
+    expect([few.reads, many.reads]).toEqual([0, 0])
+    expect(Object.keys(many.created)).toEqual(['createCommandEncoder'])
+    expect(many.submits).toBe(Math.ceil(many.dispatches / 256))
+    expect(many.dispatches - few.dispatches).toBe((48 - 2) * 10) // 6 products, the derivative of gelu, a residual, and the carry handed on, twice
   })
   test('causal attention is one; with its gradient at most four', async () => {
     for (const [T, H, D] of [
