@@ -3,8 +3,17 @@ import type { RuleTable } from '../src/core/rules.ts'
 import { attentionRules } from './attention.ts'
 import { axisRules } from './axes.ts'
 import { batchedRules } from './batching.ts'
+import { checkpointRules } from './checkpoint.ts'
 import { controlRules } from './control.ts'
 import { customRules } from './custom.ts'
 import { specialRules } from './special.ts'
 
-export const rules: RuleTable = { ...batchedRules, ...attentionRules, ...customRules, ...controlRules, ...axisRules, ...specialRules }
+export const rules: RuleTable = {
+  ...batchedRules,
+  ...attentionRules,
+  ...customRules,
+  ...controlRules,
+  ...checkpointRules,
+  ...axisRules,
+  ...specialRules,
+}

@@ -5,6 +5,7 @@ import { rules } from '../primitives/index.ts'
 import { bring, table } from '../primitives/table.ts'
 import { makeTransforms } from '../transforms/algebra.ts'
 import * as autodiff from '../transforms/autodiff.ts'
+import * as checkpoints from '../transforms/checkpoint.ts'
 import * as customs from '../transforms/custom.ts'
 import { Engine } from '../transforms/engine.ts'
 import * as jacobians from '../transforms/jacobian.ts'
@@ -70,6 +71,8 @@ export const jacrev: typeof jacobians.jacrev = jacobians.jacrev
 export const hessian: typeof jacobians.hessian = jacobians.hessian
 export const customJvp: typeof customs.customJvp = customs.customJvp
 export const customVjp: typeof customs.customVjp = customs.customVjp
+export const checkpoint: typeof checkpoints.checkpoint = checkpoints.checkpoint
+export const checkpointName: typeof checkpoints.checkpointName = checkpoints.checkpointName
 export const jit: typeof jits.jit = jits.jit
 export const makeJaxpr: typeof jaxprs.makeJaxpr = jaxprs.makeJaxpr
 export const evalShape: typeof jaxprs.evalShape = jaxprs.evalShape
@@ -126,6 +129,7 @@ export type { Jaxpr } from './core/jaxpr.ts'
 export type { PrintableJaxpr, Shapes } from '../transforms/jaxprs.ts'
 export type { ShapeDType } from '../transforms/leaves.ts'
 export type { Optimizer, OptState, Schedule } from './optim/index.ts'
+export type { CheckpointOptions, CheckpointPolicy } from '../transforms/checkpoint.ts'
 export type { GradOptions } from '../transforms/autodiff.ts'
 export type { ExplainedKernel, Explanation } from '../transforms/explain.ts'
 export type { Jacobian, JacobianOptions } from '../transforms/jacobian.ts'

@@ -158,6 +158,14 @@ export interface OpParams {
   readonly while: { readonly jaxprs: readonly Jaxpr[]; readonly condConsts: number; readonly bodyConsts: number }
   /** (index: int32, ...operands): what the branch gives that the index, moved into range, chooses. */
   readonly cond: { readonly jaxprs: readonly Jaxpr[] }
+  /** What a policy doesn't keep is computed again for the derivative: `apart`, as a program of its own. */
+  readonly checkpoint: {
+    readonly jaxpr: Jaxpr
+    readonly policy: 'nothing' | 'everything' | 'dots' | 'dotsWithNoBatchDims' | 'names'
+    readonly names: readonly string[]
+    readonly apart: boolean
+  }
+  readonly name: { readonly name: string }
   readonly jit: { readonly jaxpr: Jaxpr; readonly name: string }
   /** Functions with derivative rules of the user's: `rule` is a number in the table of callbacks, so that the op stays plain data. */
   readonly customJvp: CustomParams

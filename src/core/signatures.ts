@@ -135,6 +135,13 @@ export const signatures: { readonly [K in OpName]: Signature<K> } = {
   scan: many(0, { jaxpr, length: int, reverse: bool, numConsts: int, numCarry: int }),
   while: many(0, { jaxprs: listOf(jaxpr), condConsts: int, bodyConsts: int }),
   cond: many(1, { jaxprs: listOf(jaxpr) }),
+  checkpoint: many(0, {
+    jaxpr,
+    policy: oneOf('nothing', 'everything', 'dots', 'dotsWithNoBatchDims', 'names'),
+    names: listOf(text),
+    apart: bool,
+  }),
+  name: op(1, { name: text }),
   jit: many(0, { jaxpr, name: text }),
   customJvp: many(0, custom),
   customVjp: many(0, custom),

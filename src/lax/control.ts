@@ -1,6 +1,7 @@
 /** Loops and branches inside a program: their bodies are traced once, and each is compiled once. */
 import { joined } from '../../primitives/cond.ts'
 import { inline } from '../../transforms/algebra.ts'
+import { checkpoint } from '../../transforms/checkpoint.ts'
 import { called, flatFunction, flattenArrays } from '../../transforms/leaves.ts'
 import { vmap } from '../../transforms/vmap.ts'
 import { bindControl } from '../control.ts'
@@ -224,8 +225,7 @@ export const whileLoop = <C>(
   called('whileLoop', test)
   if (maxSteps !== undefined) {
     if (!Number.isInteger(maxSteps) || maxSteps < 0) throw new ShapeError(`${what}: maxSteps is ${maxSteps}, and must be a whole number`)
-    const step = (own: Arrays<C>, _: null) => [cond(test(own), body, (same: Arrays<C>) => same, own), null] as const
-    return scan(step, init, null, { length: maxSteps })[0]
+    return bounded(test, body, init, maxSteps)
   }
   let carry = flattenArrays(init, what)
   const once = (): Body => traced(body as Fn, what, [carry], avalsOf(carry.leaves))
@@ -246,6 +246,18 @@ export const whileLoop = <C>(
     bodyConsts: step.captures.length,
   }
   return unflatten(carry.def, bindControl('while', params, [...condition.captures, ...step.captures, ...carry.leaves])) as Arrays<C>
+}
+
+/** A loop of so many turns at most, in groups whose turns are computed again for the derivative: memory grows with the root of their number. */
+const bounded = <C>(test: (carry: Arrays<C>) => NdArray, body: (carry: Arrays<C>) => Arrays<C>, init: C, maxSteps: number): Arrays<C> => {
+  const size = Math.ceil(Math.sqrt(maxSteps))
+  const ifGoing = (f: (carry: Arrays<C>) => Arrays<C>, own: Arrays<C>): Arrays<C> => cond(test(own), f, (same: Arrays<C>) => same, own)
+  const repeated = (f: (carry: Arrays<C>) => Arrays<C>, start: Arrays<C>, length: number): Arrays<C> =>
+    scan((own, _: null) => [f(own as Arrays<C>) as typeof own, null] as const, start, null, { length })[0] as Arrays<C>
+  const turn = (own: Arrays<C>): Arrays<C> => ifGoing(body, own)
+  const group = checkpoint((own: Arrays<C>): Arrays<C> => ifGoing((start) => repeated(turn, start, size), own))
+  const whole = Math.floor(maxSteps / Math.max(1, size))
+  return repeated(turn, repeated(group, init as Arrays<C>, whole), maxSteps - whole * size)
 }
 
 /**

@@ -1,8 +1,9 @@
 /** The generators of every primitive: total by type, so that one without a generator doesn't compile. */
 import { rules } from '../../primitives/index.ts'
-import type { OpName } from '../core/ops.ts'
+import type { Jaxpr } from '../core/jaxpr.ts'
+import type { OpName, OpParams } from '../core/ops.ts'
 import { attentionGenerators } from './attention.ts'
-import type { Choices } from './choices.ts'
+import type { Choices, Value } from './choices.ts'
 import { contraction } from './contraction.ts'
 import { controlGenerators } from './control.ts'
 import { customGenerators } from './custom.ts'
@@ -15,7 +16,7 @@ import { reductions } from './reductions.ts'
 
 export type GeneratorTable = { readonly [K in OpName]: Generator<K> }
 
-type Carriers = 'jit' | 'customJvp' | 'customVjp' | 'customLinear' | 'scan' | 'while' | 'cond'
+type Carriers = 'jit' | 'checkpoint' | 'customJvp' | 'customVjp' | 'customLinear' | 'scan' | 'while' | 'cond'
 /** The primitives that carry no jaxpr and stand anywhere. */
 const leaves: Omit<GeneratorTable, Carriers | 'psum' | 'axisIndex'> = {
   ...elementwise,
@@ -24,6 +25,11 @@ const leaves: Omit<GeneratorTable, Carriers | 'psum' | 'axisIndex'> = {
   ...indexing,
   ...contraction,
   ...attentionGenerators,
+  name: generator<'name'>({
+    any: (c) => ({ params: { name: c.pick(['a', 'b']) }, inputs: [c.value(c.shape(), c.dtype(c.sizes.dtypes))] }),
+    smooth: (c) => ({ params: { name: c.pick(['a', 'b']) }, inputs: [c.value(c.shape(), 'float64', () => c.smooth())] }),
+    linear: () => [[0]],
+  }),
   randomWrap: onlyAny<'randomWrap'>((c) => ({ params: {}, inputs: [c.value([...c.shape(0, c.below(3)), 2], 'uint32')] })),
   randomUnwrap: onlyAny<'randomUnwrap'>((c) => ({ params: {}, inputs: [c.value(c.shape(), 'key')] })),
 }
@@ -42,6 +48,14 @@ const jitOfCall = (c: Choices) => {
   return { params: { jaxpr: callJaxpr(name, draw), name: 'f' }, inputs: draw.inputs }
 }
 
+/** What is linear in a jaxpr of one call is what the call is linear in. */
+const linearAsCall = ({ params, inputs }: { readonly params: { readonly jaxpr: Jaxpr }; readonly inputs: readonly Value[] }) => {
+  const { op } = params.jaxpr.eqns[0]!
+  return (generators[op.name] as Generator<OpName>).linear({ params: op.params, inputs })
+}
+const policies = ['nothing', 'dots', 'everything', 'dotsWithNoBatchDims', 'names'] as const
+const policyOf = (c: Choices): Omit<OpParams['checkpoint'], 'jaxpr'> => ({ policy: c.pick(policies), names: ['a'], apart: c.oneIn(2) })
+
 export const generators: GeneratorTable = {
   ...leaves,
   ...customGenerators(leaves, exactOps),
@@ -53,16 +67,24 @@ export const generators: GeneratorTable = {
     axisName: 'i',
   }),
   axisIndex: onlyAny<'axisIndex'>(() => ({ params: { axisName: 'i' }, inputs: [] }), { axisName: 'i' }),
+  checkpoint: generator<'checkpoint'>({
+    any: (c) => {
+      const { jaxpr, inputs } = drawProgram(c, leaves, { ops: exactOps, steps: 3 })
+      return { params: { jaxpr, ...policyOf(c) }, inputs }
+    },
+    smooth: (c) => {
+      const { params, inputs } = jitOfCall(c)
+      return { params: { jaxpr: params.jaxpr, ...policyOf(c) }, inputs }
+    },
+    linear: linearAsCall,
+  }),
   jit: generator<'jit'>({
     any: (c) => {
       const { jaxpr, inputs } = drawProgram(c, leaves, { ops: exactOps, steps: 3 })
       return { params: { jaxpr, name: 'f' }, inputs }
     },
     smooth: jitOfCall,
-    linear: ({ params, inputs }) => {
-      const { op } = params.jaxpr.eqns[0]!
-      return (generators[op.name] as Generator<OpName>).linear({ params: op.params, inputs })
-    },
+    linear: linearAsCall,
   }),
 }
 
