@@ -10,7 +10,7 @@ import type { Rules, Tangent } from '../src/core/rules.ts'
 import { bind } from '../src/core/trace.ts'
 import { composite, inputNodes, slotsOf } from './composite.ts'
 import { carried, isLinear, known, linearJvp, one } from './families.ts'
-import { outsKnown, pick, some, there } from './scan.ts'
+import { outsKnown, pick, some, there } from './carried.ts'
 
 type Params = OpParams['checkpoint']
 
@@ -38,7 +38,8 @@ const split: NonNullable<Rules<'checkpoint'>['split']> = (eqn, flags, transforms
   const later = now.map((flag) => !flag)
   const outs = pick(jaxpr.outs, later)
   const { before, after } = transforms.split({ ...jaxpr, outs }, flags)
-  const rest = after.filter((one) => !before.includes(one))
+  const ran = new Set(before)
+  const rest = after.filter((one) => !ran.has(one))
   const needed = new Set<Atom>([...rest.flatMap(({ inputs }) => inputs), ...outs])
   const again: Eqn[] = []
   const kept: Var[] = []

@@ -11,7 +11,7 @@ import type { BatchDim, Batching, Rules, Tangent } from '../src/core/rules.ts'
 import { bind, constant, evalJaxpr, trace, type Traced } from '../src/core/trace.ts'
 import { composite, inputNodes, slotsOf } from './composite.ts'
 import { carried, dtypes, inFront, isLinear, known, shapes } from './families.ts'
-import { outsKnown, pick, some, there } from './scan.ts'
+import { outsKnown, pick, some, there } from './carried.ts'
 
 type Params = OpParams['cond']
 

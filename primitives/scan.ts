@@ -5,14 +5,15 @@
 import * as E from '../src/core/either.ts'
 import * as O from '../src/core/option.ts'
 import type { NdArray } from '../src/core/array.ts'
-import { type Aval, eqAval, showAval, sizeOf } from '../src/core/aval.ts'
+import { type Aval, sizeOf } from '../src/core/aval.ts'
 import { moveAxis, zerosLike } from '../src/core/constructors.ts'
 import * as g from '../src/core/graph.ts'
 import type { Node } from '../src/core/graph.ts'
-import { type Atom, type Eqn, type Jaxpr, type Var, variable } from '../src/core/jaxpr.ts'
+import { type Atom, type Eqn, type Var, variable } from '../src/core/jaxpr.ts'
 import type { OpParams } from '../src/core/ops.ts'
 import type { BatchDim, Batching, Rules, Tangent, Transforms } from '../src/core/rules.ts'
 import { bind, evalJaxpr, trace } from '../src/core/trace.ts'
+import { badCarry, grouped, outsKnown, pick, settled, some, there } from './carried.ts'
 import { composite, copies, inputNodes, loopBody, slotsOf } from './composite.ts'
 import { carried, inFront, isLinear, known, shapes } from './families.ts'
 
@@ -27,19 +28,8 @@ const parts = <T>(
   list.slice(numConsts, numConsts + numCarry),
   list.slice(numConsts + numCarry),
 ]
-export const some = (t: Tangent): t is O.Some<NdArray> => O.isSome(t)
-export const there = (ts: readonly Tangent[]): NdArray[] => ts.filter(some).map((t) => t.value)
 const element = (a: Aval): Aval => ({ ...a, shape: a.shape.slice(1) })
 const stacked = (a: Aval, length: number): Aval => ({ ...a, shape: [length, ...a.shape] })
-export const pick = <T>(list: readonly T[], flags: readonly boolean[]): T[] => list.filter((_, i) => flags[i])
-
-/** What grows with the carry until it stays: flags that the body gives its carry, given those that it takes. */
-export const settled = (start: readonly boolean[], gives: (carry: readonly boolean[]) => readonly boolean[]): readonly boolean[] => {
-  const given = gives(start)
-  const next = start.map((flag, i) => flag || given[i]!)
-  return next.every((flag, i) => flag === start[i]) ? start : settled(next, gives)
-}
-
 const jvp: Rules<'scan'>['jvp'] = (inputs, tangents, params, transforms) => {
   const { jaxpr, numCarry, numConsts } = params
   const [consts, carry, xs] = parts(inputs, params)
@@ -51,20 +41,12 @@ const jvp: Rules<'scan'>['jvp'] = (inputs, tangents, params, transforms) => {
   const movingYs = pushed.nonzero.slice(numCarry)
   const avals = jaxpr.inputs.map((v) => v.aval)
   const [ac, ai, ax] = parts(avals, params)
-  const counts = [pushed.captures.length, numConsts, pick(ac, mc).length, numCarry, pick(ai, moving).length, ax.length]
+  const counts = [pushed.captures.length, numConsts, pick(ac, mc).length, numCarry, pick(ai, moving).length, ax.length] as const
   const body = trace(
     [...pushed.captures.map((x) => x.aval), ...ac, ...pick(ac, mc), ...ai, ...pick(ai, moving), ...ax, ...pick(ax, mx)],
     (args) => {
-      let at = 0
-      const [captures, c, dc, i, di, x] = counts.map((n) => args.slice(at, (at += n))) as [
-        NdArray[],
-        NdArray[],
-        NdArray[],
-        NdArray[],
-        NdArray[],
-        NdArray[],
-      ]
-      const outs = evalJaxpr(pushed.jaxpr, [...captures, ...c, ...i, ...x, ...dc, ...di, ...args.slice(at)])
+      const [captures, c, dc, i, di, x, dx] = grouped(args, counts)
+      const outs = evalJaxpr(pushed.jaxpr, [...captures, ...c, ...i, ...x, ...dc, ...di, ...dx!])
       let next = jaxpr.outs.length
       const dys = jaxpr.outs.map((out, k) => (pushed.nonzero[k] ? outs[next++]! : zerosLike(out.aval)))
       const [ys, dcs] = [outs.slice(0, jaxpr.outs.length), pick(dys.slice(0, numCarry), moving)]
@@ -92,13 +74,6 @@ const jvp: Rules<'scan'>['jvp'] = (inputs, tangents, params, transforms) => {
     outs: [...outs.slice(0, numCarry), ...outs.slice(numCarry + starts.length, numCarry + starts.length + ys)],
     tangents: flags.map((flag) => (flag ? O.some(pushedOuts[next++]!) : O.none)),
   }
-}
-
-/** Which outs depend on the known inputs alone. */
-export const outsKnown = (jaxpr: Jaxpr, known: readonly boolean[], transforms: Transforms): readonly boolean[] => {
-  const { before } = transforms.split({ ...jaxpr, outs: [] }, known)
-  const atHand = new Set<Atom>([...pick(jaxpr.inputs, known), ...before.flatMap(({ outs }) => outs)])
-  return jaxpr.outs.map((a) => a.kind === 'lit' || atHand.has(a))
 }
 
 /** The known part as a scan of its own, that also stacks what the rest reads of it; what doesn't change from turn to turn is computed before both. */
@@ -170,8 +145,8 @@ const split: NonNullable<Rules<'scan'>['split']> = (eqn, flags, transforms) => {
   })
   const wanted = [...pick(jaxpr.outs, outKnown), ...stacks]
   const first = constants(turns, wanted)
-  const isSeen = (v: Var): boolean => wanted.includes(v) || turns.some(({ inputs }) => inputs.includes(v))
-  const seen = vx.map((v, i) => kx[i]! && isSeen(v))
+  const read = new Set([...turns.flatMap(({ inputs }) => inputs), ...wanted])
+  const seen = vx.map((v, i) => kx[i]! && read.has(v))
   const forward = scanned(
     { eqns: turns, consts: first, carry: pick(vi, knownCarry), xs: pick(vx, seen), outs: wanted },
     [...first.map((v) => outer.get(v)!), ...pick(oi, knownCarry), ...pick(ox, seen)],
@@ -248,20 +223,13 @@ const transposed = (
     jaxpr.outs.map((v) => v.aval),
     asked,
   ).slice(numCarry)
-  const groups = [back.captures.map((v) => v.aval), pick(ac, fixedConsts), sums, carry, askedYs, pick(ax, fixedXs)]
+  const [fixed, scanned] = [pick(ac, fixedConsts), pick(ax, fixedXs)]
+  const sizes = [back.captures.length, fixed.length, sums.length, carry.length, askedYs.length] as const
   const body = trace(
-    groups.flat(),
+    [...back.captures.map((v) => v.aval), ...fixed, ...sums, ...carry, ...askedYs, ...scanned],
     (args) => {
-      let at = 0
-      const [captures, fixed, sum, dcarry, dys, xs] = groups.map((group) => args.slice(at, (at += group.length))) as [
-        NdArray[],
-        NdArray[],
-        NdArray[],
-        NdArray[],
-        NdArray[],
-        NdArray[],
-      ]
-      const outs = evalJaxpr(back.jaxpr, [...captures, ...fixed, ...xs, ...dcarry, ...dys])
+      const [captures, fixed, sum, dcarry, dys, xs] = grouped(args, sizes)
+      const outs = evalJaxpr(back.jaxpr, [...captures, ...fixed, ...xs!, ...dcarry, ...dys])
       let next = 0
       const all = pick(jaxpr.inputs, linear).map((v, i) => (back.present[i] ? outs[next++]! : zerosLike(v.aval)))
       const [own, rest] = [all.slice(0, sum.length), all.slice(sum.length)]
@@ -368,13 +336,6 @@ const lower: Rules<'scan'>['lower'] = (operands, params, transforms) => {
   })
 }
 
-/** What goes out as the carry is what comes in. */
-export const badCarry = (taken: readonly Aval[], given: readonly Aval[]): string | null => {
-  const off = taken.findIndex((a, i) => given[i] === undefined || !eqAval({ ...a, weak: false }, { ...given[i], weak: false }))
-  return off < 0
-    ? null
-    : `the carry ${off} comes in as ${showAval(taken[off]!)} and goes out as ${given[off] ? showAval(given[off]) : 'nothing'}`
-}
 const isCount = (n: number): boolean => Number.isInteger(n) && n >= 0
 
 export const scan: Rules<'scan'> = {

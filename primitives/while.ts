@@ -10,7 +10,7 @@ import type { BatchDim, Batching, Rules, Tangent } from '../src/core/rules.ts'
 import { bind, evalJaxpr, trace } from '../src/core/trace.ts'
 import { composite, copies, inputNodes, laidOut, loopBody } from './composite.ts'
 import { carried, inFront, shapes } from './families.ts'
-import { badCarry, outsKnown, pick, settled, some, there } from './scan.ts'
+import { badCarry, grouped, outsKnown, pick, settled, some, there } from './carried.ts'
 
 type Params = OpParams['while']
 
@@ -34,19 +34,12 @@ const jvp: Rules<'while'>['jvp'] = (inputs, tangents, params, transforms) => {
   const pushed = push(moving)
   const avals = body.inputs.map((v) => v.aval)
   const [ab, ai] = [avals.slice(0, bc.length), avals.slice(bc.length)]
-  const groups = [pushed.captures.map((x) => x.aval), ab, pick(ab, mb), ai, pick(ai, moving)]
+  const sizes = [pushed.captures.length, bc.length, pick(ab, mb).length, carry.length] as const
   const wide = trace(
-    groups.flat(),
+    [...pushed.captures.map((x) => x.aval), ...ab, ...pick(ab, mb), ...ai, ...pick(ai, moving)],
     (args) => {
-      let at = 0
-      const [captures, b, db, i, di] = groups.map((group) => args.slice(at, (at += group.length))) as [
-        NdArray[],
-        NdArray[],
-        NdArray[],
-        NdArray[],
-        NdArray[],
-      ]
-      const outs = evalJaxpr(pushed.jaxpr, [...captures, ...b, ...i, ...db, ...di])
+      const [captures, b, db, i, di] = grouped(args, sizes)
+      const outs = evalJaxpr(pushed.jaxpr, [...captures, ...b, ...i, ...db, ...di!])
       let next = carry.length
       const dys = body.outs.map((out, k) => (pushed.nonzero[k] ? outs[next++]! : zerosLike(out.aval)))
       return [...outs.slice(0, carry.length), ...pick(dys, moving)]

@@ -1,0 +1,40 @@
+/** What the rules of loops, branches and checkpoints share: flags of operands and results, and what becomes of them on the way through a body. */
+import * as O from '../src/core/option.ts'
+import type { NdArray } from '../src/core/array.ts'
+import { type Aval, eqAval, showAval } from '../src/core/aval.ts'
+import type { Atom, Jaxpr } from '../src/core/jaxpr.ts'
+import type { Tangent, Transforms } from '../src/core/rules.ts'
+
+export const some = (t: Tangent): t is O.Some<NdArray> => O.isSome(t)
+export const there = (ts: readonly Tangent[]): NdArray[] => ts.filter(some).map((t) => t.value)
+
+export const pick = <T>(list: readonly T[], flags: readonly boolean[]): T[] => list.filter((_, i) => flags[i])
+
+/** What grows with the carry until it stays: flags that the body gives its carry, given those that it takes. */
+export const settled = (start: readonly boolean[], gives: (carry: readonly boolean[]) => readonly boolean[]): readonly boolean[] => {
+  const given = gives(start)
+  const next = start.map((flag, i) => flag || given[i]!)
+  return next.every((flag, i) => flag === start[i]) ? start : settled(next, gives)
+}
+
+/** A list in consecutive groups, of as many as the sizes say, the last of what is left. */
+export const grouped = <T, const S extends readonly number[]>(list: readonly T[], sizes: S): { -readonly [K in keyof S]: T[] } & T[][] => {
+  let at = 0
+  const groups = sizes.map((n) => list.slice(at, (at += n)))
+  return [...groups, list.slice(at)] as { -readonly [K in keyof S]: T[] } & T[][]
+}
+
+/** Which outs depend on the known inputs alone. */
+export const outsKnown = (jaxpr: Jaxpr, known: readonly boolean[], transforms: Transforms): readonly boolean[] => {
+  const { before } = transforms.split({ ...jaxpr, outs: [] }, known)
+  const atHand = new Set<Atom>([...pick(jaxpr.inputs, known), ...before.flatMap(({ outs }) => outs)])
+  return jaxpr.outs.map((a) => a.kind === 'lit' || atHand.has(a))
+}
+
+/** What goes out as the carry is what comes in. */
+export const badCarry = (taken: readonly Aval[], given: readonly Aval[]): string | null => {
+  const off = taken.findIndex((a, i) => given[i] === undefined || !eqAval({ ...a, weak: false }, { ...given[i], weak: false }))
+  return off < 0
+    ? null
+    : `the carry ${off} comes in as ${showAval(taken[off]!)} and goes out as ${given[off] ? showAval(given[off]) : 'nothing'}`
+}
