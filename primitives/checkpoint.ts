@@ -4,7 +4,7 @@
  */
 import * as O from '../src/core/option.ts'
 import type { NdArray } from '../src/core/array.ts'
-import type { Atom, Eqn, Jaxpr, Var } from '../src/core/jaxpr.ts'
+import { type Atom, type Eqn, type Jaxpr, type Var, variable } from '../src/core/jaxpr.ts'
 import type { OpName, OpParams } from '../src/core/ops.ts'
 import type { Rules, Tangent } from '../src/core/rules.ts'
 import { bind } from '../src/core/trace.ts'
@@ -59,14 +59,15 @@ const split: NonNullable<Rules<'checkpoint'>['split']> = (eqn, flags, transforms
     inputs: operands,
     outs: results,
   })
+  const stored = kept.map((v) => variable(v.aval)) // the same function may be called twice
   const first = part(
     { inputs: pick(jaxpr.inputs, flags), eqns: before, outs: [...pick(jaxpr.outs, now), ...kept] },
     pick(eqn.inputs, flags),
-    [...pick(eqn.outs, now), ...kept],
+    [...pick(eqn.outs, now), ...stored],
   )
   const second = part(
     { inputs: [...pick(jaxpr.inputs, inputs), ...kept], eqns: [...again.reverse(), ...rest], outs },
-    [...pick(eqn.inputs, inputs), ...kept],
+    [...pick(eqn.inputs, inputs), ...stored],
     pick(eqn.outs, later),
   )
   return [first.outs.length > 0 ? [first] : [], second.outs.length > 0 ? [second] : []]

@@ -96,8 +96,19 @@ const split: NonNullable<Rules<'scan'>['split']> = (eqn, flags, transforms) => {
   const outKnown = [...knownCarry, ...knownOuts(knownCarry).slice(numCarry)]
   const outUnknown = outKnown.map((flag) => !flag)
   const { before, after: all, saved, kept } = divide(knownCarry, pick(jaxpr.outs, outUnknown))
-  const outer = new Map<Var, Atom>(vc.flatMap((v, i) => (kc[i] ? [[v, oc[i]!] as const] : [])))
+  const outer = new Map<Var, Atom>()
   const hoisted: Eqn[] = []
+  vc.forEach((v, i) => {
+    const operand = oc[i]!
+    if (!kc[i]) return
+    outer.set(v, operand)
+    if (operand.aval.weak === v.aval.weak) return
+    // The body may take a weak type for a strong one, and what is computed before it must not.
+    const { dtype, weak } = v.aval
+    const alike = variable(v.aval)
+    hoisted.push({ ...eqn, op: { name: 'convertElementType', params: { dtype, weak } }, inputs: [operand], outs: [alike] })
+    outer.set(v, alike)
+  })
   const turns: Eqn[] = []
   for (const one of before) {
     const inputs = one.inputs.map((a) => (a.kind === 'lit' ? a : outer.get(a)))

@@ -71,6 +71,14 @@ describe('checkpoint', () => {
     same(vmap(grad(checkpoint(f)))(np.stack([y, dy])), vmap(grad(f))(np.stack([y, dy])))
     same(grad(checkpoint(checkpoint(f)))(y), grad(f)(y))
   })
+  test('called twice, each call keeps its own', () => {
+    const kept = jit(checkpoint((y: NdArray) => np.atan(y), { policy: 'everything' })) // one jaxpr, met twice
+    const f = (y: NdArray): NdArray => np.sum(kept(kept(y)))
+    const plain = (y: NdArray): NdArray => np.sum(np.atan(np.atan(y)))
+    const y = np.array([-0.8, -2.6])
+    expect(np.max(np.abs(grad(f)(y).sub(grad(plain)(y)))).item()).toBeLessThan(1e-6)
+    expect(np.max(np.abs(jit(grad(f))(y).sub(grad(plain)(y)))).item()).toBeLessThan(1e-6)
+  })
   test('policies keep what they say', () => {
     const kept = (policy: CheckpointPolicy): string[] => {
       const { eqns } = makeJaxpr(

@@ -1,6 +1,9 @@
 /** Loops and branches as a user writes them, beside the same written out. */
 import { describe, expect, test } from 'vitest'
+import { linearizeJaxpr } from '../../transforms/algebra.ts'
+import { system } from '../../transforms/system.ts'
 import {
+  checkJaxpr,
   customVjp,
   explain,
   grad,
@@ -14,6 +17,7 @@ import {
   makeJaxpr,
   nn,
   np,
+  parseJaxpr,
   random,
   vmap,
   type NdArray,
@@ -116,6 +120,15 @@ describe('scan', () => {
     expect(inner).not.toContain('exp')
     const stacked = scans[0]!.outs.map((v) => v.aval.shape)
     expect(stacked.every((shape) => shape.join() === '5' || shape.join() === '8,5')).toBe(true)
+  })
+  test('what is computed before a loop keeps the types that it has in the loop', () => {
+    // A strong operand where the body takes a weak one.
+    const text = `{ lambda ; a:f32[]. let
+      b:f32[2]* = scan[jaxpr={ lambda ; a:f32[]*. let b:f32[]* = neg a in (b,) } length=2 reverse=False num_consts=1 num_carry=0] a
+    in (b,) }`
+    const { forward, linear } = linearizeJaxpr(system().transforms, parseJaxpr(text), [true])
+    expect(checkJaxpr(forward).eqns.map(({ op }) => op.name)).toEqual(['convertElementType', 'neg', 'scan'])
+    checkJaxpr(linear)
   })
   test('a model of 48 blocks is a jaxpr as long as one of 2, and as many kernels', async () => {
     const blocks = (n: number) => ({ up: np.ones([n, 8, 16]).mul(0.1), down: np.ones([n, 16, 8]).mul(0.1) })
