@@ -70,6 +70,19 @@ export interface ScanOptions {
   readonly unroll?: number
 }
 
+/** How many turns a scan takes: the arrays and `length` must agree. */
+const turnsOf = (what: string, { leaves }: Flat, at: readonly string[], length: number | undefined): number => {
+  leaves.forEach((x, i) => {
+    if (x.ndim === 0) refuse(ShapeError, what, [x], `a scalar${at[i] && ` at ${at[i]}`} has no leading axis to scan over`)
+  })
+  const turns = length ?? leaves[0]?.shape[0]
+  if (turns === undefined || !Number.isInteger(turns) || turns < 0)
+    throw new ShapeError(`${what}: how many turns? Give length, a whole number, where there are no arrays to scan over`)
+  const off = leaves.findIndex((x) => x.shape[0] !== turns)
+  if (off >= 0) throw new ShapeError(`${what}: ${showAval(leaves[off]!.aval)}${at[off] && ` at ${at[off]}`} isn't ${turns} long`)
+  return turns
+}
+
 /**
  * A loop over the leading axis of `xs`, a tree of arrays: f takes the carry and an element, and gives the next carry and what is stacked. The
  * result is the last carry and the stack. Reverse mode takes time and memory proportional to its length. As `jax.lax.scan`.
@@ -86,15 +99,7 @@ export const scan = <C, X, Y>(
   const what = called('scan', f, options)
   const { length, reverse = false, unroll = 1 } = options
   const scanned = flattenArrays(xs, what)
-  const at = paths(xs)
-  scanned.leaves.forEach((x, i) => {
-    if (x.ndim === 0) refuse(ShapeError, what, [x], `a scalar${at[i] && ` at ${at[i]}`} has no leading axis to scan over`)
-  })
-  const turns = length ?? scanned.leaves[0]?.shape[0]
-  if (turns === undefined || !Number.isInteger(turns) || turns < 0)
-    throw new ShapeError(`${what}: how many turns? Give length, a whole number, where there are no arrays to scan over`)
-  const off = scanned.leaves.findIndex((x) => x.shape[0] !== turns)
-  if (off >= 0) throw new ShapeError(`${what}: ${showAval(scanned.leaves[off]!.aval)}${at[off] && ` at ${at[off]}`} isn't ${turns} long`)
+  const turns = turnsOf(what, scanned, paths(xs), length)
   if (!Number.isInteger(unroll) || unroll < 1) throw new ShapeError(`${what}: unroll is ${unroll}, and must be a whole number from 1 on`)
 
   let carry = flattenArrays(init, what)
@@ -126,19 +131,17 @@ export const scan = <C, X, Y>(
   }
   // What isn't a whole number of groups is done after them, one by one.
   const whole = turns - (turns % unroll)
-  const parts: (readonly [from: number, to: number, by: number])[] = reverse
+  const spans: (readonly [from: number, to: number, by: number])[] = reverse
     ? [[turns - whole, turns, unroll], [0, turns - whole, 1]] // prettier-ignore
     : [[0, whole, unroll], [whole, turns, 1]] // prettier-ignore
   let state = carry.leaves
   const stacks: (readonly NdArray[])[] = []
-  for (const [from, to, by] of parts) {
-    if (from === to && (stacks.length > 0 || turns > 0)) continue
+  for (const [from, to, by] of turns === 0 ? [[0, 0, 1] as const] : spans.filter(([from, to]) => from < to)) {
     const rows = to - from === turns ? scanned.leaves : scanned.leaves.map((x) => rowsOf(x, from, to))
     const [next, ys] = run(state, rows, to - from, by)
     state = next!
     if (reverse) stacks.unshift(ys!)
     else stacks.push(ys!)
-    if (turns === 0) break
   }
   const ys = stacks.length === 1 ? stacks[0]! : stacks[0]!.map((_, i) => c.concatenate(stacks.map((own) => own[i]!), 0)) // prettier-ignore
   return [unflatten(outCarry!, state), unflatten(outY!, ys)] as unknown as readonly [Arrays<C>, Y]

@@ -2,6 +2,7 @@
 import { isLeft } from '../core/either.ts'
 import { rules } from '../../primitives/index.ts'
 import { type Aval, eqShape, showAvals } from '../core/aval.ts'
+import { isFloat } from '../core/dtype.ts'
 import { JaxprError } from '../core/errors.ts'
 import { type Atom, type Eqn, type Jaxpr, literal, type Var, variable } from '../core/jaxpr.ts'
 import type { Op, OpName } from '../core/ops.ts'
@@ -98,7 +99,11 @@ export const drawProgram = (c: Choices, table: Table, { ops, steps, smooth = fal
         equation(
           eqn.op,
           eqn.inputs.map((a, k) =>
-            !c.oneIn(3) ? a : a.kind === 'lit' ? { ...a, value: c.element(a.aval.dtype) } : operand(draw.inputs[k]!),
+            !c.oneIn(3)
+              ? a
+              : a.kind === 'lit'
+                ? { ...a, value: smooth && isFloat(a.aval.dtype) ? c.smooth() : c.element(a.aval.dtype) }
+                : operand(draw.inputs[k]!),
           ),
         ),
       )
