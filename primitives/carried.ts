@@ -17,11 +17,11 @@ export const settled = (start: readonly boolean[], gives: (carry: readonly boole
   return next.every((flag, i) => flag === start[i]) ? start : settled(next, gives)
 }
 
+type Groups<T, S extends readonly number[]> = [...{ -readonly [K in keyof S]: T[] }, T[]]
 /** A list in consecutive groups, of as many as the sizes say, the last of what is left. */
-export const grouped = <T, const S extends readonly number[]>(list: readonly T[], sizes: S): { -readonly [K in keyof S]: T[] } & T[][] => {
+export const grouped = <T, const S extends readonly number[]>(list: readonly T[], sizes: S): Groups<T, S> => {
   let at = 0
-  const groups = sizes.map((n) => list.slice(at, (at += n)))
-  return [...groups, list.slice(at)] as { -readonly [K in keyof S]: T[] } & T[][]
+  return [...sizes.map((n) => list.slice(at, (at += n))), list.slice(at)] as Groups<T, S>
 }
 
 /** Which outs depend on the known inputs alone. */

@@ -29,12 +29,12 @@ export const joined = (branches: readonly Traced[]): { readonly jaxprs: readonly
   return { jaxprs, captures }
 }
 
-const any = (flags: readonly (readonly boolean[])[]): boolean[] => flags[0]!.map((_, i) => flags.some((own) => own[i]))
+const inAny = (flags: readonly (readonly boolean[])[]): boolean[] => flags[0]!.map((_, i) => flags.some((own) => own[i]))
 
 const jvp: Rules<'cond'>['jvp'] = ([index, ...inputs], [, ...tangents], { jaxprs }, transforms) => {
   const moving = tangents.map(some)
   const pushed = jaxprs.map((jaxpr) => transforms.jvp(jaxpr, moving))
-  const flags = any(pushed.map(({ nonzero }) => nonzero))
+  const flags = inAny(pushed.map(({ nonzero }) => nonzero))
   const count = jaxprs[0]!.outs.length
   const branches = pushed.map(({ jaxpr, captures, nonzero }): Traced => {
     const own = trace(
@@ -59,7 +59,7 @@ const jvp: Rules<'cond'>['jvp'] = ([index, ...inputs], [, ...tangents], { jaxprs
 const split: NonNullable<Rules<'cond'>['split']> = (eqn, [decided, ...flags], transforms) => {
   if (!decided) return [[], [eqn]]
   const { jaxprs } = eqn.op.params
-  const later = any(jaxprs.map((jaxpr) => outsKnown(jaxpr, flags, transforms).map((flag) => !flag)))
+  const later = inAny(jaxprs.map((jaxpr) => outsKnown(jaxpr, flags, transforms).map((flag) => !flag)))
   const now = later.map((flag) => !flag)
   const unknown = flags.map((flag) => !flag)
   const halves = jaxprs.map((jaxpr) => transforms.split({ ...jaxpr, outs: pick(jaxpr.outs, later) }, flags))
@@ -158,7 +158,7 @@ const batch = (
       dims.map((dim): BatchDim => (O.isSome(dim) ? O.some(0) : O.none)),
     ),
   )
-  const flags = O.isSome(which!) ? jaxprs[0]!.outs.map(() => true) : any(wide.map((branch) => branch.dims.map(O.isSome)))
+  const flags = O.isSome(which!) ? jaxprs[0]!.outs.map(() => true) : inAny(wide.map((branch) => branch.dims.map(O.isSome)))
   const branches = wide.map(({ jaxpr, captures, dims: own }): Traced => {
     const placed = trace(
       jaxpr.inputs.map((v) => v.aval),

@@ -20,14 +20,7 @@ import { carried, inFront, isLinear, known, shapes } from './families.ts'
 type Params = OpParams['scan']
 
 /** A list of operands, or of what belongs to them, in its three parts. */
-const parts = <T>(
-  list: readonly T[],
-  { numConsts, numCarry }: Params,
-): readonly [consts: readonly T[], carry: readonly T[], xs: readonly T[]] => [
-  list.slice(0, numConsts),
-  list.slice(numConsts, numConsts + numCarry),
-  list.slice(numConsts + numCarry),
-]
+const parts = <T>(list: readonly T[], { numConsts, numCarry }: Params) => grouped(list, [numConsts, numCarry])
 const element = (a: Aval): Aval => ({ ...a, shape: a.shape.slice(1) })
 const stacked = (a: Aval, length: number): Aval => ({ ...a, shape: [length, ...a.shape] })
 const jvp: Rules<'scan'>['jvp'] = (inputs, tangents, params, transforms) => {
@@ -46,7 +39,7 @@ const jvp: Rules<'scan'>['jvp'] = (inputs, tangents, params, transforms) => {
     [...pushed.captures.map((x) => x.aval), ...ac, ...pick(ac, mc), ...ai, ...pick(ai, moving), ...ax, ...pick(ax, mx)],
     (args) => {
       const [captures, c, dc, i, di, x, dx] = grouped(args, counts)
-      const outs = evalJaxpr(pushed.jaxpr, [...captures, ...c, ...i, ...x, ...dc, ...di, ...dx!])
+      const outs = evalJaxpr(pushed.jaxpr, [...captures, ...c, ...i, ...x, ...dc, ...di, ...dx])
       let next = jaxpr.outs.length
       const dys = jaxpr.outs.map((out, k) => (pushed.nonzero[k] ? outs[next++]! : zerosLike(out.aval)))
       const [ys, dcs] = [outs.slice(0, jaxpr.outs.length), pick(dys.slice(0, numCarry), moving)]
@@ -240,7 +233,7 @@ const transposed = (
     [...back.captures.map((v) => v.aval), ...fixed, ...sums, ...carry, ...askedYs, ...scanned],
     (args) => {
       const [captures, fixed, sum, dcarry, dys, xs] = grouped(args, sizes)
-      const outs = evalJaxpr(back.jaxpr, [...captures, ...fixed, ...xs!, ...dcarry, ...dys])
+      const outs = evalJaxpr(back.jaxpr, [...captures, ...fixed, ...xs, ...dcarry, ...dys])
       let next = 0
       const all = pick(jaxpr.inputs, linear).map((v, i) => (back.present[i] ? outs[next++]! : zerosLike(v.aval)))
       const [own, rest] = [all.slice(0, sum.length), all.slice(sum.length)]

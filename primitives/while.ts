@@ -14,14 +14,7 @@ import { badCarry, grouped, outsKnown, pick, settled, some, there } from './carr
 
 type Params = OpParams['while']
 
-const parts = <T>(
-  list: readonly T[],
-  { condConsts, bodyConsts }: Params,
-): readonly [cond: readonly T[], body: readonly T[], carry: readonly T[]] => [
-  list.slice(0, condConsts),
-  list.slice(condConsts, condConsts + bodyConsts),
-  list.slice(condConsts + bodyConsts),
-]
+const parts = <T>(list: readonly T[], { condConsts, bodyConsts }: Params) => grouped(list, [condConsts, bodyConsts])
 const both = ({ jaxprs }: Params): readonly [cond: Jaxpr, body: Jaxpr] => jaxprs as readonly [Jaxpr, Jaxpr]
 
 const jvp: Rules<'while'>['jvp'] = (inputs, tangents, params, transforms) => {
@@ -39,7 +32,7 @@ const jvp: Rules<'while'>['jvp'] = (inputs, tangents, params, transforms) => {
     [...pushed.captures.map((x) => x.aval), ...ab, ...pick(ab, mb), ...ai, ...pick(ai, moving)],
     (args) => {
       const [captures, b, db, i, di] = grouped(args, sizes)
-      const outs = evalJaxpr(pushed.jaxpr, [...captures, ...b, ...i, ...db, ...di!])
+      const outs = evalJaxpr(pushed.jaxpr, [...captures, ...b, ...i, ...db, ...di])
       let next = carry.length
       const dys = body.outs.map((out, k) => (pushed.nonzero[k] ? outs[next++]! : zerosLike(out.aval)))
       return [...outs.slice(0, carry.length), ...pick(dys, moving)]

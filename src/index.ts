@@ -31,7 +31,7 @@ import * as randomModule from './random/index.ts'
 import { all, flatten, leaves, map, mapWithPath, paths, reduce, registerNode, structure, transpose, unflatten } from './tree.ts'
 
 const transforms = makeTransforms(table)
-const engine = new Engine(table, transforms, backend)
+const engine = new Engine(transforms, backend)
 setSystem({ transforms, engine })
 const abstractEval: Wiring['abstractEval'] = (op, avals) => {
   const out = (table[op.name] as Rules<OpName>).abstractEval(avals, op.params)

@@ -6,10 +6,9 @@ import type { Node } from '../src/core/graph.ts'
 import type { Jaxpr } from '../src/core/jaxpr.ts'
 import { printJaxpr } from '../src/core/print.ts'
 import type { Program } from '../src/core/program.ts'
-import type { RuleTable, Transforms } from '../src/core/rules.ts'
+import type { Transforms } from '../src/core/rules.ts'
 import { showAval, physical } from '../src/core/aval.ts'
 import { optimise } from './algebra.ts'
-import { lowerJaxpr } from './lower.ts'
 import { planProgram } from './plan.ts'
 
 export interface Compiled {
@@ -38,14 +37,12 @@ const CACHED_PROGRAMS = 4096
 export const counters = { compiled: 0, traced: 0 }
 
 export class Engine {
-  readonly #table: RuleTable
   readonly #transforms: Transforms
   readonly #backend: () => Backend
   readonly #cache = new Map<string, Compiled>()
   readonly #limit: number
-  constructor(table: RuleTable, transforms: Transforms, backend: () => Backend, cachedPrograms = CACHED_PROGRAMS) {
+  constructor(transforms: Transforms, backend: () => Backend, cachedPrograms = CACHED_PROGRAMS) {
     this.#limit = cachedPrograms
-    this.#table = table
     this.#transforms = transforms
     this.#backend = backend
   }
@@ -53,7 +50,7 @@ export class Engine {
   lower(jaxpr: Jaxpr, donated: ReadonlySet<number> = new Set(), fused = true): { readonly jaxpr: Jaxpr; readonly program: Program } {
     const optimised = optimise(jaxpr)
     const inputs: Node[] = optimised.inputs.map((v, index) => ({ kind: 'input', index, ...physical(v.aval) }))
-    const outs = lowerJaxpr(this.#table, this.#transforms, optimised, inputs)
+    const outs = this.#transforms.lower(optimised, inputs)
     return { jaxpr: optimised, program: planProgram(inputs, outs, () => donated, fused) }
   }
 

@@ -1,6 +1,9 @@
 /** `lax`: the primitives under JAX's names. Strict: nothing promotes, and only scalars broadcast. `np` is the gentle skin. */
 export { axisIndex, pmean, psum } from './collectives.ts'
-export * from './control.ts'
+export * from './associativeScan.ts'
+export type { Arrays } from './body.ts'
+export * from './branches.ts'
+export * from './loops.ts'
 export * from './elementwise.ts'
 export * from './layout.ts'
 export * from './reductions.ts'

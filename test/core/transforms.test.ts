@@ -24,7 +24,7 @@ import type { Backend } from '../../src/core/backend.ts'
 import type { Jaxpr } from '../../src/core/jaxpr.ts'
 
 const transforms = makeTransforms(rules)
-const engine = new Engine(rules, transforms, reference as () => Backend)
+const engine = new Engine(transforms, reference as () => Backend)
 /** The kinds of the kernels that a jaxpr lowers to. */
 const kernels = (jaxpr: Jaxpr): string[] => engine.lower(jaxpr).program.steps.map((s) => (s.kind === 'launch' ? s.kernel.kind : s.kind))
 

@@ -38,8 +38,8 @@ const oneOf = (make: () => unknown): (() => Backend) => {
 }
 export const devices = { reference: oneOf(reference), wasm: oneOf(wasm) }
 export const engines = {
-  reference: new Engine(rules, transforms, devices.reference),
-  wasm: new Engine(rules, transforms, devices.wasm),
+  reference: new Engine(transforms, devices.reference),
+  wasm: new Engine(transforms, devices.wasm),
 }
 export type Device = keyof typeof engines
 

@@ -141,7 +141,7 @@ test('an engine keeps a bounded number of programs: the one used longest ago goe
   const device = reference()
   let compiled = 0
   const backend = { ...device, compile: (program: Parameters<typeof device.compile>[0]) => (compiled++, device.compile(program)) }
-  const engine = new Engine(rules, makeTransforms(rules), () => backend as ReturnType<ConstructorParameters<typeof Engine>[2]>, 8)
+  const engine = new Engine(makeTransforms(rules), () => backend as ReturnType<ConstructorParameters<typeof Engine>[1]>, 8)
   const program = (n: number): ReturnType<typeof engine.compile> => engine.compile(makeJaxpr((x: NdArray) => np.mul(x, n))(np.ones([2])))
   for (let n = 0; n < 8; n++) program(n)
   program(0)

@@ -1,7 +1,6 @@
 /** 16-bit floats on WebGPU, where two share a word: against wasm, which computes the same in float32 too. */
 import { expect, test } from 'vitest'
 import { createWebgpu, openWebgpu } from '../../backends/webgpu/index.ts'
-import { rules } from '../../primitives/index.ts'
 import { aval } from '../../src/core/aval.ts'
 import type { Backend } from '../../src/core/backend.ts'
 import type { NdArray } from '../../src/core/array.ts'
@@ -18,7 +17,7 @@ type Shape = readonly number[]
 
 describeOnDevice('16-bit floats', async () => {
   const backend = (await openWebgpu()) as Backend
-  const engine = new Engine(rules, transforms, () => backend)
+  const engine = new Engine(transforms, () => backend)
   const others = (await nullDevices()).map((device) => createWebgpu(device) as Backend)
 
   /** Whole numbers, so that a sum's order changes nothing. */

@@ -1,65 +1,20 @@
-/** Loops and branches inside a program: their bodies are traced once, and each is compiled once. */
-import { joined } from '../../primitives/cond.ts'
-import { inline } from '../../transforms/algebra.ts'
+/** Loops inside a program: their bodies are traced and compiled once. */
 import { checkpoint } from '../../transforms/checkpoint.ts'
-import { called, flatFunction, flattenArrays } from '../../transforms/leaves.ts'
+import { called, flattenArrays, type Flat } from '../../transforms/leaves.ts'
 import { vmap } from '../../transforms/vmap.ts'
 import { bindControl } from '../control.ts'
-import { NdArray } from '../core/array.ts'
-import { type Aval, aval, eqAval, showAval } from '../core/aval.ts'
-import * as c from '../core/constructors.ts'
-import { isFloat } from '../core/dtype.ts'
+import type { NdArray } from '../core/array.ts'
+import { type Aval, aval, showAval } from '../core/aval.ts'
 import { ShapeError, TreeError } from '../core/errors.ts'
-import { constant, evalJaxpr as evalBody, trace, type Traced } from '../core/trace.ts'
+import { constant, evalJaxpr, trace } from '../core/trace.ts'
 import { refuse } from '../numpy/check.ts'
 import { anyArray } from '../numpy/promote.ts'
-import { difference, flatten, map as mapTree, paths, type TreeDef, unflatten } from '../tree.ts'
+import { flatten, map as mapTree, paths, type TreeDef, unflatten } from '../tree.ts'
+import { traced, type Body, type Fn, avalsOf, sameCarry, strengthened, type Arrays } from './body.ts'
+import { cond } from './branches.ts'
+import * as c from '../core/constructors.ts'
 
-interface Flat {
-  readonly leaves: readonly NdArray[]
-  readonly def: TreeDef
-}
-interface Body extends Traced {
-  readonly out: TreeDef
-}
-type Fn = (...args: never[]) => unknown
-
-const avalsOf = (xs: readonly NdArray[]): readonly Aval[] => xs.map((x) => x.aval)
 const rowOf = (a: Aval): Aval => ({ ...a, shape: a.shape.slice(1) })
-
-/** f of some trees, traced at the avals of their leaves. */
-const traced = (f: Fn, what: string, args: readonly Flat[], avals: readonly Aval[]): Body => {
-  const flat = flatFunction(f, { kind: 'list', children: args.map(({ def }) => def) } as TreeDef, what)
-  const { jaxpr, captures } = trace(avals, flat.call, what)
-  return { jaxpr: inline(jaxpr, false), captures, out: flat.out() } // jitted functions are opened: derivatives divide a body by its equations
-}
-
-/** What a body gives for the carry must be what it takes. */
-const sameCarry = (what: string, carry: Flat, out: TreeDef, given: readonly Aval[]): void => {
-  const found = difference(carry.def, out)
-  if (found !== null)
-    throw new TreeError(
-      `${what}: the carry's structure changes ${found}: return a carry like the one that comes in (left: before, right: after)`,
-    )
-  const at = paths(unflatten(carry.def, carry.leaves))
-  carry.leaves.forEach((x, i) => {
-    if (!eqAval({ ...x.aval, weak: false }, { ...given[i]!, weak: false }))
-      throw new ShapeError(
-        `${what}: the carry${at[i] && ` at ${at[i]}`} comes in as ${showAval(x.aval)} and goes out as ${showAval(given[i]!)}: ${
-          x.dtype === given[i]!.dtype ? 'keep its shape' : `begin with ${given[i]!.dtype}, or convert what the body returns to ${x.dtype}`
-        }`,
-      )
-  })
-}
-/** Weak leaves (numbers, that is) take the dtypes that the body gives them, as in JAX. */
-const strengthened = ({ leaves, def }: Flat, given: readonly Aval[]): Flat | null => {
-  const weak = leaves.map((x, i) => given[i] !== undefined && x.aval.weak && (x.dtype !== given[i].dtype || !given[i].weak))
-  if (!weak.includes(true)) return null
-  return { def, leaves: leaves.map((x, i) => (weak[i] ? c.convertElementType(x, given[i]!.dtype) : x)) }
-}
-
-/** A tree whose numbers have become arrays. */
-export type Arrays<T> = T extends number | boolean ? NdArray : T extends NdArray | null | undefined ? T : { [K in keyof T]: Arrays<T[K]> }
 
 export interface ScanOptions {
   /** How many turns; needed where there is nothing to scan over. */
@@ -163,7 +118,7 @@ const unrolled = ({ jaxpr, captures, out }: Body, numCarry: number, by: number, 
       for (let k = 0; k < by; k++) {
         const at = reverse ? by - 1 - k : k
         const xs = args.slice(fixed).map((x) => c.reshape(rowsOf(x, at, at + 1), x.shape.slice(1)))
-        const outs = evalBody(jaxpr, [...consts, ...state, ...xs])
+        const outs = evalJaxpr(jaxpr, [...consts, ...state, ...xs])
         state = outs.slice(0, numCarry)
         rows[at] = outs.slice(numCarry).map((y) => c.reshape(y, [1, ...y.shape]))
       }
@@ -295,142 +250,4 @@ export const foriLoop = <C>(
     (own) => turn(own as unknown as State) as never,
     start,
   )[1] as Arrays<C>
-}
-
-/** The branch that the index chooses, of functions of the same operands that give the same types. */
-const branch = <A extends readonly unknown[], R>(
-  what: string,
-  index: NdArray,
-  branches: readonly ((...args: A) => R)[],
-  operands: A,
-): R => {
-  const own = operands.map((x) => flattenArrays(x, what))
-  const leaves = own.flatMap((x) => x.leaves)
-  const bodies = branches.map((f, k) => traced(f as unknown as Fn, `branch ${k} of ${what}`, own, avalsOf(leaves)))
-  const [first, ...others] = bodies
-  for (const [k, other] of others.entries()) {
-    const found = difference(first!.out, other.out)
-    if (found !== null) throw new TreeError(`${what}: branches 0 (left) and ${k + 1} (right) give trees that differ ${found}`)
-  }
-  const avals = first!.jaxpr.outs.map((_, i) => bodies.map(({ jaxpr }) => jaxpr.outs[i]!.aval))
-  const at = paths(unflatten(first!.out, avals.map(() => 0))) // prettier-ignore
-  // As in JAX, weak types give way.
-  const common = avals.map((each) => each.find((a) => !a.weak) ?? each[0]!)
-  const alike = bodies.map((body, k): Traced => {
-    avals.forEach((each, i) => {
-      const fits = each[k]!.weak && isFloat(each[k]!.dtype) === isFloat(common[i]!.dtype)
-      if (
-        !eqAval({ ...each[k]!, weak: false }, { ...common[i]!, weak: false }) &&
-        !(fits && each[k]!.shape.join() === common[i]!.shape.join())
-      )
-        throw new ShapeError(
-          `${what}: the branches disagree${at[i] && ` at ${at[i]}`}: ${each.map(showAval).join(', ')}: let all give one shape and dtype`,
-        )
-    })
-    const placed = trace(
-      body.jaxpr.inputs.map((v) => v.aval),
-      (args) => evalBody(body.jaxpr, args).map((y, i) => (y.dtype === common[i]!.dtype ? y : c.convertElementType(y, common[i]!.dtype))),
-      what,
-    )
-    return { jaxpr: placed.jaxpr, captures: [...placed.captures, ...body.captures] }
-  })
-  const { jaxprs, captures } = joined(alike)
-  return unflatten(first!.out, bindControl('cond', { jaxprs }, [index, ...captures, ...leaves])) as R
-}
-
-/**
- * One of two functions of the operands, chosen by a bool scalar when the program runs; only that one is run, but under a vmap over the choice.
- * As `jax.lax.cond`.
- *
- * @example lax.cond(np.array(2).greater(1), (x: NdArray) => x.add(1), (x: NdArray) => x.mul(10), np.array(5)) // 6
- * @throws ShapeError or TreeError where the branches disagree
- */
-export const cond = <A extends readonly unknown[], R>(
-  pred: NdArray | boolean,
-  ifTrue: (...operands: A) => R,
-  ifFalse: (...operands: A) => NoInfer<R>,
-  ...operands: A
-): R => {
-  const what = called('cond', ifTrue)
-  called('cond', ifFalse)
-  const holds = typeof pred === 'boolean' ? constant(pred ? 1 : 0, aval([], 'bool')) : anyArray(what, pred)
-  if (holds.ndim > 0 || holds.dtype !== 'bool') refuse(ShapeError, what, [holds], 'the predicate must be one bool')
-  return branch(what, c.convertElementType(holds, 'int32'), [ifFalse, ifTrue], operands)
-}
-
-/**
- * The function that an int32 scalar chooses, of the same operands; an index outside takes the nearest. As `jax.lax.switch`.
- *
- * @example lax.switch(np.array(1, { dtype: 'int32' }), [(x: NdArray) => x, (x: NdArray) => x.mul(10)], np.array(5)) // 50
- * @throws ShapeError or TreeError where the branches disagree, or there are none
- */
-const switchCase = <A extends readonly unknown[], R>(
-  index: NdArray | number,
-  branches: readonly ((...operands: A) => R)[],
-  ...operands: A
-): R => {
-  if (!Array.isArray(branches) || branches.length === 0) throw new ShapeError('switch needs a list of at least one branch')
-  branches.forEach((f) => called('switch', f))
-  const at = typeof index === 'number' ? constant(index, aval([], 'int32')) : anyArray('switch', index)
-  if (at.ndim > 0 || at.dtype !== 'int32') refuse(ShapeError, 'switch', [at], 'the index must be one int32')
-  return branch('switch', at, branches, operands)
-}
-export { switchCase as switch }
-
-/**
- * All prefixes of elements along an axis, combined by an associative function of two trees, in a number of steps that grows with the logarithm of
- * how many there are. As `jax.lax.associative_scan`.
- *
- * @example lax.associativeScan((x: NdArray, y: NdArray) => x.add(y), np.array([1, 2, 3, 4, 5])) // [1, 3, 6, 10, 15]
- */
-export const associativeScan = <T>(
-  f: (left: T, right: T) => T,
-  elems: T,
-  options: { readonly axis?: number; readonly reverse?: boolean } = {},
-): T => {
-  const what = called('associativeScan', f, options)
-  const { axis = 0, reverse = false } = options
-  const { leaves, def } = flattenArrays(elems, what)
-  const at = leaves.map((x) => {
-    const d = axis < 0 ? axis + x.ndim : axis
-    return d >= 0 && d < x.ndim ? d : refuse(ShapeError, what, [x], `axis ${axis} is out of range`)
-  })
-  const counts = new Set(leaves.map((x, i) => x.shape[at[i]!]!))
-  if (counts.size > 1) throw new ShapeError(`${what}: the axes are ${[...counts].join(' and ')} long, and must be of one length`)
-  const combined = (xs: readonly NdArray[], ys: readonly NdArray[]): readonly NdArray[] => {
-    const out = flattenArrays(f(unflatten(def, xs) as T, unflatten(def, ys) as T), what)
-    const found = difference(def, out.def)
-    if (found !== null) throw new TreeError(`${what}: f must give a tree like those that it takes: they differ ${found}`)
-    return out.leaves
-  }
-  const every = (xs: readonly NdArray[], from: number, to: number, step: number): readonly NdArray[] =>
-    xs.map((x, i) => {
-      const along = (n: number): number[] => x.shape.map((size, d) => (d === at[i] ? n : n === from ? 0 : size))
-      return c.slice(x, along(from), x.shape.map((size, d) => (d === at[i] ? to : size)), x.shape.map((_, d) => (d === at[i] ? step : 1))) // prettier-ignore
-    })
-  const prefixes = (xs: readonly NdArray[], n: number): readonly NdArray[] => {
-    if (n < 2) return xs
-    const half = n >> 1
-    const odd = prefixes(combined(every(xs, 0, 2 * half - 1, 2), every(xs, 1, 2 * half, 2)), half)
-    const inner = (n - 1) >> 1
-    const first = every(xs, 0, 1, 1)
-    const even = inner === 0 ? first : joinedAlong(first, combined(every(odd, 0, inner, 1), every(xs, 2, n, 2)))
-    return interleaved(even, odd, n)
-  }
-  const joinedAlong = (xs: readonly NdArray[], ys: readonly NdArray[]): readonly NdArray[] =>
-    xs.map((x, i) => c.concatenate([x, ys[i]!], at[i]!))
-  /** Even places from one, odd ones from the other. */
-  const interleaved = (even: readonly NdArray[], odd: readonly NdArray[], n: number): readonly NdArray[] =>
-    even.map((x, i) => {
-      const d = at[i]!
-      const [count, y] = [x.shape[d]!, odd[i]!]
-      const spare = count > y.shape[d]! ? c.concatenate([y, every([x], count - 1, count, 1)[0]!], d) : y
-      const lifted = [x, spare].map((z) => c.reshape(z, [...z.shape.slice(0, d + 1), 1, ...z.shape.slice(d + 1)]))
-      const both = c.concatenate(lifted, d + 1)
-      const flat = c.reshape(both, [...x.shape.slice(0, d), 2 * count, ...x.shape.slice(d + 1)])
-      return c.slice(flat, flat.shape.map(() => 0), flat.shape.map((size, e) => (e === d ? n : size))) // prettier-ignore
-    })
-  const turned = (xs: readonly NdArray[]): readonly NdArray[] => (reverse ? xs.map((x, i) => c.rev(x, [at[i]!])) : xs)
-  const n = [...counts][0] ?? 0
-  return unflatten(def, turned(prefixes(turned(leaves), n))) as T
 }
