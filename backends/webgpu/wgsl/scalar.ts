@@ -32,7 +32,7 @@ export const scalarOp = (op: ScalarOp, dtype: DType, from: readonly DType[], arg
     case 'isFinite':
       return float ? `((bitcast<u32>(${x}) & 0x7f800000u) != 0x7f800000u)` : 'true'
     case 'div':
-      return isInt(source) ? `c_div_${type}(${x}, ${y})` : `(${x} / ${divisor(y)})`
+      return isInt(source) ? `c_div_${type}(${x}, ${y})` : `(${x} / ${y})`
     case 'rem':
     case 'pow':
       return `c_${op}_${type}(${x}, ${y})`
@@ -106,9 +106,6 @@ const ofBools = (op: ScalarOp, x: string, y: string): string => {
 }
 
 const bits = (value: number): number => new Uint32Array(Float32Array.of(value).buffer)[0]!
-
-/** A constant, as a compiler doesn't see it: it would multiply by the reciprocal, which rounds twice. */
-const divisor = (text: string): string => (/^-?[\d.]+(e[+-]?\d+)?f$/.test(text) ? `c_float(${bits(parseFloat(text))}u)` : text)
 
 /** Constant expressions hold no NaN, no infinity and perhaps no subnormal: those are made from their bits when the kernel runs. */
 export const constantOf = (dtype: DType, value: number): string => {
