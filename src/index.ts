@@ -14,6 +14,7 @@ import * as jits from '../transforms/jit.ts'
 import * as explains from '../transforms/explain.ts'
 import { scope as scoped } from '../transforms/scope.ts'
 import { setSystem } from '../transforms/system.ts'
+import * as shards from '../transforms/shardMap.ts'
 import { vmap as vmapTransform } from '../transforms/vmap.ts'
 import { checkJaxpr as check } from './core/check.ts'
 import { backend } from './device.ts'
@@ -120,6 +121,8 @@ export const explain: typeof explains.explain = (f) => {
 }
 export const scope: typeof scoped = scoped
 export const vmap: typeof vmapTransform = vmapTransform
+export const shardMap: typeof shards.shardMap = shards.shardMap
+export const P: typeof shards.P = shards.P
 export { NdArray, type Nested } from './core/array.ts'
 export type { KernelTime } from './core/backend.ts'
 export type { DType, HostArray as TypedArray } from './core/dtype.ts'
@@ -134,4 +137,5 @@ export type { GradOptions } from '../transforms/autodiff.ts'
 export type { ExplainedKernel, Explanation } from '../transforms/explain.ts'
 export type { Jacobian, JacobianOptions } from '../transforms/jacobian.ts'
 export type { Jitted, JitOptions, Lowered } from '../transforms/jit.ts'
+export type { PartitionSpec, ShardMapOptions, Specs } from '../transforms/shardMap.ts'
 export type { VmapOptions } from '../transforms/vmap.ts'

@@ -8,6 +8,9 @@ import type { Jaxpr } from './jaxpr.ts'
 type None = Readonly<Record<never, never>>
 type Axes = { readonly axes: readonly number[] }
 type Axis = { readonly axis: number }
+type Named = { readonly axisName: string }
+/** How many examples the named axis has. */
+type Size = { readonly size: number }
 /** What attention and its derivatives share. */
 export interface AttentionParams {
   /** Of the scores, before the bias. */
@@ -143,8 +146,18 @@ export interface OpParams {
   readonly randomWrap: None // uint32[…,2] -> key[…]
   readonly randomUnwrap: None // key[…] -> uint32[…,2]
   // over named axes: they end where their vmap is applied
-  readonly psum: { readonly axisName: string }
-  readonly axisIndex: { readonly axisName: string }
+  readonly psum: Named
+  readonly pmax: Named
+  readonly pmin: Named
+  /** The examples' arrays along a new axis. */
+  readonly allGather: Named & Axis & Size
+  /** The sum, whose elements along `axis` are dealt out. */
+  readonly psumScatter: Named & Axis & Size
+  /** Elements along `split` are dealt out; what comes from all stands along `concat`, an axis of the rest. */
+  readonly allToAll: Named & Size & { readonly split: number; readonly concat: number }
+  /** Zeros where no pair goes. */
+  readonly ppermute: Named & Size & { readonly perm: readonly (readonly [from: number, to: number])[] }
+  readonly axisIndex: Named
   // carriers of jaxprs
   /** (...consts, ...carry, ...xs) -> (...carry, ...ys): `jaxpr` of (consts, carry, an element of each xs) gives (carry, an element of each ys). */
   readonly scan: {

@@ -35,6 +35,7 @@ const op = <P>(n: number, params: P) => ({ operands: [n, n], params }) as const
 const [unary, binary, ternary] = [op(1, {}), op(2, {}), op(3, {})]
 const overAxes = op(1, { axes: ints })
 const overAxis = op(1, { axis: int })
+const overName = op(1, { axisName: text })
 const prefix = op(1, { axis: int, reverse: bool })
 
 const custom = { jaxpr, rule: int, name: text, captured: int }
@@ -130,7 +131,13 @@ export const signatures: { readonly [K in OpName]: Signature<K> } = {
   dotProductAttentionGrad: many(6, attention),
   randomWrap: unary,
   randomUnwrap: unary,
-  psum: op(1, { axisName: text }),
+  psum: overName,
+  pmax: overName,
+  pmin: overName,
+  allGather: op(1, { axisName: text, axis: int, size: int }),
+  psumScatter: op(1, { axisName: text, axis: int, size: int }),
+  allToAll: op(1, { axisName: text, split: int, concat: int, size: int }),
+  ppermute: op(1, { axisName: text, perm: listOf(pairOf(int)), size: int }),
   axisIndex: op(0, { axisName: text }),
   scan: many(0, { jaxpr, length: int, reverse: bool, numConsts: int, numCarry: int }),
   while: many(0, { jaxprs: listOf(jaxpr), condConsts: int, bodyConsts: int }),

@@ -1,5 +1,5 @@
 /** `lax`: the primitives under JAX's names. Strict: nothing promotes, and only scalars broadcast. `np` is the gentle skin. */
-export { axisIndex, pmean, psum } from './collectives.ts'
+export * from './collectives.ts'
 export * from './associativeScan.ts'
 export type { Arrays } from './body.ts'
 export * from './branches.ts'

@@ -3,6 +3,7 @@ import { rules } from '../../primitives/index.ts'
 import type { Jaxpr } from '../core/jaxpr.ts'
 import type { OpName, OpParams } from '../core/ops.ts'
 import { attentionGenerators } from './attention.ts'
+import { axisGenerators } from './axes.ts'
 import type { Choices, Value } from './choices.ts'
 import { contraction } from './contraction.ts'
 import { controlGenerators } from './control.ts'
@@ -18,7 +19,7 @@ export type GeneratorTable = { readonly [K in OpName]: Generator<K> }
 
 type Carriers = 'jit' | 'checkpoint' | 'customJvp' | 'customVjp' | 'customLinear' | 'scan' | 'while' | 'cond'
 /** The primitives that carry no jaxpr and stand anywhere. */
-const leaves: Omit<GeneratorTable, Carriers | 'psum' | 'axisIndex'> = {
+const leaves: Omit<GeneratorTable, Carriers | keyof typeof axisGenerators> = {
   ...elementwise,
   ...reductions,
   ...layoutGenerators,
@@ -60,13 +61,7 @@ export const generators: GeneratorTable = {
   ...leaves,
   ...customGenerators(leaves, exactOps),
   ...controlGenerators(leaves, exactOps),
-  psum: generator<'psum'>({
-    any: (c) => ({ params: { axisName: 'i' }, inputs: [c.value(c.shape(), c.dtype(['float32', 'int32', 'uint32', 'float64']))] }),
-    smooth: (c) => ({ params: { axisName: 'i' }, inputs: [c.value(c.shape(), 'float64', () => c.smooth())] }),
-    linear: () => [[0]],
-    axisName: 'i',
-  }),
-  axisIndex: onlyAny<'axisIndex'>(() => ({ params: { axisName: 'i' }, inputs: [] }), { axisName: 'i' }),
+  ...axisGenerators,
   checkpoint: generator<'checkpoint'>({
     any: (c) => {
       const { jaxpr, inputs } = drawProgram(c, leaves, { ops: exactOps, steps: 3 })

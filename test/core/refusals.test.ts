@@ -128,7 +128,7 @@ describe('trees', () => {
     )
   })
   test('axes that are no prefix', () =>
-    refuses(() => vmap(double, { inAxes: [0, 0] })(x), TreeError, 'vmap(double): inAxes: 2 axes for 1 values'))
+    refuses(() => vmap(double, { inAxes: [0, 0] })(x), TreeError, 'vmap(double): inAxes: 2 are given for 1 values'))
   test('leaves that are no arrays', () => {
     const why = 'leaves must be arrays, numbers or booleans (mark other arguments with staticArgnums)'
     refuses(() => jit(double)(js({ a: [1, { b: 'c' }] })), TreeError, `jit(double) got the string "c" at [0].a[1].b: ${why}`)

@@ -65,7 +65,7 @@ each('abstract evaluation predicts what lowering makes', (name) =>
   }),
 )
 
-/** One operand of another dtype or shape, or one param off by a little. */
+/** One operand of another dtype or shape, or one param off by a little (but not those that speak of what is around the call). */
 const disturb =
   (name: OpName) =>
   (c: Choices): Program & { readonly op: Op } => {
@@ -81,7 +81,7 @@ const disturb =
         : Array.isArray(value)
           ? c.pick([value.slice(1), [...value, 0], value.map((v) => (c.oneIn(2) ? off(v) : v))])
           : value
-    const key = c.pick(Object.keys(params).filter((k) => !['rule', 'captured'].includes(k)))
+    const key = c.pick(Object.keys(params).filter((k) => !['rule', 'captured', 'size'].includes(k)))
     const inOperand = key === undefined || (inputs.length > 0 && c.oneIn(2))
     const op = { name, params: inOperand ? params : { ...params, [key]: off(params[key as keyof typeof params]) } } as Op
     const operands = inOperand ? inputs.map((x, i) => (i === at ? wrong(x) : x)) : inputs

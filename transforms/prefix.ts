@@ -1,0 +1,22 @@
+/** Options that are a prefix of a tree: one for all leaves below it. */
+import { TreeError } from '../src/core/errors.ts'
+import type { TreeDef } from '../src/tree.ts'
+
+/** The option of each leaf of a structure. */
+export const spread = <T>(prefix: unknown, def: TreeDef, isOption: (x: unknown) => x is T, what: string, path = ''): T[] => {
+  if (isOption(prefix)) return count(def).map(() => prefix)
+  if (def.kind === 'list' && Array.isArray(prefix)) {
+    if (prefix.length !== def.children.length)
+      throw new TreeError(`${what}${path}: ${prefix.length} are given for ${def.children.length} values`)
+    return def.children.flatMap((child, i) => spread(prefix[i], child, isOption, what, `${path}[${i}]`))
+  }
+  if (def.kind === 'dict' && typeof prefix === 'object' && prefix !== null && !Array.isArray(prefix)) {
+    return def.keys.flatMap((key, i) => {
+      const own: unknown = (prefix as Readonly<Record<string, unknown>>)[key]
+      if (own === undefined) throw new TreeError(`${what}${path}.${key}: missing`)
+      return spread(own, def.children[i]!, isOption, what, `${path}.${key}`)
+    })
+  }
+  throw new TreeError(`${what}${path}: not a prefix of the tree`)
+}
+const count = (def: TreeDef): number[] => (def.kind === 'leaf' ? [0] : def.kind === 'none' ? [] : def.children.flatMap(count))
