@@ -2,8 +2,9 @@
 import * as O from '../src/core/option.ts'
 import type { NdArray } from '../src/core/array.ts'
 import { type Aval, eqAval, showAval } from '../src/core/aval.ts'
-import type { Atom, Jaxpr } from '../src/core/jaxpr.ts'
+import { type Atom, type Jaxpr, variable } from '../src/core/jaxpr.ts'
 import type { Tangent, Transforms } from '../src/core/rules.ts'
+import type { Traced } from '../src/core/trace.ts'
 
 export const some = (t: Tangent): t is O.Some<NdArray> => O.isSome(t)
 export const there = (ts: readonly Tangent[]): NdArray[] => ts.filter(some).map((t) => t.value)
@@ -37,4 +38,18 @@ export const badCarry = (taken: readonly Aval[], given: readonly Aval[]): string
   return off < 0
     ? null
     : `the carry ${off} comes in as ${showAval(taken[off]!)} and goes out as ${given[off] ? showAval(given[off]) : 'nothing'}`
+}
+
+/** Jaxprs made anew, each with what it closed over, as jaxprs of all those operands together. */
+export const joined = (branches: readonly Traced[]): { readonly jaxprs: readonly Jaxpr[]; readonly captures: readonly NdArray[] } => {
+  const captures = branches.flatMap((branch) => branch.captures)
+  let at = 0
+  const jaxprs = branches.map(({ jaxpr, captures: own }): Jaxpr => {
+    const vars = captures.map((x) => variable(x.aval))
+    const mine = jaxpr.inputs.slice(0, own.length)
+    vars.splice(at, own.length, ...mine)
+    at += own.length
+    return { ...jaxpr, inputs: [...vars, ...jaxpr.inputs.slice(own.length)] }
+  })
+  return { jaxprs, captures }
 }

@@ -11,23 +11,9 @@ import type { BatchDim, Batching, Rules, Tangent } from '../src/core/rules.ts'
 import { bind, constant, evalJaxpr, trace, type Traced } from '../src/core/trace.ts'
 import { composite, inputNodes, slotsOf } from './composite.ts'
 import { carried, dtypes, inFront, isLinear, known, shapes } from './families.ts'
-import { outsKnown, pick, some, there } from './carried.ts'
+import { joined, outsKnown, pick, some, there } from './carried.ts'
 
 type Params = OpParams['cond']
-
-/** Branches made anew, each with what it closed over, as branches of all those operands together. */
-export const joined = (branches: readonly Traced[]): { readonly jaxprs: readonly Jaxpr[]; readonly captures: readonly NdArray[] } => {
-  const captures = branches.flatMap((branch) => branch.captures)
-  let at = 0
-  const jaxprs = branches.map(({ jaxpr, captures: own }): Jaxpr => {
-    const vars = captures.map((x) => variable(x.aval))
-    const mine = jaxpr.inputs.slice(0, own.length)
-    vars.splice(at, own.length, ...mine)
-    at += own.length
-    return { ...jaxpr, inputs: [...vars, ...jaxpr.inputs.slice(own.length)] }
-  })
-  return { jaxprs, captures }
-}
 
 const inAny = (flags: readonly (readonly boolean[])[]): boolean[] => flags[0]!.map((_, i) => flags.some((own) => own[i]))
 

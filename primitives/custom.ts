@@ -1,8 +1,8 @@
-/** Functions with derivative rules of the user's: customJvp and customVjp, and the linear map that stands for the latter until it is transposed. */
+/** Functions with rules of the user's: customJvp, customVjp and the linear map that stands for the latter until it is transposed, customVmap. */
 import * as O from '../src/core/option.ts'
 import type { NdArray } from '../src/core/array.ts'
 import { type Aval, eqAval, showAvals } from '../src/core/aval.ts'
-import { type CustomJvpRule, type CustomVjpRule, registerRule, ruleOf } from '../src/core/callbacks.ts'
+import { type CustomJvpRule, type CustomVjpRule, type CustomVmapRule, registerRule, ruleOf } from '../src/core/callbacks.ts'
 import * as c from '../src/core/constructors.ts'
 import { isFloat } from '../src/core/dtype.ts'
 import { CotangentError, ShapeError } from '../src/core/errors.ts'
@@ -34,9 +34,9 @@ const split = ({ captured, name }: OpParams[Custom], xs: readonly NdArray[], ts:
     throw new CotangentError(
       `${name} closes over a value that is being differentiated, which its own rule doesn't know: pass it as an argument`,
     )
-  const args = xs.slice(captured)
-  return { args, tangents: orZeros(ts.slice(captured), avalsOf(args)) }
+  return { args: xs.slice(captured), tangents: orNulls(ts.slice(captured)) }
 }
+const orNulls = (ts: readonly Tangent[]): (NdArray | null)[] => ts.map((t) => (O.isSome(t) ? t.value : null))
 
 /** Arrays all batched at their first axis, as a function of examples does it. */
 const overBatch = (transforms: Batching, avals: readonly Aval[], size: number, f: (xs: readonly NdArray[]) => readonly NdArray[]) => {
@@ -48,43 +48,49 @@ const overBatch = (transforms: Batching, avals: readonly Aval[], size: number, f
 }
 const example = (x: NdArray): Aval => ({ ...x.aval, shape: x.shape.slice(1) })
 
+const there = (xs: readonly (NdArray | null)[]): NdArray[] => xs.filter((x) => x !== null)
+/** In the places of those that are there, these. */
+const refilled = (places: readonly boolean[], values: readonly NdArray[]): (NdArray | null)[] => {
+  let next = 0
+  return places.map((here) => (here ? values[next++]! : null))
+}
+const isThere = (x: NdArray | null): boolean => x !== null
+
 const batchedJvp =
   (rule: CustomJvpRule, size: number, transforms: Batching): CustomJvpRule =>
   (xs, ts) => {
-    let there: readonly boolean[] = []
+    let places: readonly boolean[] = []
     let count = 0
-    const wide = overBatch(transforms, [...xs, ...ts].map(example), size, (ys) => {
-      const [outs, tangents] = rule(ys.slice(0, xs.length), ys.slice(xs.length))
-      there = tangents.map((t) => t !== null)
+    const wide = overBatch(transforms, [...xs, ...there(ts)].map(example), size, (ys) => {
+      const [outs, tangents] = rule(ys.slice(0, xs.length), refilled(ts.map(isThere), ys.slice(xs.length)))
+      places = tangents.map(isThere)
       count = outs.length
-      return [...outs, ...tangents.filter((t) => t !== null)]
+      return [...outs, ...there(tangents)]
     })
-    const results = wide([...xs, ...ts])
-    let next = count
-    return [results.slice(0, count), there.map((t) => (t ? results[next++]! : null))]
+    const results = wide([...xs, ...there(ts)])
+    return [results.slice(0, count), refilled(places, results.slice(count))]
   }
 
 const batchedVjp = ({ fwd, bwd }: CustomVjpRule, size: number, transforms: Batching): CustomVjpRule => ({
-  fwd: (xs) => {
+  fwd: (xs, moving) => {
     let count = 0
     const wide = overBatch(transforms, xs.map(example), size, (ys) => {
-      const [outs, residuals] = fwd(ys)
+      const [outs, residuals] = fwd(ys, moving)
       count = outs.length
       return [...outs, ...residuals]
     })
     const results = wide(xs)
     return [results.slice(0, count), results.slice(count)]
   },
-  bwd: (residuals, cts) => {
-    let there: readonly boolean[] = []
-    const wide = overBatch(transforms, [...residuals, ...cts].map(example), size, (ys) => {
-      const grads = bwd(ys.slice(0, residuals.length), ys.slice(residuals.length))
-      there = grads.map((g) => g !== null)
-      return grads.filter((g) => g !== null)
+  bwd: (residuals, cts, outs) => {
+    let places: readonly boolean[] = []
+    const avals = outs.map((a) => ({ ...a, shape: a.shape.slice(1) }))
+    const wide = overBatch(transforms, [...residuals, ...there(cts)].map(example), size, (ys) => {
+      const grads = bwd(ys.slice(0, residuals.length), refilled(cts.map(isThere), ys.slice(residuals.length)), avals)
+      places = grads.map(isThere)
+      return there(grads)
     })
-    const results = wide([...residuals, ...cts])
-    let next = 0
-    return there.map((t) => (t ? results[next++]! : null))
+    return refilled(places, wide([...residuals, ...there(cts)]))
   },
 })
 
@@ -144,12 +150,14 @@ export const customVjp: Rules<'customVjp'> = {
   abstractEval,
   jvp: (xs, ts, p) => {
     const { args, tangents } = split(p, xs, ts)
-    const [outs, residuals] = ruleOf<CustomVjpRule>(p.rule, p.name).fwd(args)
-    const want = p.jaxpr.outs.map((v) => v.aval)
-    checked(`the forward rule of ${p.name}`, outs, want)
-    const moving = args.map((x) => isFloat(x.dtype))
-    const operands = [...residuals, ...tangents.filter((_, i) => moving[i])]
-    const dys = bind('customLinear', { ...p, moving }, operands)
+    const moving = tangents.map(isThere)
+    const [outs, residuals] = ruleOf<CustomVjpRule>(p.rule, p.name).fwd(args, moving)
+    checked(
+      `the forward rule of ${p.name}`,
+      outs,
+      p.jaxpr.outs.map((v) => v.aval),
+    )
+    const dys = bind('customLinear', { ...p, moving }, [...residuals, ...there(tangents)])
     return { outs, tangents: dys.map((dy) => (isFloat(dy.dtype) ? O.some(dy) : O.none)) }
   },
   transpose: 'notLinear',
@@ -178,7 +186,7 @@ export const customLinear: Rules<'customLinear'> = {
   transpose: (cts, xs, p) => {
     const residuals = xs.slice(0, xs.length - p.moving.filter(Boolean).length) as readonly NdArray[]
     const outs = p.jaxpr.outs.map((v) => v.aval)
-    const grads = ruleOf<CustomVjpRule>(p.rule, p.name).bwd(residuals, orZeros(cts, outs))
+    const grads = ruleOf<CustomVjpRule>(p.rule, p.name).bwd(residuals, orNulls(cts), outs)
     checked(
       `the backward rule of ${p.name}`,
       grads,
@@ -196,4 +204,32 @@ export const customLinear: Rules<'customLinear'> = {
   ulp: 0,
 }
 
-export const customRules = { customJvp, customVjp, customLinear } satisfies { readonly [K in OpName]?: Rules<K> }
+export const customVmap: Rules<'customVmap'> = {
+  abstractEval,
+  // The rule is for the function itself: its derivative is that of its equations, and batches as they do.
+  jvp: (xs, ts, { jaxpr }, transforms) => {
+    const pushed = transforms.jvp(jaxpr, ts.map(O.isSome))
+    const results = evalJaxpr(pushed.jaxpr, [...pushed.captures, ...xs, ...there(orNulls(ts))])
+    const [outs, dys] = [results.slice(0, jaxpr.outs.length), results.slice(jaxpr.outs.length)]
+    return { outs, tangents: refilled(pushed.nonzero, dys).map(O.fromNullable) }
+  },
+  transpose: 'notLinear',
+  batch: (xs, dims, size, { captured, jaxpr, rule, name }) => {
+    if (dims.slice(0, captured).some(O.isSome))
+      throw new CotangentError(`${name} closes over a value that is being mapped, which its own rule doesn't know: pass it as an argument`)
+    const batchedIn = dims.slice(captured).map(O.isSome)
+    const operands = xs.slice(captured).map((x, i) => (batchedIn[i] ? inFront(x, dims[captured + i]!, size) : x))
+    const [outs, batchedOut] = ruleOf<CustomVmapRule>(rule, name)(size, batchedIn, operands)
+    const wide = (a: Aval, i: number): Aval => (batchedOut[i] ? { ...a, shape: [size, ...a.shape] } : a)
+    checked(
+      `the rule of ${name}`,
+      outs,
+      jaxpr.outs.map((v, i) => wide(v.aval, i)),
+    )
+    return { outs, dims: batchedOut.map((flag): BatchDim => (flag ? O.some(0) : O.none)) }
+  },
+  lower: (xs, { jaxpr }, transforms) => transforms.lower(jaxpr, xs),
+  ulp: 0,
+}
+
+export const customRules = { customJvp, customVjp, customLinear, customVmap } satisfies { readonly [K in OpName]?: Rules<K> }

@@ -6,6 +6,7 @@ import { batchedRules } from './batching.ts'
 import { checkpointRules } from './checkpoint.ts'
 import { controlRules } from './control.ts'
 import { customRules } from './custom.ts'
+import { solveRules } from './linearSolve.ts'
 import { specialRules } from './special.ts'
 
 export const rules: RuleTable = {
@@ -15,5 +16,6 @@ export const rules: RuleTable = {
   ...controlRules,
   ...checkpointRules,
   ...axisRules,
+  ...solveRules,
   ...specialRules,
 }

@@ -72,6 +72,8 @@ export const jacrev: typeof jacobians.jacrev = jacobians.jacrev
 export const hessian: typeof jacobians.hessian = jacobians.hessian
 export const customJvp: typeof customs.customJvp = customs.customJvp
 export const customVjp: typeof customs.customVjp = customs.customVjp
+export const customVmap: typeof customs.customVmap = customs.customVmap
+export const closureConvert: typeof customs.closureConvert = customs.closureConvert
 export const checkpoint: typeof checkpoints.checkpoint = checkpoints.checkpoint
 export const checkpointName: typeof checkpoints.checkpointName = checkpoints.checkpointName
 export const jit: typeof jits.jit = jits.jit
@@ -133,6 +135,7 @@ export type { PrintableJaxpr, Shapes } from '../transforms/jaxprs.ts'
 export type { ShapeDType } from '../transforms/leaves.ts'
 export type { Optimizer, OptState, Schedule } from './optim/index.ts'
 export type { CheckpointOptions, CheckpointPolicy } from '../transforms/checkpoint.ts'
+export type { Batched, CustomOptions, OrNull, Perturbed } from '../transforms/custom.ts'
 export type { GradOptions } from '../transforms/autodiff.ts'
 export type { ExplainedKernel, Explanation } from '../transforms/explain.ts'
 export type { Jacobian, JacobianOptions } from '../transforms/jacobian.ts'

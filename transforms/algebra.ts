@@ -142,7 +142,7 @@ export const makeTransforms = (table: RuleTable): Transforms => {
 /** The equations of inner `jit`s in place of them, at any depth; with `rules`, of functions with rules of their own too, which are then lost. */
 export const inline = memo((jaxpr: Jaxpr, rules: boolean): Jaxpr => {
   const opens = (eqn: Eqn): eqn is Eqn & { readonly op: { readonly params: { readonly jaxpr: Jaxpr } } } =>
-    eqn.op.name === 'jit' || (rules && (eqn.op.name === 'customJvp' || eqn.op.name === 'customVjp'))
+    eqn.op.name === 'jit' || (rules && /^custom[JV]/.test(eqn.op.name))
   if (!jaxpr.eqns.some(opens)) return jaxpr
   const flat = trace(
     jaxpr.inputs.map((v) => v.aval),

@@ -180,9 +180,16 @@ export interface OpParams {
   }
   readonly name: { readonly name: string }
   readonly jit: { readonly jaxpr: Jaxpr; readonly name: string }
+  /**
+   * (...consts, ...b) -> the x that A x = b, whose derivatives are those of the solution and not of how it was found. `jaxprs`, each of (consts, vector):
+   * A, what solves it, and where they are known Aᵀ and what solves that.
+   */
+  readonly linearSolve: { readonly jaxprs: readonly Jaxpr[]; readonly numConsts: number }
   /** Functions with derivative rules of the user's: `rule` is a number in the table of callbacks, so that the op stays plain data. */
   readonly customJvp: CustomParams
   readonly customVjp: CustomParams
+  /** And with a rule of the user's for batches. */
+  readonly customVmap: CustomParams
   /** (…residuals, a tangent for each operand of the function that `moving` names) -> tangents of outs: what a customVjp's transpose turns around. */
   readonly customLinear: CustomParams & { readonly moving: readonly boolean[] }
 }

@@ -150,8 +150,10 @@ export const signatures: { readonly [K in OpName]: Signature<K> } = {
   }),
   name: op(1, { name: text }),
   jit: many(0, { jaxpr, name: text }),
+  linearSolve: many(1, { jaxprs: listOf(jaxpr), numConsts: int }),
   customJvp: many(0, custom),
   customVjp: many(0, custom),
+  customVmap: many(0, custom),
   customLinear: many(0, { ...custom, moving: listOf(bool) }),
 }
 

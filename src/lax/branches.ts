@@ -1,5 +1,5 @@
 /** Branches inside a program: one of several functions runs, chosen when the program does. */
-import { joined } from '../../primitives/cond.ts'
+import { joined } from '../../primitives/carried.ts'
 import { called, flattenArrays } from '../../transforms/leaves.ts'
 import { bindControl } from '../control.ts'
 import type { NdArray } from '../core/array.ts'

@@ -1,26 +1,34 @@
 /** Functions with rules of the user's whose rules say what differentiation would say: the derivatives of the function are known. */
 import { rules } from '../../primitives/index.ts'
+import { inFront } from '../../primitives/families.ts'
 import { makeTransforms, vjpJaxpr } from '../../transforms/algebra.ts'
+import { makeBatching } from '../../transforms/batch.ts'
+import type { NdArray } from '../core/array.ts'
 import { aval } from '../core/aval.ts'
-import { type CustomJvpRule, type CustomVjpRule, registerRule } from '../core/callbacks.ts'
+import { type CustomJvpRule, type CustomVjpRule, type CustomVmapRule, registerRule } from '../core/callbacks.ts'
 import { zerosLike } from '../core/constructors.ts'
 import { isFloat } from '../core/dtype.ts'
-import type { Jaxpr } from '../core/jaxpr.ts'
+import { type Jaxpr, variable } from '../core/jaxpr.ts'
+import * as O from '../core/option.ts'
+import type { BatchDim } from '../core/rules.ts'
 import type { OpName } from '../core/ops.ts'
 import { evalJaxpr, trace } from '../core/trace.ts'
 import type { Choices } from './choices.ts'
 import { generator } from './generator.ts'
-import { drawProgram, type Table } from './programs.ts'
+import { drawProgram, equation, type Table } from './programs.ts'
 
 const transforms = makeTransforms(rules)
+const batching = makeBatching(rules, transforms)
 const floatInputs = (jaxpr: Jaxpr): boolean[] => jaxpr.inputs.map((v) => isFloat(v.aval.dtype))
 
 const jvpRule =
   (jaxpr: Jaxpr): CustomJvpRule =>
   (xs, ts) => {
-    const moving = floatInputs(jaxpr)
-    const pushed = transforms.jvp(jaxpr, moving)
-    const outs = evalJaxpr(pushed.jaxpr, [...pushed.captures, ...xs, ...ts.filter((_, i) => moving[i])])
+    const pushed = transforms.jvp(
+      jaxpr,
+      ts.map((t) => t !== null),
+    )
+    const outs = evalJaxpr(pushed.jaxpr, [...pushed.captures, ...xs, ...ts.filter((t) => t !== null)])
     let next = jaxpr.outs.length
     return [outs.slice(0, next), pushed.nonzero.map((there) => (there ? outs[next++]! : null))]
   }
@@ -29,13 +37,26 @@ const vjpRule = (jaxpr: Jaxpr): CustomVjpRule => ({
   fwd: (xs) => [evalJaxpr(jaxpr, xs), xs],
   bwd: (xs, cts) => {
     const moving = floatInputs(jaxpr)
-    const floats = jaxpr.outs.map((v) => isFloat(v.aval.dtype))
-    const both = vjpJaxpr(transforms, jaxpr, moving, floats)
-    const grads = evalJaxpr(both.jaxpr, [...both.captures, ...xs, ...cts.filter((_, i) => floats[i])]).slice(jaxpr.outs.length)
+    const seeds = jaxpr.outs.map((v, i) => isFloat(v.aval.dtype) && cts[i] !== null)
+    const both = vjpJaxpr(transforms, jaxpr, moving, seeds)
+    const given = cts.filter((ct, i): ct is NdArray => seeds[i]! && ct !== null)
+    const grads = evalJaxpr(both.jaxpr, [...both.captures, ...xs, ...given]).slice(jaxpr.outs.length)
     let next = 0
     return moving.map((moves) => (moves ? grads[next++]! : null))
   },
 })
+
+const vmapRule =
+  (jaxpr: Jaxpr): CustomVmapRule =>
+  (size, batched, xs) => {
+    const wide = batching.batch(
+      jaxpr,
+      size,
+      batched.map((flag): BatchDim => (flag ? O.some(0) : O.none)),
+    )
+    const outs = evalJaxpr(wide.jaxpr, [...wide.captures, ...xs])
+    return [outs.map((y, i) => inFront(y, wide.dims[i]!, size)), outs.map(() => true)]
+  }
 
 /** The tangents of the jaxpr's results as a function of [...inputs, ...tangents of those that move]. */
 const tangentJaxpr = (jaxpr: Jaxpr, moving: readonly boolean[]): Jaxpr => {
@@ -70,7 +91,7 @@ export const smoothOps: readonly OpName[] = [
 export const customGenerators = (table: Table, exact: readonly OpName[]) => {
   const smooth = (c: Choices) => drawProgram(c, table, { ops: smoothOps, steps: 3, smooth: true })
   const any = (c: Choices) => drawProgram(c, table, { ops: exact, steps: 3 })
-  const custom = (rule: (jaxpr: Jaxpr) => CustomJvpRule | CustomVjpRule) => {
+  const custom = (rule: (jaxpr: Jaxpr) => CustomJvpRule | CustomVjpRule | CustomVmapRule) => {
     const call = (draw: typeof any) => (c: Choices) => {
       const { jaxpr, inputs } = draw(c)
       return { params: { jaxpr, rule: registerRule(rule(jaxpr)), name: 'f', captured: 0 }, inputs }
@@ -86,7 +107,20 @@ export const customGenerators = (table: Table, exact: readonly OpName[]) => {
       inputs: [...inputs, ...tangents.map((t) => ({ ...t, aval: aval(t.aval.shape, t.aval.dtype) }))],
     }
   }
+  /** x of a x = b for each element, by dividing. */
+  const solve = (c: Choices) => {
+    const a = c.value(c.shape(), 'float64', () => 2 + Math.abs(c.smooth()))
+    const b = c.value(a.aval.shape, 'float64', () => c.smooth())
+    const by = (name: 'mul' | 'div'): Jaxpr => {
+      const [v, w] = [variable(a.aval), variable(b.aval)]
+      const eqn = equation({ name, params: {} }, [w, v])
+      return { inputs: [v, w], eqns: [eqn], outs: eqn.outs }
+    }
+    return { params: { jaxprs: [by('mul'), by('div'), by('mul'), by('div')], numConsts: 1 }, inputs: [a, b] }
+  }
   return {
+    linearSolve: generator<'linearSolve'>({ any: solve, smooth: solve, linear: () => [[1]] }),
+    customVmap: generator<'customVmap'>(custom(vmapRule)),
     customJvp: generator<'customJvp'>(custom(jvpRule)),
     customVjp: generator<'customVjp'>({ ...custom(vjpRule), reverseOnly: true }),
     customLinear: generator<'customLinear'>({

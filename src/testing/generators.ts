@@ -17,7 +17,7 @@ import { reductions } from './reductions.ts'
 
 export type GeneratorTable = { readonly [K in OpName]: Generator<K> }
 
-type Carriers = 'jit' | 'checkpoint' | 'customJvp' | 'customVjp' | 'customLinear' | 'scan' | 'while' | 'cond'
+type Carriers = 'jit' | 'checkpoint' | keyof ReturnType<typeof customGenerators> | 'scan' | 'while' | 'cond'
 /** The primitives that carry no jaxpr and stand anywhere. */
 const leaves: Omit<GeneratorTable, Carriers | keyof typeof axisGenerators> = {
   ...elementwise,

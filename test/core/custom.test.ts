@@ -1,5 +1,20 @@
 import { describe, expect, test } from 'vitest'
-import { customJvp, customVjp, grad, hessian, jit, jvp, makeJaxpr, type NdArray, np, valueAndGrad, vjp, vmap } from '../../src/index.ts'
+import {
+  closureConvert,
+  customJvp,
+  customVjp,
+  customVmap,
+  grad,
+  hessian,
+  jit,
+  jvp,
+  makeJaxpr,
+  type NdArray,
+  np,
+  valueAndGrad,
+  vjp,
+  vmap,
+} from '../../src/index.ts'
 
 const x = np.array([0.5, -2, 3])
 const doubled = np.array([2, 2, 2]) // closed over by the rule
@@ -80,4 +95,145 @@ describe('customVjp', () => {
     )
     expect(() => grad((y: NdArray) => np.sum(wrong(y, y)))(x)).toThrow(/a list with a cotangent, or null, for each of the 2 arguments/)
   })
+})
+
+describe('arguments that are no arrays', () => {
+  const scaled = customJvp(
+    (f: (y: NdArray) => NdArray, y: NdArray, by: number) => np.mul(f(y), by),
+    (f, by, [y], [dy]) => [np.mul(f(y), by), np.mul(dy, by * 10)],
+    { nondiffArgnums: [0, 2] },
+  )
+  const power = customVjp(
+    (y: NdArray, n: 2 | 3) => np.power(y, n),
+    (y, n) => [np.power(y, n), y] as const,
+    (n, y, ct) => [np.mul(ct, np.mul(n * 100, y))],
+    { nondiffArgnums: [1] },
+  )
+  test('rules get their values, each value its own', () => {
+    const slope = (by: number): number => grad((y: NdArray) => scaled(np.sin, y, by))(np.array(1)).item()
+    expect([slope(2), slope(3), slope(2)]).toEqual([20, 30, 20])
+    expect(scaled(np.exp, np.array(0), 3).item()).toBe(3)
+    expect(grad((y: NdArray) => np.sum(power(y, 2)))(np.array([1, 2])).toArray()).toEqual([200, 400])
+    expect(vmap(grad((y: NdArray) => power(y, 3)))(np.array([1, 2])).toArray()).toEqual([300, 600])
+  })
+  test('arrays and positions that are not there are refused', () => {
+    const wrong = customJvp((y: NdArray, z: NdArray) => np.mul(y, z), (z, [y], [dy]) => [np.mul(y, z), dy], { nondiffArgnums: [1] }) // prettier-ignore
+    expect(() => wrong(x, x)).toThrow(/argument 1 is in nondiffArgnums, and is an array/)
+    const far = customJvp((y: NdArray) => y, (([y]: [NdArray], [dy]: [NdArray]) => [y, dy]) as never, { nondiffArgnums: [3] }) // prettier-ignore
+    expect(() => far(x)).toThrow(/nondiffArgnums has 3, but the call has 1 arguments/)
+  })
+})
+
+describe('symbolic zeros', () => {
+  const seen: unknown[] = []
+  const product = customJvp(
+    (y: NdArray, z: NdArray) => [np.mul(y, z), np.add(y, 1)] as const,
+    ([y, z], [dy, dz]) => {
+      seen.push([dy !== null, dz !== null])
+      const terms = [dy && np.mul(dy, z), dz && np.mul(dz, y)].filter((t) => t !== null)
+      return [
+        [np.mul(y, z), np.add(y, 1)],
+        [terms.reduce((a, b) => np.add(a, b)), dy],
+      ] as const
+    },
+    { symbolicZeros: true },
+  )
+  test('a rule for tangents is told which are there, and may answer so', () => {
+    seen.length = 0
+    expect(grad((y: NdArray) => product(y, x)[0].sum())(x).toArray()).toEqual(x.toArray())
+    expect(grad((z: NdArray) => np.sum(vmap((a: NdArray, b: NdArray) => product(a, b)[0])(x, z)))(x).toArray()).toEqual(x.toArray())
+    expect(grad((z: NdArray) => product(x, z)[1].sum())(x).toArray()).toEqual([0, 0, 0])
+    expect(seen).toEqual([
+      [true, false],
+      [false, true],
+      [false, true],
+    ])
+  })
+  test('a rule for reverse mode is told what is differentiated, and which cotangents are zero', () => {
+    const told: unknown[] = []
+    const both = customVjp(
+      (p: { readonly a: NdArray; readonly b: NdArray }) => [np.mul(p.a, p.b), np.sin(p.a)] as const,
+      (p) => {
+        told.push([p.a.perturbed, p.b.perturbed])
+        return [[np.mul(p.a.value, p.b.value), np.sin(p.a.value)], { a: p.a.value, b: p.b.value }] as const
+      },
+      ({ a, b }, [first, second]) => {
+        told.push([first !== null, second !== null])
+        return [{ a: first && np.mul(first, b), b: first && np.mul(first, a) }]
+      },
+      { symbolicZeros: true },
+    )
+    expect(grad((a: NdArray) => both({ a, b: x })[0].sum())(x).toArray()).toEqual(x.toArray())
+    expect(told).toEqual([
+      [true, false],
+      [true, false],
+    ])
+  })
+})
+
+describe('customVmap', () => {
+  const calls: unknown[] = []
+  const f = customVmap(
+    (p: { readonly w: NdArray }, y: NdArray) => np.sum(np.mul(p.w, y)),
+    (size, [{ w }, y], p, z) => {
+      calls.push([size, w, y, p.w.shape, z.shape])
+      return [np.full([size], 7), true]
+    },
+  )
+  const w = np.array([1, 2])
+  const ys = np.array([
+    [1, 0],
+    [0, 1],
+    [1, 1],
+  ])
+  test('a batch is what its rule says, jitted too, and one example what the function says', () => {
+    calls.length = 0
+    expect(f({ w }, w).item()).toBe(5)
+    expect(vmap(f, { inAxes: [null, 0] })({ w }, ys).toArray()).toEqual([7, 7, 7])
+    expect(jit(vmap(f, { inAxes: [null, 1] }))({ w }, ys.transpose()).toArray()).toEqual([7, 7, 7])
+    expect(calls).toEqual([
+      [3, false, true, [2], [3, 2]],
+      [3, false, true, [2], [3, 2]],
+    ])
+  })
+  test('it is differentiated: the function in a batch as its equations, the batch as the rule', () => {
+    const each = vmap((y: NdArray) => grad((z: NdArray) => f({ w }, z))(y))(ys)
+    expect(each.toArray()).toEqual([
+      [1, 2],
+      [1, 2],
+      [1, 2],
+    ])
+    expect(grad((zs: NdArray) => np.sum(vmap(f, { inAxes: [null, 0] })({ w }, zs)))(ys).toArray()).toEqual([
+      [0, 0],
+      [0, 0],
+      [0, 0],
+    ])
+    const twice = customVmap((y: NdArray) => np.sin(y), (_n, _b, y) => [np.mul(y, 2), true]) // prettier-ignore
+    expect(vmap(vmap(twice))(ys).toArray()).toEqual(ys.mul(2).toArray())
+  })
+  test('wrong rules and values closed over are refused', () => {
+    const shape = customVmap((y: NdArray) => y, (_n, _b, y) => [y, false]) // prettier-ignore
+    expect(() => vmap(shape)(ys)).toThrow(/the rule of customVmap\(.*\) gave \(f32\[3,2\]\), and \(f32\[2\]\) was expected/)
+    const flags = customVmap((y: NdArray) => [y, y] as const, (_n, _b, y) => [[y, y] as const, [true]]) // prettier-ignore
+    expect(() => vmap(flags)(ys)).toThrow(/outBatched: 1 are given for 2 values/)
+    const closing = (z: NdArray): NdArray => customVmap((y: NdArray) => np.mul(y, z), (_n, _b, y) => [y, true])(x) // prettier-ignore
+    expect(() => vmap(closing)(x)).toThrow(/closes over a value that is being mapped/)
+  })
+})
+
+test('closureConvert gives what a function closes over as arguments', () => {
+  const rooted = customVjp(
+    (f: (y: NdArray, ...consts: NdArray[]) => NdArray, y: NdArray, ...consts: NdArray[]) => f(y, ...consts),
+    (f, y, ...consts) => [f(y, ...consts), { y, consts }] as const,
+    (_f, { consts }, ct) => [ct, ...consts.map((k) => np.mul(k, 100))] as never,
+    { nondiffArgnums: [0] },
+  )
+  const total_ = (k: NdArray): NdArray => {
+    const [g, consts] = closureConvert((y: NdArray) => np.mul(y, k), np.array(1))
+    expect(consts.length).toBe(1)
+    return rooted(g, np.array(2), ...consts)
+  }
+  expect(total_(np.array(3)).item()).toBe(6)
+  expect(grad(total_)(np.array(3)).item()).toBe(300)
+  expect(() => closureConvert((y: NdArray) => y, x)[0](x, x)).toThrow(/the trees differ/)
 })

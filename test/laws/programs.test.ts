@@ -48,7 +48,7 @@ const sound = (jaxpr: Jaxpr): void => {
   expect(printJaxpr(checkJaxpr(back, abstractEval))).toBe(text)
 }
 
-const exactNames: readonly OpName[] = [...exactOps, 'jit', 'customJvp', 'customVjp', 'scan', 'while', 'cond', 'checkpoint']
+const exactNames: readonly OpName[] = [...exactOps, 'jit', 'customJvp', 'customVjp', 'customVmap', 'scan', 'while', 'cond', 'checkpoint']
 const derivable = opNames.filter(
   (name) => !generators[name].flat && !generators[name].reverseOnly && !generators[name].forwardOnly && generators[name].axisName === null,
 )

@@ -1,0 +1,183 @@
+/** Solutions with the derivatives of what they solve, however they were found: of an equation, and of a linear system. */
+import { joined } from '../../primitives/carried.ts'
+import { customRules } from '../../primitives/custom.ts'
+import { solveRules } from '../../primitives/linearSolve.ts'
+import { bring } from '../../primitives/table.ts'
+import { linearizeJaxpr } from '../../transforms/algebra.ts'
+import { called, type Flat, flattenArrays } from '../../transforms/leaves.ts'
+import { system } from '../../transforms/system.ts'
+import type { NdArray } from '../core/array.ts'
+import { type Aval, eqAval, showAvals } from '../core/aval.ts'
+import { type CustomJvpRule, registerRule } from '../core/callbacks.ts'
+import * as c from '../core/constructors.ts'
+import { isFloat } from '../core/dtype.ts'
+import { ShapeError, TreeError } from '../core/errors.ts'
+import { variable } from '../core/jaxpr.ts'
+import { bind, evalJaxpr, trace, type Traced } from '../core/trace.ts'
+import { difference, unflatten } from '../tree.ts'
+import { avalsOf } from './body.ts'
+
+type Leaves = readonly NdArray[]
+
+/** What comes back has to be a tree of the same avals as what went in. */
+const like = ({ def, leaves }: Flat, tree: unknown, what: string): Leaves => {
+  const flat = flattenArrays(tree, what)
+  const found = difference(def, flat.def)
+  if (found !== null) throw new TreeError(`${what}: a tree like the one that goes in is needed: they differ ${found}`)
+  const strong = (a: Aval): Aval => ({ ...a, weak: false })
+  if (flat.leaves.some((y, i) => !eqAval(strong(y.aval), strong(leaves[i]!.aval))))
+    throw new ShapeError(
+      `${what}: (${showAvals(avalsOf(flat.leaves))}) came back and (${showAvals(avalsOf(leaves))}) went in: keep shapes and dtypes`,
+    )
+  return flat.leaves
+}
+const floats = (x: Flat, what: string): Flat => {
+  if (x.leaves.every((leaf) => isFloat(leaf.dtype))) return x
+  throw new ShapeError(`${what}: the unknowns must be floats, and they are (${showAvals(avalsOf(x.leaves))}): convert with astype`)
+}
+
+/** A function of trees as one of their leaves. */
+const flatly =
+  <T>(f: (x: T) => T, x: Flat, what: string) =>
+  (leaves: Leaves): Leaves =>
+    like(x, f(unflatten(x.def, leaves) as T), what)
+
+/**
+ * The x for which f(x) is zero, as `solve(f, initialGuess)` finds it, however it does. Its derivative is that of the equation (the implicit function
+ * theorem) in what f closes over: `tangentSolve(g, y)` solves g(v) = y for linear g, and reverse mode transposes it. As `jax.lax.custom_root`.
+ *
+ * @example grad((a: NdArray) => lax.customRoot((x) => np.sub(np.mul(x, x), a), np.array(1), () => np.sqrt(a.mul(1)), (g, y) => np.div(y, g(np.array(1)))))(np.array(4)) // 0.25
+ * @throws TreeError or ShapeError where what comes back isn't like the initial guess
+ */
+export const customRoot = <T>(
+  f: (x: T) => T,
+  initialGuess: T,
+  solve: (f: (x: T) => T, initialGuess: T) => T,
+  tangentSolve: (g: (v: T) => T, y: T) => T,
+): T => {
+  const what = called('customRoot', f)
+  called(`solve of ${what}`, solve)
+  called(`tangentSolve of ${what}`, tangentSolve)
+  bring(customRules)
+  const { transforms } = system()
+  const guess = floats(flattenArrays(initialGuess, what), what)
+  const tree = (xs: Leaves): T => unflatten(guess.def, xs) as T
+  const { jaxpr, captures } = trace(avalsOf(guess.leaves), flatly(f, guess, what), what)
+  const n = captures.length
+  const avals = avalsOf([...captures, ...guess.leaves])
+  const zeros = (): NdArray[] => guess.leaves.map((x) => c.zerosLike(x.aval))
+  /** Of what f closed over and the guess: the solution. */
+  const found = trace(
+    avals,
+    (args) => {
+      const given = (x: T): T => tree(evalJaxpr(jaxpr, [...args.slice(0, n), ...like(guess, x, what)]))
+      return like(guess, solve(given, tree(args.slice(n))), `solve of ${what}`)
+    },
+    what,
+  )
+  /** Of what f closed over, the solution and y: the v for which the derivative of f along v is y. */
+  const moved = trace(
+    [...avals, ...avalsOf(guess.leaves)],
+    (args) => {
+      const at = args.slice(0, avals.length)
+      const linear = linearizeJaxpr(transforms, jaxpr, [...captures.map(() => false), ...guess.leaves.map(() => true)])
+      const inputs = [...linear.captures, ...at]
+      const saved = evalJaxpr(linear.forward, inputs).slice(guess.leaves.length)
+      const residuals = [...linear.inputs.map((i) => inputs[i]!), ...saved]
+      const g = (v: T): T => tree(placed(linear.nonzero, evalJaxpr(linear.linear, [...residuals, ...like(guess, v, what)]), zeros()))
+      return like(guess, tangentSolve(g, tree(args.slice(avals.length))), `tangentSolve of ${what}`)
+    },
+    what,
+  )
+  // What the solvers closed over comes first; the solution doesn't depend on it.
+  const own = [...found.captures, ...moved.captures]
+  const inputs = [...found.jaxpr.inputs]
+  inputs.splice(found.captures.length, 0, ...moved.captures.map((x) => variable(x.aval)))
+  const solution = (args: Leaves): NdArray[] =>
+    bind('customJvp', { jaxpr: { ...found.jaxpr, inputs }, rule, name: what, captured: 0 }, args)
+  const implicit: CustomJvpRule = (primals, tangents) => {
+    const closed = primals.slice(own.length, own.length + n)
+    const dclosed = tangents.slice(own.length, own.length + n)
+    const xs = solution(primals)
+    if (dclosed.every((t) => t === null)) return [xs, xs.map(() => null)]
+    const pushed = transforms.jvp(jaxpr, [...dclosed.map((t) => t !== null), ...xs.map(() => false)])
+    const dfs = evalJaxpr(pushed.jaxpr, [...pushed.captures, ...closed, ...xs, ...dclosed.filter((t) => t !== null)]).slice(xs.length)
+    const right = placed(pushed.nonzero, dfs, zeros()).map(c.neg)
+    return [xs, evalJaxpr(moved.jaxpr, [...primals.slice(found.captures.length, own.length), ...closed, ...xs, ...right])]
+  }
+  const rule = registerRule(implicit)
+  return tree(solution([...own, ...captures, ...guess.leaves]))
+}
+/** Values in the places of flags, and others elsewhere. */
+const placed = (flags: readonly boolean[], values: Leaves, others: Leaves): NdArray[] => {
+  let next = 0
+  return flags.map((flag, i) => (flag ? values[next++]! : others[i]!))
+}
+
+export interface LinearSolveOptions<T> {
+  /** Solves with the transposed matrix, as `solve` does: needed for reverse mode. */
+  readonly transposeSolve?: (vecmat: (x: T) => T, b: T) => T
+  /** The matrix is its own transpose, and `solve` does for both. */
+  readonly symmetric?: boolean
+}
+
+/**
+ * The x for which matvec(x) = b, as `solve(matvec, b)` finds it: matvec is linear, and may close over arrays. Derivatives in b and in what matvec closes
+ * over are those of the system, by one more solve each. As `jax.lax.custom_linear_solve`.
+ *
+ * @example grad((a: NdArray) => lax.customLinearSolve((x) => np.mul(a, x), np.array(6), (f, b) => np.div(b, f(np.array(1))), { symmetric: true }))(np.array(2)) // -1.5
+ * @throws TreeError or ShapeError where what comes back isn't like b
+ */
+export const customLinearSolve = <T>(
+  matvec: (x: T) => T,
+  b: T,
+  solve: (matvec: (x: T) => T, b: T) => T,
+  options: LinearSolveOptions<T> = {},
+): T => {
+  const what = called('customLinearSolve', matvec, options)
+  called(`solve of ${what}`, solve)
+  const { transposeSolve, symmetric = false } = options
+  if (transposeSolve !== undefined) called(`transposeSolve of ${what}`, transposeSolve)
+  bring(solveRules)
+  const right = floats(flattenArrays(b, what), what)
+  const vector = avalsOf(right.leaves)
+  const matrix = trace(vector, flatly(matvec, right, what), what)
+  const consts = avalsOf(matrix.captures)
+  const n = consts.length
+  const solved = (by: typeof solve, of: Traced, which: string): Traced =>
+    trace(
+      [...consts, ...vector],
+      (args) => {
+        const apply = (xs: Leaves): Leaves => evalJaxpr(of.jaxpr, [...of.captures, ...args.slice(0, n), ...xs])
+        const f = (x: T): T => unflatten(right.def, apply(like(right, x, what))) as T
+        return like(right, by(f, unflatten(right.def, args.slice(n)) as T), which)
+      },
+      what,
+    )
+  const forward = { jaxpr: matrix.jaxpr, captures: [] }
+  const parts = [forward, solved(solve, forward, `solve of ${what}`)]
+  if (symmetric) parts.push(...parts)
+  else if (transposeSolve !== undefined) {
+    const flipped = transposedMatrix(matrix, vector)
+    parts.push(flipped, solved(transposeSolve, flipped, `transposeSolve of ${what}`))
+  }
+  const all = joined(parts)
+  const operands = [...all.captures, ...matrix.captures]
+  const params = { jaxprs: all.jaxprs, numConsts: operands.length }
+  return unflatten(right.def, bind('linearSolve', params, [...operands, ...right.leaves])) as T
+}
+/** Aᵀ of the same constants. */
+const transposedMatrix = ({ jaxpr, captures }: Traced, vector: readonly Aval[]): Traced => {
+  const isVector = jaxpr.inputs.map((_, i) => i >= captures.length)
+  const back = system().transforms.transpose(
+    jaxpr,
+    isVector,
+    vector.map(() => true),
+  )
+  const whole = trace(
+    back.jaxpr.inputs.map((v) => v.aval),
+    (args) => placed(back.present, evalJaxpr(back.jaxpr, args), vector.map(c.zerosLike)),
+    'transpose',
+  )
+  return { jaxpr: whole.jaxpr, captures: [...whole.captures, ...back.captures] }
+}
