@@ -263,7 +263,6 @@ export const dotProductAttention: Rules<'dotProductAttention'> = {
     }
     return g.special(kernel, xs, outs, restrided(kernel))
   },
-  ulp: 64,
 }
 
 /** Through the composed form; a key comes back from its words. */
@@ -310,7 +309,6 @@ export const dotProductAttentionJvp: Rules<'dotProductAttentionJvp'> = {
   },
   batch: foldedBatch('dotProductAttentionJvp'),
   lower: (xs, p, transforms) => lowerComposed('dotProductAttentionJvp', xs, p, transforms),
-  ulp: 256,
 }
 
 export const dotProductAttentionGrad: Rules<'dotProductAttentionGrad'> = {
@@ -342,7 +340,6 @@ export const dotProductAttentionGrad: Rules<'dotProductAttentionGrad'> = {
     const outs = [q, k, v].map(({ shape, dtype }) => ({ shape, dtype }))
     return g.special(kernel, xs, outs, restrided(kernel))
   },
-  ulp: 256,
 }
 
 export const attentionRules = { dotProductAttention, dotProductAttentionJvp, dotProductAttentionGrad } satisfies {

@@ -49,7 +49,6 @@ const psum: Rules<'psum'> = {
   transpose: ([ct], _xs, p) => pulled('psum', p, ct),
   batch: over('psum', same, (x, d, size) => shared(O.isSome(d) ? c.reduceSum(x, [d.value]) : c.mul(x, c.lit(x, size)))),
   lower: lower('psum'),
-  ulp: 0,
 }
 
 const extremum = <K extends 'pmax' | 'pmin'>(name: K, reduce: (x: NdArray, axes: readonly number[]) => NdArray) =>
@@ -66,7 +65,6 @@ const extremum = <K extends 'pmax' | 'pmin'>(name: K, reduce: (x: NdArray, axes:
     transpose: 'notLinear',
     batch: over<'pmax' | 'pmin'>(name, same, (x, d) => shared(O.isSome(d) ? reduce(x, [d.value]) : x)),
     lower: lower(name),
-    ulp: 0,
   }) satisfies Rules<'pmax' | 'pmin'>
 
 const allGather: Rules<'allGather'> = {
@@ -84,7 +82,6 @@ const allGather: Rules<'allGather'> = {
     },
   ),
   lower: lower('allGather'),
-  ulp: 0,
 }
 
 const without = (a: Aval, axis: number): Aval => ({ ...a, shape: a.shape.filter((_, d) => d !== axis) })
@@ -102,7 +99,6 @@ const psumScatter: Rules<'psumScatter'> = {
     },
   ),
   lower: lower('psumScatter'),
-  ulp: 0,
 }
 
 const allToAll: Rules<'allToAll'> = {
@@ -126,7 +122,6 @@ const allToAll: Rules<'allToAll'> = {
     },
   ),
   lower: lower('allToAll'),
-  ulp: 0,
 }
 
 /** Row `to` from row `from` for each pair, zeros where none goes; rows that follow one another are taken together. */
@@ -156,7 +151,6 @@ const ppermute: Rules<'ppermute'> = {
     return batched([permuted(inFront(x, d, size), size, perm)])
   }),
   lower: lower('ppermute'),
-  ulp: 0,
 }
 
 const axisIndex: Rules<'axisIndex'> = {
@@ -166,7 +160,6 @@ const axisIndex: Rules<'axisIndex'> = {
   batch: (_xs, _dims, size, p, transforms) =>
     transforms.axisName === p.axisName ? batched([c.iota([size], 'int32', 0)]) : shared(bind('axisIndex', p, [])[0]!),
   lower: lower('axisIndex'),
-  ulp: 0,
 }
 
 export const axisRules = {

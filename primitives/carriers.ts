@@ -33,7 +33,6 @@ export const jit: Unbatched<'jit'> = {
     return xs.map((x) => (isLinear(x) && back.present[linear++] ? O.some(outs[out++]!) : O.none))
   },
   lower: (xs, { jaxpr }, transforms) => transforms.lower(jaxpr, xs),
-  ulp: 0,
 }
 
 export const sort: Unbatched<'sort'> = {
@@ -71,7 +70,6 @@ export const sort: Unbatched<'sort'> = {
       xs.map((x) => ({ shape: x.shape, dtype: x.dtype })),
     )
   },
-  ulp: 0,
 }
 
 /** A key array is, on the device, its words along one more last axis: wrapping and unwrapping move nothing. */
@@ -83,12 +81,10 @@ export const randomWrap: Unbatched<'randomWrap'> = {
   jvp: ([x]) => noTangent(c.randomWrap(x!)),
   transpose: 'notLinear',
   lower: ([x]) => [x!],
-  ulp: 0,
 }
 export const randomUnwrap: Unbatched<'randomUnwrap'> = {
   abstractEval: ([x]) => (x!.dtype === 'key' ? one(aval([...x!.shape, 2], 'uint32')) : dtypes('needs a key: make one with random.key')),
   jvp: ([x]) => noTangent(c.randomUnwrap(x!)),
   transpose: 'notLinear',
   lower: ([x]) => [x!],
-  ulp: 0,
 }

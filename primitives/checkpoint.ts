@@ -99,7 +99,6 @@ const checkpoint: Rules<'checkpoint'> = {
     const program = transforms.program(jaxpr, inputNodes(xs), () => [])
     return composite(xs, slotsOf(jaxpr.outs), program.arenaBytes, (frame) => frame.embed(program, frame.operands, frame.results, 0))
   },
-  ulp: 0,
 }
 
 /** A name for a value, by which a policy speaks of it. */
@@ -109,7 +108,6 @@ const name: Rules<'name'> = {
   transpose: ([ct]) => [ct!],
   batch: ([x], dims, _size, params) => ({ outs: [named(x!, params)], dims }),
   lower: ([x]) => [x!],
-  ulp: 0,
 }
 const named = (x: NdArray, params: OpParams['name']): NdArray => bind('name', params, [x])[0]!
 

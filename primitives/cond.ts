@@ -198,5 +198,4 @@ export const cond: Rules<'cond'> = {
   split,
   batch,
   lower,
-  ulp: 0,
 }

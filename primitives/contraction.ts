@@ -105,5 +105,4 @@ export const dotGeneral: Unbatched<'dotGeneral'> = {
     const rhs = arrange(cast(y!), [...b[1].map((d) => [d]), contract[1], yf])
     return [g.reshape(g.dot(lhs, rhs, dtype), [...bs, ...dims(x!, xf), ...dims(y!, yf)])]
   },
-  ulp: 32,
 }

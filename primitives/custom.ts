@@ -143,7 +143,6 @@ export const customJvp: Rules<'customJvp'> = {
   transpose: 'notLinear',
   batch: batch('customJvp'),
   lower: (xs, { jaxpr }, transforms) => transforms.lower(jaxpr, xs),
-  ulp: 0,
 }
 
 export const customVjp: Rules<'customVjp'> = {
@@ -163,7 +162,6 @@ export const customVjp: Rules<'customVjp'> = {
   transpose: 'notLinear',
   batch: batch('customVjp'),
   lower: (xs, { jaxpr }, transforms) => transforms.lower(jaxpr, xs),
-  ulp: 0,
 }
 
 const noForward = (name: string): never => {
@@ -201,7 +199,6 @@ export const customLinear: Rules<'customLinear'> = {
     return batched(bind('customLinear', { ...p, jaxpr, rule: widened('customVjp', p.rule, size, p.name, transforms) }, moved))
   },
   lower: (_xs, { name }) => noForward(name),
-  ulp: 0,
 }
 
 export const customVmap: Rules<'customVmap'> = {
@@ -229,7 +226,6 @@ export const customVmap: Rules<'customVmap'> = {
     return { outs, dims: batchedOut.map((flag): BatchDim => (flag ? O.some(0) : O.none)) }
   },
   lower: (xs, { jaxpr }, transforms) => transforms.lower(jaxpr, xs),
-  ulp: 0,
 }
 
 export const customRules = { customJvp, customVjp, customLinear, customVmap } satisfies { readonly [K in OpName]?: Rules<K> }

@@ -61,8 +61,7 @@ interface Spec<K extends OpName> {
   /** The tangent through each operand; absent where the derivative is zero everywhere. */
   readonly partials?: readonly (Partial | null)[]
   readonly transpose?: TransposeRule<K>
-  readonly lower: ScalarOp | ((xs: readonly g.Node[], params: OpParams[K]) => g.Node)
-  readonly ulp?: number
+  readonly lower?: ScalarOp | ((xs: readonly g.Node[], params: OpParams[K]) => g.Node)
 }
 
 export const elementwise = <K extends OpName>(name: K, spec: Spec<K>): Unbatched<K> => {
@@ -84,11 +83,9 @@ export const elementwise = <K extends OpName>(name: K, spec: Spec<K>): Unbatched
     },
     transpose: spec.transpose ?? 'notLinear',
     lower: (xs, params) => {
-      if (typeof spec.lower !== 'string') return [spec.lower(xs, params)]
-      const op = spec.lower
-      return [g.map(op, spec.result ?? xs[0]!.dtype, ...xs)]
+      const { lower = name as ScalarOp } = spec
+      return [typeof lower === 'string' ? g.map(lower, spec.result ?? xs[0]!.dtype, ...xs) : lower(xs, params)]
     },
-    ulp: spec.ulp ?? 0,
   }
 }
 
@@ -101,10 +98,8 @@ const ct1 = (cts: readonly Tangent[], f: (ct: NdArray) => readonly Tangent[], ar
 const toLinear = (cts: readonly Tangent[], xs: readonly (NdArray | Linear)[], f: (ct: NdArray, i: number) => NdArray): readonly Tangent[] =>
   ct1(cts, (ct) => xs.map((x, i) => (isLinear(x) ? O.some(unbroadcast(f(ct, i), x.aval)) : O.none)), xs.length)
 
-export const unary = <K extends OpName & ScalarOp>(name: K, takes: Kind, partial: Partial | null, ulp = 2): Unbatched<K> =>
-  elementwise<K>(name, { takes, partials: [partial], lower: name, ulp })
-const compare = <K extends OpName & ScalarOp>(name: K): Unbatched<K> => elementwise<K>(name, { takes: 'any', result: 'bool', lower: name })
-const bitwise = <K extends OpName>(name: K, lower: ScalarOp, takes: Kind = 'bits'): Unbatched<K> => elementwise(name, { takes, lower })
+export const unary = (takes: Kind, partial: Partial | null) => ({ takes, partials: [partial] })
+const comparison = { takes: 'any', result: 'bool' } as const
 
 const half = (x: NdArray, y: NdArray, d: NdArray, wins: (x: NdArray, y: NdArray) => NdArray): NdArray => {
   const weight = c.select(wins(x, y), fullOf(x, y, 1), c.select(c.eq(x, y), fullOf(x, y, 0.5), fullOf(x, y, 0)))
@@ -135,7 +130,6 @@ const convert: Unbatched<'convertElementType'> = {
   },
   transpose: (cts, [x]) => toLinear(cts, [x!], (ct) => c.convertElementType(ct, (x as Linear).aval.dtype, (x as Linear).aval.weak)),
   lower: ([x], { dtype }) => [g.convert(x!, dtype)],
-  ulp: 0,
 }
 
 const bitcast: Unbatched<'bitcastConvertType'> = {
@@ -146,7 +140,6 @@ const bitcast: Unbatched<'bitcastConvertType'> = {
   jvp: ([x], _ts, { dtype }) => noTangent(c.bitcastConvertType(x!, dtype)),
   transpose: 'notLinear',
   lower: ([x], { dtype }) => [x!.dtype === dtype ? x! : g.map('bitcast', dtype, x!)],
-  ulp: 0,
 }
 
 const stopGradient: Unbatched<'stopGradient'> = {
@@ -154,7 +147,6 @@ const stopGradient: Unbatched<'stopGradient'> = {
   jvp: ([x]) => noTangent(c.stopGradient(x!)),
   transpose: 'notLinear',
   lower: ([x]) => [x!],
-  ulp: 0,
 }
 
 const select: Unbatched<'select'> = {
@@ -186,121 +178,100 @@ const select: Unbatched<'select'> = {
     const cond = p!.shape.length > 0 && p!.shape.length < a!.shape.length ? g.broadcast(p!, a!.shape, c.range(p!.shape.length)) : p!
     return [g.map('select', a!.dtype, cond, a!, b!)]
   },
-  ulp: 0,
 }
 
-export const elementwiseRules = {
-  neg: elementwise('neg', { takes: 'number', partials: [(d) => neg(d)], transpose: (cts, xs) => toLinear(cts, xs, neg), lower: 'neg' }),
-  abs: unary(
-    'abs',
-    'number',
-    (d, [x]) => mul(d, c.select(c.ge(x!, lit(x!, 0)), c.full(x!.shape, 1, x!.dtype), c.full(x!.shape, -1, x!.dtype))),
-    0,
-  ),
-  sign: unary('sign', 'number', null, 0),
-  floor: unary('floor', 'float', null, 0),
-  ceil: unary('ceil', 'float', null, 0),
-  round: unary('round', 'float', null, 0),
-  exp: unary('exp', 'float', (d, _, y) => mul(d, y)),
-  expm1: unary('expm1', 'float', (d, _, y) => mul(d, add(y, one_(y)))),
-  log: unary('log', 'float', (d, [x]) => div(d, x!)),
-  log1p: unary('log1p', 'float', (d, [x]) => div(d, add(x!, one_(x!)))),
-  sqrt: unary('sqrt', 'float', (d, _, y) => div(mul(d, lit(y, 0.5)), y), 0),
-  rsqrt: unary('rsqrt', 'float', (d, [x], y) => mul(d, mul(lit(y, -0.5), div(y, x!)))),
-  sin: unary('sin', 'float', (d, [x]) => mul(d, c.cos(x!))),
-  cos: unary('cos', 'float', (d, [x]) => neg(mul(d, c.sin(x!)))),
-  tan: unary('tan', 'float', (d, _, y) => mul(d, add(one_(y), square(y))), 4),
-  asin: unary('asin', 'float', (d, [x]) => mul(d, c.rsqrt(sub(one_(x!), square(x!))))),
-  acos: unary('acos', 'float', (d, [x]) => neg(mul(d, c.rsqrt(sub(one_(x!), square(x!)))))),
-  atan: unary('atan', 'float', (d, [x]) => div(d, add(one_(x!), square(x!)))),
-  sinh: unary('sinh', 'float', (d, [x]) => mul(d, c.cosh(x!)), 4),
-  cosh: unary('cosh', 'float', (d, [x]) => mul(d, c.sinh(x!)), 4),
-  tanh: unary('tanh', 'float', (d, _, y) => mul(d, sub(one_(y), square(y)))),
-  asinh: unary('asinh', 'float', (d, [x]) => mul(d, c.rsqrt(add(square(x!), one_(x!)))), 4),
-  acosh: unary('acosh', 'float', (d, [x]) => mul(d, mul(c.rsqrt(sub(x!, one_(x!))), c.rsqrt(add(x!, one_(x!))))), 4),
-  atanh: unary('atanh', 'float', (d, [x]) => div(d, mul(sub(one_(x!), x!), add(one_(x!), x!))), 4),
-  not: bitwise('not', 'not'),
-  isFinite: elementwise('isFinite', { takes: 'float', result: 'bool', lower: 'isFinite' }),
-  integerPow: elementwise('integerPow', {
+/** What is said of each; where nothing is said of lowering it is the device's operation of that name. */
+const specs = {
+  neg: { takes: 'number', partials: [(d) => neg(d)], transpose: (cts, xs) => toLinear(cts, xs, neg) },
+  abs: unary('number', (d, [x]) => mul(d, c.select(c.ge(x!, lit(x!, 0)), c.full(x!.shape, 1, x!.dtype), c.full(x!.shape, -1, x!.dtype)))),
+  sign: unary('number', null),
+  floor: unary('float', null),
+  ceil: unary('float', null),
+  round: unary('float', null),
+  exp: unary('float', (d, _, y) => mul(d, y)),
+  expm1: unary('float', (d, _, y) => mul(d, add(y, one_(y)))),
+  log: unary('float', (d, [x]) => div(d, x!)),
+  log1p: unary('float', (d, [x]) => div(d, add(x!, one_(x!)))),
+  sqrt: unary('float', (d, _, y) => div(mul(d, lit(y, 0.5)), y)),
+  rsqrt: unary('float', (d, [x], y) => mul(d, mul(lit(y, -0.5), div(y, x!)))),
+  sin: unary('float', (d, [x]) => mul(d, c.cos(x!))),
+  cos: unary('float', (d, [x]) => neg(mul(d, c.sin(x!)))),
+  tan: unary('float', (d, _, y) => mul(d, add(one_(y), square(y)))),
+  asin: unary('float', (d, [x]) => mul(d, c.rsqrt(sub(one_(x!), square(x!))))),
+  acos: unary('float', (d, [x]) => neg(mul(d, c.rsqrt(sub(one_(x!), square(x!)))))),
+  atan: unary('float', (d, [x]) => div(d, add(one_(x!), square(x!)))),
+  sinh: unary('float', (d, [x]) => mul(d, c.cosh(x!))),
+  cosh: unary('float', (d, [x]) => mul(d, c.sinh(x!))),
+  tanh: unary('float', (d, _, y) => mul(d, sub(one_(y), square(y)))),
+  asinh: unary('float', (d, [x]) => mul(d, c.rsqrt(add(square(x!), one_(x!))))),
+  acosh: unary('float', (d, [x]) => mul(d, mul(c.rsqrt(sub(x!, one_(x!))), c.rsqrt(add(x!, one_(x!)))))),
+  atanh: unary('float', (d, [x]) => div(d, mul(sub(one_(x!), x!), add(one_(x!), x!)))),
+  not: { takes: 'bits' },
+  isFinite: { takes: 'float', result: 'bool' },
+  integerPow: {
     takes: 'number',
     partials: [null],
     lower: ([x], { y }) => powerNode(x!, y),
-    ulp: 4,
-  }),
-  convertElementType: convert,
-  bitcastConvertType: bitcast,
-  stopGradient,
-  add: elementwise('add', {
+  },
+  add: {
     takes: 'number',
     partials: [(d) => d, (d) => d],
     transpose: (cts, xs) => toLinear(cts, xs, (ct) => ct),
-    lower: 'add',
-  }),
-  sub: elementwise('sub', {
+  },
+  sub: {
     takes: 'number',
     partials: [(d) => d, (d) => neg(d)],
     transpose: (cts, xs) => toLinear(cts, xs, (ct, i) => (i === 0 ? ct : neg(ct))),
-    lower: 'sub',
-  }),
-  mul: elementwise('mul', {
+  },
+  mul: {
     takes: 'number',
     partials: [(d, [, y]) => mul(d, y!), (d, [x]) => mul(x!, d)],
     transpose: (cts, xs) => toLinear(cts, xs, (ct, i) => mul(ct, known(xs[1 - i]!))),
-    lower: 'mul',
-  }),
-  div: elementwise('div', {
+  },
+  div: {
     takes: 'number',
     partials: [(d, [, y]) => div(d, y!), (d, [, y], out) => neg(mul(d, div(out, y!)))],
     transpose: (cts, xs) => toLinear(cts, xs, (ct) => div(ct, known(xs[1]!))),
-    lower: 'div',
-  }),
-  rem: elementwise('rem', {
+  },
+  rem: {
     takes: 'number',
     partials: [(d) => d, (d, [x, y]) => neg(mul(d, mul(c.sign(div(x!, y!)), c.floor(c.abs(div(x!, y!))))))],
-    lower: 'rem',
-  }),
-  pow: elementwise('pow', {
+  },
+  pow: {
     takes: 'float',
     partials: [
       (d, [x, y]) => mul(d, mul(y!, c.pow(x!, sub(y!, one_(y!))))),
       (d, [x], out) => mul(d, mul(out, c.log(c.select(c.eq(x!, lit(x!, 0)), c.full(x!.shape, 1, x!.dtype), x!)))),
     ],
-    lower: 'pow',
-    ulp: 4,
-  }),
-  max: elementwise('max', {
+  },
+  max: {
     takes: 'any',
     partials: [(d, [x, y]) => half(x!, y!, d, c.gt), (d, [x, y]) => half(x!, y!, d, c.lt)],
-    lower: 'max',
-  }),
-  min: elementwise('min', {
+  },
+  min: {
     takes: 'any',
     partials: [(d, [x, y]) => half(x!, y!, d, c.lt), (d, [x, y]) => half(x!, y!, d, c.gt)],
-    lower: 'min',
-  }),
-  atan2: elementwise('atan2', {
+  },
+  atan2: {
     takes: 'float',
     partials: [
       (d, [y, x]) => mul(d, div(x!, add(square(x!), square(y!)))),
       (d, [y, x]) => neg(mul(d, div(y!, add(square(x!), square(y!))))),
     ],
-    lower: 'atan2',
-    ulp: 4,
-  }),
-  and: bitwise('and', 'and'),
-  or: bitwise('or', 'or'),
-  xor: bitwise('xor', 'xor'),
-  shiftLeft: bitwise('shiftLeft', 'shl', 'int'),
-  shiftRightLogical: bitwise('shiftRightLogical', 'shrLogical', 'int'),
-  shiftRightArithmetic: bitwise('shiftRightArithmetic', 'shrArithmetic', 'int'),
-  eq: compare('eq'),
-  ne: compare('ne'),
-  lt: compare('lt'),
-  le: compare('le'),
-  gt: compare('gt'),
-  ge: compare('ge'),
-  select,
-  clamp: elementwise('clamp', {
+  },
+  and: { takes: 'bits' },
+  or: { takes: 'bits' },
+  xor: { takes: 'bits' },
+  shiftLeft: { takes: 'int', lower: 'shl' },
+  shiftRightLogical: { takes: 'int', lower: 'shrLogical' },
+  shiftRightArithmetic: { takes: 'int', lower: 'shrArithmetic' },
+  eq: comparison,
+  ne: comparison,
+  lt: comparison,
+  le: comparison,
+  gt: comparison,
+  ge: comparison,
+  clamp: {
     takes: 'number',
     partials: [
       (d, [lo, x, hi]) => c.select(c.and(c.gt(lo!, x!), c.lt(lo!, hi!)), d, c.zerosLike(d.aval)),
@@ -308,7 +279,17 @@ export const elementwiseRules = {
       (d, [, x, hi]) => c.select(c.gt(x!, hi!), d, c.zerosLike(d.aval)),
     ],
     lower: ([lo, x, hi]) => g.map('min', x!.dtype, g.map('max', x!.dtype, x!, lo!), hi!),
+  },
+} satisfies { readonly [K in OpName]?: Spec<K> }
+
+export const elementwiseRules = {
+  ...(Object.fromEntries(Object.entries(specs).map(([name, spec]) => [name, elementwise(name as OpName, spec as Spec<OpName>)])) as {
+    readonly [K in keyof typeof specs]: Unbatched<K>
   }),
+  convertElementType: convert,
+  bitcastConvertType: bitcast,
+  stopGradient,
+  select,
 }
 
 // x^n needs its own exponent in the derivative.

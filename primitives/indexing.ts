@@ -44,7 +44,6 @@ const dynamicSlice: Unbatched<'dynamicSlice'> = {
     })
     return [g.gather(x!, g.linear(places, x!.shape))]
   },
-  ulp: 0,
 }
 
 const dynamicUpdateSlice: Unbatched<'dynamicUpdateSlice'> = {
@@ -81,7 +80,6 @@ const dynamicUpdateSlice: Unbatched<'dynamicUpdateSlice'> = {
     })
     return [g.map('select', x!.dtype, inside, g.gather(u!, g.linear(places, u!.shape)), x!)]
   },
-  ulp: 0,
 }
 
 const badIndices = (x: Aval, indices: readonly Aval[], axes: readonly number[]): string | null =>
@@ -140,7 +138,6 @@ const gather: Unbatched<'gather'> = {
     const picked = g.gather(x!, g.linear(places, x!.shape))
     return [mode === 'clip' ? picked : g.map('select', x!.dtype, wide(within(indices, extents)), picked, fill)]
   },
-  ulp: 0,
 }
 
 const scatter: Unbatched<'scatter'> = {
@@ -199,7 +196,6 @@ const scatter: Unbatched<'scatter'> = {
       ),
     ]
   },
-  ulp: 0,
 }
 
 export const indexingRules = { dynamicSlice, dynamicUpdateSlice, gather, scatter } satisfies { readonly [K in OpName]?: Unbatched<K> }

@@ -31,7 +31,6 @@ const broadcastInDim: Unbatched<'broadcastInDim'> = {
       return c.reshape(summed.length > 0 ? c.reduceSum(ct, summed) : ct, from)
     }),
   lower: ([x], { shape, broadcastDimensions }) => [g.broadcast(x!, shape, broadcastDimensions)],
-  ulp: 0,
 }
 
 const reshape: Unbatched<'reshape'> = {
@@ -42,7 +41,6 @@ const reshape: Unbatched<'reshape'> = {
   jvp: linearOp('reshape'),
   transpose: (cts, [x]) => back(cts, (ct) => c.reshape(ct, shapeOf(x!))),
   lower: ([x], { shape }) => [g.reshape(x!, shape)],
-  ulp: 0,
 }
 
 const transpose: Unbatched<'transpose'> = {
@@ -70,7 +68,6 @@ const transpose: Unbatched<'transpose'> = {
       ),
     ),
   lower: ([x], { permutation }) => [g.transpose(x!, permutation)],
-  ulp: 0,
 }
 
 const rev: Unbatched<'rev'> = {
@@ -91,7 +88,6 @@ const rev: Unbatched<'rev'> = {
       ),
     ]
   },
-  ulp: 0,
 }
 
 const sliced = (start: readonly number[], limit: readonly number[], strides: readonly number[]): number[] =>
@@ -122,7 +118,6 @@ const slice: Unbatched<'slice'> = {
     const shape = sliced(p.startIndices, p.limitIndices, p.strides)
     return [g.stride(x!, p.startIndices, p.strides, shape)]
   },
-  ulp: 0,
 }
 
 const padded = (n: number, lo: number, hi: number, interior: number): number => lo + hi + n + Math.max(0, n - 1) * interior
@@ -192,7 +187,6 @@ const pad: Unbatched<'pad'> = {
     if (sizeOf(x!.shape) === 0) return [g.broadcast(v!, shape, [])]
     return [g.map('select', x!.dtype, inside, g.gather(x!, g.linear(places, x!.shape)), v!)]
   },
-  ulp: 0,
 }
 
 const concatenate: Unbatched<'concatenate'> = {
@@ -255,7 +249,6 @@ const concatenate: Unbatched<'concatenate'> = {
     }
     return [out!]
   },
-  ulp: 0,
 }
 
 const iota: Unbatched<'iota'> = {
@@ -270,7 +263,6 @@ const iota: Unbatched<'iota'> = {
   lower: (_xs, { shape, dtype, dimension }) => [
     dtype === 'int32' ? g.iota(shape, dimension) : g.map('cast', dtype, g.iota(shape, dimension)),
   ],
-  ulp: 0,
 }
 
 export const layoutRules = { broadcastInDim, reshape, transpose, rev, slice, pad, concatenate, iota } satisfies {

@@ -74,7 +74,6 @@ const linearSolve: Rules<'linearSolve'> = {
     return batched(bind('linearSolve', { jaxprs: wide.jaxprs, numConsts: all.length }, [...all, ...vectors]))
   },
   lower: (operands, { jaxprs }, transforms) => transforms.lower(jaxprs[1]!, operands),
-  ulp: 0,
 }
 
 export const solveRules = { linearSolve } satisfies { readonly [K in OpName]?: Rules<K> }

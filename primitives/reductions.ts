@@ -11,9 +11,6 @@ import type { Linear, Rules, Unbatched } from '../src/core/rules.ts'
 import { bind } from '../src/core/trace.ts'
 import { badAxes, dtypes, linearJvp, linearOp, noTangent, one, shapes } from './families.ts'
 
-/** The order of terms is the device's own: for a sum, units in the last place of the sum of its terms' magnitudes. */
-const REORDERED = 16
-
 type AxesOp = 'reduceSum' | 'reduceProd' | 'reduceMax' | 'reduceMin' | 'reduceAnd' | 'reduceOr'
 
 const without = (shape: readonly number[], axes: readonly number[]): number[] => shape.filter((_, d) => !axes.includes(d))
@@ -31,7 +28,6 @@ const reduction = (
   of: 'number' | 'bool',
   jvp: Rules<AxesOp>['jvp'],
   transpose: Rules<AxesOp>['transpose'],
-  ulp = 0,
 ): Unbatched<AxesOp> => ({
   abstractEval: ([x], { axes }) => {
     const bad = badAxes(axes, x!.shape.length)
@@ -42,7 +38,6 @@ const reduction = (
   jvp,
   transpose,
   lower: ([x], { axes }) => [g.reduce(op, x!, axes)],
-  ulp,
 })
 
 const extreme =
@@ -103,7 +98,6 @@ const place = (name: Place): Unbatched<Place> => ({
     const index = g.map('select', 'int32', hit, g.iota(x!.shape, axis), g.constNode(x!.shape[axis]! - 1, 'int32'))
     return [g.reduce('min', index, [axis])]
   },
-  ulp: 0,
 })
 
 type PrefixOp = 'cumsum' | 'cumprod' | 'cummax' | 'cummin'
@@ -130,7 +124,6 @@ const prefix = (name: PrefixOp, jvp: Rules<PrefixOp>['jvp'], transpose: Rules<Pr
     }
     return g.special(kernel, [x!], [{ shape, dtype }])
   },
-  ulp: kernelOp[name] === 'max' || kernelOp[name] === 'min' ? 0 : REORDERED,
 })
 
 /** Σ_j dx_j Π_{k≤i, k≠j} x_k: x with its j-th element replaced by one, for every j. */
@@ -182,8 +175,8 @@ const cumsumRule = prefix('cumsum', linearOp('cumsum'), (cts, _xs, { axis, rever
 ])
 
 export const reductionRules = {
-  reduceSum: reduction(c.reduceSum, 'sum', 'number', linearOp('reduceSum'), sumTranspose, REORDERED),
-  reduceProd: reduction(c.reduceProd, 'prod', 'number', productJvp, 'notLinear', REORDERED),
+  reduceSum: reduction(c.reduceSum, 'sum', 'number', linearOp('reduceSum'), sumTranspose),
+  reduceProd: reduction(c.reduceProd, 'prod', 'number', productJvp, 'notLinear'),
   reduceMax: reduction(c.reduceMax, 'max', 'number', extreme(c.reduceMax), 'notLinear'),
   reduceMin: reduction(c.reduceMin, 'min', 'number', extreme(c.reduceMin), 'notLinear'),
   reduceAnd: reduction(c.reduceAnd, 'min', 'bool', ([x], _t, { axes }) => noTangent(c.reduceAnd(x!, axes)), 'notLinear'),

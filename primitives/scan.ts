@@ -362,5 +362,4 @@ export const scan: Rules<'scan'> = {
   split,
   batch,
   lower,
-  ulp: 0,
 }

@@ -9,11 +9,10 @@ import { dtypes, elementwiseBatch } from './families.ts'
 
 const sqrtPi = 2 / Math.sqrt(Math.PI)
 
-const erf = unary('erf', 'float', (d, [x]) => mul(d, mul(lit(x!, sqrtPi), exp(neg(square(x!))))))
-// float32's own formula, as XLA's: 1 - x² is rounded, which near ±1 moves it by up to 2^-13 of itself.
-const erfInv = unary('erfInv', 'float', (d, _, y) => mul(d, mul(lit(y, 1 / sqrtPi), exp(square(y)))), 128)
-const logistic = unary('logistic', 'float', (d, _, y) => mul(d, mul(y, sub(one_(y), y))))
-const after = elementwise('nextafter', { takes: 'float', lower: 'nextafter' })
+const erf = unary('float', (d, [x]) => mul(d, mul(lit(x!, sqrtPi), exp(neg(square(x!))))))
+const erfInv = unary('float', (d, _, y) => mul(d, mul(lit(y, 1 / sqrtPi), exp(square(y)))))
+const logistic = unary('float', (d, _, y) => mul(d, mul(y, sub(one_(y), y))))
+const after = elementwise('nextafter', { takes: 'float' })
 // The next float32 isn't the next float of 16 bits.
 const nextafter: Unbatched<'nextafter'> = {
   ...after,
@@ -28,9 +27,9 @@ const threefry = elementwise('threefry', {
 const whole = <K extends OpName>(name: K, rules: Unbatched<K>): Rules<K> => ({ ...rules, batch: elementwiseBatch(name) })
 
 export const specialRules = {
-  erf: whole('erf', erf),
-  erfInv: whole('erfInv', erfInv),
-  logistic: whole('logistic', logistic),
+  erf: whole('erf', elementwise('erf', erf)),
+  erfInv: whole('erfInv', elementwise('erfInv', erfInv)),
+  logistic: whole('logistic', elementwise('logistic', logistic)),
   nextafter: whole('nextafter', nextafter),
   threefry: whole('threefry', threefry),
 } satisfies { readonly [K in OpName]?: Rules<K> }

@@ -186,5 +186,4 @@ export const whileRule: Rules<'while'> = {
   split,
   batch,
   lower,
-  ulp: 0,
 }

@@ -77,8 +77,6 @@ export interface Unbatched<K extends OpName> {
     known: readonly boolean[],
     transforms: Transforms,
   ) => Halves
-  /** Units in the last place by which a backend's float32 result may differ from the reference's; 0 for exact ones. */
-  readonly ulp: number
 }
 export interface Rules<K extends OpName> extends Unbatched<K> {
   readonly batch: (

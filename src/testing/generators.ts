@@ -1,5 +1,4 @@
 /** The generators of every primitive: total by type, so that one without a generator doesn't compile. */
-import { rules } from '../../primitives/index.ts'
 import type { Jaxpr } from '../core/jaxpr.ts'
 import type { OpName, OpParams } from '../core/ops.ts'
 import { attentionGenerators } from './attention.ts'
@@ -14,6 +13,7 @@ import { indexing } from './indexing.ts'
 import { layoutGenerators } from './layout.ts'
 import { callJaxpr, drawProgram } from './programs.ts'
 import { reductions } from './reductions.ts'
+import { ulpsOf } from './rounding.ts'
 
 export type GeneratorTable = { readonly [K in OpName]: Generator<K> }
 
@@ -39,7 +39,7 @@ const leafNames = Object.keys(leaves) as (keyof typeof leaves)[]
 const derivable = leafNames.filter((name) => !leaves[name].flat)
 /** Their results are the same on every device, bit by bit (a NaN's bits are nobody's business). */
 export const exactOps: readonly OpName[] = leafNames.filter(
-  (name) => rules[name].ulp === 0 && leaves[name].rounding === 'result' && name !== 'bitcastConvertType',
+  (name) => ulpsOf(name) === 0 && leaves[name].rounding === 'result' && name !== 'bitcastConvertType',
 )
 
 /** A jit around one call, linear in what that call is linear in. */

@@ -9,6 +9,7 @@ import type { OpName, OpParams } from '../../src/core/ops.ts'
 import { bind, upload } from '../../src/core/trace.ts'
 import { init, type NdArray } from '../../src/index.ts'
 import { difference } from './compare.ts'
+import { ulpsOf } from '../../src/testing/rounding.ts'
 
 interface Golden {
   readonly dtype: DType
@@ -63,7 +64,7 @@ describe('primitives give what JAX gives', () => {
         const scale = sums.has(op) ? Math.max(0, ...c.inputs.flatMap((g) => Array.from(valuesOf(g), Math.abs).filter(Number.isFinite))) : 0
         return outs.flatMap((out, i) => {
           const want = c.outputs[i]!
-          const own = tighter[op] ?? rules[op].ulp
+          const own = tighter[op] ?? ulpsOf(op)
           const ulp = !isFloat(want.dtype) ? 0 : want.dtype === 'float64' ? (own > 0 ? Math.max(own, ulp64) : 0) : own + (c.jaxUlp ?? 0)
           const off = mismatch(out, want, ulp, scale)
           return off === null ? [] : [`${where}: out ${i} ${off}`]

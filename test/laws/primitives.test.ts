@@ -19,6 +19,7 @@ import { callJaxpr, equation, type Program } from '../../src/testing/programs.ts
 import { vjpJaxpr } from '../../transforms/algebra.ts'
 import { lowerJaxpr } from '../../transforms/lower.ts'
 import { agree, batchOf, bound, closed, largest, law, run, same, sameAsLoop, transforms } from './harness.ts'
+import { ulpsOf } from '../../src/testing/rounding.ts'
 
 const generatorOf = (name: OpName): Generator<OpName> => generators[name] as Generator<OpName>
 /** One call as a jaxpr with its inputs. */
@@ -263,7 +264,7 @@ each('transpose is the adjoint', (name) => {
 // Batching and devices ----------------------------------------------------------------------------------------------------------
 
 /** What is rounded on the way differs between a kernel and its composition. */
-const tolerance = (name: OpName): number => (generatorOf(name).rounding === 'largest' ? rules[name].ulp : 0)
+const tolerance = (name: OpName): number => (generatorOf(name).rounding === 'largest' ? ulpsOf(name) : 0)
 
 each('batching is the stacked loop', (name) => {
   if (!runs(name)) return
@@ -289,7 +290,7 @@ each('wasm gives what reference gives', (name) => {
     const expected = run('reference', jaxpr, inputs)
     const { rounding } = generatorOf(name)
     const scales = rounding === 'terms' ? magnitudes({ jaxpr, inputs }) : rounding === 'largest' ? largest(inputs, expected) : []
-    agree(same(run('wasm', jaxpr, inputs), expected, rules[name].ulp, scales), jaxpr, inputs)
+    agree(same(run('wasm', jaxpr, inputs), expected, ulpsOf(name), scales), jaxpr, inputs)
   }
   law(name, 60, any(name), alike)
   law(`${name}, along longer axes`, 15, any(name), alike, longSizes)

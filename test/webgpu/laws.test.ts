@@ -2,7 +2,6 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { createWebgpu, openWebgpu } from '../../backends/webgpu/index.ts'
-import { rules } from '../../primitives/index.ts'
 import { ConcreteArray } from '../../src/core/array.ts'
 import type { Backend } from '../../src/core/backend.ts'
 import { type HalfFloat, isFloat } from '../../src/core/dtype.ts'
@@ -16,6 +15,7 @@ import { Engine } from '../../transforms/engine.ts'
 import { agree, bound, largest, nightly, run, same, shown, transforms, upload } from '../laws/harness.ts'
 import { asHalf, halvable, halved, HALVES } from '../laws/halves.ts'
 import { describeOnDevice, nullDevices, validate } from './gpu.ts'
+import { ulpsOf } from '../../src/testing/rounding.ts'
 
 describeOnDevice('laws on WebGPU', async () => {
   const backend = (await openWebgpu()) as Backend
@@ -85,7 +85,7 @@ describeOnDevice('laws on WebGPU', async () => {
       const expected = run('reference', jaxpr, inputs)
       const scales = rounding === 'terms' ? magnitudes({ jaxpr, inputs }) : rounding === 'largest' ? largest(inputs, expected) : []
       const got = await values(jaxpr, inputs)
-      agree(same(flushed(got), flushed(expected), rules[name].ulp, scales), jaxpr, inputs)
+      agree(same(flushed(got), flushed(expected), ulpsOf(name), scales), jaxpr, inputs)
     }
     law(`${name} gives what reference gives`, 12, program, alike)
     law(`${name}, along longer axes`, 3, program, alike, longSizes)
