@@ -153,8 +153,6 @@ const batching: { readonly [K in Common]: Batch<K> } = {
   scatter,
   dotGeneral,
   sort: lifted('sort', (p) => ({ ...p, axis: p.axis + 1 })),
-  randomWrap: lifted('randomWrap', (p) => p),
-  randomUnwrap: lifted('randomUnwrap', (p) => p),
   jit,
 }
 

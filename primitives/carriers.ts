@@ -1,14 +1,14 @@
-/** Primitives that carry a jaxpr, that reorder, and that open keys. */
+/** The primitive that carries a jaxpr everywhere, and the one that reorders. */
 import * as E from '../src/core/either.ts'
 import * as O from '../src/core/option.ts'
 import type { NdArray } from '../src/core/array.ts'
-import { aval, eqShape, sizeOf } from '../src/core/aval.ts'
+import { eqShape, sizeOf } from '../src/core/aval.ts'
 import * as c from '../src/core/constructors.ts'
 import * as g from '../src/core/graph.ts'
 import type { Sort } from '../src/core/kernel.ts'
 import type { Unbatched, Tangent } from '../src/core/rules.ts'
 import { bind } from '../src/core/trace.ts'
-import { badAxes, carried, dtypes, isLinear, known, noTangent, one, shapes } from './families.ts'
+import { badAxes, carried, dtypes, isLinear, known, shapes } from './families.ts'
 
 const some = (t: Tangent): t is O.Some<NdArray> => O.isSome(t)
 
@@ -70,21 +70,4 @@ export const sort: Unbatched<'sort'> = {
       xs.map((x) => ({ shape: x.shape, dtype: x.dtype })),
     )
   },
-}
-
-/** A key array is, on the device, its words along one more last axis: wrapping and unwrapping move nothing. */
-export const randomWrap: Unbatched<'randomWrap'> = {
-  abstractEval: ([x]) =>
-    x!.dtype === 'uint32' && x!.shape.at(-1) === 2
-      ? one(aval(x!.shape.slice(0, -1), 'key'))
-      : dtypes('needs uint32 words along a last axis of 2'),
-  jvp: ([x]) => noTangent(c.randomWrap(x!)),
-  transpose: 'notLinear',
-  lower: ([x]) => [x!],
-}
-export const randomUnwrap: Unbatched<'randomUnwrap'> = {
-  abstractEval: ([x]) => (x!.dtype === 'key' ? one(aval([...x!.shape, 2], 'uint32')) : dtypes('needs a key: make one with random.key')),
-  jvp: ([x]) => noTangent(c.randomUnwrap(x!)),
-  transpose: 'notLinear',
-  lower: ([x]) => [x!],
 }

@@ -67,10 +67,12 @@ interface Spec<K extends OpName> {
 export const elementwise = <K extends OpName>(name: K, spec: Spec<K>): Unbatched<K> => {
   const apply = (params: OpParams[K], ...xs: NdArray[]): NdArray => bind(name, params, xs)[0]!
   return {
-    abstractEval: (avals) =>
-      E.isLeft(unify(avals)) || accepts[spec.takes](avals[0]!.dtype)
-        ? E.map((a: Aval) => [spec.result === 'bool' ? aval(a.shape, 'bool') : a])(unify(avals))
-        : dtypes(wants[spec.takes]),
+    abstractEval: (avals) => {
+      const unified = unify(avals)
+      return E.isLeft(unified) || accepts[spec.takes](avals[0]!.dtype)
+        ? E.map((a: Aval) => [spec.result === 'bool' ? aval(a.shape, 'bool') : a])(unified)
+        : dtypes(wants[spec.takes])
+    },
     jvp: (xs, ts, params) => {
       const out = apply(params, ...xs)
       const terms = ts.map((t, i): Tangent => {

@@ -23,7 +23,6 @@ const spread = (y: NdArray, shape: readonly number[], axes: readonly number[]): 
   )
 
 const reduction = (
-  make: (x: NdArray, axes: readonly number[]) => NdArray,
   op: ReduceOp,
   of: 'number' | 'bool',
   jvp: Rules<AxesOp>['jvp'],
@@ -175,12 +174,12 @@ const cumsumRule = prefix('cumsum', linearOp('cumsum'), (cts, _xs, { axis, rever
 ])
 
 export const reductionRules = {
-  reduceSum: reduction(c.reduceSum, 'sum', 'number', linearOp('reduceSum'), sumTranspose),
-  reduceProd: reduction(c.reduceProd, 'prod', 'number', productJvp, 'notLinear'),
-  reduceMax: reduction(c.reduceMax, 'max', 'number', extreme(c.reduceMax), 'notLinear'),
-  reduceMin: reduction(c.reduceMin, 'min', 'number', extreme(c.reduceMin), 'notLinear'),
-  reduceAnd: reduction(c.reduceAnd, 'min', 'bool', ([x], _t, { axes }) => noTangent(c.reduceAnd(x!, axes)), 'notLinear'),
-  reduceOr: reduction(c.reduceOr, 'max', 'bool', ([x], _t, { axes }) => noTangent(c.reduceOr(x!, axes)), 'notLinear'),
+  reduceSum: reduction('sum', 'number', linearOp('reduceSum'), sumTranspose),
+  reduceProd: reduction('prod', 'number', productJvp, 'notLinear'),
+  reduceMax: reduction('max', 'number', extreme(c.reduceMax), 'notLinear'),
+  reduceMin: reduction('min', 'number', extreme(c.reduceMin), 'notLinear'),
+  reduceAnd: reduction('min', 'bool', ([x], _t, { axes }) => noTangent(c.reduceAnd(x!, axes)), 'notLinear'),
+  reduceOr: reduction('max', 'bool', ([x], _t, { axes }) => noTangent(c.reduceOr(x!, axes)), 'notLinear'),
   argmax: place('argmax'),
   argmin: place('argmin'),
   cumsum: cumsumRule,

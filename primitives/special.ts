@@ -6,6 +6,7 @@ import type { OpName } from '../src/core/ops.ts'
 import type { Rules, Unbatched } from '../src/core/rules.ts'
 import { elementwise, one_, square, unary } from './elementwise.ts'
 import { dtypes, elementwiseBatch } from './families.ts'
+import { keyRules } from './keys.ts'
 
 const sqrtPi = 2 / Math.sqrt(Math.PI)
 
@@ -27,6 +28,7 @@ const threefry = elementwise('threefry', {
 const whole = <K extends OpName>(name: K, rules: Unbatched<K>): Rules<K> => ({ ...rules, batch: elementwiseBatch(name) })
 
 export const specialRules = {
+  ...keyRules,
   erf: whole('erf', elementwise('erf', erf)),
   erfInv: whole('erfInv', elementwise('erfInv', erfInv)),
   logistic: whole('logistic', elementwise('logistic', logistic)),

@@ -5,7 +5,7 @@
  */
 import type { OpName } from '../src/core/ops.ts'
 import type { RuleTable, Unbatched } from '../src/core/rules.ts'
-import { jit, randomUnwrap, randomWrap, sort } from './carriers.ts'
+import { jit, sort } from './carriers.ts'
 import { dotGeneral } from './contraction.ts'
 import { elementwiseRules, integerPowRule } from './elementwise.ts'
 import { indexingRules } from './indexing.ts'
@@ -20,8 +20,6 @@ export const commonRules = {
   ...indexingRules,
   dotGeneral,
   sort,
-  randomWrap,
-  randomUnwrap,
   jit,
 } satisfies { readonly [K in OpName]?: Unbatched<K> }
 export type Common = keyof typeof commonRules

@@ -5,6 +5,7 @@ import { rules } from '../primitives/index.ts'
 import { bring, table } from '../primitives/table.ts'
 import { makeTransforms } from '../transforms/algebra.ts'
 import * as autodiff from '../transforms/autodiff.ts'
+import * as checkifies from '../transforms/checkify.ts'
 import * as checkpoints from '../transforms/checkpoint.ts'
 import * as customs from '../transforms/custom.ts'
 import { Engine } from '../transforms/engine.ts'
@@ -23,6 +24,7 @@ import type { OpName } from './core/ops.ts'
 import { parseJaxpr as parse } from './core/parse.ts'
 import type { Rules } from './core/rules.ts'
 import { wire, type Wiring } from './core/trace.ts'
+import * as debugModule from './debug/index.ts'
 import * as laxModule from './lax/index.ts'
 import { installMethods } from './methods.ts'
 import * as nnModule from './nn/index.ts'
@@ -60,6 +62,7 @@ export const lax: typeof laxModule = laxModule
 export const random: typeof randomModule = randomModule
 export const nn: typeof nnModule = nnModule
 export const optim: typeof optimModule = optimModule
+export const debug: typeof debugModule = debugModule
 export const tree = { all, flatten, leaves, map, mapWithPath, paths, reduce, registerNode, structure, transpose, unflatten } as const
 export const grad: typeof autodiff.grad = autodiff.grad
 export const valueAndGrad: typeof autodiff.valueAndGrad = autodiff.valueAndGrad
@@ -74,6 +77,7 @@ export const customJvp: typeof customs.customJvp = customs.customJvp
 export const customVjp: typeof customs.customVjp = customs.customVjp
 export const customVmap: typeof customs.customVmap = customs.customVmap
 export const closureConvert: typeof customs.closureConvert = customs.closureConvert
+export const checkify: typeof checkifies.checkify = checkifies.checkify
 export const checkpoint: typeof checkpoints.checkpoint = checkpoints.checkpoint
 export const checkpointName: typeof checkpoints.checkpointName = checkpoints.checkpointName
 export const jit: typeof jits.jit = jits.jit
@@ -134,10 +138,11 @@ export type { Jaxpr } from './core/jaxpr.ts'
 export type { PrintableJaxpr, Shapes } from '../transforms/jaxprs.ts'
 export type { ShapeDType } from '../transforms/leaves.ts'
 export type { Optimizer, OptState, Schedule } from './optim/index.ts'
+export type { Checked, CheckifyOptions, CheckKind } from '../transforms/checkify.ts'
 export type { CheckpointOptions, CheckpointPolicy } from '../transforms/checkpoint.ts'
 export type { Batched, CustomOptions, OrNull, Perturbed } from '../transforms/custom.ts'
 export type { GradOptions } from '../transforms/autodiff.ts'
-export type { ExplainedKernel, Explanation } from '../transforms/explain.ts'
+export type { ExplainedKernel, Explanation, Residual } from '../transforms/explain.ts'
 export type { Jacobian, JacobianOptions } from '../transforms/jacobian.ts'
 export type { Jitted, JitOptions, Lowered } from '../transforms/jit.ts'
 export type { PartitionSpec, ShardMapOptions, Specs } from '../transforms/shardMap.ts'

@@ -6,7 +6,7 @@ import { CotangentError } from '../src/core/errors.ts'
 import type { Atom, Eqn, Jaxpr, Var } from '../src/core/jaxpr.ts'
 import type { OpName } from '../src/core/ops.ts'
 import { type Halves, Linear, type Rules, type RuleTable, type Split, type Tangent, type Transforms } from '../src/core/rules.ts'
-import { bind, constant, evalJaxpr, trace, type Traced, Tracer } from '../src/core/trace.ts'
+import { bind, comesFrom, constant, evalJaxpr, trace, type Traced, Tracer } from '../src/core/trace.ts'
 import { lowerJaxpr } from './lower.ts'
 import { memo } from './memo.ts'
 import { commonSubexpressions, deadCode } from './passes.ts'
@@ -38,6 +38,7 @@ export const makeTransforms = (table: RuleTable): Transforms => {
         const primal = (a: Atom): NdArray => (a.kind === 'lit' ? literalOf(a) : primals.get(a)!)
         const tangent = (a: Atom): Tangent => (a.kind === 'lit' ? O.none : O.fromNullable(tangents.get(a)))
         for (const eqn of jaxpr.eqns) {
+          comesFrom(eqn)
           const xs = eqn.inputs.map(primal)
           const ts = eqn.inputs.map(tangent)
           const { outs, tangents: dys } = ts.every(O.isNone)
@@ -72,6 +73,7 @@ export const makeTransforms = (table: RuleTable): Transforms => {
         const read = (a: Atom): NdArray => (a.kind === 'lit' ? literalOf(a) : values.get(a)!)
         const moving: Eqn[] = []
         for (const eqn of jaxpr.eqns) {
+          comesFrom(eqn)
           if (!eqn.inputs.every(isKnown)) moving.push(eqn)
           else replay(eqn, eqn.inputs.map(read)).forEach((x, i) => values.set(eqn.outs[i]!, x))
         }
@@ -84,6 +86,7 @@ export const makeTransforms = (table: RuleTable): Transforms => {
           const eqn = moving[i]!
           const outCts = eqn.outs.map((v) => O.fromNullable(sums.get(v)))
           if (outCts.every(O.isNone)) continue
+          comesFrom(eqn)
           const rule = rulesOf(eqn).transpose
           if (rule === 'notLinear')
             throw new CotangentError(
@@ -151,6 +154,7 @@ export const inline = memo((jaxpr: Jaxpr, rules: boolean): Jaxpr => {
       const read = (a: Atom): NdArray => (a.kind === 'lit' ? literalOf(a) : env.get(a)!)
       jaxpr.inputs.forEach((v, i) => env.set(v, args[i]!))
       for (const eqn of jaxpr.eqns) {
+        comesFrom(eqn)
         const xs = eqn.inputs.map(read)
         const outs = opens(eqn) ? evalJaxpr(inline(eqn.op.params.jaxpr, rules), xs) : replay(eqn, xs)
         eqn.outs.forEach((v, i) => env.set(v, outs[i]!))
@@ -196,11 +200,14 @@ export const linearizeJaxpr = (transforms: Transforms, jaxpr: Jaxpr, moving: rea
   }
 }
 
-/** [...inputs, ct per out that is asked] to [...outs, ...cotangents of the moving inputs]: forward and backward in one jaxpr. */
-export const vjpJaxpr = (transforms: Transforms, jaxpr: Jaxpr, moving: readonly boolean[], seeds: readonly boolean[]): Traced => {
+/**
+ * [...inputs, ct per out that is asked] to [...outs, ...cotangents of the moving inputs]: forward and backward in one jaxpr. A cotangent that is
+ * known to be `one` is no input.
+ */
+export const vjpJaxpr = (transforms: Transforms, jaxpr: Jaxpr, moving: readonly boolean[], seeds: readonly (boolean | 'one')[]): Traced => {
   const { forward, captures, inputs: kept, linear, nonzero } = linearizeJaxpr(transforms, jaxpr, moving)
   const count = jaxpr.outs.length
-  const seeded = jaxpr.outs.filter((_, i) => seeds[i])
+  const seeded = jaxpr.outs.filter((_, i) => seeds[i] === true)
   const inputs = jaxpr.inputs.map((v) => v.aval)
   const movingAvals = inputs.filter((_, i) => moving[i])
   return trace(
@@ -209,7 +216,7 @@ export const vjpJaxpr = (transforms: Transforms, jaxpr: Jaxpr, moving: readonly 
       const xs = [...captures, ...args.slice(0, inputs.length)]
       const ys = evalJaxpr(forward, xs)
       let at = inputs.length
-      const cts = jaxpr.outs.map((_, i) => (seeds[i] ? args[at++]! : null))
+      const cts = jaxpr.outs.map(({ aval }, i) => (seeds[i] === 'one' ? constant(1, aval) : seeds[i] ? args[at++]! : null))
       const used = jaxpr.outs.map((_, i) => i).filter((i) => nonzero[i])
       const isLinear = linear.inputs.map((_, i) => i >= linear.inputs.length - movingAvals.length)
       const back = transforms.transpose(

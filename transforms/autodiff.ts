@@ -1,11 +1,11 @@
 /** Differentiation for users: grad, valueAndGrad, jvp, vjp, linearize, linearTranspose. Options come last. */
 import type { NdArray } from '../src/core/array.ts'
 import { type Aval, eqAval, showAval } from '../src/core/aval.ts'
-import { full, range, zerosLike } from '../src/core/constructors.ts'
+import { range, zerosLike } from '../src/core/constructors.ts'
 import { isFloat } from '../src/core/dtype.ts'
 import { DTypeError, ShapeError, TreeError } from '../src/core/errors.ts'
 import type { Jaxpr } from '../src/core/jaxpr.ts'
-import { applyJaxpr, trace, type Traced as TracedJaxpr } from '../src/core/trace.ts'
+import { applyJaxpr, trace } from '../src/core/trace.ts'
 import { difference, flatten, paths, showDef, type TreeDef, unflatten } from '../src/tree.ts'
 import { linearizeJaxpr, vjpJaxpr } from './algebra.ts'
 import { called, flatFunction, flattenArrays } from './leaves.ts'
@@ -97,10 +97,9 @@ const differentiate =
       )
     if (!isFloat(loss.aval.dtype))
       throw new DTypeError(`${what} needs a function that returns a float, and it returned ${showAval(loss.aval)}: convert with astype`)
-    const seeds = t.jaxpr.outs.map((_, i) => i === 0)
+    const seeds = t.jaxpr.outs.map((_, i) => i === 0 && 'one')
     const both = vjpJaxpr(system().transforms, t.jaxpr, [...range(t.captures).map(() => false), ...moving], seeds)
-    const seeded = seedOne(both)
-    const results = applyJaxpr(seeded.jaxpr, [...seeded.captures, ...t.args], what)
+    const results = applyJaxpr(both.jaxpr, [...both.captures, ...t.args], what)
     const outs = t.jaxpr.outs.length
     const value = unflatten(t.out, results.slice(0, outs)) as R
     let next = outs
@@ -116,13 +115,6 @@ const differentiate =
   }
 
 const countOf = (d: TreeDef): number => (d.kind === 'leaf' ? 1 : d.kind === 'none' ? 0 : d.children.reduce((n, c) => n + countOf(c), 0))
-
-/** The same jaxpr, with its last input (the cotangent of the loss) fixed at one. */
-const seedOne = ({ jaxpr, captures }: TracedJaxpr): TracedJaxpr => {
-  const avals = jaxpr.inputs.slice(captures.length, -1).map((v) => v.aval)
-  const ct = jaxpr.inputs.at(-1)!.aval
-  return trace(avals, (args) => applyJaxpr(jaxpr, [...captures, ...args, full([], 1, ct.dtype)], 'grad'), 'grad')
-}
 
 /** One gradient, or one for each of several argnums. */
 const likeArgnums = (options: GradOptions | undefined, grads: readonly unknown[]): unknown =>

@@ -4,7 +4,7 @@ import type { Atom, Eqn, Jaxpr, Var } from '../src/core/jaxpr.ts'
 import type { OpName } from '../src/core/ops.ts'
 import * as O from '../src/core/option.ts'
 import type { BatchDim, Batching, Rules, RuleTable, Transforms } from '../src/core/rules.ts'
-import { trace } from '../src/core/trace.ts'
+import { comesFrom, trace } from '../src/core/trace.ts'
 import { lasting, literalOf, replay } from './algebra.ts'
 import { memo } from './memo.ts'
 
@@ -25,6 +25,7 @@ export const makeBatching = (table: RuleTable, transforms: Transforms): Batching
         jaxpr.inputs.forEach((v, i) => env.set(v, [args[i]!, dims[i]!]))
         const read = (a: Atom): readonly [NdArray, BatchDim] => (a.kind === 'lit' ? [literalOf(a), O.none] : env.get(a)!)
         for (const eqn of jaxpr.eqns) {
+          comesFrom(eqn)
           const pairs = eqn.inputs.map(read)
           const xs = pairs.map(([x]) => x)
           const ds = pairs.map(([, d]) => d)

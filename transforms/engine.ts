@@ -41,6 +41,8 @@ export class Engine {
   readonly #backend: () => Backend
   readonly #cache = new Map<string, Compiled>()
   readonly #limit: number
+  /** Looks at every run's results, for `debug.nans`. */
+  watch: ((compiled: Compiled, args: readonly ConcreteArray[], outs: readonly ConcreteArray[], caller: Caller) => void) | null = null
   constructor(transforms: Transforms, backend: () => Backend, cachedPrograms = CACHED_PROGRAMS) {
     this.#limit = cachedPrograms
     this.#transforms = transforms
@@ -96,6 +98,7 @@ export class Engine {
     }
     const outs = new Array<ConcreteArray>(results.length)
     for (let i = 0; i < results.length; i++) outs[i] = new ConcreteArray(jaxpr.outs[i]!.aval, results[i]!, backend)
+    this.watch?.(compiled, args, outs, caller)
     return outs
   }
 

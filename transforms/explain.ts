@@ -1,14 +1,17 @@
 /** explain: what a call of a function is compiled to, what it costs, and why it was compiled again. */
-import { type Aval, eqAval, showAval } from '../src/core/aval.ts'
-import { byteWidth } from '../src/core/dtype.ts'
+import { showAval, sizeOf } from '../src/core/aval.ts'
+import { byteWidth, isFloat } from '../src/core/dtype.ts'
+import type { Jaxpr } from '../src/core/jaxpr.ts'
+import { placeOf } from '../src/core/source.ts'
 import { partsOf } from '../src/core/expressions.ts'
 import type { Expr, Kernel } from '../src/core/kernel.ts'
 import { nameOf } from '../src/core/kernelName.ts'
 import { printJaxpr } from '../src/core/print.ts'
 import type { Program, Step } from '../src/core/program.ts'
-import { difference, paths, unflatten } from '../src/tree.ts'
-import type { Signature } from './entries.ts'
-import { type Inspection, inspections, jit } from './jit.ts'
+import { linearizeJaxpr } from './algebra.ts'
+import { difference } from '../src/tree.ts'
+import { type Inspection, inspections, jit, pathsOf } from './jit.ts'
+import { changed } from './retraced.ts'
 import { system } from './system.ts'
 
 export interface ExplainedKernel {
@@ -21,6 +24,14 @@ export interface ExplainedKernel {
   readonly bytesWritten: number
   /** Arithmetic operations of all runs, a multiply-add as two. */
   readonly flops: number
+}
+
+export interface Residual {
+  /** `f32[64,128] of dot_general`, or `of an argument`. */
+  readonly what: string
+  readonly bytes: number
+  /** The function and the line that made it. */
+  readonly source: string
 }
 
 export interface Explanation {
@@ -37,12 +48,15 @@ export interface Explanation {
   readonly peakBytes: number
   /** For each time that the jitted function was traced again: which argument changed, from what to what. */
   readonly tracedAgain: readonly string[]
+  /** What a gradient of f would keep from the forward pass for the backward one, the largest first. As `jax.ad_checkpoint.print_saved_residuals`. */
+  residuals(): readonly Residual[]
   toString(): string
 }
 
 /**
  * What f compiles to at these arguments; nothing is computed. A jitted function is explained with its options and its history.
  *
+ * @example (await explain((x: NdArray) => np.sum(np.square(np.matmul(x, x))))(np.ones([3, 3]))).residuals().map((r) => r.what) // ["f32[3,3] of an argument", "f32[3,3] of dotGeneral"]
  * @example (await explain((x: NdArray) => np.sum(np.exp(x)))(np.ones([3]))).kernels.length // 1
  */
 export const explain =
@@ -54,7 +68,7 @@ export const explain =
     const kernels = program.steps.flatMap((step) => explainStep(step, program))
     const total = (key: 'bytesRead' | 'bytesWritten' | 'flops'): number => kernels.reduce((sum, k) => sum + k[key], 0)
     const history = inspection.traced
-    const explained: Omit<Explanation, 'toString'> = {
+    const explained: Omit<Explanation, 'toString' | 'residuals'> = {
       jaxpr: printJaxpr(optimised),
       device: backend.name,
       kernels,
@@ -63,23 +77,26 @@ export const explain =
       bytesWritten: total('bytesWritten'),
       flops: total('flops'),
       peakBytes: peakOf(program),
-      tracedAgain: history.slice(1).map((now, i) => changed(history[i]!, now)),
+      tracedAgain: history.slice(1).map((now, i) => changed(history[i]!, now, pathsOf, difference)),
     }
-    return { ...explained, toString: () => show(explained) }
+    return { ...explained, residuals: () => residualsOf(jaxpr), toString: () => show(explained) }
   }
 
-/** Which argument made a call unlike the one before, from what to what. */
-const changed = (before: Signature, now: Signature): string => {
-  const found = difference(before.def, now.def)
-  if (found !== null) return `the arguments' structure changed ${found.replace('on the left', 'before').replace('on the right', 'now')}`
-  const at = paths(unflatten(now.def, now.avals.map(() => 0))) // prettier-ignore
-  const i = now.avals.findIndex((a, k) => !eqAval(a, before.avals[k]!))
-  const shown = (a: Aval): string => (a.weak ? 'weak ' : '') + showAval(a)
-  if (i >= 0) return `argument ${at[i]} was ${shown(before.avals[i]!)} and is ${shown(now.avals[i]!)}`
-  const k = now.statics.findIndex((x, n) => !Object.is(x, before.statics[n]))
-  return k < 0
-    ? 'the entry had been dropped: the cache is full'
-    : `a static argument was ${String(before.statics[k])} and is ${String(now.statics[k])}`
+const residualsOf = (jaxpr: Jaxpr): readonly Residual[] => {
+  const moving = jaxpr.inputs.map((v) => isFloat(v.aval.dtype))
+  const { forward, inputs, linear } = linearizeJaxpr(system().transforms, jaxpr, moving)
+  const kept = linear.inputs.slice(0, linear.inputs.length - moving.filter(Boolean).length)
+  return kept
+    .map(({ aval }, i): Residual => {
+      const v = i < inputs.length ? null : forward.outs[jaxpr.outs.length + i - inputs.length]!
+      const eqn = v === null ? undefined : forward.eqns.find(({ outs }) => outs.some((out) => out === v))
+      return {
+        what: `${showAval(aval)} of ${eqn?.op.name ?? 'an argument'}`,
+        bytes: sizeOf(aval.shape) * byteWidth[aval.dtype],
+        source: eqn === undefined ? '' : placeOf(eqn.source),
+      }
+    })
+    .sort((a, b) => b.bytes - a.bytes)
 }
 
 const bytesOf = (program: Program, id: number): number => {
@@ -159,7 +176,7 @@ const si = (n: number, unit: string): string => {
 }
 const bytes = (n: number): string => si(n, 'B')
 
-const show = (e: Omit<Explanation, 'toString'>): string => {
+const show = (e: Omit<Explanation, 'toString' | 'residuals'>): string => {
   const rows = e.kernels.map((k) => [k.what, `${k.runs}`, bytes(k.bytesRead), bytes(k.bytesWritten), si(k.flops, '')])
   const table = [['kernel', 'runs', 'read', 'written', 'flops'], ...rows]
   const widths = table[0]!.map((_, c) => Math.max(...table.map((row) => row[c]!.length)))

@@ -25,6 +25,9 @@ export interface Inspection {
   readonly traced: readonly Signature[]
 }
 export const inspections = new WeakMap<object, Inspection>()
+/** How often a function is traced before a warning says why. */
+export const warnings = { after: 8 }
+export const pathsOf = ({ def, avals }: Pick<Signature, 'def' | 'avals'>): readonly string[] => paths(unflatten(def, avals.map(() => 0))) // prettier-ignore
 /** So many are remembered. */
 const MOST_TRACED = 32
 
@@ -104,6 +107,8 @@ export const jit = <A extends readonly unknown[], R>(f: (...args: A) => R, optio
     if (found !== null) return found
     const made = make(args, leaves, def, statics)
     if (traced.push(made) > MOST_TRACED) traced.shift()
+    if (traced.length === warnings.after)
+      void import('./retraced.ts').then(({ warn }) => warn(what, traced.slice(0, warnings.after), pathsOf))
     if (!made.captures.some((x) => x instanceof Tracer)) entries.add(made, leaves)
     return made
   }
@@ -125,7 +130,7 @@ export const jit = <A extends readonly unknown[], R>(f: (...args: A) => R, optio
     })
     const pathOf = (i: number): string => {
       const own = i - captures.length
-      return own < 0 ? 'what it closed over' : paths(unflatten(def, avals.map(() => 0)))[own]! // prettier-ignore
+      return own < 0 ? 'what it closed over' : pathsOf({ def, avals })[own]!
     }
     const optimised = deadCode(commonSubexpressions(jaxpr))
     return { def, avals, statics, jaxpr: optimised, captures, out: flat.out(), donated, caller: { what, pathOf }, compiled: null }

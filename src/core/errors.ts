@@ -35,3 +35,11 @@ export class DeviceLostError extends CotangentError {
 export class JaxprError extends CotangentError {
   override readonly name = 'JaxprError'
 }
+/** An operation that made a NaN, named by `debug.nans`. */
+export class NanError extends CotangentError {
+  override readonly name = 'NanError'
+}
+/** What a function under `checkify` found. */
+export class CheckError extends CotangentError {
+  override readonly name = 'CheckError'
+}

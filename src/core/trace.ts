@@ -4,13 +4,14 @@
  */
 import { type Either, isLeft } from './either.ts'
 import { ConcreteArray, INSPECT, NdArray } from './array.ts'
-import { type Aval, showAval, showAvals } from './aval.ts'
+import { type Aval, eqAval, showAval, showAvals } from './aval.ts'
 import type { Backend } from './backend.ts'
 import { isHalf, type TypedArray, typedArrayOf } from './dtype.ts'
 import { toBits } from './half.ts'
 import { DTypeError, ShapeError, TracerError } from './errors.ts'
 import { type Atom, type Effect, type Eqn, type Jaxpr, literal, type Var, variable } from './jaxpr.ts'
 import type { Op, OpName, OpParams } from './ops.ts'
+import { placeOf } from './source.ts'
 
 /** Why a rule refuses its operands: `shape` or `dtype`, and one clause that says what and how to mend it. */
 export interface Refusal {
@@ -61,6 +62,20 @@ class Builder {
       this.values.set(v, x)
     }
     return inside.atom
+  }
+
+  /** A jaxpr's equations as equations of this trace: of inputs with its own avals, so that nothing is inferred again. */
+  splice({ inputs, eqns, outs }: Jaxpr, args: readonly NdArray[]): NdArray[] {
+    const env = new Map<Atom, Atom>()
+    const now = (a: Atom): Atom => env.get(a) ?? a
+    inputs.forEach((v, i) => env.set(v, this.atom(args[i]!)))
+    for (const eqn of eqns) {
+      const inputs = eqn.inputs.map(now)
+      const outs = eqn.outs.map((v) => variable(v.aval))
+      eqn.outs.forEach((v, i) => env.set(v, outs[i]!))
+      this.eqns.push({ ...eqn, inputs, outs })
+    }
+    return outs.map((a) => new Tracer(this, now(a)))
   }
 
   /** Evaluates what was recorded since the last read, keeps it, and gives the value of `tracer`. */
@@ -114,9 +129,13 @@ export class Tracer extends NdArray {
   }
 }
 
+const madeAt = ({ builder, atom }: Tracer): string => {
+  const eqn = builder.eqns.find(({ outs }) => outs.includes(atom as Var))
+  return eqn === undefined ? '' : ` (${eqn.op.name} made it at ${placeOf(eqn.source)})`
+}
 const escaped = (x: Tracer, what = ''): TracerError =>
   new TracerError(
-    `${what && `${what}: `}a tracer ${showAval(x.aval)} of ${x.builder.what} was used after its trace ended: return it from the traced function instead of keeping it`,
+    `${what && `${what}: `}a tracer ${showAval(x.aval)} of ${x.builder.what} was used after its trace ended: return it from the traced function instead of keeping it${madeAt(x)}`,
   )
 
 /** Named axes of the vmaps that are being traced, with their sizes. */
@@ -144,6 +163,17 @@ export const axisSize = (name: string, what: string): number => {
 }
 
 const stack: Builder[] = []
+/** Where the user's code was that an equation being transformed comes from: what is made of it comes from there too. */
+let origin: Error | null = null
+/** The innermost frames are enough to find a line of the user's, and each costs. */
+const here = (): Error => {
+  const limit = Error.stackTraceLimit
+  Error.stackTraceLimit = 7
+  const source = new Error()
+  Error.stackTraceLimit = limit
+  return source
+}
+export const comesFrom = ({ source }: Eqn): void => void (origin = source)
 export const tracing = (): boolean => stack.length > 0
 
 /** A concrete scalar, uploaded. */
@@ -193,7 +223,7 @@ export const bind = <K extends OpName>(
   const outs = avals.map(variable)
   const builder = stack.at(-1)
   if (builder !== undefined) {
-    builder.eqns.push({ op, inputs: inputs.map((x) => builder.atom(x)), outs, effects, names: [], source: null })
+    builder.eqns.push({ op, inputs: inputs.map((x) => builder.atom(x)), outs, effects, names: [], source: origin ?? here() })
     return outs.map((v) => new Tracer(builder, v))
   }
   const args = inputs.map((x) => x.concrete(name))
@@ -218,6 +248,8 @@ export const trace = (
   const args = avals.map(variable)
   if (mode.kind === 'known') mode.operands.forEach((x, i) => builder.values.set(args[i]!, x))
   stack.push(builder)
+  const before = origin
+  origin = null
   try {
     const outs = f(args.map((v) => new Tracer(builder, v))).map((x) => builder.atom(x))
     const captured = [...builder.captures]
@@ -226,11 +258,14 @@ export const trace = (
   } finally {
     builder.live = false
     stack.pop()
+    origin = before
   }
 }
 
 /** Replays a jaxpr's equations on arrays: stages them into the running trace, or runs them. */
 export const evalJaxpr = (jaxpr: Jaxpr, args: readonly NdArray[]): NdArray[] => {
+  const builder = stack.at(-1)
+  if (builder !== undefined && jaxpr.inputs.every((v, i) => eqAval(v.aval, args[i]!.aval))) return builder.splice(jaxpr, args)
   const env = new Map<Var, NdArray>()
   const read = (atom: Atom): NdArray => (atom.kind === 'lit' ? constant(atom.value, atom.aval) : env.get(atom)!)
   jaxpr.inputs.forEach((v, i) => env.set(v, args[i]!))

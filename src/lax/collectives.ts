@@ -8,6 +8,7 @@ import { ShapeError, TracerError } from '../core/errors.ts'
 import type { OpName, OpParams } from '../core/ops.ts'
 import { axisSize as namedSize, bind } from '../core/trace.ts'
 import { axisOf, optionsOf, refuse } from '../numpy/check.ts'
+import { anyArray } from '../numpy/promote.ts'
 import { unflatten } from '../tree.ts'
 import type { Arrays } from './body.ts'
 
@@ -26,14 +27,18 @@ const over = <K extends keyof typeof axisRules>(name: K, params: OpParams[K & Op
 /** f of each array in a tree. */
 const each = <T>(what: string, tree: T, f: (x: NdArray) => NdArray): Arrays<T> => {
   const { leaves, def } = flattenArrays(tree, what)
-  return unflatten(def, leaves.map(f)) as Arrays<T>
+  return unflatten(
+    def,
+    leaves.map((x) => f(anyArray(what, x))),
+  ) as Arrays<T>
 }
+const overAll = (name: 'psum' | 'pmax' | 'pmin', axisName: AxisNames, x: NdArray): NdArray =>
+  namesOf(axisName).reduce((y, one) => over(name, { axisName: one }, y), x)
 const reduction =
   (name: 'psum' | 'pmax' | 'pmin') =>
   <T>(x: T, axisName: AxisNames): Arrays<T> => {
-    const names = namesOf(axisName)
-    for (const one of names) sizeOf(name, one)
-    return each(name, x, (y) => names.reduce((z, one) => over(name, { axisName: one }, z), y))
+    for (const one of namesOf(axisName)) sizeOf(name, one)
+    return each(name, x, (y) => overAll(name, axisName, y))
   }
 
 /**
@@ -65,7 +70,10 @@ export const pmin: <T>(x: T, axisName: AxisNames) => Arrays<T> = reduction('pmin
  */
 export const pmean = <T>(x: T, axisName: AxisNames): Arrays<T> => {
   const size = namesOf(axisName).reduce((n, one) => n * sizeOf('pmean', one), 1)
-  return each('pmean', psum(x, axisName), (sum) => c.div(sum, c.lit(sum, size))) as Arrays<T>
+  return each('pmean', x, (y) => {
+    const sum = overAll('psum', axisName, y)
+    return c.div(sum, c.lit(sum, size))
+  })
 }
 /**
  * The arrays of all examples, along a new axis; or, `tiled`, one after another along one that is there. As `jax.lax.all_gather`.

@@ -246,14 +246,25 @@ export const rightShift = bitwise(
   numeric,
 )
 
-/** x where the condition holds (isn't 0), else y; only the taken side gets a gradient. As `jnp.where`. @example np.where(np.array([true, false]), 1, 2) // [1, 2] */
-export const where = (condition: Operand, x: Operand, y: Operand): NdArray => {
-  const [a, b] = promoted('where', [x, y])
-  const p = truth(asArray('where', condition))
-  const shape = broadcastShapes('where', [p, a!, b!])
+const chosen = (what: string, condition: Operand, x: Operand, y: Operand): NdArray => {
+  const [a, b] = promoted(what, [x, y])
+  const p = truth(asArray(what, condition))
+  const shape = broadcastShapes(what, [p, a!, b!])
   const fit = (z: NdArray): NdArray => (z.ndim === 0 ? z : toShape(z, shape))
   return c.select(fit(p), fit(a!), fit(b!))
 }
+/** x where the condition holds (isn't 0), else y; only the taken side gets a gradient. As `jnp.where`. @example np.where(np.array([true, false]), 1, 2) // [1, 2] */
+export const where = (condition: Operand, x: Operand, y: Operand): NdArray => chosen('where', condition, x, y)
+/**
+ * f(x) where the condition holds, else y. Unlike `where(condition, f(x), y)`, whose gradient is NaN where f's is infinite or NaN though nobody took f's
+ * side, f sees only elements for which the condition holds, and 1 in place of the others (or `safe`).
+ *
+ * @example np.safeWhere(np.array([true, false]), np.sqrt, np.array([4, -1]), 0) // [2, 0]
+ */
+export const safeWhere = (condition: Operand, f: (x: NdArray) => Operand, x: Operand, y: Operand, safe: Operand = 1): NdArray =>
+  typeof f === 'function'
+    ? chosen('safeWhere', condition, f(chosen('safeWhere', condition, x, safe)), y)
+    : refuse(DTypeError, 'safeWhere', [f], 'a function of an array is needed')
 /** x no less than `min` and no more than `max`; null or undefined leaves a side open. As `jnp.clip`. @example np.clip(np.array([-2, 0.5, 2]), 0, 1) // [0, 0.5, 1] */
 export const clip = (x: Operand, min?: Operand | null, max?: Operand | null): NdArray => {
   const open = (y: Operand | null | undefined): y is null | undefined => y === null || y === undefined

@@ -93,6 +93,7 @@ export {
   tan,
   tanh,
   trunc,
+  safeWhere,
   where,
 } from './elementwise.ts'
 export * from './indexing.ts'

@@ -7,7 +7,7 @@ import type { Operand } from '../core/methods.ts'
 import { applyJaxpr, trace, tracing, upload, userScalar } from '../core/trace.ts'
 import { refuse, shapeOf, wholeOf } from '../numpy/check.ts'
 import { asIndex } from '../numpy/promote.ts'
-import { threefry } from '../special.ts'
+import { bringing, threefry } from '../special.ts'
 
 /** Several operations as one program, outside a trace too. */
 export const fused = <A extends readonly NdArray[]>(what: string, f: (...args: A) => NdArray, ...args: A): NdArray => {
@@ -34,8 +34,9 @@ export const keyOf = (what: string, k: unknown): NdArray =>
  * @throws ShapeError when the seed isn't a whole number
  * @example random.bits(random.key(42)) // 2098992034
  */
-export const key = (seed: number): NdArray =>
-  upload(aval([], 'key'), [0, wholeOf('random.key', Number.isInteger(seed) ? seed % 2 ** 32 : seed) >>> 0])
+export const key: (seed: number) => NdArray = bringing((seed: number) =>
+  upload(aval([], 'key'), [0, wholeOf('random.key', Number.isInteger(seed) ? seed % 2 ** 32 : seed) >>> 0]),
+)
 
 /** Both words of the block at each counter. */
 const block = (k: NdArray, counter: NdArray): readonly [NdArray, NdArray] => {

@@ -18,6 +18,7 @@ const homes = {
   random: ['src/random'],
   nn: ['src/nn'],
   optim: ['src/optim'],
+  debug: ['src/debug'],
   tree: ['src/tree.ts'],
   cotangent: ['src/index.ts', 'src/init.ts', 'src/profile.ts', 'transforms'],
 } as const

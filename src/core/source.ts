@@ -1,0 +1,10 @@
+/** Where the user's code was, in a stack that was captured for little and is read only when somebody asks. */
+
+/** The folder of this library's functions, as stacks have it. */
+const home = new URL('..', import.meta.url).href.replace('file://', '')
+
+/** `loss (/train.ts:12:5)`: the innermost frame outside this library; the outermost that was kept, where all are inside. */
+export const placeOf = (source: Error | null): string => {
+  const frames = source?.stack?.match(/\S.*:\d+\)?/g) ?? []
+  return (frames.find((frame) => !frame.includes(home)) ?? frames.at(-1) ?? 'an unknown place').replace('at ', '')
+}

@@ -1,0 +1,3 @@
+/** `debug`: looking inside programs. */
+export * from './compileWarnings.ts'
+export * from './nans.ts'

@@ -1,0 +1,107 @@
+/** Which operation first made a NaN: found by running a program again, equation by equation. */
+import { grouped } from '../../primitives/carried.ts'
+import type { Compiled, Caller } from '../../transforms/engine.ts'
+import { scope } from '../../transforms/scope.ts'
+import { system } from '../../transforms/system.ts'
+import type { ConcreteArray, NdArray } from '../core/array.ts'
+import { showAvals } from '../core/aval.ts'
+import * as c from '../core/constructors.ts'
+import { isFloat } from '../core/dtype.ts'
+import { DeviceError, NanError } from '../core/errors.ts'
+import { type Atom, type Eqn, type Jaxpr, variable } from '../core/jaxpr.ts'
+import { placeOf } from '../core/source.ts'
+import { constant, wired } from '../core/trace.ts'
+
+/**
+ * Whether every result is looked at for NaN from now on: where there is one, what was run is run again equation by equation, loops turn by turn, and the
+ * call throws an error that names the operation that made the first one, forward or backward, and the line that it comes from. Slow; for finding faults.
+ * As `jax_debug_nans`.
+ *
+ * @throws DeviceError on a device that can't be read synchronously; NanError from calls that make one
+ * @example debug.nans(true)
+ * const caught = (() => { try { np.log(np.array(-1)) } catch (error) { return (error as Error).name } finally { debug.nans(false) } })()
+ * caught === 'NanError' // true
+ */
+export const nans = (on: boolean): void => {
+  const { engine } = system()
+  const { name } = wired().backend()
+  if (on && name === 'webgpu')
+    throw new DeviceError(`debug.nans: ${name} can't be read synchronously: look for NaN on another device, init({ device: 'wasm' })`)
+  engine.watch = on ? look : null
+}
+
+const hasNan = (x: NdArray): boolean => isFloat(x.dtype) && (x as ConcreteArray).dataSync().some(Number.isNaN)
+
+const look = ({ jaxpr, donated }: Compiled, args: readonly ConcreteArray[], outs: readonly ConcreteArray[], { what }: Caller): void => {
+  if (!outs.some(hasNan)) return
+  if (donated.size > 0)
+    throw new NanError(`${what} gave a NaN, and its donated arguments are gone: run it without donateArgnums to see where`)
+  const { engine } = system()
+  engine.watch = null
+  try {
+    scope(() => void retrace(jaxpr, args, what))
+  } finally {
+    engine.watch = look
+  }
+}
+
+/** What the equations give, one after another; throws at the first that makes a NaN where it took none. */
+const retrace = (jaxpr: Jaxpr, args: readonly NdArray[], what: string): NdArray[] => {
+  const env = new Map<Atom, NdArray>()
+  jaxpr.inputs.forEach((v, i) => env.set(v, args[i]!))
+  const read = (a: Atom): NdArray => (a.kind === 'lit' ? constant(a.value, a.aval) : env.get(a)!)
+  for (const eqn of jaxpr.eqns) {
+    const inputs = eqn.inputs.map(read)
+    const outs = once(eqn, inputs)
+    if (outs.some(hasNan) && !inputs.some(hasNan)) {
+      within(eqn, inputs, what)
+      const place = eqn.source === null ? '' : ` at ${placeOf(eqn.source)}`
+      throw new NanError(`${what}: ${eqn.op.name}(${showAvals(inputs.map((x) => x.aval))}) made a NaN${place}`)
+    }
+    eqn.outs.forEach((v, i) => env.set(v, outs[i]!))
+  }
+  return jaxpr.outs.map(read)
+}
+const once = (eqn: Eqn, inputs: readonly NdArray[]): NdArray[] => {
+  const vars = inputs.map((x) => variable(x.aval))
+  return system().engine.execute({ inputs: vars, eqns: [{ ...eqn, inputs: vars }], outs: eqn.outs }, inputs as readonly ConcreteArray[])
+}
+
+/** What an operation that carries programs does, turn by turn. */
+const within = ({ op }: Eqn, inputs: readonly NdArray[], what: string): void => {
+  const holds = (x: NdArray): number => (x as ConcreteArray).dataSync()[0]!
+  switch (op.name) {
+    case 'scan': {
+      const { jaxpr, length, reverse, numConsts, numCarry } = op.params
+      const [consts, first, xs] = grouped(inputs, [numConsts, numCarry])
+      let carry: readonly NdArray[] = first
+      for (let i = 0; i < length; i++) {
+        const at = reverse ? length - 1 - i : i
+        const row = xs.map((x) => {
+          const own = c.slice(x, x.shape.map((_, d) => (d === 0 ? at : 0)), x.shape.map((n, d) => (d === 0 ? at + 1 : n))) // prettier-ignore
+          return c.reshape(own, x.shape.slice(1))
+        })
+        carry = retrace(jaxpr, [...consts, ...carry, ...row], what).slice(0, numCarry)
+      }
+      return
+    }
+    case 'while': {
+      const [cond, body] = op.params.jaxprs
+      const [cc, bc, first] = grouped(inputs, [op.params.condConsts, op.params.bodyConsts])
+      let carry: readonly NdArray[] = first
+      while (holds(retrace(cond!, [...cc, ...carry], what)[0]!) !== 0) carry = retrace(body!, [...bc, ...carry], what)
+      return
+    }
+    case 'cond': {
+      const { jaxprs } = op.params
+      retrace(jaxprs[Math.max(0, Math.min(holds(inputs[0]!), jaxprs.length - 1))]!, inputs.slice(1), what)
+      return
+    }
+    case 'jit':
+    case 'checkpoint':
+    case 'customJvp':
+    case 'customVjp':
+    case 'customVmap':
+      retrace(op.params.jaxpr, inputs, what)
+  }
+}
