@@ -4,6 +4,8 @@ import { listings } from './wasm/disassemble.ts'
 import { flash } from './wasm/flash.ts'
 import { bringControl as bringWasmControl, bringEmitters, bringListings as bringWasmListings } from './wasm/module.ts'
 import { bringFunctions } from './wasm/ops.ts'
+import { callHost } from './wasm/hostCall.ts'
+import { bringCallHost } from './wasm/ordered.ts'
 import { special } from './wasm/special.ts'
 
 /** Special functions and random bits. */
@@ -15,5 +17,7 @@ export const bringFlash = (): void => {
 }
 /** Loops and branches. */
 export const bringControl = (): void => bringWasmControl(control)
+/** Functions of the user's in the middle of a program. */
+export const bringHostCalls = (): void => bringCallHost(callHost)
 /** Generated code as text. */
 export const bringListings = (): void => bringWasmListings(listings)

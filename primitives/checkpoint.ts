@@ -97,7 +97,9 @@ const checkpoint: Rules<'checkpoint'> = {
   lower: (xs, { jaxpr, apart }, transforms) => {
     if (!apart) return transforms.lower(jaxpr, xs)
     const program = transforms.program(jaxpr, inputNodes(xs), () => [])
-    return composite(xs, slotsOf(jaxpr.outs), program.arenaBytes, (frame) => frame.embed(program, frame.operands, frame.results, 0))
+    return composite(xs, slotsOf(jaxpr.outs), program.arenaBytes, program.effects, (frame) =>
+      frame.embed(program, frame.operands, frame.results, 0),
+    )
   },
 }
 

@@ -1,6 +1,7 @@
 /** What the lowering of loops and branches shares: programs that become steps of the program around them. */
 import { physical } from '../src/core/aval.ts'
 import { byteWidth, type DType } from '../src/core/dtype.ts'
+import * as g from '../src/core/graph.ts'
 import type { Node } from '../src/core/graph.ts'
 import type { Atom, Jaxpr } from '../src/core/jaxpr.ts'
 import type { Buffer, Program, Step } from '../src/core/program.ts'
@@ -64,11 +65,12 @@ const renamed = (steps: readonly Step[], ids: readonly number[]): Step[] =>
     }
   })
 
-/** Results computed by steps that `steps` makes, with `bytes` of memory. */
+/** Results computed by steps that `steps` makes, with `bytes` of memory; done in any case where they have effects. */
 export const composite = (
   args: readonly Node[],
   outs: readonly Slot[],
   bytes: number,
+  effects: boolean,
   steps: (frame: Frame) => readonly Step[],
 ): Node[] => {
   const parts: Node[] = []
@@ -81,8 +83,9 @@ export const composite = (
     shape: [],
     dtype: 'bool',
   }
-  const memory: Slot = { shape: [Math.ceil(bytes / byteWidth.uint32)], dtype: 'uint32' }
+  const memory: Slot = { shape: [Math.ceil(Math.max(bytes, effects ? 1 : 0) / byteWidth.uint32)], dtype: 'uint32' }
   for (const { shape, dtype } of [...outs, memory]) parts.push({ kind: 'part', of: () => node, index: parts.length, shape, dtype })
+  if (effects) g.effects.push(parts.at(-1)!)
   return parts.slice(0, -1)
 }
 
@@ -109,6 +112,7 @@ export const laidOut = (
 export interface Body {
   /** Of the memory. */
   readonly bytes: number
+  readonly effects: boolean
   /** `inputs` and `rest`: the buffers of its operands, and of its results behind the carry; `at`: where its part of the memory begins. */
   readonly steps: (frame: Frame, inputs: readonly number[], carry: readonly number[], rest: readonly number[], at: number) => Step[]
 }
@@ -123,6 +127,7 @@ export const loopBody = (jaxpr: Jaxpr, inputs: readonly Node[], firstCarry: numb
   )
   return {
     bytes: end + program.arenaBytes,
+    effects: program.effects,
     steps: (frame, own, carry, rest, at) => {
       const temporary = offsets.map((offset, k) => frame.own(at + offset, carries[apart[k]!]!))
       const next = carry.map((id, i) => temporary[apart.indexOf(i)] ?? id)

@@ -170,7 +170,9 @@ const batch = (
 const lower: Rules<'cond'>['lower'] = ([index, ...operands], { jaxprs }, transforms) => {
   const programs = jaxprs.map((jaxpr) => transforms.program(jaxpr, inputNodes(operands), () => []))
   const args = [g.clampIndex(index!, jaxprs.length - 1), ...operands]
-  return composite(args, slotsOf(jaxprs[0]!.outs), Math.max(...programs.map(({ arenaBytes }) => arenaBytes)), (frame) => [
+  const bytes = Math.max(...programs.map(({ arenaBytes }) => arenaBytes))
+  const isKept = programs.some(({ effects }) => effects)
+  return composite(args, slotsOf(jaxprs[0]!.outs), bytes, isKept, (frame) => [
     {
       kind: 'branch',
       index: frame.operands[0]!,

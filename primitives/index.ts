@@ -3,6 +3,7 @@ import type { RuleTable } from '../src/core/rules.ts'
 import { attentionRules } from './attention.ts'
 import { axisRules } from './axes.ts'
 import { batchedRules } from './batching.ts'
+import { callbackRules } from './callback.ts'
 import { checkpointRules } from './checkpoint.ts'
 import { controlRules } from './control.ts'
 import { customRules } from './custom.ts'
@@ -16,6 +17,7 @@ export const rules: RuleTable = {
   ...controlRules,
   ...checkpointRules,
   ...axisRules,
+  ...callbackRules,
   ...solveRules,
   ...specialRules,
 }

@@ -311,6 +311,7 @@ const lower: Rules<'scan'>['lower'] = (operands, params, transforms) => {
     [...consts, ...carry, ...xs.map((x) => spread(x, length))],
     [...carry.map(({ shape, dtype }) => ({ shape, dtype })), ...stacks],
     body.bytes,
+    body.effects,
     (frame) => {
       const [fixed, first, rows] = parts(frame.operands, params)
       const state = frame.results.slice(0, numCarry)

@@ -145,7 +145,7 @@ const lower: Rules<'while'>['lower'] = (operands, params, transforms) => {
   const step = loopBody(body, inputNodes([...bc, ...carry]), bc.length, carry.length, transforms)
   const begin = copies(carry, transforms)
   const { end } = laidOut([{ dtype: 'bool', size: 1 }])
-  return composite(operands, carry, end + Math.max(program.arenaBytes, step.bytes), (frame) => {
+  return composite(operands, carry, end + Math.max(program.arenaBytes, step.bytes), program.effects || step.effects, (frame) => {
     const [tests, consts, first] = parts(frame.operands, params)
     const state = frame.results
     const test = frame.own(0, { dtype: 'bool', size: 1 })

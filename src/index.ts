@@ -1,6 +1,6 @@
 /** Cotangent: transforms of pure functions over immutable arrays. This is the one place that wires rules, methods and device together. */
 import { isLeft, right } from './core/either.ts'
-import { bringControl, bringFlash, bringListings } from '../backends/bring.ts'
+import { bringControl, bringFlash, bringHostCalls, bringListings } from '../backends/bring.ts'
 import { rules } from '../primitives/index.ts'
 import { bring, table } from '../primitives/table.ts'
 import { makeTransforms } from '../transforms/algebra.ts'
@@ -25,6 +25,7 @@ import { parseJaxpr as parse } from './core/parse.ts'
 import type { Rules } from './core/rules.ts'
 import { wire, type Wiring } from './core/trace.ts'
 import * as debugModule from './debug/index.ts'
+import * as callbacks from './debug/pureCallback.ts'
 import * as laxModule from './lax/index.ts'
 import { installMethods } from './methods.ts'
 import * as nnModule from './nn/index.ts'
@@ -77,6 +78,7 @@ export const customJvp: typeof customs.customJvp = customs.customJvp
 export const customVjp: typeof customs.customVjp = customs.customVjp
 export const customVmap: typeof customs.customVmap = customs.customVmap
 export const closureConvert: typeof customs.closureConvert = customs.closureConvert
+export const pureCallback: typeof callbacks.pureCallback = callbacks.pureCallback
 export const checkify: typeof checkifies.checkify = checkifies.checkify
 export const checkpoint: typeof checkpoints.checkpoint = checkpoints.checkpoint
 export const checkpointName: typeof checkpoints.checkpointName = checkpoints.checkpointName
@@ -88,6 +90,7 @@ const bringAll = (): void => {
   bring(rules)
   bringFlash()
   bringControl()
+  bringHostCalls()
 }
 /**
  * The jaxpr that a text in JAX's notation stands for.
@@ -138,6 +141,7 @@ export type { Jaxpr } from './core/jaxpr.ts'
 export type { PrintableJaxpr, Shapes } from '../transforms/jaxprs.ts'
 export type { ShapeDType } from '../transforms/leaves.ts'
 export type { Optimizer, OptState, Schedule } from './optim/index.ts'
+export type { Declared, PureCallbackOptions } from './debug/pureCallback.ts'
 export type { Checked, CheckifyOptions, CheckKind } from '../transforms/checkify.ts'
 export type { CheckpointOptions, CheckpointPolicy } from '../transforms/checkpoint.ts'
 export type { Batched, CustomOptions, OrNull, Perturbed } from '../transforms/custom.ts'

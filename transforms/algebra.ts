@@ -137,7 +137,7 @@ export const makeTransforms = (table: RuleTable): Transforms => {
     transpose,
     split,
     lower: (jaxpr, inputs) => lowerJaxpr(table, transforms, jaxpr, inputs),
-    program: (jaxpr, inputs, lent) => planProgram(inputs, transforms.lower(optimise(jaxpr), inputs), lent),
+    program: (jaxpr, inputs, lent) => planProgram(inputs, () => transforms.lower(optimise(jaxpr), inputs), lent),
   }
   return transforms
 }

@@ -52,7 +52,7 @@ export class Checked {
     if (example < 0) return null
     const { kind, eqn } = this.sites[codes[example]! - 1]!
     const which = this.code.ndim > 0 ? `, in example ${example}` : ''
-    return `${eqn.op.name}(${showAvals(eqn.inputs.map((a) => a.aval))}) ${reasons[kind]}${which}, at ${placeOf(eqn.source)}`
+    return `${eqn.op.name}(${showAvals(eqn.inputs.map((a) => a.aval))}) ${reasons[kind]}${which}, ${placeOf(eqn.source)}`
   }
 }
 registerNode(

@@ -41,8 +41,6 @@ export class Engine {
   readonly #backend: () => Backend
   readonly #cache = new Map<string, Compiled>()
   readonly #limit: number
-  /** Looks at every run's results, for `debug.nans`. */
-  watch: ((compiled: Compiled, args: readonly ConcreteArray[], outs: readonly ConcreteArray[], caller: Caller) => void) | null = null
   constructor(transforms: Transforms, backend: () => Backend, cachedPrograms = CACHED_PROGRAMS) {
     this.#limit = cachedPrograms
     this.#transforms = transforms
@@ -52,8 +50,8 @@ export class Engine {
   lower(jaxpr: Jaxpr, donated: ReadonlySet<number> = new Set(), fused = true): { readonly jaxpr: Jaxpr; readonly program: Program } {
     const optimised = optimise(jaxpr)
     const inputs: Node[] = optimised.inputs.map((v, index) => ({ kind: 'input', index, ...physical(v.aval) }))
-    const outs = this.#transforms.lower(optimised, inputs)
-    return { jaxpr: optimised, program: planProgram(inputs, outs, () => donated, fused) }
+    const program = planProgram(inputs, () => this.#transforms.lower(optimised, inputs), () => donated, fused) // prettier-ignore
+    return { jaxpr: optimised, program }
   }
 
   compile(jaxpr: Jaxpr, donated: ReadonlySet<number> = new Set()): Compiled {
@@ -98,7 +96,6 @@ export class Engine {
     }
     const outs = new Array<ConcreteArray>(results.length)
     for (let i = 0; i < results.length; i++) outs[i] = new ConcreteArray(jaxpr.outs[i]!.aval, results[i]!, backend)
-    this.watch?.(compiled, args, outs, caller)
     return outs
   }
 

@@ -107,8 +107,7 @@ export const jit = <A extends readonly unknown[], R>(f: (...args: A) => R, optio
     if (found !== null) return found
     const made = make(args, leaves, def, statics)
     if (traced.push(made) > MOST_TRACED) traced.shift()
-    if (traced.length === warnings.after)
-      void import('./retraced.ts').then(({ warn }) => warn(what, traced.slice(0, warnings.after), pathsOf))
+    if (traced.length === warnings.after) void import('./retraced.ts').then(({ warn }) => warn(what, traced, pathsOf))
     if (!made.captures.some((x) => x instanceof Tracer)) entries.add(made, leaves)
     return made
   }

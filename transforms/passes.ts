@@ -1,13 +1,17 @@
 /** Passes from jaxpr to jaxpr, linear in its size: common subexpressions, and dead code. Effects are kept, in order. */
 import type { Atom, Eqn, Jaxpr } from '../src/core/jaxpr.ts'
 
+/** Whether it has to be kept: it, or an equation of a jaxpr that it carries. */
+const isKept = ({ effects, op }: Eqn): boolean =>
+  effects.length > 0 || Object.values(op.params).flat().some((param) => (param as Partial<Jaxpr> | null)?.eqns?.some(isKept)) // prettier-ignore
+
 /** Drops equations whose results nobody reads. */
 export const deadCode = (jaxpr: Jaxpr): Jaxpr => {
   const live = new Set<Atom>(jaxpr.outs)
   const eqns: Eqn[] = []
   for (let i = jaxpr.eqns.length - 1; i >= 0; i--) {
     const eqn = jaxpr.eqns[i]!
-    if (eqn.effects.length === 0 && !eqn.outs.some((v) => live.has(v))) continue
+    if (!isKept(eqn) && !eqn.outs.some((v) => live.has(v))) continue
     for (const a of eqn.inputs) live.add(a)
     eqns.push(eqn)
   }
@@ -31,11 +35,12 @@ export const commonSubexpressions = (jaxpr: Jaxpr): Jaxpr => {
   for (const eqn of jaxpr.eqns) {
     const inputs = eqn.inputs.map((a) => same.get(a) ?? a)
     const key = `${JSON.stringify(eqn.op, param)} ${inputs.map(input).join(' ')}`
-    const earlier = eqn.effects.length === 0 ? first.get(key) : undefined
+    const kept = isKept(eqn)
+    const earlier = kept ? undefined : first.get(key)
     if (earlier === undefined) {
-      const kept = { ...eqn, inputs }
-      if (eqn.effects.length === 0) first.set(key, kept)
-      eqns.push(kept)
+      const own = { ...eqn, inputs }
+      if (!kept) first.set(key, own)
+      eqns.push(own)
     } else eqn.outs.forEach((v, i) => same.set(v, earlier.outs[i]!))
   }
   return { inputs: jaxpr.inputs, eqns, outs: jaxpr.outs.map((a) => same.get(a) ?? a) }

@@ -1,6 +1,6 @@
 /** The memory plan: every buffer's life is known, intermediates share one arena, donated inputs become results. */
 import { byteWidth } from '../src/core/dtype.ts'
-import { type Node, sizeOfNode } from '../src/core/graph.ts'
+import { effects, type Node, sizeOfNode } from '../src/core/graph.ts'
 import type { Buffer, Place, Program, Step } from '../src/core/program.ts'
 import { fuse } from './fuse.ts'
 import type { Launch } from './segments.ts'
@@ -39,10 +39,13 @@ class Arena {
 /** `lent`: for each result the inputs whose memory it may take over. */
 export const planProgram = (
   inputs: readonly Node[],
-  outs: readonly Node[],
+  lower: () => readonly Node[],
   lent: (result: number) => Iterable<number>,
   fused = true,
 ): Program => {
+  const before = effects.length
+  const outs = lower()
+  const owed = effects.splice(before)
   // A result that is an argument, or that another result is too, is a copy of its own.
   const seen = new Set<Node>()
   const roots = outs.map((node): Node => {
@@ -51,7 +54,7 @@ export const planProgram = (
     seen.add(own)
     return own
   })
-  const launches = fuse(roots, fused)
+  const launches = fuse([...owed, ...roots], fused)
   const first = new Map<Node, number>()
   const last = new Map<Node, number>()
   launches.forEach((launch, i) => {
@@ -94,6 +97,7 @@ export const planProgram = (
     outputs: roots.map((n) => ids.get(n)!),
     steps,
     arenaBytes: arena.bytes,
+    effects: owed.length > 0,
   }
 }
 

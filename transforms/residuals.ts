@@ -3,7 +3,7 @@ import { sizeOf } from '../src/core/aval.ts'
 import type { Atom, Eqn, Var } from '../src/core/jaxpr.ts'
 
 /** Names that begin so: what is neither element-wise nor layout. */
-const SAVED = /^(threefry|reduce|arg|cu[ms]|gather|sca|dynamic|sort|dot|jit|while|cond|check|name)/
+const SAVED = /^(threefry|reduce|arg|cu[ms]|gather|sca|dynamic|sort|dot|jit|while|cond|call|check|name)/
 
 /**
  * The equations among `before` that are done again where their results are `needed`, in order. One is, if it asks for at most one array that

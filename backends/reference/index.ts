@@ -2,6 +2,7 @@
  * The oracle: every program interpreted by plain loops, sums in float64. Buffers of the arena don't share memory
  * here, so a mistake in a memory plan shows as a difference from the other backends.
  */
+import { callHost } from '../../src/core/callbacks.ts'
 import { absurd } from './absurd.ts'
 import type { Backend, Executable, Storage } from '../../src/core/backend.ts'
 import { byteWidth, type DType, type TypedArray, typedArrayOf } from '../../src/core/dtype.ts'
@@ -73,6 +74,8 @@ const prepare = (kernel: Kernel): Run => {
       return sort(kernel)
     case 'scatter':
       return scatter(kernel)
+    case 'hostCall':
+      return (views) => callHost(kernel, views)
     default:
       return absurd(kernel)
   }

@@ -47,7 +47,7 @@ type EmitControl = (step: Exclude<Step, { readonly kind: 'launch' }>, around: Su
 let control: EmitControl
 export const bringControl = (brought: EmitControl): void => void (control = brought)
 
-const isOrdered = (kernel: Kernel): kernel is Ordered => kernel.kind === 'sort' || kernel.kind === 'cumulative' || kernel.kind === 'scatter'
+const isOrdered = (kernel: Kernel): kernel is Ordered => ['sort', 'cumulative', 'scatter', 'hostCall'].includes(kernel.kind)
 const emitterOf = <K extends Emitted>(kernel: K): Emitter<K> => emitters[kernel.kind] as unknown as Emitter<K>
 
 export interface CompiledModule {

@@ -3,9 +3,14 @@
  * views of the memory, imported by the generated code.
  */
 import { type DType, isFloat, type TypedArray, typedArrayOf } from '../../src/core/dtype.ts'
-import type { Cumulative, Scatter, Sort } from '../../src/core/kernel.ts'
+import type { Cumulative, HostCall, Scatter, Sort } from '../../src/core/kernel.ts'
 
-export type Ordered = Sort | Cumulative | Scatter
+export type Ordered = Sort | Cumulative | Scatter | HostCall
+
+/** Functions of the user's: brought by what makes them. */
+type CallHost = (kernel: HostCall, views: readonly TypedArray[]) => void
+let callHost: CallHost
+export const bringCallHost = (brought: CallHost): void => void (callHost = brought)
 
 /** The kernel as a function of its args' addresses. Views are taken at each call: the memory may have grown. */
 export const orderedKernel =
@@ -19,6 +24,8 @@ export const orderedKernel =
         return cumulative(kernel, views)
       case 'scatter':
         return scatter(kernel, views)
+      case 'hostCall':
+        return callHost(kernel, views)
     }
   }
 

@@ -24,6 +24,9 @@ interface Token {
   cell: Cell | null
 }
 
+/** What refuses every use of the device, while a program waits for a function of the host's: its memory must stay where it is. */
+export const guard: { refuse: (() => void) | null } = { refuse: null }
+
 /** Resident bytes before arrays move out; doubles where most of what moved came back. */
 const SOFT_LIMIT = 128 << 20
 /** What a resident array costs beside its bytes: JavaScript objects that the heap keeps alive. */
@@ -69,6 +72,7 @@ export class Residency {
 
   /** Starts a run: what is used or made from here on stays until the next. */
   begin(): void {
+    guard.refuse?.()
     this.run++
     this.runBytes = 0
   }

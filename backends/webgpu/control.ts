@@ -2,6 +2,7 @@
  * A program's steps as what can be encoded at one go, and the loops and branches between, for which a word is read from the device: the host
  * decides, and what is called meanwhile waits its turn.
  */
+import type { HostCall } from '../../src/core/kernel.ts'
 import type { LaunchStep, Step } from '../../src/core/program.ts'
 import type { Spot } from './arena.ts'
 
@@ -10,12 +11,20 @@ export type Part<D> =
   | { readonly kind: 'straight'; readonly run: readonly D[] }
   | { readonly kind: 'loop'; readonly cond: readonly Part<D>[]; readonly test: Spot; readonly body: readonly Part<D>[] }
   | { readonly kind: 'repeat'; readonly trips: number; readonly counter: number; readonly body: readonly Part<D>[] }
+  /** Data of the spots goes to the host, and comes back. */
+  | { readonly kind: 'call'; readonly kernel: HostCall; readonly spots: readonly Spot[] }
   | { readonly kind: 'branch'; readonly index: Spot; readonly branches: readonly (readonly Part<D>[])[] }
 
 export const inParts = <D>(steps: readonly Step[], spots: readonly Spot[], each: (step: LaunchStep) => D): readonly Part<D>[] => {
   const parts: Part<D>[] = []
   let run: D[] = []
   for (const step of steps) {
+    if (step.kind === 'launch' && step.kernel.kind === 'hostCall') {
+      const { kernel } = step
+      for (const { buffers } of step.segments) parts.push({ kind: 'call', kernel, spots: buffers.map((id) => spots[id]!) })
+      run = []
+      continue
+    }
     if (step.kind === 'launch') {
       if (run.length === 0) parts.push({ kind: 'straight', run })
       run.push(each(step))
@@ -36,6 +45,8 @@ export const mapParts = <D, E>(parts: readonly Part<D>[], each: (one: D) => read
     switch (part.kind) {
       case 'straight':
         return { kind: 'straight', run: part.run.flatMap(each) }
+      case 'call':
+        return part
       case 'loop':
         return { ...part, cond: inner(part.cond), body: inner(part.body) }
       case 'repeat':
@@ -49,6 +60,7 @@ export const mapParts = <D, E>(parts: readonly Part<D>[], each: (one: D) => read
 export interface Host<D> {
   readonly encode: (run: readonly D[]) => void
   readonly word: (spot: Spot) => Promise<number>
+  readonly call: (kernel: HostCall, spots: readonly Spot[]) => Promise<void>
   /** Which trip of a `repeat` begins. */
   readonly trip: (counter: number, trip: number) => void
 }
@@ -75,6 +87,9 @@ const performed = async <D>(parts: readonly Part<D>[], host: Host<D>): Promise<v
     switch (part.kind) {
       case 'straight':
         host.encode(part.run)
+        break
+      case 'call':
+        await host.call(part.kernel, part.spots)
         break
       case 'loop':
         for (await inner(part.cond); (await word(part.test)) !== 0; await inner(part.cond)) await inner(part.body)

@@ -3,7 +3,9 @@
  * in the same slabs; where they are in them is written into the dispatches' records on every call.
  */
 import type { Executable } from '../../src/core/backend.ts'
-import { byteWidth } from '../../src/core/dtype.ts'
+import { sizeOf } from '../../src/core/aval.ts'
+import { type HostArray, hostFunction } from '../../src/core/callbacks.ts'
+import { byteWidth, type TypedArray, typedArrayOf } from '../../src/core/dtype.ts'
 import type { Kernel } from '../../src/core/kernel.ts'
 import { structure } from '../../src/core/structure.ts'
 import type { Program } from '../../src/core/program.ts'
@@ -32,6 +34,9 @@ export interface Runtime {
   readonly arena: (pages: readonly number[]) => readonly Block[]
   /** The first word of a block, behind all that is encoded. */
   readonly word: (slab: Slab, offset: number) => Promise<number>
+  /** Bytes of a block, behind all that is encoded; and data to one, before what will be. */
+  readonly bytes: (slab: Slab, offset: number, bytes: number) => Promise<ArrayBuffer>
+  readonly write: (slab: Slab, offset: number, data: TypedArray) => void
   /** When all that was submitted is done. */
   readonly finished: () => Promise<unknown>
   /** Measures how a program's contractions are best computed; null where a cost model decides. */
@@ -97,6 +102,17 @@ export const executable = (program: Program, runtime: Runtime): Executable<Webgp
     const trips = new Map<number, number>()
     return perform(bound, {
       encode,
+      call: async ({ call, inputs, shapes, args }, spots) => {
+        const at = (spot: Spot) => [blockOf(spot).slab, offsetOf(spot, blockOf, trips)] as const
+        const given: HostArray[] = []
+        for (const [i, shape] of shapes.slice(0, inputs).entries()) {
+          const bytes = await runtime.bytes(...at(spots[i]!), sizeOf(shape) * byteWidth[args[i]!])
+          given.push({ shape, data: new (typedArrayOf(args[i]!))(bytes) })
+        }
+        const outs = hostFunction(call)(given, shapes.slice(inputs))
+        stream.flush()
+        outs.forEach((y, k) => runtime.write(...at(spots[inputs + k]!), y))
+      },
       word: (spot) => runtime.word(blockOf(spot).slab, offsetOf(spot, blockOf, trips)),
       trip: (counter, trip) => trips.set(counter, trip),
     })

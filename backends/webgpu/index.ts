@@ -83,6 +83,8 @@ export const createWebgpu = (
         if (known !== undefined) slabs.release(known)
         return (arena[i] = slabs.allocate(bytes))
       }),
+    bytes: (slab, offset, bytes) => reader.now(slab, offset, bytes),
+    write: (slab, offset, data) => write(device, slab.buffer, offset, data),
     word: async (slab, offset) => new Uint32Array(await reader.now(slab, offset, 4))[0]!,
     finished: () => device.queue.onSubmittedWorkDone(),
     tune: tuner === null ? null : (program) => tuner.tune(program, runtime),
@@ -110,13 +112,17 @@ export const createWebgpu = (
       check()
       const storage = storages.create(data.byteLength)
       const { slab, offset } = storage.block
-      const words = data.byteLength % 4 === 0 ? data : padded(data)
-      if (data.byteLength > 0) device.queue.writeBuffer(slab.buffer, offset, words as Float32Array<ArrayBuffer>)
+      write(device, slab.buffer, offset, data)
       return storage
     },
     compile: (program) => executable(program, runtime),
     ...(device.features.has('timestamp-query') ? { profile: () => profiling(device, stream, check) } : {}),
   }
+}
+
+const write = (device: GPUDevice, buffer: GPUBuffer, offset: number, data: TypedArray): void => {
+  const words = data.byteLength % 4 === 0 ? data : padded(data)
+  if (data.byteLength > 0) device.queue.writeBuffer(buffer, offset, words as Float32Array<ArrayBuffer>)
 }
 
 /** An odd number of 16-bit floats, and one more: WebGPU writes whole words, and blocks are of more. */

@@ -1,5 +1,5 @@
 /** A kernel of the IR as passes, by its kind. */
-import type { Kernel } from '../../src/core/kernel.ts'
+import type { HostCall, Kernel } from '../../src/core/kernel.ts'
 import { emitAttention } from './wgsl/attention.ts'
 import { emitAttentionGrad } from './wgsl/attentionGrad.ts'
 import { emitCumulative } from './wgsl/cumulative.ts'
@@ -10,7 +10,9 @@ import { emitScatter } from './wgsl/scatter.ts'
 import type { Emit, Features, Shader } from './wgsl/shader.ts'
 import { emitSort } from './wgsl/sort.ts'
 
-const emitters: { readonly [K in Kernel['kind']]: Emit<Extract<Kernel, { readonly kind: K }>> } = {
+/** Those that the device itself computes. */
+type Computed = Exclude<Kernel, HostCall>
+const emitters: { readonly [K in Computed['kind']]: Emit<Extract<Kernel, { readonly kind: K }>> } = {
   nest: emitNest,
   dot: emitDot,
   attention: emitAttention,
@@ -20,4 +22,5 @@ const emitters: { readonly [K in Kernel['kind']]: Emit<Extract<Kernel, { readonl
   scatter: emitScatter,
 }
 
-export const shaderOf = (kernel: Kernel, features: Features): Shader => (emitters[kernel.kind] as Emit<Kernel>)(kernel, memory, features)
+export const shaderOf = (kernel: Kernel, features: Features): Shader =>
+  (emitters[(kernel as Computed).kind] as Emit<Kernel>)(kernel, memory, features)

@@ -59,7 +59,7 @@ const timeOf = async (plan: DotPlan, kernel: Dot, args: Program['buffers'], runt
   const own = args.map((_, i) => i)
   const step: Step = { kind: 'launch', kernel, segments: [{ buffers: own, extent: 1 }] }
   const inputs = args.map((arg, index) => ({ ...arg, place: { kind: 'input' as const, index } }))
-  const arena = new Arena({ buffers: inputs, inputs: own, outputs: [], steps: [step], arenaBytes: 0 }, largest)
+  const arena = new Arena({ buffers: inputs, inputs: own, outputs: [], steps: [step], arenaBytes: 0, effects: false }, largest)
   const launch = launchOf(kernel, [{ buffers: own, extent: 1 }], shader, arena)
   const blocks: Block[] = []
   try {

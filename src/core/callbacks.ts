@@ -1,7 +1,9 @@
 /** Rules of the user's, by number: ops name them and stay plain data. */
 import type { NdArray } from './array.ts'
-import type { Aval } from './aval.ts'
+import { type Aval, sizeOf } from './aval.ts'
+import type { TypedArray } from './dtype.ts'
 import { JaxprError } from './errors.ts'
+import type { HostCall } from './kernel.ts'
 
 /** What isn't there: a tangent or a cotangent of zeros. */
 type Absent = NdArray | null
@@ -29,6 +31,14 @@ export type CustomVmapRule = (
   operands: readonly NdArray[],
 ) => readonly [outs: readonly NdArray[], batched: readonly boolean[]]
 
+/** An operand, copied. */
+export interface HostArray {
+  readonly data: TypedArray
+  readonly shape: readonly number[]
+}
+/** What runs on the host in the middle of a program: of its operands and the shapes of its results, the data of those. */
+export type HostFunction = (inputs: readonly HostArray[], outs: readonly (readonly number[])[]) => readonly TypedArray[]
+
 type Rule = CustomJvpRule | CustomVjpRule | CustomVmapRule
 const table: Rule[] = []
 export const registerRule = (rule: Rule): number => table.push(rule) - 1
@@ -36,4 +46,17 @@ export const ruleOf = <R extends Rule>(id: number, name: string): R => {
   const rule = table[id]
   if (rule === undefined) throw new JaxprError(`${name}: its rule ${id} isn't here: a jaxpr that was parsed has only its function`)
   return rule as R
+}
+
+const hostFunctions: HostFunction[] = []
+export const registerHost = (f: HostFunction): number => hostFunctions.push(f) - 1
+export const hostFunction = (id: number): HostFunction => {
+  const f = hostFunctions[id]
+  if (f === undefined) throw new JaxprError(`the callback ${id} isn't here: a jaxpr that was parsed has none`)
+  return f
+}
+/** Done on views of the arrays of a kernel, whose inputs come first. */
+export const callHost = ({ call, inputs, shapes }: HostCall, views: readonly TypedArray[]): void => {
+  const given = shapes.slice(0, inputs).map((shape, i): HostArray => ({ shape, data: views[i]!.slice(0, sizeOf(shape)) }))
+  hostFunction(call)(given, shapes.slice(inputs)).forEach((y, k) => views[inputs + k]!.set(y))
 }

@@ -43,3 +43,7 @@ export class NanError extends CotangentError {
 export class CheckError extends CotangentError {
   override readonly name = 'CheckError'
 }
+/** A function of the user's, called by a program, that threw or gave what wasn't declared. */
+export class CallbackError extends CotangentError {
+  override readonly name = 'CallbackError'
+}

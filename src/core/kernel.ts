@@ -221,4 +221,13 @@ export interface Scatter {
   readonly args: readonly DType[]
 }
 
-export type Kernel = Nest | Dot | Attention | AttentionGrad | Cumulative | Sort | Scatter
+/** A function of the host's, by its number: args are [...inputs, ...outputs], of these shapes. */
+export interface HostCall {
+  readonly kind: 'hostCall'
+  readonly call: number
+  readonly inputs: number
+  readonly shapes: readonly (readonly number[])[]
+  readonly args: readonly DType[]
+}
+
+export type Kernel = Nest | Dot | Attention | AttentionGrad | Cumulative | Sort | Scatter | HostCall

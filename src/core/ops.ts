@@ -179,6 +179,15 @@ export interface OpParams {
     readonly apart: boolean
   }
   readonly name: { readonly name: string }
+  /** A function of the host's, by its number. `debug`: it is called for its effects, and its result is nobody's. */
+  readonly callback: {
+    readonly call: number
+    readonly shapes: readonly (readonly number[])[]
+    readonly dtypes: readonly DType[]
+    /** What a batch of calls is: one after another, or one call with the batch axis in front of all operands, or of those that have it and one of 1. */
+    readonly batch: 'sequential' | 'broadcastAll' | 'expandDims'
+    readonly debug: boolean
+  }
   readonly jit: { readonly jaxpr: Jaxpr; readonly name: string }
   /**
    * (...consts, ...b) -> the x that A x = b, whose derivatives are those of the solution and not of how it was found. `jaxprs`, each of (consts, vector):

@@ -76,4 +76,6 @@ export interface Program {
   readonly outputs: readonly number[]
   readonly steps: readonly Step[]
   readonly arenaBytes: number
+  /** It calls the host for what that does: it isn't dropped where nobody reads its results. */
+  readonly effects: boolean
 }

@@ -149,6 +149,13 @@ export const signatures: { readonly [K in OpName]: Signature<K> } = {
     apart: bool,
   }),
   name: op(1, { name: text }),
+  callback: many(0, {
+    call: int,
+    shapes: listOf(ints),
+    dtypes: listOf(dtype),
+    batch: oneOf('sequential', 'broadcastAll', 'expandDims'),
+    debug: bool,
+  }),
   jit: many(0, { jaxpr, name: text }),
   linearSolve: many(1, { jaxprs: listOf(jaxpr), numConsts: int }),
   customJvp: many(0, custom),

@@ -87,7 +87,7 @@ class Builder {
         `${what} needs the value of ${showAval(tracer.aval)}, which isn't known while ${this.what} is traced: use np.where, mark the argument with staticArgnums, or read outside`,
       )
     if (!this.values.has(tracer.atom)) {
-      const eqns = this.eqns.slice(this.evaluated)
+      const eqns = this.eqns.slice(this.evaluated).filter(({ effects }) => effects.length === 0)
       const outs = eqns.flatMap((eqn) => eqn.outs)
       const inputs = [...new Set(eqns.flatMap((eqn) => eqn.inputs))].filter((a): a is Var => a.kind === 'var' && this.values.has(a))
       const args = inputs.map((v) => this.values.get(v)!.concrete(what))
@@ -131,7 +131,7 @@ export class Tracer extends NdArray {
 
 const madeAt = ({ builder, atom }: Tracer): string => {
   const eqn = builder.eqns.find(({ outs }) => outs.includes(atom as Var))
-  return eqn === undefined ? '' : ` (${eqn.op.name} made it at ${placeOf(eqn.source)})`
+  return eqn === undefined ? '' : ` (${eqn.op.name} made it ${placeOf(eqn.source)})`
 }
 const escaped = (x: Tracer, what = ''): TracerError =>
   new TracerError(

@@ -1,3 +1,4 @@
 /** `debug`: looking inside programs. */
+export * from './callback.ts'
 export * from './compileWarnings.ts'
 export * from './nans.ts'

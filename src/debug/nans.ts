@@ -1,6 +1,6 @@
 /** Which operation first made a NaN: found by running a program again, equation by equation. */
 import { grouped } from '../../primitives/carried.ts'
-import type { Compiled, Caller } from '../../transforms/engine.ts'
+import { type Compiled, Engine } from '../../transforms/engine.ts'
 import { scope } from '../../transforms/scope.ts'
 import { system } from '../../transforms/system.ts'
 import type { ConcreteArray, NdArray } from '../core/array.ts'
@@ -27,21 +27,30 @@ export const nans = (on: boolean): void => {
   const { name } = wired().backend()
   if (on && name === 'webgpu')
     throw new DeviceError(`debug.nans: ${name} can't be read synchronously: look for NaN on another device, init({ device: 'wasm' })`)
-  engine.watch = on ? look : null
+  watching = on
+  engine.run = on ? watched : Engine.prototype.run
+}
+let watching = false
+
+/** Runs a program and looks at its results. */
+const watched: Engine['run'] = (compiled, args, caller) => {
+  const { engine } = system()
+  const outs = Engine.prototype.run.call(engine, compiled, args, caller)
+  if (watching) look(compiled, args, outs, caller?.what ?? 'a program')
+  return outs
 }
 
 const hasNan = (x: NdArray): boolean => isFloat(x.dtype) && (x as ConcreteArray).dataSync().some(Number.isNaN)
 
-const look = ({ jaxpr, donated }: Compiled, args: readonly ConcreteArray[], outs: readonly ConcreteArray[], { what }: Caller): void => {
+const look = ({ jaxpr, donated }: Compiled, args: readonly ConcreteArray[], outs: readonly ConcreteArray[], what: string): void => {
   if (!outs.some(hasNan)) return
   if (donated.size > 0)
     throw new NanError(`${what} gave a NaN, and its donated arguments are gone: run it without donateArgnums to see where`)
-  const { engine } = system()
-  engine.watch = null
+  watching = false
   try {
     scope(() => void retrace(jaxpr, args, what))
   } finally {
-    engine.watch = look
+    watching = true
   }
 }
 
@@ -55,7 +64,7 @@ const retrace = (jaxpr: Jaxpr, args: readonly NdArray[], what: string): NdArray[
     const outs = once(eqn, inputs)
     if (outs.some(hasNan) && !inputs.some(hasNan)) {
       within(eqn, inputs, what)
-      const place = eqn.source === null ? '' : ` at ${placeOf(eqn.source)}`
+      const place = eqn.source === null ? '' : ` ${placeOf(eqn.source)}`
       throw new NanError(`${what}: ${eqn.op.name}(${showAvals(inputs.map((x) => x.aval))}) made a NaN${place}`)
     }
     eqn.outs.forEach((v, i) => env.set(v, outs[i]!))

@@ -2,7 +2,7 @@
 import { type Nested, NdArray } from '../core/array.ts'
 import { aval, sizeOf } from '../core/aval.ts'
 import * as c from '../core/constructors.ts'
-import type { DType, HostArray } from '../core/dtype.ts'
+import { type DType, type HostArray, typedArrayOf } from '../core/dtype.ts'
 import { DTypeError, ShapeError, TreeError } from '../core/errors.ts'
 import type { Operand } from '../core/methods.ts'
 import { constant, upload } from '../core/trace.ts'
@@ -35,15 +35,8 @@ const flatten = (x: Nested, shape: readonly number[], depth: number, out: (numbe
   x.forEach((y, i) => flatten(y as Nested, shape, depth + 1, out, `${path}[${i}]`))
 }
 const dtypeOfTyped = (x: HostArray): DType =>
-  x instanceof Float32Array
-    ? 'float32'
-    : x instanceof Float64Array
-      ? 'float64'
-      : x instanceof Int32Array
-        ? 'int32'
-        : x instanceof Uint32Array
-          ? 'uint32'
-          : refuse(DTypeError, 'array', [], 'typed arrays of float32, float64, int32 or uint32 only')
+  (['float32', 'float64', 'int32', 'uint32'] as const).find((dtype) => x instanceof typedArrayOf(dtype)) ??
+  refuse(DTypeError, 'array', [], 'typed arrays of float32, float64, int32 or uint32 only')
 
 export interface ArrayOptions {
   /** Default: float32 for numbers, bool for booleans, the element type of a typed array. */

@@ -264,7 +264,7 @@ export const where = (condition: Operand, x: Operand, y: Operand): NdArray => ch
 export const safeWhere = (condition: Operand, f: (x: NdArray) => Operand, x: Operand, y: Operand, safe: Operand = 1): NdArray =>
   typeof f === 'function'
     ? chosen('safeWhere', condition, f(chosen('safeWhere', condition, x, safe)), y)
-    : refuse(DTypeError, 'safeWhere', [f], 'a function of an array is needed')
+    : refuse(DTypeError, 'safeWhere', [f], 'a function is needed')
 /** x no less than `min` and no more than `max`; null or undefined leaves a side open. As `jnp.clip`. @example np.clip(np.array([-2, 0.5, 2]), 0, 1) // [0, 0.5, 1] */
 export const clip = (x: Operand, min?: Operand | null, max?: Operand | null): NdArray => {
   const open = (y: Operand | null | undefined): y is null | undefined => y === null || y === undefined

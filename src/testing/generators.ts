@@ -1,6 +1,8 @@
 /** The generators of every primitive: total by type, so that one without a generator doesn't compile. */
+import { sizeOf } from '../core/aval.ts'
 import type { Jaxpr } from '../core/jaxpr.ts'
 import type { OpName, OpParams } from '../core/ops.ts'
+import { registerHost } from '../core/callbacks.ts'
 import { attentionGenerators } from './attention.ts'
 import { axisGenerators } from './axes.ts'
 import type { Choices, Value } from './choices.ts'
@@ -30,6 +32,16 @@ const leaves: Omit<GeneratorTable, Carriers | keyof typeof axisGenerators> = {
     any: (c) => ({ params: { name: c.pick(['a', 'b']) }, inputs: [c.value(c.shape(), c.dtype(c.sizes.dtypes))] }),
     smooth: (c) => ({ params: { name: c.pick(['a', 'b']) }, inputs: [c.value(c.shape(), 'float64', () => c.smooth())] }),
     linear: () => [[0]],
+  }),
+  // Of integers: the host's function has no derivative.
+  callback: onlyAny<'callback'>((c) => {
+    const x = c.value(c.shape(), 'int32')
+    const { shape } = x.aval
+    const call = registerHost(([y], [out]) => [
+      new Int32Array(sizeOf(out!)).map((_, i) => y!.data.at(-1 - i)! ^ 5),
+      new Int32Array([y!.shape.length]),
+    ])
+    return { params: { call, shapes: [shape, []], dtypes: ['int32', 'int32'], batch: 'sequential', debug: false }, inputs: [x] }
   }),
   randomWrap: onlyAny<'randomWrap'>((c) => ({ params: {}, inputs: [c.value([...c.shape(0, c.below(3)), 2], 'uint32')] })),
   randomUnwrap: onlyAny<'randomUnwrap'>((c) => ({ params: {}, inputs: [c.value(c.shape(), 'key')] })),

@@ -50,7 +50,7 @@ export const launch = (kernel: Kernel, args: readonly Arg[], extent = kernel.kin
       : { dtype, size: arg.length, place: { kind: 'input', index: inputs.push(i) - 1 } }
   })
   const segments = [{ buffers: buffers.map((_, i) => i), extent }]
-  return { buffers, inputs, outputs, steps: [{ kind: 'launch', kernel, segments }], arenaBytes: 0 }
+  return { buffers, inputs, outputs, steps: [{ kind: 'launch', kernel, segments }], arenaBytes: 0, effects: false }
 }
 
 /** Uploads, runs, reads and frees. A donated input isn't freed twice. */

@@ -202,5 +202,5 @@ export const program = (choices: Choices): Program => {
   }
   const arenaBytes = placeInArena(draft, made)
   const buffers = draft.buffers.map(({ dtype, size, place }): Buffer => ({ dtype, size, place: place! }))
-  return { buffers, inputs, outputs, steps: made, arenaBytes }
+  return { buffers, inputs, outputs, steps: made, arenaBytes, effects: false }
 }

@@ -20,7 +20,7 @@ const homes = {
   optim: ['src/optim'],
   debug: ['src/debug'],
   tree: ['src/tree.ts'],
-  cotangent: ['src/index.ts', 'src/init.ts', 'src/profile.ts', 'transforms'],
+  cotangent: ['src/debug/pureCallback.ts', 'src/index.ts', 'src/init.ts', 'src/profile.ts', 'transforms'],
 } as const
 /** The rules that a page starts with: an example whose ops come without rules of their own fails on its own, whatever ran before it. */
 const forgetFamilies = (): void => {

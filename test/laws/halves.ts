@@ -10,7 +10,7 @@ import { callJaxpr, type Program } from '../../src/testing/programs.ts'
 
 export const HALVES: readonly HalfFloat[] = ['float16', 'bfloat16']
 
-const CARRIERS = /^(jit|checkpoint|scan|while|cond|custom|psum|axis|random|threefry|bitcast|nextafter|dotProductAttention)/
+const CARRIERS = /^(jit|callback|checkpoint|scan|while|cond|custom|psum|axis|random|threefry|bitcast|nextafter|dotProductAttention)/
 /** The primitives that take or make 16-bit floats; those of attention are lowered through these. */
 export const halvable: readonly OpName[] = opNames.filter((name) => !CARRIERS.test(name))
 

@@ -16,6 +16,8 @@ const written = (kernel: Kernel): readonly number[] => {
       return [kernel.dQuery.arg, kernel.dKey.arg, kernel.dValue.arg]
     case 'sort':
       return kernel.args.map((_, i) => i).filter((i) => 2 * i > last)
+    case 'hostCall':
+      return kernel.args.map((_, i) => i).filter((i) => i >= kernel.inputs)
     case 'cumulative':
     case 'scatter':
       return [last]

@@ -82,7 +82,7 @@ const disturb =
         : Array.isArray(value)
           ? c.pick([value.slice(1), [...value, 0], value.map((v) => (c.oneIn(2) ? off(v) : v))])
           : value
-    const key = c.pick(Object.keys(params).filter((k) => !['rule', 'captured', 'size'].includes(k)))
+    const key = c.pick(Object.keys(params).filter((k) => !['rule', 'captured', 'size', 'call', 'shapes', 'dtypes'].includes(k)))
     const inOperand = key === undefined || (inputs.length > 0 && c.oneIn(2))
     const op = { name, params: inOperand ? params : { ...params, [key]: off(params[key as keyof typeof params]) } } as Op
     const operands = inOperand ? inputs.map((x, i) => (i === at ? wrong(x) : x)) : inputs

@@ -12,7 +12,7 @@ const floors: readonly (readonly [folder: RegExp, may: RegExp])[] = [
   [/^transforms\//, /^(src\/(core\/|tree\.ts)|primitives\/)/],
   [/^src\/(special|control)\.ts$/, /^(src\/core\/|primitives\/|backends\/bring\.ts)/],
   [/^src\/(numpy|lax|random)\//, /^(src\/(core\/|(tree|special|control)\.ts|numpy\/|lax\/|random\/)|transforms\/|primitives\/)/],
-  [/^src\/debug\//, /^(src\/core\/|transforms\/|primitives\/)/],
+  [/^src\/debug\//, /^(src\/(core\/|tree\.ts)|transforms\/|primitives\/|backends\/bring\.ts)/],
   [/^src\/(nn|optim)\//, /^(src\/(core|numpy|random|nn|optim)\/|src\/(tree|special)\.ts|transforms\/|primitives\/|backends\/bring\.ts)/],
   [/^src\/(models|testing|io)\//, /^(src\/(core|numpy|random|nn|optim|models|testing|io)\/|src\/tree\.ts|transforms\/|primitives\/)/],
   [/^src\/fp\//, /^src\//],

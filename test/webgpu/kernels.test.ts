@@ -134,6 +134,7 @@ describeOnDevice('kernels of one code on WebGPU', () => {
       outputs: [1, 3],
       steps: [{ kind: 'launch', kernel: kernel(2), segments: [2, 50].map((extent, i) => ({ buffers: [2 * i, 2 * i + 1], extent })) }],
       arenaBytes: 0,
+      effects: false,
     }
     const check = async (program: Program, inputs: readonly Int32Array[]): Promise<void> =>
       expect(await readProgram(backend, program, inputs)).toEqual(runProgram(oracle, program, inputs))
@@ -316,5 +317,6 @@ const doubling = (trips: number): Program => {
       },
     ],
     arenaBytes: 64,
+    effects: false,
   }
 }

@@ -1,0 +1,66 @@
+/** Functions of JavaScript as parts of programs. */
+import { called, flattenArrays, placeholders, type ShapeDType } from '../../transforms/leaves.ts'
+import { NdArray } from '../core/array.ts'
+import { CallbackError, CotangentError } from '../core/errors.ts'
+import { flatten, isDict, showDef, type TreeDef, unflatten } from '../tree.ts'
+import { aval } from '../core/aval.ts'
+import { callHost, hostArray, hostData } from './host.ts'
+
+/** A tree of arrays for one of shapes and dtypes. */
+export type Declared<T> = T extends ShapeDType ? NdArray : { readonly [K in keyof T]: Declared<T[K]> }
+
+export interface PureCallbackOptions {
+  /**
+   * What vmap does: `sequential` (the default) calls f for each example; `broadcastAll` once, with the batch axis in front of all arguments;
+   * `expandDims` once, with an axis of 1 in front of those that have none.
+   */
+  readonly vmapMethod?: 'sequential' | 'broadcastAll' | 'expandDims'
+}
+const METHODS = ['sequential', 'broadcastAll', 'expandDims']
+
+/**
+ * f of arguments, computed in JavaScript when the program gets there: it gets trees of arrays on the host, and gives a tree like `result` of numbers, typed
+ * arrays, nested lists or arrays. It has to be pure, since it may be called twice, or not at all; it has no derivative but the one that customJvp or
+ * customVjp give it. As `jax.pure_callback`.
+ *
+ * @throws CallbackError where f throws or gives what wasn't declared
+ * @example jit((x: NdArray) => pureCallback((y) => y.toTyped().map((v) => Math.hypot(v, 4)), { shape: [2], dtype: 'float32' }, [x]))(np.array([3, 0])) // [5, 4]
+ */
+export const pureCallback = <A extends readonly unknown[], const T>(
+  f: (...args: NoInfer<A>) => unknown,
+  result: T,
+  args: readonly [...A],
+  options: PureCallbackOptions = {},
+): Declared<T> => {
+  const what = called('pureCallback', f, options)
+  const { vmapMethod = 'sequential' } = options
+  if (!METHODS.includes(vmapMethod))
+    throw new CotangentError(`${what}: there is no vmapMethod ${JSON.stringify(vmapMethod)}: choose ${METHODS.join(', ')}`)
+  const { leaves, def } = flattenArrays(args, what)
+  const dtypes = leaves.map((x) => x.dtype)
+  const [declared, out] = flatten(placeholders(result)) as readonly [NdArray[], TreeDef]
+  const outs = declared.map((x) => aval(x.shape, x.dtype))
+  const flat = callHost(
+    what,
+    (inputs, shapes) => {
+      const given = inputs.map((x, i) => hostArray(x, dtypes[i]!))
+      const values = matched(out, f(...(unflatten(def, given) as A)), what)
+      return values.map((x, k) => hostData(x, { ...outs[k]!, shape: shapes[k]! }, what))
+    },
+    leaves,
+    outs,
+    { batch: vmapMethod, debug: false },
+  )
+  return unflatten(out, flat) as Declared<T>
+}
+
+/** The parts of what was given in the places of the declared tree's leaves, which may be lists themselves. */
+const matched = (def: TreeDef, value: unknown, what: string): readonly unknown[] => {
+  if (def.kind === 'leaf') return [value]
+  if (def.kind === 'none') return []
+  if (def.kind === 'list' && Array.isArray(value) && value.length === def.children.length)
+    return def.children.flatMap((child, i) => matched(child, value[i], what))
+  if (def.kind === 'dict' && isDict(value) && def.keys.every((key) => key in value))
+    return def.children.flatMap((child, i) => matched(child, value[def.keys[i]!], what))
+  throw new CallbackError(`${what} gave ${typeof value}, and ${showDef(def)} was declared`)
+}
