@@ -19,5 +19,11 @@ export const bringFlash = (): void => {
 export const bringControl = (): void => bringWasmControl(control)
 /** Functions of the user's in the middle of a program. */
 export const bringHostCalls = (): void => bringCallHost(callHost)
+/** All that a program may hold. */
+export const bringAll = (): void => {
+  bringFlash()
+  bringControl()
+  bringHostCalls()
+}
 /** Generated code as text. */
 export const bringListings = (): void => bringWasmListings(listings)

@@ -1,6 +1,6 @@
 /** Cotangent: transforms of pure functions over immutable arrays. This is the one place that wires rules, methods and device together. */
 import { isLeft, right } from './core/either.ts'
-import { bringControl, bringFlash, bringHostCalls, bringListings } from '../backends/bring.ts'
+import { bringAll as bringEverything, bringListings } from '../backends/bring.ts'
 import { rules } from '../primitives/index.ts'
 import { bring, table } from '../primitives/table.ts'
 import { makeTransforms } from '../transforms/algebra.ts'
@@ -88,9 +88,7 @@ export const evalShape: typeof jaxprs.evalShape = jaxprs.evalShape
 /** Jaxprs as data may hold every primitive. */
 const bringAll = (): void => {
   bring(rules)
-  bringFlash()
-  bringControl()
-  bringHostCalls()
+  bringEverything()
 }
 /**
  * The jaxpr that a text in JAX's notation stands for.

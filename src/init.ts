@@ -13,6 +13,10 @@ const makers: Readonly<Record<string, (options: InitOptions) => Backend | Promis
   webgpu: async (options) => (await import('../backends/webgpu/index.ts')).openWebgpu(options) as Promise<Backend>,
 }
 
+/** A device of this name, whatever was chosen. */
+export type DeviceName = 'wasm' | 'reference' | 'webgpu'
+export const deviceNamed = async (device: DeviceName): Promise<Backend> => makers[device]!({ device })
+
 export interface InitOptions extends WebgpuOptions {
   /** 'wasm' (the default without init), 'webgpu' or 'reference'. */
   readonly device: string

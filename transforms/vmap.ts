@@ -17,7 +17,7 @@ import { system } from './system.ts'
 /** An axis, null for none, or a tree prefix of these. */
 export type Axes = number | null | readonly Axes[] | { readonly [key: string]: Axes }
 
-const isAxis = (x: unknown): x is number | null => x === null || typeof x === 'number'
+export const isAxis = (x: unknown): x is number | null => x === null || typeof x === 'number'
 
 export interface VmapOptions {
   /** For each argument the mapped axis; one for all when it isn't a list. Default 0. */

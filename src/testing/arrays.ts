@@ -11,7 +11,7 @@ export interface ArraysOptions {
   readonly shape?: readonly number[]
   /** Default float32. */
   readonly dtype?: DType
-  /** Elements evenly from this range (both ends count). When absent, any number: zeros of both signs, infinities, NaN and the ends of the dtype's range often. */
+  /** Elements evenly from this range (both ends count), the simplest those nearest to zero. When absent, any number: zeros of both signs, infinities, NaN and the ends of the dtype's range often. */
   readonly between?: readonly [low: number, high: number]
 }
 
@@ -23,8 +23,12 @@ export interface ArraysOptions {
 export const arrays = ({ shape, dtype = 'float32', between }: ArraysOptions = {}): fc.Arbitrary<NdArray> =>
   arbitrary((c) => {
     const [low, high] = between ?? [0, 0]
+    // The nearest to zero is the simplest.
+    const base = Math.min(Math.max(0, low), high)
     const inRange = (): number => {
-      const x = low + (c.below(0x10000) / 0xffff) * (high - low)
+      const n = c.below(0x10000)
+      const up = high > base && (low === base || n % 2 === 0)
+      const x = up ? base + (n / (low === base ? 0xffff : 0xfffe)) * (high - base) : base - (n / 0xffff) * (base - low)
       return isFloat(dtype) ? x : Math.round(x)
     }
     const { aval: a, data } = c.value(shape ?? c.shape(), dtype, between === undefined ? () => c.element(dtype) : inRange)

@@ -1,12 +1,14 @@
 /** Derivatives of users' functions against difference quotients, as `jax.test_util.check_grads`. */
-import type { NdArray } from '../core/array.ts'
-import { aval, showAval, sizeOf } from '../core/aval.ts'
-import { convertElementType } from '../core/constructors.ts'
+import { aval, showAval } from '../core/aval.ts'
+import { isFloat } from '../core/dtype.ts'
 import { CotangentError } from '../core/errors.ts'
 import { upload } from '../core/trace.ts'
 import { jvp, vjp } from '../../transforms/autodiff.ts'
+import { direction, doubled, inner, leavesOf, mapLeaves, numbers } from './trees.ts'
 
 export interface CheckGradsOptions {
+  /** How often it is differentiated: 2 checks the derivative of the derivative too. Default 1. */
+  readonly order?: number
   readonly modes?: readonly ('forward' | 'reverse')[]
   /** Of the derivative, and of one where that is smaller. Default 1e-6: a quotient with the default step is as good in float64. */
   readonly tolerance?: number
@@ -16,49 +18,55 @@ export interface CheckGradsOptions {
 
 /**
  * Throws where f's derivatives at these arguments, along one direction, differ from a difference quotient. Everything is computed in float64, so f must
- * take any float dtype, and be smooth near its arguments. `f` maps arrays to one array.
+ * take any float dtype, and be smooth near its arguments, which are trees of floats. f gives a tree of floats.
  *
- * @example checkGrads((x: NdArray) => np.tanh(x), [np.array([0.5, -1])])
+ * @example checkGrads((x: NdArray) => np.tanh(x), [np.array([0.5, -1])], { order: 2 })
  * @throws CotangentError with both numbers
  */
-export const checkGrads = (
-  f: (...args: readonly NdArray[]) => NdArray,
-  args: readonly NdArray[],
-  { modes = ['forward', 'reverse'], tolerance = 1e-6, step = 1e-5 }: CheckGradsOptions = {},
-): void => {
-  const xs = args.map((x) => convertElementType(x, 'float64'))
-  let state = 1
-  const direction = (of: NdArray): NdArray =>
-    upload(
-      aval(of.shape, 'float64'),
-      Array.from({ length: sizeOf(of.shape) }, () => ((state = (state * 16807) % 2147483647) / 2147483647) * 2 - 1),
-    )
-  const ts = xs.map(direction)
-  const values = (x: NdArray): number[] => Array.from(x.concrete('checkGrads').dataSync())
-  const along = (x: NdArray, t: readonly number[], by: number): NdArray =>
-    upload(
-      x.aval,
-      values(x).map((v, i) => v + by * t[i]!),
-    )
-  const moved = (by: number): number[] => values(f(...xs.map((x, k) => along(x, values(ts[k]!), by))))
+export const checkGrads = <A extends readonly unknown[]>(f: (...args: A) => unknown, args: A, options: CheckGradsOptions = {}): void => {
+  const { order = 1, modes = ['forward', 'reverse'], tolerance = 1e-6, step = 1e-5 } = options
+  const xs = doubled(args)
+  const odd = leavesOf(xs).find((x) => !isFloat(x.dtype))
+  if (odd !== undefined) throw new CotangentError(`checkGrads: ${showAval(odd.aval)} is no float: close over what isn't differentiated`)
+  const random = direction(1)
+  const ts = mapLeaves(xs, random)
+  const along = (by: number): A => {
+    const steps = leavesOf(ts)
+    return mapLeaves(xs, (x, k) => {
+      const t = numbers(steps[k]!)
+      return upload(
+        x.aval,
+        numbers(x).map((v, i) => v + by * t[i]!),
+      )
+    })
+  }
+  const moved = (by: number): readonly number[][] => leavesOf(f(...along(by))).map(numbers)
   const [ahead, behind] = [moved(step), moved(-step)]
-  const quotient = ahead.map((y, i) => (y - behind[i]!) / (2 * step))
+  const quotient = ahead.map((y, k) => y.map((v, i) => (v - behind[k]![i]!) / (2 * step)))
   const differ = (what: string, got: number, want: number): never => {
-    throw new CotangentError(
-      `checkGrads(${xs.map((x) => showAval(x.aval)).join(', ')}): ${what} is ${got}, and the difference quotient ${want}`,
-    )
+    const shown = leavesOf(xs).map((x) => showAval(x.aval))
+    throw new CotangentError(`checkGrads(${shown.join(', ')}): ${what} is ${got}, and the difference quotient ${want}`)
   }
   const far = (got: number, want: number): boolean => !(Math.abs(got - want) <= tolerance * Math.max(1, Math.abs(want)))
+  const forward = (...ys: A): unknown => jvp(f, ys, ts)[1]
   if (modes.includes('forward')) {
-    const dy = values(jvp(f, xs, ts)[1])
-    dy.forEach((d, i) => far(d, quotient[i]!) && differ(`the tangent [${i}]`, d, quotient[i]!))
+    leavesOf(forward(...xs)).forEach((dy, k) =>
+      numbers(dy).forEach(
+        (d, i) => far(d, quotient[k]![i]!) && differ(`the tangent [${i}]${k > 0 ? ` of result ${k}` : ''}`, d, quotient[k]![i]!),
+      ),
+    )
+    if (order > 1) checkGrads(forward, xs, { ...options, order: order - 1 })
   }
   if (modes.includes('reverse')) {
-    const [y, pull] = vjp(f, ...xs)
-    const ct = direction(y)
-    const inner = (a: readonly number[], b: readonly number[]): number => a.reduce((sum, v, i) => sum + v * b[i]!, 0)
-    const got = pull(ct).reduce((sum, g, k) => sum + inner(values(g), values(ts[k]!)), 0)
-    const want = inner(quotient, values(ct))
+    const cts = mapLeaves(f(...xs), random)
+    const backward = (...ys: A): unknown =>
+      (vjp as (g: typeof f, ...zs: A) => readonly [unknown, (ct: unknown) => unknown])(f, ...ys)[1](cts)
+    const got = inner(leavesOf(backward(...xs)), leavesOf(ts))
+    const want = inner(
+      quotient.map((data, k) => upload(aval(leavesOf(cts)[k]!.shape, 'float64'), data)),
+      leavesOf(cts),
+    )
     if (far(got, want)) differ('⟨t, vjp(ct)⟩', got, want)
+    if (order > 1) checkGrads(backward, xs, { ...options, order: order - 1 })
   }
 }

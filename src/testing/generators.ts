@@ -96,3 +96,8 @@ export const generators: GeneratorTable = {
 }
 
 export const opNames = Object.keys(generators) as readonly OpName[]
+/** Those that have both derivatives, by name. */
+export const smoothNames: readonly OpName[] = opNames.filter((name) => {
+  const { flat, reverseOnly, forwardOnly, axisName } = generators[name]
+  return !flat && !reverseOnly && !forwardOnly && axisName === null
+})

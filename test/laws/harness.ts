@@ -3,7 +3,7 @@ import * as O from '#fp-ts/Option.js'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { reference } from '../../backends/reference/index.ts'
-import { bringControl, bringFlash, bringHostCalls } from '../../backends/bring.ts'
+import { bringAll } from '../../backends/bring.ts'
 import { wasm } from '../../backends/wasm/index.ts'
 import { rules } from '../../primitives/index.ts'
 import { bring } from '../../primitives/table.ts'
@@ -28,9 +28,7 @@ import { Engine } from '../../transforms/engine.ts'
 import '../../src/index.ts'
 
 bring(rules)
-bringFlash()
-bringControl()
-bringHostCalls()
+bringAll()
 export const transforms = makeTransforms(rules)
 export const batching = makeBatching(rules, transforms)
 const oneOf = (make: () => unknown): (() => Backend) => {

@@ -14,10 +14,13 @@ const floors: readonly (readonly [folder: RegExp, may: RegExp])[] = [
   [/^src\/(numpy|lax|random)\//, /^(src\/(core\/|(tree|special|control)\.ts|numpy\/|lax\/|random\/)|transforms\/|primitives\/)/],
   [/^src\/debug\//, /^(src\/(core\/|tree\.ts)|transforms\/|primitives\/|backends\/bring\.ts)/],
   [/^src\/(nn|optim)\//, /^(src\/(core|numpy|random|nn|optim)\/|src\/(tree|special)\.ts|transforms\/|primitives\/|backends\/bring\.ts)/],
-  [/^src\/(models|testing|io)\//, /^(src\/(core|numpy|random|nn|optim|models|testing|io)\/|src\/tree\.ts|transforms\/|primitives\/)/],
+  [
+    /^src\/(models|testing|io)\//,
+    /^(src\/(core|numpy|lax|random|nn|optim|models|testing|io)\/|src\/(tree|init)\.ts|transforms\/|primitives\/)/,
+  ],
   [/^src\/fp\//, /^src\//],
   [/^src\/[a-z]+\.ts$/, /^(src|primitives|transforms|backends)\//],
-  [/^examples\//, /^src\/((models\/|io\/)?index|io\/node)\.ts$/],
+  [/^examples\//, /^src\/((models\/|io\/|testing\/)?index|io\/node)\.ts$/],
 ]
 
 const filesOf = (root: string, folder: string): string[] =>
