@@ -133,10 +133,13 @@ export const law = <T extends Program>(
   make: (c: Choices) => T,
   check: (drawn: T) => void,
   sizes?: Sizes,
+  /** So many at night, however long they take. */
+  whole?: number,
 ): void => {
   const drawn = arbitrary(make, sizes).map((d) => Object.defineProperty(d, fc.toStringMethod, { value: () => shown(d.jaxpr, d.inputs) }))
-  test(name, { timeout: 60_000 * scale }, () => {
-    fc.assert(fc.property(drawn, check), { numRuns: runs * scale, ...(nightly ? { interruptAfterTimeLimit: 20_000 } : { seed: 7 }) })
+  test(name, { timeout: 60_000 * scale * (whole === undefined ? 1 : 3) }, () => {
+    const often = whole === undefined ? { numRuns: runs * scale, interruptAfterTimeLimit: 20_000 } : { numRuns: whole }
+    fc.assert(fc.property(drawn, check), nightly ? often : { numRuns: runs, seed: 7 })
   })
 }
 
@@ -167,6 +170,19 @@ export const same = (got: readonly Value[], expected: readonly Value[], ulp = 0,
       const off = ulps(x.data[i]!, y.data[i]!, dtype, scale)
       if (!(off <= ulp)) return `result ${k}[${i}]: ${x.data[i]}, expected ${y.data[i]}: ${off} ulp, and ${ulp} are allowed`
     }
+  }
+  return null
+}
+
+/** Within a millionth; what overflowed or left a domain has no size to compare at. */
+export const near = (got: readonly Value[], expected: readonly Value[]): string | null => {
+  if (got.length !== expected.length) return `${got.length} results against ${expected.length}`
+  for (let k = 0; k < got.length; k++) {
+    const [x, y] = [got[k]!.data, expected[k]!.data]
+    if (x.length !== y.length) return `result ${k}: ${x.length} elements against ${y.length}`
+    const scale = Math.max(1, ...y.map(Math.abs).filter(Number.isFinite))
+    const at = x.findIndex((v, i) => Number.isFinite(v) && Number.isFinite(y[i]!) && Math.abs(v - y[i]!) > 1e-6 * scale)
+    if (at >= 0) return `result ${k}[${at}]: ${x[at]}, expected ${y[at]}`
   }
   return null
 }

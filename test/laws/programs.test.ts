@@ -14,7 +14,7 @@ import type { Rules } from '../../src/core/rules.ts'
 import { evalJaxpr, type Wiring } from '../../src/core/trace.ts'
 import { grad, hessian, jacfwd, jacrev, jit, type NdArray, np, vmap } from '../../src/index.ts'
 import type { Choices, Value } from '../../src/testing/choices.ts'
-import { exactOps, generators, opNames } from '../../src/testing/generators.ts'
+import { exactOps, generators, opNames, smoothNames } from '../../src/testing/generators.ts'
 import { drawProgram, type Program, programSizes, smoothSizes, viewSizes } from '../../src/testing/programs.ts'
 import { inline, linearizeJaxpr, vjpJaxpr } from '../../transforms/algebra.ts'
 import { commonSubexpressions, deadCode } from '../../transforms/passes.ts'
@@ -26,6 +26,7 @@ import {
   devices,
   engines,
   law,
+  near,
   read,
   run,
   runDonating,
@@ -49,9 +50,6 @@ const sound = (jaxpr: Jaxpr): void => {
 }
 
 const exactNames: readonly OpName[] = [...exactOps, 'jit', 'customJvp', 'customVjp', 'customVmap', 'scan', 'while', 'cond', 'checkpoint']
-const derivable = opNames.filter(
-  (name) => !generators[name].flat && !generators[name].reverseOnly && !generators[name].forwardOnly && generators[name].axisName === null,
-)
 const lowered = opNames.filter((name) => generators[name].meaning === null && generators[name].axisName === null)
 const anyProgram = (c: Choices): Program => drawProgram(c, generators, { ops: lowered, steps: 6 })
 const exactProgram = (c: Choices): Program => drawProgram(c, generators, { ops: exactNames, steps: 8 })
@@ -177,7 +175,7 @@ interface Pushed extends Program {
   readonly tangents: readonly Value[]
   readonly cts: readonly Value[]
 }
-const smoothProgram = (c: Choices, ops = derivable): Program => drawProgram(c, generators, { ops, steps: 5, smooth: true })
+const smoothProgram = (c: Choices, ops = smoothNames): Program => drawProgram(c, generators, { ops, steps: 5, smooth: true })
 const pushed = (c: Choices): Pushed => {
   const program = smoothProgram(c)
   const moving = program.inputs.map((x) => isFloat(x.aval.dtype) && !c.oneIn(4))
@@ -189,18 +187,6 @@ const pushed = (c: Choices): Pushed => {
   }
 }
 
-/** Within a millionth; what overflowed or left a domain has no size to compare at. */
-const near = (got: readonly Value[], expected: readonly Value[]): string | null => {
-  if (got.length !== expected.length) return `${got.length} results against ${expected.length}`
-  for (let k = 0; k < got.length; k++) {
-    const [x, y] = [got[k]!.data, expected[k]!.data]
-    if (x.length !== y.length) return `result ${k}: ${x.length} elements against ${y.length}`
-    const scale = Math.max(1, ...y.map(Math.abs).filter(Number.isFinite))
-    const at = x.findIndex((v, i) => Number.isFinite(v) && Number.isFinite(y[i]!) && Math.abs(v - y[i]!) > 1e-6 * scale)
-    if (at >= 0) return `result ${k}[${at}]: ${x[at]}, expected ${y[at]}`
-  }
-  return null
-}
 const dot = (xs: readonly Value[], ys: readonly Value[]): number =>
   xs.reduce((sum, x, k) => x.data.reduce((s, v, i) => s + v * ys[k]!.data[i]!, sum), 0)
 
@@ -270,7 +256,7 @@ describe('derivatives of programs', () => {
         .reduce((a, b) => np.add(a, b), np.array(0, { dtype: 'float64' }))
     }
   const batches = (c: Choices): Program & { readonly floats: readonly number[] } => {
-    const { jaxpr, inputs } = smoothProgram(c, [...derivable, 'customVjp'])
+    const { jaxpr, inputs } = smoothProgram(c, [...smoothNames, 'customVjp'])
     const wide = inputs.map(({ aval: a }): Value => ({
       aval: { ...a, shape: [3, ...a.shape] },
       data: range(3 * sizeOf(a.shape)).map(() => c.smooth()),

@@ -16,7 +16,7 @@ const floors: readonly (readonly [folder: RegExp, may: RegExp])[] = [
   [/^src\/(nn|optim)\//, /^(src\/(core|numpy|random|nn|optim)\/|src\/(tree|special)\.ts|transforms\/|primitives\/|backends\/bring\.ts)/],
   [
     /^src\/(models|testing|io)\//,
-    /^(src\/(core|numpy|lax|random|nn|optim|models|testing|io)\/|src\/(tree|init)\.ts|transforms\/|primitives\/)/,
+    /^(src\/(core|numpy|lax|random|nn|optim|models|testing|io)\/|src\/(tree|init)\.ts|transforms\/|primitives\/|backends\/bring\.ts)/,
   ],
   [/^src\/fp\//, /^src\//],
   [/^src\/[a-z]+\.ts$/, /^(src|primitives|transforms|backends)\//],
