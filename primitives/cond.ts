@@ -51,7 +51,6 @@ const split: NonNullable<Rules<'cond'>['split']> = (eqn, [decided, ...flags], tr
   const halves = jaxprs.map((jaxpr) => transforms.split({ ...jaxpr, outs: pick(jaxpr.outs, later) }, flags))
   const keeps = flags.map((flag, i) => flag && halves.some(({ kept }, k) => kept.includes(jaxprs[k]!.inputs[i]!)))
   const residuals = halves.flatMap(({ saved }) => saved)
-  const stored = residuals.map((v) => variable(v.aval))
   let at = 0
   const first: Jaxpr[] = []
   const second: Jaxpr[] = []
@@ -74,6 +73,8 @@ const split: NonNullable<Rules<'cond'>['split']> = (eqn, [decided, ...flags], tr
     })
     at += saved.length
   })
+  // As the first branch gives them: another's may be weak where its zeros aren't.
+  const stored = first[0]!.outs.slice(first[0]!.outs.length - residuals.length).map((a) => variable(a.aval))
   const [index, ...operands] = eqn.inputs
   const forward: Eqn = {
     ...eqn,

@@ -1,6 +1,6 @@
 /** Programs that once gave wrong results, each as small as it gets. Whatever runs here, memory holds what its kernels read. */
 import { afterEach, beforeEach, expect, type MockInstance, test, vi } from 'vitest'
-import { grad, hessian, jit, type NdArray, np, vmap } from '../../src/index.ts'
+import { checkJaxpr, grad, hessian, jit, lax, makeJaxpr, type NdArray, np, vmap } from '../../src/index.ts'
 import type { Engine } from '../../transforms/engine.ts'
 import { system } from '../../transforms/system.ts'
 import { disorder } from '../laws/order.ts'
@@ -74,4 +74,12 @@ test('rolls of rolls keep some of what they would compute at ever more places', 
   }
   const y = jit(f)(np.ones([5, 7]))
   expect(y.slice(2, 3).item()).toBeCloseTo(1.5 ** 20, 1)
+})
+
+test('what a branch keeps for its derivative has the type that the first branch gives, weak or not', () => {
+  const one = (z: NdArray): NdArray => np.sin(np.prod(z)).mul(2)
+  const other = (z: NdArray): NdArray => np.sum(np.exp(np.cumsum(z.reshape(1))).mul(np.sin(z)))
+  const f = (y: NdArray): NdArray => lax.cond(y.greater(0), one, other, y)
+  const jaxpr = makeJaxpr((x: NdArray) => grad(f)(x))(0.5 as never) // a number: weak
+  expect(checkJaxpr(jaxpr)).toBe(jaxpr)
 })

@@ -15,6 +15,8 @@ import {
   valueAndGrad,
   vjp,
   vmap,
+  checkpoint,
+  pureCallback,
 } from '../../src/index.ts'
 import { Engine, counters } from '../../transforms/engine.ts'
 import { makeTransforms } from '../../transforms/algebra.ts'
@@ -178,4 +180,61 @@ test('options without names, as Python has them, are refused instead of ignored'
     expect(() => vmap(f, options)).toThrow(/vmap\(f\) got .* as its options/)
     expect(() => jit(f, options)).toThrow(/jit\(f\) got .* as its options/)
   }
+})
+
+describe('values on demand', () => {
+  const cube = (x: NdArray): NdArray => (x.item() > 0 ? x.pow(3) : x.mul(2))
+  test('branches of JavaScript differentiate, nested in every mode', () => {
+    expect(grad(grad(cube))(np.array(2)).item()).toBe(12)
+    expect(grad(grad(grad(cube)))(np.array(2)).item()).toBe(6)
+    expect(jvp(cube, [np.array(2)], [np.array(1)])[1].item()).toBe(12)
+    expect(jvp(grad(cube), [np.array(2)], [np.array(1)])[1].item()).toBe(12)
+    expect(vjp(cube, np.array(-2))[1](np.array(1))[0].item()).toBe(2)
+    expect(linearize(cube, np.array(2))[1](np.array(1)).item()).toBe(12)
+    expect(linearize(grad(cube), np.array(2))[1](np.array(1)).item()).toBe(12)
+    expect(grad((x: NdArray) => jvp(cube, [x], [np.array(1)])[1])(np.array(2)).item()).toBe(12)
+    expect(grad((x: NdArray) => vjp(cube, x)[1](x)[0])(np.array(2)).item()).toBe(9 * 4)
+    expect(grad((x: NdArray) => linearize(cube, x)[1](x))(np.array(2)).item()).toBe(36)
+    expect(
+      grad((x: NdArray) => {
+        const y = np.sin(x)
+        return grad((z: NdArray) => (y.item() > 0 && z.item() > y.item() ? z.mul(z).mul(y) : z))(x)
+      })(np.array(2)).item(),
+    ).toBeCloseTo(2 * Math.sin(2) + 4 * Math.cos(2), 5)
+    expect(grad((x: NdArray) => (checkpoint((z: NdArray) => z.pow(2))(x).item() > 1 ? x.mul(3) : x))(np.array(2)).item()).toBe(3)
+    expect(grad((x: NdArray) => (jit((z: NdArray) => z.pow(2))(x).item() > 1 ? x.mul(3) : x))(np.array(2)).item()).toBe(3)
+    expect(
+      grad((x: NdArray) =>
+        vmap((z: NdArray) => z.pow(2))(x)
+          .sum()
+          .item() > 1
+          ? x.sum()
+          : x.sum().mul(2),
+      )(np.array([2, 1])).toArray(),
+    ).toEqual([1, 1])
+  })
+  test('a read evaluates what is new since the last', () => {
+    let calls = 0
+    const counted = (x: NdArray): NdArray =>
+      pureCallback((y) => (calls++, y.item()), { shape: [], dtype: 'float32' }, [lax.stopGradient(x)])
+    const reads: number[] = []
+    grad((x: NdArray) => {
+      const y = counted(x)
+      reads.push(y.item(), calls)
+      const z = np.add(y, 1)
+      reads.push(z.item(), calls)
+      return np.mul(x, 2)
+    })(np.array(3))
+    expect(reads).toEqual([3, 1, 4, 1])
+  })
+  test('where values are not known, the error says so', () => {
+    for (const [what, f] of [
+      ['jit', () => jit(cube)(np.array(1))],
+      ['vmap', () => vmap(cube)(np.array([1]))],
+      ['vmap', () => grad((x: NdArray) => vmap(cube)(x).sum())(np.ones([2]))],
+      ['checkpoint', () => grad(checkpoint(cube))(np.array(2))],
+      ['scan', () => lax.scan((c: NdArray, x: NdArray) => [cube(c), x], np.array(1), np.ones([2]))],
+    ] as const)
+      expect(f).toThrow(new RegExp(`item needs the value of f32\\[\\], which isn't known while ${what}\\(.*\\) is traced`))
+  })
 })
