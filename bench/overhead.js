@@ -2,13 +2,13 @@
  * What tracing and calling cost, medians with garbage collection in them: `npm run overhead`, and beside it `python3 overhead.py` with jax installed.
  * Both run the same functions.
  */
-import { grad, jit, makeJaxpr, np, tree, valueAndGrad } from 'cotangent'
+import { grad, jit, lax, makeJaxpr, np, tree, valueAndGrad } from 'cotangent'
 
 /** Microseconds of one run, the median of runs for a second or more. */
 const median = (f, per = 1) => {
   for (let i = 0; i < 20; i++) f()
   const times = []
-  for (const start = performance.now(); performance.now() - start < 1500 || times.length < 30; ) {
+  for (const start = performance.now(); performance.now() - start < 1500 || times.length < 30;) {
     const t = performance.now()
     f()
     times.push(((performance.now() - t) * 1000) / per)
@@ -46,7 +46,14 @@ const layer = (p, h) => {
   return np.add(b, np.matmul(np.mul(up, np.div(1, np.add(1, np.exp(np.neg(up))))), p.down))
 }
 const square = () => np.ones([64, 64])
-const blocks = Array.from({ length: 12 }, () => ({ q: square(), k: square(), v: square(), o: square(), up: np.ones([64, 256]), down: np.ones([256, 64]) }))
+const blocks = Array.from({ length: 12 }, () => ({
+  q: square(),
+  k: square(),
+  v: square(),
+  o: square(),
+  up: np.ones([64, 256]),
+  down: np.ones([256, 64]),
+}))
 const loss = (ps, h) => np.mean(np.square(ps.reduce((y, p) => layer(p, y), h)))
 const step = (ps, h) => {
   const [value, grads] = valueAndGrad(loss)(ps, h)
@@ -73,3 +80,27 @@ for (const size of [2_000, 20_000, 100_000]) {
   const eqns = makeJaxpr(grad(chain(size / 2)))(x).eqns.length
   console.log(`grad of ${size} equations: ${eqns} equations in ${(performance.now() - start).toFixed(0)} ms`)
 }
+
+/** A train step of n blocks in a scan, to code: each time for another width, which nothing has been compiled for. */
+const scanned = async (n, width) => {
+  const mlp = (y, p) => [np.add(y, np.matmul(np.tanh(np.matmul(y, p.up)), p.down)), null]
+  const total = (ps, x) => np.mean(np.square(lax.scan(mlp, x, ps)[0]))
+  const train = (ps, x) => tree.map((p, g) => np.sub(p, g), ps, grad(total)(ps, x))
+  const float = (shape) => ({ shape, dtype: 'float32' })
+  const start = performance.now()
+  const lowered = jit(train).lower({ up: float([n, width, 2 * width]), down: float([n, 2 * width, width]) }, float([8, width]))
+  await lowered.compile()
+  return { ms: performance.now() - start, eqns: lowered.jaxpr.eqns.length }
+}
+const times = { 2: [], 48: [] }
+let eqns = {}
+for (let i = 0; i < 15; i++)
+  for (const n of [2, 48]) {
+    const one = await scanned(n, 32 + 2 * i + (n === 2 ? 0 : 1))
+    if (i >= 5) times[n].push(one.ms)
+    eqns = { ...eqns, [n]: one.eqns }
+  }
+const middle = (xs) => xs.sort((a, b) => a - b)[xs.length >> 1]
+console.log(
+  `a scan of 48 blocks against one of 2, traced and compiled: ${middle(times[48]).toFixed(1)} ms against ${middle(times[2]).toFixed(1)} ms: ${(middle(times[48]) / middle(times[2])).toFixed(2)}; equations ${eqns[48]} and ${eqns[2]}`,
+)

@@ -56,8 +56,8 @@ const own = Object.fromEntries(names.map((name) => [name, np[name]])) as Pick<ty
 
 const methods: MethodTable = {
   ...own,
-  reshape: (x, ...shape) => np.reshape(x, shape),
-  transpose: (x, ...permutation) => np.transpose(x, permutation.length > 0 ? permutation : undefined),
+  reshape: (x, ...shape) => np.reshape(x, shape.flat()),
+  transpose: (x, ...permutation) => np.transpose(x, permutation.length > 0 ? permutation.flat() : undefined),
   item: (x) => {
     if (x.size !== 1) throw new ShapeError(`item(${showAval(x.aval)}): one element is needed: use toArray()`)
     return x.concrete('item').dataSync()[0]!

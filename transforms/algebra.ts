@@ -56,7 +56,8 @@ export const makeTransforms = (table: RuleTable): Transforms => {
       },
       'jvp',
     )
-    return { ...pushed, nonzero: outNonzero }
+    // What is jitted within, or by a rule of the user's, is opened: derivatives divide a jaxpr by its equations.
+    return { ...pushed, jaxpr: inline(pushed.jaxpr, false), nonzero: outNonzero }
   }, lasting)
 
   const transpose = memo((jaxpr: Jaxpr, linear: readonly boolean[], cts: readonly boolean[]) => {
@@ -183,7 +184,7 @@ export interface Linearized {
 
 /** jvp, split into what depends on the inputs alone and what is linear in the tangents. */
 export const linearizeJaxpr = (transforms: Transforms, jaxpr: Jaxpr, moving: readonly boolean[]): Linearized => {
-  const { jaxpr: both, captures, nonzero } = transforms.jvp(inline(jaxpr, false), moving)
+  const { jaxpr: both, captures, nonzero } = transforms.jvp(jaxpr, moving)
   const count = captures.length + jaxpr.inputs.length
   const [inputs, dxs] = [both.inputs.slice(0, count), both.inputs.slice(count)]
   const { before, after, saved, kept } = transforms.split(

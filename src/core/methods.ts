@@ -62,9 +62,10 @@ export interface Methods {
   cumprod(options?: AxisOptions): NdArray
   sort(options?: AxisOptions & { readonly descending?: boolean }): NdArray
   argsort(options?: AxisOptions & { readonly descending?: boolean }): NdArray
-  reshape(...shape: number[]): NdArray
+  /** Extents, or one list of them. */
+  reshape(...shape: number[] | [readonly number[]]): NdArray
   ravel(): NdArray
-  transpose(...permutation: number[]): NdArray
+  transpose(...permutation: number[] | [readonly number[]]): NdArray
   swapaxes(i: number, j: number): NdArray
   squeeze(axis?: number | readonly number[]): NdArray
   matmul(y: Operand): NdArray

@@ -3,8 +3,8 @@
 /** The folder of this library's functions, as stacks have it. */
 const home = new URL('..', import.meta.url).href.replace('file://', '')
 
-/** `at loss (/train.ts:12:5)`: the innermost frame outside this library; the outermost that was kept, where all are inside. */
+/** `at loss (/train.ts:12:5)`: the innermost frame outside this library; the outermost that was kept, where all are inside; nothing where nothing was. */
 export const placeOf = (source: Error | null): string => {
   const frames = source?.stack?.match(/\S.*:\d+\)?/g) ?? []
-  return frames.find((frame) => !frame.includes(home)) ?? frames.at(-1) ?? 'at an unknown place'
+  return frames.find((frame) => !frame.includes(home)) ?? frames.at(-1) ?? ''
 }

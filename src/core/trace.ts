@@ -135,7 +135,7 @@ const madeAt = ({ builder, atom }: Tracer): string => {
 }
 const escaped = (x: Tracer, what = ''): TracerError =>
   new TracerError(
-    `${what && `${what}: `}a tracer ${showAval(x.aval)} of ${x.builder.what} was used after its trace ended: return it from the traced function instead of keeping it${madeAt(x)}`,
+    `${what && `${what}: `}a tracer ${showAval(x.aval)} of ${x.builder.what} was used after its trace ended: return it from the function instead${madeAt(x)}`,
   )
 
 /** Named axes of the vmaps that are being traced, with their sizes. */

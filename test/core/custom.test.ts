@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest'
+import { checkGrads } from '../../src/testing/index.ts'
 import {
   closureConvert,
   customJvp,
@@ -14,6 +15,8 @@ import {
   valueAndGrad,
   vjp,
   vmap,
+  checkpoint,
+  lax,
 } from '../../src/index.ts'
 
 const x = np.array([0.5, -2, 3])
@@ -236,4 +239,13 @@ test('closureConvert gives what a function closes over as arguments', () => {
   expect(total_(np.array(3)).item()).toBe(6)
   expect(grad(total_)(np.array(3)).item()).toBe(300)
   expect(() => closureConvert((y: NdArray) => y, x)[0](x, x)).toThrow(/the trees differ/)
+})
+
+test('a rule for tangents may call what is jitted, in reverse mode and in loops', () => {
+  const f = jit((x: NdArray): NdArray => np.sin(x))
+  const ruled = customJvp((x: NdArray) => f(x), ([x], [dx]) => jvp(f, [x], [dx])) // prettier-ignore
+  expect(grad((x: NdArray) => ruled(x).mul(ruled(x)))(np.array(0.5)).item()).toBeCloseTo(Math.sin(1), 6)
+  const loop = (x: NdArray): NdArray => lax.foriLoop(0, 2, (_i, y) => ruled(y).mul(y), x)
+  checkGrads(loop, [np.array(0.7)])
+  checkGrads(checkpoint(loop), [np.array(0.7)])
 })

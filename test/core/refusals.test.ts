@@ -176,7 +176,7 @@ describe('tracers', () => {
       )
   })
   test('used after their trace', () => {
-    const why = 'a tracer f32[3] of jit(leaky) was used after its trace ended: return it from the traced function instead of keeping it'
+    const why = 'a tracer f32[3] of jit(leaky) was used after its trace ended: return it from the function instead'
     refuses(() => keep().sum(), TracerError, `sum: ${why}`)
     refuses(() => keep().toArray(), TracerError, `toArray: ${why}`)
     refuses(() => jit(double)(keep()), TracerError, `jit(double) at [0]: ${why}`)

@@ -124,3 +124,9 @@ test('hypot and logaddexp keep their range', () => {
   expect(np.hypot(np.array(Infinity), NaN).item()).toBe(Infinity)
   expect(grad((x: NdArray) => np.hypot(x, 4))(np.array(3)).item()).toBeCloseTo(0.6, 6)
 })
+
+test('reshape and transpose take extents, or one list of them', () => {
+  const x = np.arange(6)
+  expect(x.reshape([2, -1]).toArray()).toEqual(x.reshape(2, -1).toArray())
+  expect(x.reshape([2, 3]).transpose([1, 0]).toArray()).toEqual(x.reshape(2, 3).transpose().toArray())
+})
