@@ -3,7 +3,7 @@ import { callHost as call } from '../../src/core/callbacks.ts'
 import type { TypedArray } from '../../src/core/dtype.ts'
 import { DeviceError } from '../../src/core/errors.ts'
 import type { HostCall } from '../../src/core/kernel.ts'
-import { guard } from './storage.ts'
+import { Residency } from './storage.ts'
 
 const refuse = (): never => {
   throw new DeviceError(
@@ -11,11 +11,13 @@ const refuse = (): never => {
   )
 }
 
+const { begin } = Residency.prototype
+/** Every use of the device begins so; while it waits, each is refused, since what runs relies on where its memory is. */
 export const callHost = (kernel: HostCall, views: readonly TypedArray[]): void => {
-  guard.refuse = refuse
+  Residency.prototype.begin = refuse
   try {
     call(kernel, views)
   } finally {
-    guard.refuse = null
+    Residency.prototype.begin = begin
   }
 }

@@ -11,7 +11,7 @@ import { Heap } from './heap.ts'
  * cell (and its ArrayBuffer) lives as long as the storage that the user's array holds.
  */
 interface Cell {
-  readonly byteLength: number
+  byteLength: number
   readonly token: Token
   /** 0: not resident. */
   at: number
@@ -23,9 +23,6 @@ interface Cell {
 interface Token {
   cell: Cell | null
 }
-
-/** What refuses every use of the device, while a program waits for a function of the host's: its memory must stay where it is. */
-export const guard: { refuse: (() => void) | null } = { refuse: null }
 
 /** Resident bytes before arrays move out; doubles where most of what moved came back. */
 const SOFT_LIMIT = 128 << 20
@@ -47,6 +44,7 @@ export class WasmStorage implements Storage {
 
   free(): void {
     this.residency.release(this.cell)
+    this.residency.spare.push(this)
   }
 }
 
@@ -56,6 +54,8 @@ export class Residency {
   private readonly collected = new FinalizationRegistry<Token>(({ cell }) => {
     if (cell !== null) this.release(cell)
   })
+  /** Freed by those who had them, and known to the collector: a new array takes one over, since telling it of another costs most of a small array. */
+  readonly spare: WasmStorage[] = []
   private run = 0
   /** Bytes in use by the current run. */
   private runBytes = 0
@@ -72,17 +72,22 @@ export class Residency {
 
   /** Starts a run: what is used or made from here on stays until the next. */
   begin(): void {
-    guard.refuse?.()
     this.run++
     this.runBytes = 0
   }
 
   /** A new array, contents undefined. */
   create(byteLength: number): WasmStorage {
-    const cell: Cell = { byteLength, token: { cell: null }, at: 0, host: null, used: this.run }
-    const storage = new WasmStorage(this, cell)
+    let storage = this.spare.pop()
+    if (storage === undefined) {
+      const token: Token = { cell: null }
+      storage = new WasmStorage(this, { byteLength, token, at: 0, host: null, used: 0 })
+      this.collected.register(storage, token)
+    }
+    const { cell } = storage
+    cell.byteLength = byteLength
+    cell.used = this.run
     this.admit(cell)
-    this.collected.register(storage, cell.token)
     return storage
   }
 
@@ -94,7 +99,7 @@ export class Residency {
     }
     if (cell.at !== 0) return cell.at
     const { host } = cell
-    if (host === null) throw new Error('internal: a freed array was used')
+    if (host === null) throw new Error('internal: a freed array')
     this.admit(cell)
     this.heap.bytes.set(host, cell.at)
     cell.host = null
@@ -105,7 +110,7 @@ export class Residency {
   /** The bytes, wherever they are; not copied. */
   view({ cell }: WasmStorage): Uint8Array {
     if (cell.at !== 0) return this.heap.bytes.subarray(cell.at, cell.at + cell.byteLength)
-    if (cell.host === null) throw new Error('internal: a freed array was read')
+    if (cell.host === null) throw new Error('internal: a freed array')
     return cell.host
   }
 

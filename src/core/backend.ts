@@ -5,7 +5,7 @@ import type { Program } from './program.ts'
 /** An array's bytes on a device. Offsets let many arrays share one slab. */
 export interface Storage {
   readonly byteLength: number
-  /** Gives the memory back; reading or running with it afterwards is a bug of the caller's. Safe to call twice. */
+  /** Gives the memory back, once: reading or running with it afterwards, or freeing it again, is a bug of the caller's. */
   free(): void
 }
 

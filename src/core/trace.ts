@@ -131,7 +131,7 @@ export class Tracer extends NdArray {
 
 const madeAt = ({ builder, atom }: Tracer): string => {
   const eqn = builder.eqns.find(({ outs }) => outs.includes(atom as Var))
-  return eqn === undefined ? '' : ` (${eqn.op.name} made it ${placeOf(eqn.source)})`
+  return eqn === undefined ? '' : ` (made ${placeOf(eqn.source)})`
 }
 const escaped = (x: Tracer, what = ''): TracerError =>
   new TracerError(
