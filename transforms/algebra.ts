@@ -106,7 +106,7 @@ export const makeTransforms = (table: RuleTable): Transforms => {
     return { ...back, present }
   }, lasting)
 
-  const split = (jaxpr: Jaxpr, flags: readonly boolean[]): Split => {
+  const split = (jaxpr: Jaxpr, flags: readonly boolean[], together?: boolean): Split => {
     const { inputs } = jaxpr
     const known = new Set<Atom>(inputs.filter((_, i) => flags[i]))
     const isKnown = (a: Atom): boolean => a.kind === 'lit' || known.has(a)
@@ -122,7 +122,7 @@ export const makeTransforms = (table: RuleTable): Transforms => {
       rest.push(...halves[1])
     }
     const reads = (eqns: readonly Eqn[]): readonly Atom[] => [...eqns.flatMap((eqn) => eqn.inputs), ...jaxpr.outs]
-    const again = recomputed(before, reads(rest).filter(isKnown), inputs)
+    const again = together ? [] : recomputed(before, reads(rest).filter(isKnown), inputs)
     const made = new Set<Atom>(again.flatMap((eqn) => eqn.outs))
     const read = new Set(reads([...again, ...rest]))
     return {
@@ -182,16 +182,14 @@ export interface Linearized {
   readonly nonzero: readonly boolean[]
 }
 
-/** jvp, split into what depends on the inputs alone and what is linear in the tangents. */
-export const linearizeJaxpr = (transforms: Transforms, jaxpr: Jaxpr, moving: readonly boolean[]): Linearized => {
+/** jvp, split into what depends on the inputs alone and what is linear in the tangents; where these stay `together`, as one program, nothing is done twice. */
+export const linearizeJaxpr = (transforms: Transforms, jaxpr: Jaxpr, moving: readonly boolean[], together?: boolean): Linearized => {
   const { jaxpr: both, captures, nonzero } = transforms.jvp(jaxpr, moving)
   const count = captures.length + jaxpr.inputs.length
   const [inputs, dxs] = [both.inputs.slice(0, count), both.inputs.slice(count)]
-  const { before, after, saved, kept } = transforms.split(
-    { ...both, outs: both.outs.slice(jaxpr.outs.length) },
-    both.inputs.map((_, i) => i < count),
-  )
   const [outs, dys] = [both.outs.slice(0, jaxpr.outs.length), both.outs.slice(jaxpr.outs.length)]
+  const known = both.inputs.map((_, i) => i < count)
+  const { before, after, saved, kept } = transforms.split({ ...both, outs: dys }, known, together)
   return {
     forward: { inputs, eqns: before, outs: [...outs, ...saved] },
     captures,
@@ -206,7 +204,7 @@ export const linearizeJaxpr = (transforms: Transforms, jaxpr: Jaxpr, moving: rea
  * known to be `one` is no input.
  */
 export const vjpJaxpr = (transforms: Transforms, jaxpr: Jaxpr, moving: readonly boolean[], seeds: readonly (boolean | 'one')[]): Traced => {
-  const { forward, captures, inputs: kept, linear, nonzero } = linearizeJaxpr(transforms, jaxpr, moving)
+  const { forward, captures, inputs: kept, linear, nonzero } = linearizeJaxpr(transforms, jaxpr, moving, true)
   const count = jaxpr.outs.length
   const seeded = jaxpr.outs.filter((_, i) => seeds[i] === true)
   const inputs = jaxpr.inputs.map((v) => v.aval)

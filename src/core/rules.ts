@@ -38,8 +38,8 @@ export interface Transforms {
   jvp(jaxpr: Jaxpr, nonzero: readonly boolean[]): Traced & { readonly nonzero: readonly boolean[] }
   /** Inputs [...non-linear inputs, ...cotangents that are there] to cotangents of the linear inputs, absent where none. */
   transpose(jaxpr: Jaxpr, linear: readonly boolean[], cts: readonly boolean[]): Traced & { readonly present: readonly boolean[] }
-  /** The equations in two: what depends on the `known` inputs alone, and the rest, which gives the outs. */
-  split(jaxpr: Jaxpr, known: readonly boolean[]): Split
+  /** The equations in two: what depends on the `known` inputs alone, and the rest, which gives the outs; nothing is done twice where they stay `together`, as one program. */
+  split(jaxpr: Jaxpr, known: readonly boolean[], together?: boolean): Split
   lower(jaxpr: Jaxpr, inputs: readonly Node[]): readonly Node[]
   /** The jaxpr as a program of its own. `lent`: for each result the inputs whose memory it may take over. */
   program(jaxpr: Jaxpr, inputs: readonly Node[], lent: (result: number) => Iterable<number>): Program

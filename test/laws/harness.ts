@@ -123,7 +123,7 @@ export const runEqnByEqn = (device: Device, jaxpr: Jaxpr, inputs: readonly Value
   return jaxpr.outs.map(valueOf)
 }
 
-/** `NIGHTLY=1` tries everything more often (or for 20 s), from a new seed each time; a failure prints its seed. */
+/** `NIGHTLY=1` tries everything more often (or for 20 s), from a new seed each time (or `SEED`); a failure prints its seed. */
 export const nightly = process.env.NIGHTLY !== undefined
 const scale = nightly ? 20 : 1
 /** Holds what `check` says of whatever `make` draws; a failure shows the program that was drawn. */
@@ -138,8 +138,11 @@ export const law = <T extends Program>(
 ): void => {
   const drawn = arbitrary(make, sizes).map((d) => Object.defineProperty(d, fc.toStringMethod, { value: () => shown(d.jaxpr, d.inputs) }))
   test(name, { timeout: 60_000 * scale * (whole === undefined ? 1 : 3) }, () => {
+    if (!nightly) return fc.assert(fc.property(drawn, check), { numRuns: runs, seed: 7 })
+    const seed = Number(process.env['SEED'] ?? Date.now() % 2 ** 31)
     const often = whole === undefined ? { numRuns: runs * scale, interruptAfterTimeLimit: 20_000 } : { numRuns: whole }
-    fc.assert(fc.property(drawn, check), nightly ? often : { numRuns: runs, seed: 7 })
+    fc.assert(fc.property(drawn, check), { ...often, seed })
+    if (whole !== undefined) console.log(`${name}: ${whole} times, seed ${seed}`)
   })
 }
 
