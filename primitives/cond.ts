@@ -10,6 +10,7 @@ import type { OpParams } from '../src/core/ops.ts'
 import type { BatchDim, Batching, Rules, Tangent } from '../src/core/rules.ts'
 import { bind, constant, evalJaxpr, trace, type Traced } from '../src/core/trace.ts'
 import { composite, inputNodes, slotsOf } from './composite.ts'
+import { pruneCond } from './prune.ts'
 import { carried, dtypes, inFront, isLinear, known, shapes } from './families.ts'
 import { joined, outsKnown, pick, some, there } from './carried.ts'
 
@@ -201,4 +202,5 @@ export const cond: Rules<'cond'> = {
   split,
   batch,
   lower,
+  prune: pruneCond,
 }

@@ -16,6 +16,7 @@ import { bind, evalJaxpr, trace } from '../src/core/trace.ts'
 import { badCarry, grouped, outsKnown, pick, settled, some, there } from './carried.ts'
 import { composite, copies, inputNodes, loopBody, slotsOf } from './composite.ts'
 import { carried, inFront, isLinear, known, shapes } from './families.ts'
+import { pruneScan } from './prune.ts'
 
 type Params = OpParams['scan']
 
@@ -363,4 +364,5 @@ export const scan: Rules<'scan'> = {
   split,
   batch,
   lower,
+  prune: pruneScan,
 }

@@ -10,6 +10,7 @@ import type { BatchDim, Batching, Rules, Tangent } from '../src/core/rules.ts'
 import { bind, evalJaxpr, trace } from '../src/core/trace.ts'
 import { composite, copies, inputNodes, laidOut, loopBody } from './composite.ts'
 import { carried, inFront, shapes } from './families.ts'
+import { pruneWhile } from './prune.ts'
 import { badCarry, grouped, outsKnown, pick, settled, some, there } from './carried.ts'
 
 type Params = OpParams['while']
@@ -186,4 +187,5 @@ export const whileRule: Rules<'while'> = {
   split,
   batch,
   lower,
+  prune: pruneWhile,
 }

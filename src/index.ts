@@ -126,6 +126,7 @@ export const explain: typeof explains.explain = (f) => {
   bringListings()
   return explains.explain(f)
 }
+export const explainMiss: typeof explains.explainMiss = explains.explainMiss
 export const scope: typeof scoped = scoped
 export const vmap: typeof vmapTransform = vmapTransform
 export const shardMap: typeof shards.shardMap = shards.shardMap

@@ -10,7 +10,10 @@ import { printJaxpr } from '../src/core/print.ts'
 import type { Program, Step } from '../src/core/program.ts'
 import { linearizeJaxpr } from './algebra.ts'
 import { difference } from '../src/tree.ts'
+import type { Signature } from './entries.ts'
 import { type Inspection, inspections, jit, pathsOf } from './jit.ts'
+import { CotangentError } from '../src/core/errors.ts'
+import { called } from './leaves.ts'
 import { changed } from './retraced.ts'
 import { system } from './system.ts'
 
@@ -67,7 +70,6 @@ export const explain =
     const { program, executable, backend, jaxpr: optimised } = system().engine.compile(jaxpr, donated)
     const kernels = program.steps.flatMap((step) => explainStep(step, program))
     const total = (key: 'bytesRead' | 'bytesWritten' | 'flops'): number => kernels.reduce((sum, k) => sum + k[key], 0)
-    const history = inspection.traced
     const explained: Omit<Explanation, 'toString' | 'residuals'> = {
       jaxpr: printJaxpr(optimised),
       device: backend.name,
@@ -77,10 +79,25 @@ export const explain =
       bytesWritten: total('bytesWritten'),
       flops: total('flops'),
       peakBytes: peakOf(program),
-      tracedAgain: history.slice(1).map((now, i) => changed(history[i]!, now, pathsOf, difference)),
+      tracedAgain: missesOf(inspection.traced),
     }
     return { ...explained, residuals: () => residualsOf(jaxpr), toString: () => show(explained) }
   }
+
+/**
+ * For each time that a jitted function was traced again (the last 32): which argument changed, from what to what. As JAX's `jax_explain_cache_misses`.
+ *
+ * @example scope(() => { const f = jit((x: NdArray) => x.sum()); f(np.ones([2])); f(np.ones([3])); return explainMiss(f)[0] }) // "argument [0] was f32[2] and is f32[3]"
+ * @throws CotangentError when the function isn't jitted
+ */
+export const explainMiss = (f: (...args: never[]) => unknown): readonly string[] => {
+  const what = called('explainMiss', f)
+  const traced = inspections.get(f)?.traced
+  if (traced === undefined) throw new CotangentError(`${what}: the function isn't jitted: pass what jit returned`)
+  return missesOf(traced)
+}
+const missesOf = (traced: readonly Signature[]): readonly string[] =>
+  traced.slice(1).map((now, i) => changed(traced[i]!, now, pathsOf, difference))
 
 const residualsOf = (jaxpr: Jaxpr): readonly Residual[] => {
   const moving = jaxpr.inputs.map((v) => isFloat(v.aval.dtype))

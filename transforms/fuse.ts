@@ -45,7 +45,7 @@ const emitAlone = (node: Node, buffers: Set<Node>, isBuffered: (node: Node) => b
       if (!(reason instanceof NeedsBuffer)) throw reason
       // Where the result doesn't follow the order of the reduction or contraction whose kernel it would share, that is kept.
       const kept = isBuffered(reason.node) ? heart : reason.node
-      if (kept === null || isBuffered(kept)) throw new CotangentError(`internal: no kernel for a ${node.kind} of [${node.shape.join(',')}]`)
+      if (kept === null || isBuffered(kept)) throw new CotangentError(`internal: no kernel for a ${node.kind}`)
       buffers.add(kept)
     }
   }

@@ -1,21 +1,25 @@
 /** Passes from jaxpr to jaxpr, linear in its size: common subexpressions, and dead code. Effects are kept, in order. */
+import { table } from '../primitives/table.ts'
 import type { Atom, Eqn, Jaxpr } from '../src/core/jaxpr.ts'
+import type { OpName } from '../src/core/ops.ts'
+import type { Rules } from '../src/core/rules.ts'
 
 /** Whether it has to be kept: it, or an equation of a jaxpr that it carries. */
 const isKept = ({ effects, op }: Eqn): boolean =>
   effects.length > 0 || Object.values(op.params).flat().some((param) => (param as Partial<Jaxpr> | null)?.eqns?.some(isKept)) // prettier-ignore
 
-/** Drops equations whose results nobody reads. */
+/** Drops equations whose results nobody reads, and of loops and branches what only such results need. */
 export const deadCode = (jaxpr: Jaxpr): Jaxpr => {
   const live = new Set<Atom>(jaxpr.outs)
   const eqns: Eqn[] = []
-  for (let i = jaxpr.eqns.length - 1; i >= 0; i--) {
-    const eqn = jaxpr.eqns[i]!
-    if (!isKept(eqn) && !eqn.outs.some((v) => live.has(v))) continue
-    for (const a of eqn.inputs) live.add(a)
-    eqns.push(eqn)
+  for (const eqn of jaxpr.eqns.toReversed()) {
+    const own = eqn.outs.map((v) => live.has(v))
+    if (!own.includes(true) && !isKept(eqn)) continue
+    const lean = (table[eqn.op.name] as Rules<OpName>).prune?.(eqn, own, isKept) ?? eqn
+    for (const a of lean.inputs) live.add(a)
+    eqns.push(lean)
   }
-  return eqns.length === jaxpr.eqns.length ? jaxpr : { ...jaxpr, eqns: eqns.reverse() }
+  return { ...jaxpr, eqns: eqns.reverse() }
 }
 
 /** Computes equal things once: the same op with the same params on the same inputs. */

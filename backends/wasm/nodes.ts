@@ -100,7 +100,7 @@ export const nestNodes = (nest: Nest): NestNodes => {
       case 'reduce':
         return intern({ kind: 'reduce', dtype, op: expr.op, args: [build(expr.arg)] }, expr.op)
       case 'acc':
-        throw new Error("internal: a dot's sum outside of a dot")
+        throw new Error("internal: a dot's sum")
     }
   }
   const outputs = nest.outputs.map(({ arg, expr, access, rowwise }) => ({

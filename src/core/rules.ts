@@ -77,6 +77,12 @@ export interface Unbatched<K extends OpName> {
     known: readonly boolean[],
     transforms: Transforms,
   ) => Halves
+  /** Of carriers of jaxprs: the equation without the results that aren't `live`, and without what only they need. */
+  readonly prune?: (
+    eqn: Eqn & { readonly op: { readonly params: OpParams[K] } },
+    live: readonly boolean[],
+    isKept: (eqn: Eqn) => boolean,
+  ) => Eqn
 }
 export interface Rules<K extends OpName> extends Unbatched<K> {
   readonly batch: (

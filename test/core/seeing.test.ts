@@ -1,6 +1,6 @@
 /** Seeing inside programs: what went wrong, where, and why something was compiled again. */
 import { afterEach, describe, expect, test, vi } from 'vitest'
-import { checkify, debug, grad, jit, lax, type NdArray, np, valueAndGrad, vmap } from '../../src/index.ts'
+import { checkify, debug, explainMiss, grad, jit, lax, type NdArray, np, valueAndGrad, vmap } from '../../src/index.ts'
 import { placeOf } from '../../src/core/source.ts'
 
 /** What f throws. */
@@ -114,6 +114,8 @@ describe('functions that are compiled again and again', () => {
     expect(warn.mock.calls[0]![0]).toMatch(
       /^jit\(the function\) was traced and compiled 3 times.*\n  a static argument was 1 and is 2\n  argument \[0\] was f32\[2\] and is f32\[5\]$/,
     )
+    expect(explainMiss(f)).toEqual(['a static argument was 1 and is 2', 'argument [0] was f32[2] and is f32[5]'])
+    expect(() => explainMiss(np.sin)).toThrow(/explainMiss\(.*\): the function isn't jitted/)
     debug.compileWarnings(false)
     const g = jit((x: NdArray) => x.sum())
     for (let n = 0; n < 12; n++) g(np.ones([n]))

@@ -21,6 +21,7 @@ import {
   random,
   vmap,
   type NdArray,
+  debug,
 } from '../../src/index.ts'
 
 const close = (x: NdArray, y: NdArray): void => {
@@ -319,5 +320,44 @@ describe('what is refused says what to do', () => {
   ])('%s', (_, message, f) => {
     expect(f).toThrow(message)
     expect(f).toThrow(expect.objectContaining({ name: expect.stringMatching(/^(Shape|Tree|DType)Error$/) }))
+  })
+})
+
+describe('what nobody reads', () => {
+  /** How many operands, results and equations the loop of a program has. */
+  const sizes = (f: (x: NdArray) => unknown): readonly number[] => {
+    const { jaxpr } = system().engine.lower(makeJaxpr(f)(np.ones([3])))
+    const { op, inputs, outs } = jaxpr.eqns.find((eqn) => ['scan', 'while', 'cond'].includes(eqn.op.name))!
+    const bodies = 'jaxpr' in op.params ? [op.params.jaxpr] : 'jaxprs' in op.params ? op.params.jaxprs : []
+    return [inputs.length, outs.length, bodies.at(-1)!.eqns.length]
+  }
+  const w = (x: NdArray): NdArray => x.mul(2)
+  test('a scan loses unread stacks, carries, and what only they need', () => {
+    const both = (x: NdArray) =>
+      lax.scan(
+        ([a, b]: readonly [NdArray, NdArray], y: NdArray) => [[a.add(y), b.mul(np.sin(y))] as const, np.exp(b)],
+        [x.sum(), x.sum()] as const,
+        x,
+      )
+    expect(sizes((x) => both(x))).toEqual([3, 3, 4])
+    expect(sizes((x) => both(x)[0][0])).toEqual([2, 1, 1])
+    expect(sizes((x) => both(x)[1])).toEqual([2, 2, 3]) // its carry with it
+    expect(jit((x: NdArray) => both(x)[1])(np.array([0, 1, 2])).toArray()).toEqual(both(np.array([0, 1, 2]))[1].toArray())
+  })
+  test('a while loop keeps what its condition reads', () => {
+    const f = (x: NdArray) => lax.whileLoop(([i]) => i.less(4), ([i, a, b]) => [i.add(1), w(a), b.add(a)] as const, [np.array(0), x, x] as const) // prettier-ignore
+    expect(sizes((x) => f(x)[0])).toEqual([1, 1, 1])
+    expect(sizes((x) => f(x)[1])).toEqual([2, 2, 2])
+    expect(jit((x: NdArray) => f(x)[1])(np.ones([2])).toArray()).toEqual([16, 16])
+  })
+  test('branches lose results and operands, and effects stay', () => {
+    const f = (x: NdArray) => lax.cond(x.sum().less(0), (a: NdArray, b: NdArray) => [w(a), b] as const, (a, b) => [a, w(b)] as const, x, np.sin(x)) // prettier-ignore
+    expect(sizes((x) => f(x)[0]).slice(0, 2)).toEqual([2, 1])
+    const seen: number[] = []
+    jit((x: NdArray) => {
+      lax.scan((c: NdArray, y: NdArray) => (debug.callback((z: NdArray) => seen.push(z.item()), c), [c.add(y), c]), np.array(0), x)
+      return x
+    })(np.ones([3]))
+    expect(seen).toEqual([0, 1, 2])
   })
 })
