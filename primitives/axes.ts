@@ -77,9 +77,7 @@ const allGather: Rules<'allGather'> = {
   batch: over(
     'allGather',
     (p) => ({ ...p, axis: p.axis + 1 }),
-    (x, d, size, p) => {
-      return shared(c.moveAxis(inFront(x, d, size), 0, p.axis))
-    },
+    (x, d, size, { axis }) => shared(c.moveAxis(inFront(x, d, size), 0, axis)),
   ),
   lower: lower('allGather'),
 }
@@ -147,9 +145,7 @@ const ppermute: Rules<'ppermute'> = {
       : shapes(`perm must be of places below ${size}, each of which may give once and take once`),
   jvp: linearOp('ppermute'),
   transpose: ([ct], _xs, p) => pulled('ppermute', { ...p, perm: p.perm.map(([from, to]) => [to, from] as const) }, ct),
-  batch: over('ppermute', same, (x, d, size, { perm }) => {
-    return batched([permuted(inFront(x, d, size), size, perm)])
-  }),
+  batch: over('ppermute', same, (x, d, size, { perm }) => batched([permuted(inFront(x, d, size), size, perm)])),
   lower: lower('ppermute'),
 }
 

@@ -1,7 +1,5 @@
 /** checkify: a function that checks what it computes, and says as a value what went wrong first. */
-import { controlRules } from '../primitives/control.ts'
 import { grouped, joined } from '../primitives/carried.ts'
-import { bring } from '../primitives/table.ts'
 import { NdArray } from '../src/core/array.ts'
 import { aval, showAvals } from '../src/core/aval.ts'
 import * as c from '../src/core/constructors.ts'
@@ -83,7 +81,6 @@ export const checkify = <A extends readonly unknown[], R>(
   if (!Array.isArray(errors) || !errors.every((kind) => KINDS.includes(kind as CheckKind)))
     throw new CotangentError(`${what}: there are no checks ${JSON.stringify(errors)}: choose among ${KINDS.join(', ')}`)
   return (...args) => {
-    bring(controlRules)
     const { leaves, def } = flattenArrays(args, what)
     const flat = flatFunction(f as (...xs: never[]) => unknown, def, what)
     const { jaxpr, captures } = trace(

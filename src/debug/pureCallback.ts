@@ -1,8 +1,8 @@
 /** Functions of JavaScript as parts of programs. */
 import { called, flattenArrays, placeholders, type ShapeDType } from '../../transforms/leaves.ts'
-import { NdArray } from '../core/array.ts'
+import type { NdArray } from '../core/array.ts'
 import { CallbackError, CotangentError } from '../core/errors.ts'
-import { flatten, isDict, showDef, type TreeDef, unflatten } from '../tree.ts'
+import { isDict, showDef, type TreeDef, unflatten } from '../tree.ts'
 import { aval } from '../core/aval.ts'
 import { callHost, hostArray, hostData } from './host.ts'
 
@@ -38,7 +38,7 @@ export const pureCallback = <A extends readonly unknown[], const T>(
     throw new CotangentError(`${what}: there is no vmapMethod ${JSON.stringify(vmapMethod)}: choose ${METHODS.join(', ')}`)
   const { leaves, def } = flattenArrays(args, what)
   const dtypes = leaves.map((x) => x.dtype)
-  const [declared, out] = flatten(placeholders(result)) as readonly [NdArray[], TreeDef]
+  const { leaves: declared, def: out } = flattenArrays(placeholders(result), `the declared result of ${what}`)
   const outs = declared.map((x) => aval(x.shape, x.dtype))
   const flat = callHost(
     what,

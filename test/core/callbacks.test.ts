@@ -142,6 +142,10 @@ describe('pureCallback', () => {
     expect(() => pureCallback(() => [1, 2, 3], declared, [x])).toThrow(
       /pureCallback\(the function\) gave 3 numbers, and f32\[2\] was declared/,
     )
+    expect(() => pureCallback(() => 1, 'float32' as never, [x])).toThrow(
+      /the declared result of pureCallback\(the function\) got the string "float32"/,
+    )
+    expect(() => pureCallback(() => 1, { shape: [-1], dtype: 'float32' }, [x])).toThrow(/stands for no array/)
     expect(() => pureCallback(() => 'two', declared, [x])).toThrow(/gave string, and f32\[2\] was declared/)
     expect(() => pureCallback(() => ({ a: 1 }), { b: declared }, [x])).toThrow(/gave object, and \{"b": \*\} was declared/)
     expect(() => grad((z: NdArray) => hypot(z, y).sum())(x)).toThrow(
