@@ -10,11 +10,13 @@ export const spread = <T>(prefix: unknown, def: TreeDef, isOption: (x: unknown) 
       throw new TreeError(`${what}${path}: ${prefix.length} are given for ${def.children.length} values`)
     return def.children.flatMap((child, i) => spread(prefix[i], child, isOption, what, `${path}[${i}]`))
   }
+  if (def.kind === 'none' && (prefix === null || prefix === undefined)) return []
   if (def.kind === 'dict' && typeof prefix === 'object' && prefix !== null && !Array.isArray(prefix)) {
+    const extra = Object.keys(prefix).find((key) => !def.keys.includes(key))
+    if (extra !== undefined) throw new TreeError(`${what}${path}.${extra}: no such value`)
     return def.keys.flatMap((key, i) => {
-      const own: unknown = (prefix as Readonly<Record<string, unknown>>)[key]
-      if (own === undefined) throw new TreeError(`${what}${path}.${key}: missing`)
-      return spread(own, def.children[i]!, isOption, what, `${path}.${key}`)
+      if (!Object.hasOwn(prefix, key)) throw new TreeError(`${what}${path}.${key}: missing`)
+      return spread((prefix as Readonly<Record<string, unknown>>)[key], def.children[i]!, isOption, what, `${path}.${key}`)
     })
   }
   throw new TreeError(`${what}${path}: not a prefix of the tree`)
