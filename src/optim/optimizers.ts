@@ -72,9 +72,11 @@ const scaleByAdam = (what: string, { b1, b2, eps, nesterov }: Required<Omit<Adam
       const [c1, c2] = [correction(b1, nesterov ? np.add(t, 1) : t), correction(b2, t)]
       const root = (s: NdArray): NdArray => np.add(np.sqrt(np.div(s, c2)), eps)
       const ahead = nesterov ? correction(b1, t) : null // Dozat 2016: m̂ is what the next step's would be
-      const mean = (a: NdArray, g: NdArray): NdArray =>
-        ahead === null ? np.div(a, c1) : np.add(np.mul(np.div(a, c1), b1), np.mul(np.div(wide(g), ahead), 1 - b1))
-      const updates = tree.map((a, s, g, kept) => narrow(np.div(mean(a!, g!), root(s!)), g!, kept!), m, v, grads, last.m)
+      const mean = (a: NdArray, g: NdArray, r: NdArray): NdArray => {
+        const next = np.div(np.div(a, r), c1) // by r first: a / c1 may overflow
+        return ahead === null ? next : np.add(np.mul(next, b1), np.mul(np.div(np.div(wide(g), r), ahead), 1 - b1))
+      }
+      const updates = tree.map((a, s, g, kept) => narrow(mean(a!, g!, root(s!)), g!, kept!), m, v, grads, last.m)
       return [updates, { count, m: narrowAll(m, last.m), v: narrowAll(v, last.v) }] as const
     },
   )
