@@ -1,6 +1,6 @@
 /** Options that are a prefix of a tree: one for all leaves below it. */
 import { TreeError } from '../src/core/errors.ts'
-import type { TreeDef } from '../src/tree.ts'
+import { structure, type TreeDef } from '../src/tree.ts'
 
 /** The option of each leaf of a structure. */
 export const spread = <T>(prefix: unknown, def: TreeDef, isOption: (x: unknown) => x is T, what: string, path = ''): T[] => {
@@ -18,6 +18,13 @@ export const spread = <T>(prefix: unknown, def: TreeDef, isOption: (x: unknown) 
       if (!Object.hasOwn(prefix, key)) throw new TreeError(`${what}${path}.${key}: missing`)
       return spread((prefix as Readonly<Record<string, unknown>>)[key], def.children[i]!, isOption, what, `${path}.${key}`)
     })
+  }
+  if (def.kind === 'node') {
+    const own = structure(prefix)
+    if (own.kind === 'node' && own.type === def.type && own.aux === def.aux && own.children.length === def.children.length) {
+      const [children] = def.type.flatten(prefix as never)
+      return def.children.flatMap((child, i) => spread(children[i], child, isOption, what, `${path}[${i}]`))
+    }
   }
   throw new TreeError(`${what}${path}: not a prefix of the tree`)
 }

@@ -27,6 +27,31 @@ test('booleans, bool arrays, trees of either, one for a branch, or a function th
   }
 })
 
+test('registered nodes are masked as other trees are', () => {
+  class Pair {
+    readonly a: unknown
+    readonly b: unknown
+    constructor(a: unknown, b: unknown) {
+      ;[this.a, this.b] = [a, b]
+    }
+  }
+  tree.registerNode(
+    Pair,
+    (p) => [[p.a, p.b], null],
+    (_, [a, b]) => new Pair(a, b),
+  )
+  const params = [new Pair(np.array([1]), np.array([1]))]
+  const sizes = (mask: unknown): string => {
+    const o = optim.adamw({ lr: 0.5, weightDecay: 1, mask })
+    return String((tree.leaves(o.update(params, o.init(params), params)[0]) as NdArray[]).map((u) => Math.round(u.item() * -10)))
+  }
+  expect(sizes([new Pair(true, np.array(false))])).toBe('10,5')
+  expect(sizes((p: typeof params) => tree.map((x) => x.ndim > 1, p))).toBe('5,5')
+  expect(sizes([true])).toBe('10,10')
+  expect(() => sizes([new Pair(true, 1)])).toThrow(/mask\[0\]\[1\] is true, false/)
+  expect(() => sizes([[true, true]])).toThrow(/mask\[0\]: not a prefix/)
+})
+
 test('anything else is refused by its path', () => {
   const all = { a: true, b: [true, true], c: null }
   const wrong: readonly (readonly [unknown, RegExp])[] = [
