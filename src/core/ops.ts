@@ -2,7 +2,7 @@
  * Every primitive, declared once: its operands, its params, and its traits. An op is plain data, a name and params, so that it can be hashed, printed,
  * compared and sent to another process. The rule table, the emitters and the generators are total over these names.
  */
-import { bool, dtype, int, ints, jaxpr, type Kinds, listOf, oneOf, orNone, pairOf, real, text } from './params.ts'
+import { bool, dtype, int, ints, type Kind, kind, type Kinds, listOf, oneOf, orNone, pairOf, real, text } from './params.ts'
 import type { Jaxpr } from './jaxpr.ts'
 
 /** What others need to know of a primitive, beside what it computes. */
@@ -23,6 +23,8 @@ interface Declaration<P> {
   readonly params: Kinds<P>
   readonly traits: Traits
 }
+
+const jaxpr: Kind<Jaxpr> = kind('a jaxpr', (v) => typeof v === 'object' && v !== null && 'eqns' in v)
 
 /** Of no params. */
 const none: Kinds<Readonly<Record<never, never>>> = {}

@@ -1,6 +1,5 @@
 /** What a param of an op may be, at run time as well as by type: for text and data from outside, which no compiler has checked. */
 import { type DType, shortName } from './dtype.ts'
-import type { Jaxpr } from './jaxpr.ts'
 
 export interface Kind<T> {
   /** As in "must be …". */
@@ -9,7 +8,7 @@ export interface Kind<T> {
 }
 export type Kinds<P> = { readonly [K in keyof P]: Kind<P[K]> }
 
-const kind = <T>(what: string, test: (value: unknown) => boolean): Kind<T> => ({ what, is: (value): value is T => test(value) })
+export const kind = <T>(what: string, test: (value: unknown) => boolean): Kind<T> => ({ what, is: (value): value is T => test(value) })
 export const listOf = <T>({ what, is }: Kind<T>): Kind<readonly T[]> => kind(`a list, each ${what}`, (v) => Array.isArray(v) && v.every(is))
 export const pairOf = <T>({ what, is }: Kind<T>): Kind<readonly [T, T]> =>
   kind(`a pair, each ${what}`, (v) => Array.isArray(v) && v.length === 2 && v.every(is))
@@ -25,5 +24,4 @@ export const dtype: Kind<DType> = kind(
   `one of ${Object.keys(shortName).join(', ')}`,
   (v) => typeof v === 'string' && Object.hasOwn(shortName, v),
 )
-export const jaxpr: Kind<Jaxpr> = kind('a jaxpr', (v) => typeof v === 'object' && v !== null && 'eqns' in v)
 export const ints: Kind<readonly number[]> = listOf(int)
