@@ -1,4 +1,10 @@
-/** `cotangent/fp`: for users of fp-ts, refusals as values, the instances that the library has, and a traversal of trees. Files are in `cotangent/fp/node`. */
+/**
+ * `cotangent/fp`: for users of fp-ts, refusals as values, the instances that the library has, and a traversal of trees. Files are in `cotangent/fp/node`.
+ *
+ * @example
+ * import { decode } from 'cotangent/fp'
+ * (await decode(new Uint8Array(3), 'three bytes')())._tag // 'Left'
+ */
 import '../runtime.ts'
 import * as E from '#fp-ts/Either.js'
 import type { Eq } from '#fp-ts/Eq.js'

@@ -1,4 +1,10 @@
-/** `cotangent/fp/node`: safetensors files, with what refuses them on the left. */
+/**
+ * `cotangent/fp/node`: safetensors files, with what refuses them on the left.
+ *
+ * @example
+ * import { read } from 'cotangent/fp/node'
+ * (await read('nothing.safetensors')())._tag // 'Left'
+ */
 import '../runtime.ts'
 import type * as TE from '#fp-ts/TaskEither.js'
 import type { CotangentError } from '../core/errors.ts'

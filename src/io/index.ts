@@ -1,4 +1,12 @@
-/** `cotangent/io`: arrays to bytes and back, wherever the bytes come from. Files are in `cotangent/io/node`. */
+/**
+ * `cotangent/io`: arrays to bytes and back, wherever the bytes come from. Files are in `cotangent/io/node`.
+ *
+ * @example
+ * import { decodeSafetensors } from 'cotangent/io'
+ * const header = '{"w":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}'
+ * const bytes = new Uint8Array([header.length, 0, 0, 0, 0, 0, 0, 0, ...new TextEncoder().encode(header), 0, 0, 128, 63])
+ * decodeSafetensors(bytes, 'w').tensors['w']!.toArray() // [1]
+ */
 import '../runtime.ts'
 export * from './errors.ts'
 export * from './named.ts'

@@ -1,4 +1,13 @@
-/** `cotangent/io/node`: safetensors files. Writing is atomic: after a crash there is the old file or the new one, whole. */
+/**
+ * `cotangent/io/node`: safetensors files. Writing is atomic: after a crash there is the old file or the new one, whole.
+ *
+ * @example
+ * import { readSafetensors, writeAtomically } from 'cotangent/io/node'
+ * const header = '{"w":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}'
+ * const bytes = new Uint8Array([header.length, 0, 0, 0, 0, 0, 0, 0, ...new TextEncoder().encode(header), 0, 0, 128, 63])
+ * await writeAtomically('one.safetensors', bytes)
+ * (await readSafetensors('one.safetensors')).tensors['w']!.toArray() // [1]
+ */
 import '../runtime.ts'
 import { open, readFile, rename, rm } from 'node:fs/promises'
 import { dirname, join, basename } from 'node:path'

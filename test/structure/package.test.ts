@@ -4,15 +4,11 @@ import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { gzipSync } from 'node:zlib'
 import { build, type Metafile, transformSync } from 'esbuild'
-import { beforeAll, expect, test } from 'vitest'
+import { expect, test } from 'vitest'
 
 const run = (command: string, args: readonly string[], cwd: string): string =>
   execFileSync(command, args, { cwd, encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] })
 const gradient = 'console.log(JSON.stringify(jit(grad((x) => np.sum(np.mul(x, x))))(np.array([1, 2, 3])).toArray()))'
-
-beforeAll(() => {
-  run('npm', ['run', 'build', '--silent'], '.')
-})
 
 interface Manifest {
   readonly scripts: Readonly<Record<string, string>>
