@@ -15,7 +15,7 @@ const power = (x: number, n: number): number => {
 /** C's pow, where JavaScript's gives NaN for 1 and -1 to infinite powers. */
 const pow = (x: number, y: number): number => (x === 1 || (x === -1 && Math.abs(y) === Infinity) ? 1 : x ** y)
 
-const names = 'exp expm1 log log1p sin cos tan asin acos atan sinh cosh tanh asinh acosh atanh atan2'
+const names = 'exp expm1 log log1p sin cos tan asin acos atan sinh cosh tanh asinh acosh atanh cbrt atan2'
 export type HostFunction = (x: number, y: number) => number
 /** By name; `special.ts` brings more. */
 export const hostFunctions: Record<string, HostFunction> = {
@@ -23,9 +23,6 @@ export const hostFunctions: Record<string, HostFunction> = {
   pow,
   rem: (x, y) => x % y,
   // Of integers. A negative power is the reciprocal, truncated.
-  int_shl: (x, n) => (n >>> 0 < 32 ? x << n : 0),
-  int_shrLogical: (x, n) => (n >>> 0 < 32 ? x >>> n : 0),
-  int_shrArithmetic: (x, n) => x >> Math.min(n >>> 0, 31),
   int_pow: (x, n) => (n >= 0 ? power(x, n) : Math.abs(x) === 1 ? power(x, n & 1) : 0),
   uint_pow: power,
 }

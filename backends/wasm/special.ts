@@ -2,9 +2,10 @@
  * Special functions and random bits: what generated code makes of them comes with the functions that use them. float32 as in `math.ts`,
  * float64 by the host.
  */
-import { exp, type Inline, log1p, SIGN } from './math.ts'
+import { exp, type Inline, type Inline2, log1p } from './math.ts'
 import type { Functions } from './ops.ts'
 import { threefry } from './threefry.ts'
+import { SIGN } from './vec.ts'
 
 const logistic: Inline = (c, x) => {
   const { F } = c
@@ -53,6 +54,14 @@ const erfInv: Inline = (c, x) => {
   return c.pick(F.eq(F.abs(x), 1), F.mul(x, Infinity), F.mul(p, x))
 }
 
+/** A step of the bits, away from 0 or to it; from 0 to the least number of y's sign. */
+const next: Inline2 = (c, x, y) => {
+  const { F, I, B } = c
+  const away = c.hold(B.xor(F.lt(x, y), I.shr_s(x, 31)))
+  const stepped = c.pick(F.eq(x, 0), B.or(B.and(y, SIGN), c.f.constant('i32x4', 1)), I.sub(I.sub(x, 1), I.add(away, away)))
+  return c.pick(B.or(F.ne(x, x), F.ne(y, y)), F.add(x, y), c.pick(F.eq(x, y), y, stepped))
+}
+
 /** erf x for 0 <= x <= 3: (2/√π) e^(-x²) Σ 2ⁿ x^(2n+1) / (2n+1)!!, all terms positive. */
 const erfSeries = (x: number): number => {
   let [term, sum] = [x, x]
@@ -94,27 +103,18 @@ const erfInv64 = (x: number): number => {
 
 const view = new DataView(new ArrayBuffer(8))
 
-/** The float after x towards y: `move` adds to the number that its bits are. */
-const after =
-  (least: number, move: (x: number, by: number) => number) =>
-  (x: number, y: number): number => {
-    if (Number.isNaN(x) || Number.isNaN(y)) return Number.NaN
-    if (x === y) return y
-    return x === 0 ? (y > 0 ? least : -least) : move(x, x < y === x > 0 ? 1 : -1)
-  }
-const nextafter = after(Number.MIN_VALUE, (x, by) => {
+/** The float64 after x towards y. */
+const nextafter = (x: number, y: number): number => {
+  if (Number.isNaN(x) || Number.isNaN(y)) return Number.NaN
+  if (x === y) return y
+  if (x === 0) return y > 0 ? Number.MIN_VALUE : -Number.MIN_VALUE
   view.setFloat64(0, x)
-  view.setBigInt64(0, view.getBigInt64(0) + BigInt(by))
+  view.setBigInt64(0, view.getBigInt64(0) + (x < y === x > 0 ? 1n : -1n))
   return view.getFloat64(0)
-})
-const nextafter32 = after(2 ** -149, (x, by) => {
-  view.setFloat32(0, x)
-  view.setInt32(0, view.getInt32(0) + by)
-  return view.getFloat32(0)
-})
+}
 
 export const special: Functions = {
-  inlined: { logistic, erf, erfInv },
-  host: { erf: erf64, erfInv: erfInv64, nextafter, nextafter32, logistic: (x) => 1 / (1 + Math.exp(-x)) },
+  inlined: { logistic, erf, erfInv, nextafter: next },
+  host: { erf: erf64, erfInv: erfInv64, nextafter, logistic: (x) => 1 / (1 + Math.exp(-x)) },
   paired: { threefry0: threefry, threefry1: threefry },
 }

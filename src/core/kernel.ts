@@ -47,6 +47,7 @@ export type ScalarOp =
   | 'asinh'
   | 'acosh'
   | 'atanh'
+  | 'cbrt'
   | 'erf'
   | 'erfInv'
   | 'logistic'

@@ -59,6 +59,7 @@ export interface OpParams {
   readonly asinh: None
   readonly acosh: None
   readonly atanh: None
+  readonly cbrt: None
   readonly erf: None
   readonly erfInv: None
   readonly logistic: None

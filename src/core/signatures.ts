@@ -66,6 +66,7 @@ export const signatures: { readonly [K in OpName]: Signature<K> } = {
   asinh: unary,
   acosh: unary,
   atanh: unary,
+  cbrt: unary,
   erf: unary,
   erfInv: unary,
   logistic: unary,
