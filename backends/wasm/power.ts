@@ -8,7 +8,7 @@ import { type Calculator, SIGN, type Vec } from './vec.ts'
 /** log2((1 + s) / (1 - s)) = s P(s²), within 2^-37 for |s| <= 3 - 2 sqrt 2 */
 const LOG2 = [2.885390081790142, 0.9617966732662248, 0.5770836003447654, 0.4116717449415299, 0.34074899605734044]
 
-/** 2^(y log2 |x|) with the exponent in float64, where log2 |x| is finite. */
+/** 2^(y log2 |x|) where log2 |x| is finite, with the exponent in float64: faster than in two float32s, and nearer. */
 const positivePower = (c: Calculator, x: Local, y: Local): Vec => {
   const { F, I, D, B, hold, double } = c
   // |x| = 2^k (1 + f) with 1 + f in [sqrt(1/2), sqrt(2))

@@ -27,10 +27,10 @@ export const softplus = activation('softplus', (x) => np.logaddexp(x, 0))
 export const logSigmoid = activation('logSigmoid', (x) => np.neg(softplus(np.neg(x))))
 /** x · sigmoid(x), also called swish (Elfwing et al. 2017). As `jax.nn.silu`. @example nn.silu(np.array([1])) // [0.7310586] */
 export const silu = activation('silu', (x) => {
-  // Where sigmoid(x) is e^x it may be subnormal, and e^(x/2) isn't.
+  // Where sigmoid(x) is e^x it may be subnormal: there e^(x/2) twice, of which one has the derivatives of both.
   const far = np.less(x, -64)
-  const s = logistic(np.where(far, np.mul(x, 0.5), x))
-  return np.mul(np.mul(x, s), np.where(far, s, 1))
+  const s = logistic(np.add(x, stopGradient(np.where(far, np.mul(x, -0.5), 0))))
+  return np.mul(np.mul(x, s), stopGradient(np.where(far, s, 1)))
 })
 /** x · tanh(softplus(x)) (Misra 2019). As `jax.nn.mish`. @example nn.mish(np.array([1])) // [0.8650985] */
 export const mish = activation('mish', (x) => np.mul(x, np.tanh(softplus(x))))
