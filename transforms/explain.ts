@@ -3,19 +3,16 @@ import { showAval, sizeOf } from '../src/core/aval.ts'
 import { byteWidth, isFloat } from '../src/core/dtype.ts'
 import type { Jaxpr } from '../src/core/jaxpr.ts'
 import { placeOf } from '../src/core/source.ts'
-import { partsOf } from '../src/core/expressions.ts'
-import type { Expr, Kernel } from '../src/core/kernel.ts'
-import { nameOf } from '../src/core/kernelName.ts'
+import { flopsOf, nameOf, writesOf } from '../src/core/kernelTraits.ts'
 import { printJaxpr } from '../src/core/print.ts'
 import type { Program, Step } from '../src/core/program.ts'
-import { linearizeJaxpr } from './algebra.ts'
-import { difference } from '../src/tree.ts'
+import { linearizeJaxpr } from './linearize.ts'
 import type { Signature } from './entries.ts'
 import { type Inspection, inspections, jit, pathsOf } from './jit.ts'
 import { CotangentError } from '../src/core/errors.ts'
 import { called } from './leaves.ts'
 import { changed } from './retraced.ts'
-import { system } from './system.ts'
+import { runtime } from '../src/core/runtime.ts'
 
 export interface ExplainedKernel {
   /** What it computes: `dot 768x384x128`, `nest 768x[128]` (the dims in brackets are reduced over). */
@@ -67,7 +64,7 @@ export const explain =
   async (...args) => {
     const inspection: Inspection = inspections.get(f) ?? inspections.get(jit(f))!
     const { jaxpr, donated } = inspection.entry(args)
-    const { program, executable, backend, jaxpr: optimised } = system().engine.compile(jaxpr, donated)
+    const { program, executable, backend, jaxpr: optimised } = runtime.engine.compile(jaxpr, donated)
     const kernels = program.steps.flatMap((step) => explainStep(step, program))
     const total = (key: 'bytesRead' | 'bytesWritten' | 'flops'): number => kernels.reduce((sum, k) => sum + k[key], 0)
     const explained: Omit<Explanation, 'toString' | 'residuals'> = {
@@ -96,12 +93,11 @@ export const explainMiss = (f: (...args: never[]) => unknown): readonly string[]
   if (traced === undefined) throw new CotangentError(`${what}: the function isn't jitted: pass what jit returned`)
   return missesOf(traced)
 }
-const missesOf = (traced: readonly Signature[]): readonly string[] =>
-  traced.slice(1).map((now, i) => changed(traced[i]!, now, pathsOf, difference))
+const missesOf = (traced: readonly Signature[]): readonly string[] => traced.slice(1).map((now, i) => changed(traced[i]!, now, pathsOf))
 
 const residualsOf = (jaxpr: Jaxpr): readonly Residual[] => {
   const moving = jaxpr.inputs.map((v) => isFloat(v.aval.dtype))
-  const { forward, inputs, linear } = linearizeJaxpr(system().transforms, jaxpr, moving)
+  const { forward, inputs, linear } = linearizeJaxpr(runtime.transforms, jaxpr, moving)
   const kept = linear.inputs.slice(0, linear.inputs.length - moving.filter(Boolean).length)
   return kept
     .map(({ aval }, i): Residual => {
@@ -136,7 +132,7 @@ const explainStep = (step: Step, program: Program, times = 1): readonly Explaine
       return step.branches.flat().flatMap((s) => explainStep(s, program, times))
     case 'launch': {
       const { kernel, segments } = step
-      const written = outputsOf(kernel)
+      const written = writesOf(kernel).length
       const sum = (from: number, to?: number): number =>
         times * segments.reduce((n, s) => n + [...new Set(s.buffers.slice(from, to))].reduce((m, id) => m + bytesOf(program, id), 0), 0)
       const flops = times * segments.reduce((n, s) => n + flopsOf(kernel, s.extent), 0)
@@ -144,47 +140,6 @@ const explainStep = (step: Step, program: Program, times = 1): readonly Explaine
     }
   }
 }
-
-const outputsOf = (kernel: Kernel): number => {
-  switch (kernel.kind) {
-    case 'nest':
-    case 'dot':
-      return kernel.outputs.length
-    case 'attention':
-      return 2
-    case 'attentionGrad':
-      return 3
-    case 'sort':
-      return kernel.args.length / 2
-    default:
-      return 1
-  }
-}
-
-const product = (ns: readonly number[]): number => ns.reduce((n, m) => n * m, 1)
-
-const flopsOf = (kernel: Kernel, extent: number): number => {
-  switch (kernel.kind) {
-    case 'nest':
-      return product([extent, ...kernel.dims.slice(1)]) * operations(kernel.outputs.map((o) => o.expr))
-    case 'dot': {
-      const results = product([...kernel.batch, kernel.m, kernel.n])
-      return results * (2 * kernel.k + operations(kernel.outputs.map((o) => o.expr)))
-    }
-    case 'attention':
-    case 'attentionGrad': {
-      const { batch, heads, queries, keys, headDim, valueDim, right } = kernel
-      const seen = right === 0 ? (keys + 1) / 2 : keys
-      const products = kernel.kind === 'attention' ? headDim + valueDim : 3 * headDim + 2 * valueDim
-      return 2 * batch * heads * queries * seen * products
-    }
-    default:
-      return 0
-  }
-}
-
-/** Distinct operations in expressions that share nodes. */
-const operations = (exprs: readonly Expr[]): number => partsOf(exprs).filter((e) => e.kind === 'apply' || e.kind === 'reduce').length
 
 /** With a prefix of thousands: `1.5 MB`. */
 const si = (n: number, unit: string): string => {

@@ -1,12 +1,9 @@
 /**
  * Hyperbolic functions of float32s on four lanes, and their inverses, within 3 ulp.
  */
-import { expm1Near, expNear, type Inline, log1p, reduceExp, scale } from './math.ts'
 import type { Local } from './assembler.ts'
+import { expm1Near, expNear, type Inline, log1p, ONE, reduceExp, scale } from './math.ts'
 import type { Calculator, Vec } from './vec.ts'
-
-/** 1's bits. */
-const ONE = 0x3f800000
 
 /** tanh a = u / (u + 2) with u = e^(2a) - 1 = 2^n (e^r - 1) + 2^n - 1. */
 const tanh: Inline = (c, x) => {

@@ -13,7 +13,7 @@ const LN2_HIGH = 0.693145751953125
 const LN2_LOW = 0.0000014286068203094173
 export const SMALLEST_NORMAL = 2 ** -126
 /** 1's bits. */
-const ONE = 0x3f800000
+export const ONE = 0x3f800000
 
 /** Adding it rounds a float32 below 2^22 to an integer, found in the low bits. */
 const ROUND32 = 1.5 * 2 ** 23

@@ -46,7 +46,7 @@ export const calculator = (f: FunctionBuilder) => {
     hold: (value?: Vec): Local => f.hold('v128', value),
     /** mask ? ifTrue : ifFalse, bit by bit. Numbers are float32. */
     pick: (mask: Vec, ifTrue: Vec, ifFalse: Vec): (() => void) => B.bitselect(float(ifTrue), float(ifFalse), mask),
-    /** y, which isn't negative, with x's sign. */
+    /** y with x's sign; y is negative only where x is. */
     copysign: (y: Vec, x: Vec): (() => void) => B.or(y, B.and(x, SIGN)),
     lanes,
     /** The same on either half of four lanes, for instructions of two: \`low(x)\` has the half's lanes of x as the first. */

@@ -1,11 +1,11 @@
 /** From JAX's notation back to a jaxpr: what `printJaxpr` prints, and what is written by hand in the same grammar. Linear in the text. */
-import * as E from './either.ts'
+import * as E from '#fp-ts/Either.js'
 import { type Aval, aval } from './aval.ts'
 import { type DType, shortName } from './dtype.ts'
 import { JaxprError } from './errors.ts'
 import { type Atom, type Effect, type Eqn, isEffect, type Jaxpr, literal, type Var, variable } from './jaxpr.ts'
 import type { Op } from './ops.ts'
-import { badOp, isOpName } from './signatures.ts'
+import { badOp, isOpName } from './ops.ts'
 
 /** Where the text can't go on, and what would let it. */
 interface Refusal {

@@ -1,6 +1,5 @@
 /** wasm's float32 functions over all of float32: how far they are off what float64 gives for the same argument, in units of its last place. */
 import { describe, expect, test } from 'vitest'
-import { bringSpecial } from '../../backends/bring.ts'
 import { reference } from '../../backends/reference/index.ts'
 import { wasm } from '../../backends/wasm/index.ts'
 import type { ScalarOp } from '../../src/core/kernel.ts'
@@ -8,7 +7,6 @@ import { nn, np } from '../../src/index.ts'
 import { pairs, specials } from '../backends/functions.ts'
 import { access, apply, elementwise, load, runKernel } from '../backends/harness.ts'
 
-bringSpecial()
 const device = wasm()
 const oracle = reference()
 

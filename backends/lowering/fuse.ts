@@ -1,0 +1,58 @@
+/** Fusion: from the results of a program to its kernels, in an order that respects what they read. */
+import { CotangentError } from '../../src/core/errors.ts'
+import { type Node, sizeOfNode } from '../../src/core/graph.ts'
+import { chooseBuffers, sorted } from './buffers.ts'
+import { type Emitted, emit, NeedsBuffer, spaceOf } from './emit.ts'
+import { merge } from './merge.ts'
+import { batchLaunches, type Launch } from './segments.ts'
+import { throughViews } from './views.ts'
+
+/** The launches that compute `roots`. Not `fused`, every operation has its own kernel. */
+export const fuse = (roots: readonly Node[], fused: boolean): Launch[] => {
+  const order = sorted(roots)
+  const buffers = chooseBuffers(order, roots, fused)
+  const isBuffered = (node: Node): boolean => node.kind === 'input' || node.kind === 'part' || buffers.has(node)
+  const places = new Map(order.map((node, i) => [node, i]))
+  const rank = (node: Node): number => places.get(node.kind === 'part' ? node.of() : node)!
+  const made = new Map<Node, Emitted>()
+  // Kernels must agree on what is in a buffer: one made before a buffer was chosen would read it once it is merged, out of order. So all
+  // are made again until no more are chosen.
+  for (let known = -1; known < buffers.size;) {
+    known = buffers.size
+    made.clear()
+    const queue = [...roots]
+    for (let node = queue.pop(); node !== undefined; node = queue.pop()) {
+      const of = node.kind === 'part' ? node.of() : node
+      if (node.kind === 'input' || sizeOfNode(node) === 0 || made.has(of)) continue
+      const emitted = of.kind === 'special' ? emitSpecial(of, buffers, isBuffered) : emitAlone(of, buffers, isBuffered)
+      made.set(of, emitted)
+      queue.push(...emitted.reads)
+    }
+  }
+  const first = [...made.values()].sort((a, b) => rank(a.writes[0]!) - rank(b.writes[0]!))
+  return batchLaunches(fused ? merge(first, roots, rank, isBuffered) : first)
+}
+
+/** A kernel for one node; what it can't compute where it reads it gets a buffer. */
+const emitAlone = (node: Node, buffers: Set<Node>, isBuffered: (node: Node) => boolean): Emitted => {
+  for (;;) {
+    let heart: Node | null = null
+    try {
+      const space = spaceOf(node, isBuffered)
+      heart = space.row ?? space.dot
+      return emit([node], space, isBuffered)
+    } catch (reason) {
+      if (!(reason instanceof NeedsBuffer)) throw reason
+      // Where the result doesn't follow the order of the reduction or contraction whose kernel it would share, that is kept.
+      const kept = isBuffered(reason.node) ? heart : reason.node
+      if (kept === null || isBuffered(kept)) throw new CotangentError(`internal: no kernel for a ${node.kind}`)
+      buffers.add(kept)
+    }
+  }
+}
+
+const emitSpecial = (node: Node & { kind: 'special' }, buffers: Set<Node>, isBuffered: (node: Node) => boolean): Emitted => {
+  const { kernel, reads } = throughViews(node, isBuffered)
+  for (const read of reads) if (!isBuffered(read)) buffers.add(read)
+  return { kernel, extent: 1, space: null, reads, writes: node.outs, inPlace: new Set() }
+}
