@@ -8,9 +8,10 @@
 import { type DType, type HalfFloat, isFloat, isHalf } from '../../src/core/dtype.ts'
 import type { ScalarOp } from '../../src/core/kernel.ts'
 import type { FunctionBuilder, FunctionHandle, Local, ModuleBuilder, Value } from './assembler.ts'
+import { inlined } from './functions.ts'
 import { hostFunctions } from './host.ts'
-import { intDiv } from './integer.ts'
-import { type Inline, inlined, lanewise } from './math.ts'
+import { intDiv, shiftLanes } from './integer.ts'
+import { type Inline, lanewise } from './math.ts'
 import { threefry } from './threefry.ts'
 import { type Calculator, calculator, type Vec } from './vec.ts'
 
@@ -26,19 +27,19 @@ export const isExpensive = (op: ScalarOp): boolean => op in hostFunctions || op 
 const uses = new WeakMap<FunctionBuilder, Map<string, number>>()
 
 /** The first few uses in a function are written out (their constants stay in locals), more of them call a shared function. */
-const inline = (c: Calculator, op: string, emit: (c: Calculator, x: Local) => Vec, x: Local): Vec => {
+const inline = (c: Calculator, op: string, emit: (c: Calculator, ...args: Local[]) => Vec, ...args: readonly Local[]): Vec => {
   const { f } = c
   const counts = uses.get(f) ?? new Map<string, number>()
   uses.set(f, counts)
   const count = counts.get(op) ?? 0
   counts.set(op, count + 1)
-  if (count < 2) return emit(c, x)
+  if (count < 2) return emit(c, ...args)
   const make = (): FunctionHandle => {
-    const g = f.module.func(op, ['v128'], ['v128'])
-    g.push(emit(calculator(g), g.param(0)))
+    const g = f.module.func(op, Array(args.length).fill('v128'), ['v128'])
+    g.push(emit(calculator(g), ...g.params))
     return g
   }
-  return () => f.call(f.module.once(`math ${op}`, make), x)
+  return () => f.call(f.module.once(`math ${op}`, make), ...args)
 }
 
 export const operation = (f: FunctionBuilder, op: ScalarOp, dtype: DType, from: readonly DType[], args: readonly Local[]): Value => {
@@ -109,12 +110,12 @@ const single = (c: Calculator, op: ScalarOp, args: readonly Local[]): Vec => {
   const name = instructionOf(op)
   if (has(F, name)) return F[name](...args)
   const emit = inlined[op]
-  if (emit !== undefined) return inline(c, op, emit, x)
+  if (emit !== undefined) return inline(c, op, emit, ...args)
   if (op === 'rsqrt') return F.div(1, F.sqrt(x))
   if (op === 'isFinite') return F.lt(F.abs(x), Infinity)
   // 0, -0 and NaN stay
   if (op === 'sign') return c.pick(F.gt(F.abs(x), 0), B.or(B.and(x, 0x80000000), f.constant('f32x4', 1)), x)
-  return lanewise(c, 'f64', op === 'nextafter' ? 'nextafter32' : op, ...args)
+  return lanewise(c, 'f64', op, ...args)
 }
 
 type Shift = 'shl' | 'shrLogical' | 'shrArithmetic'
@@ -127,7 +128,7 @@ const word = (f: FunctionBuilder, op: ScalarOp, dtype: DType, args: readonly Loc
   const { i32x4: I, v128: B } = f
   const [x, y] = args as readonly [Local, Local]
   const signed = dtype === 'int32'
-  if (isShift(op)) return lanewise(calculator(f), 'i32', `int_${op}`, x, y)
+  if (isShift(op)) return shiftLanes[op](calculator(f), x, y)
   if (op === 'abs') return signed ? I.abs(x) : x
   if (has(I, op)) return I[op](...args)
   if (has(B, op)) return B[op](...args)

@@ -106,6 +106,7 @@ export const ops = {
   asinh: elementwise(1, SERIES),
   acosh: elementwise(1, SERIES),
   atanh: elementwise(1, SERIES),
+  cbrt: elementwise(1, SERIES),
   erf: elementwise(1, SERIES),
   erfInv: elementwise(1, SERIES),
   logistic: elementwise(1, SERIES),
