@@ -29,17 +29,17 @@ interface Token {
 
 /**
  * The arrays that one registry tells of when nobody holds them any more. It tells between tasks only, and keeps 150 bytes of each until then,
- * with which a loop that never yields would fill memory. So once many of a generation have moved out, its registry is dropped, and their
- * bytes count until none of them is held.
+ * with which a loop that never yields would fill memory. So a registry of many is dropped when arrays move out; the bytes of its generation
+ * then count until none of it is held.
  */
 interface Generation {
-  readonly away: { bytes: number; arrays: number }
+  readonly away: { bytes: number }
 }
-const newGeneration = (): Generation => ({ away: { bytes: 0, arrays: 0 } })
+const newGeneration = (): Generation => ({ away: { bytes: 0 } })
 /** Of a storage that no registry knows yet. */
 const NOWHERE: Token = { cell: null, away: 0, generation: newGeneration() }
-/** Arrays that moved out, before the next generation begins. */
-const GENERATION = 16_384
+/** Arrays that are many for a registry. */
+const MANY = 16_384
 
 /** Resident bytes before arrays move out; doubles where most of what moved came back. */
 const SOFT_LIMIT = 128 << 20
@@ -71,9 +71,9 @@ export class Residency {
   private generation = newGeneration()
   private collected = this.registry()
   /** Tells that nothing of a former generation is held. */
-  private readonly vanished = new FinalizationRegistry<Generation['away']>(({ bytes }) => {
-    this.away -= bytes
-  })
+  private readonly vanished = new FinalizationRegistry<Generation['away']>(({ bytes }) => void (this.away -= bytes))
+  /** Arrays that `collected` has to tell of. */
+  private watched = 0
   /** Freed by those who had them, and known to the collector: a new array takes one over, since telling it of another costs most of a small array. */
   readonly spare: WasmStorage[] = []
   private run = 0
@@ -122,7 +122,7 @@ export class Residency {
     const { host, token } = cell
     if (host === null) throw new Error('internal: a freed array')
     this.admit(storage)
-    this.settle(token)
+    this.count(token, 0)
     this.heap.bytes.set(host, cell.at)
     cell.host = null
     this.returned += cell.byteLength
@@ -138,7 +138,7 @@ export class Residency {
 
   release(cell: Cell): void {
     if (cell.at !== 0) this.forget(cell)
-    else this.settle(cell.token)
+    else this.count(cell.token, 0)
     cell.host = null
   }
 
@@ -149,9 +149,11 @@ export class Residency {
   }
 
   private registry(): FinalizationRegistry<Token> {
+    this.watched = 0
     return new FinalizationRegistry((token) => {
+      this.watched--
       if (token.cell !== null) this.release(token.cell)
-      else this.settle(token)
+      else this.count(token, 0)
     })
   }
 
@@ -161,23 +163,15 @@ export class Residency {
     if (cell.token.generation === this.generation) return
     cell.token = { cell, away: 0, generation: this.generation }
     this.collected.register(storage, cell.token)
+    this.watched++
   }
 
-  /** Counts an array that leaves the heap. */
-  private depart({ token, byteLength }: Cell): void {
-    token.away = byteLength
-    token.generation.away.bytes += byteLength
-    token.generation.away.arrays++
-    this.away += byteLength
-  }
-
-  /** And one that is back, or gone. */
-  private settle(token: Token): void {
-    if (token.away === 0) return
-    token.generation.away.bytes -= token.away
-    token.generation.away.arrays--
-    this.away -= token.away
-    token.away = 0
+  /** Counts an array's bytes outside the heap. */
+  private count(token: Token, bytes: number): void {
+    const more = bytes - token.away
+    token.away = bytes
+    token.generation.away.bytes += more
+    this.away += more
   }
 
   private admit(storage: WasmStorage): void {
@@ -215,9 +209,9 @@ export class Residency {
       cell.host = new Uint8Array(cell.byteLength) // and set: twice as fast as slice
       cell.host.set(this.heap.bytes.subarray(cell.at, cell.at + cell.byteLength))
       this.forget(cell)
-      this.depart(cell)
+      this.count(cell.token, cell.byteLength)
     }
-    if (this.generation.away.arrays < GENERATION) return
+    if (this.watched < MANY) return
     this.vanished.register(this.generation, this.generation.away)
     this.generation = newGeneration()
     this.collected = this.registry()
