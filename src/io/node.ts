@@ -2,7 +2,6 @@
 import { type FileHandle, open, rename, rm } from 'node:fs/promises'
 import { dirname, join, basename } from 'node:path'
 import type { NdArray } from '../core/array.ts'
-import { CotangentError } from '../core/errors.ts'
 import { encodeParts } from './encode.ts'
 import { FileError } from './errors.ts'
 import { headerEnd, LENGTH_BYTES, parseHeader } from './header.ts'
@@ -39,7 +38,9 @@ export const readSafetensors = async (path: string, options: ReadOptions = {}): 
       await file.close()
     }
   } catch (cause) {
-    throw cause instanceof CotangentError ? cause : refused('read', path, cause)
+    // what the system refuses, or has no memory for
+    if (cause instanceof RangeError || (cause instanceof Error && 'code' in cause)) throw refused('read', path, cause)
+    throw cause
   }
 }
 
