@@ -9,22 +9,23 @@ import { applyJaxpr, trace } from '../src/core/trace.ts'
 import { difference, flatten, paths, showDef, type TreeDef, unflatten } from '../src/tree.ts'
 import { linearizeJaxpr, vjpJaxpr } from './algebra.ts'
 import { called, flatFunction, flattenArrays } from './leaves.ts'
+import { listed, type Nth, positions } from './positions.ts'
 import { system } from './system.ts'
 
 export type Args = readonly unknown[]
 export type Fn<A extends Args, R> = (...args: A) => R
 
 export interface GradOptions {
-  /** Which arguments to differentiate: a position, or several. Default 0. */
+  /** Which arguments to differentiate: a position, from the end if negative, or several in any order. Default 0. */
   readonly argnums?: number | readonly number[]
   /** The function returns [scalar, aux]; aux is handed through. */
   readonly hasAux?: boolean
 }
 export type Wrt<A extends Args, Opt> = Opt extends { readonly argnums: infer N }
   ? N extends number
-    ? A[N]
+    ? Nth<A, N>
     : N extends readonly number[]
-      ? { [I in keyof N]: A[N[I] & keyof A] }
+      ? { [I in keyof N]: Nth<A, N[I] & number> }
       : never
   : A[0]
 type Out<Opt> = Opt extends { readonly hasAux: true } ? readonly [NdArray, unknown] : NdArray
@@ -50,14 +51,10 @@ const traceKnown = (f: Fn<never[], unknown>, leaves: readonly NdArray[], def: Tr
   return { jaxpr, args: [...captures, ...leaves], captures: captures.length, out: flat.out() }
 }
 
-/** argnums as a list, within the call's arguments. */
-export const positions = (argnums: GradOptions['argnums'] = 0, args: Args, what: string): readonly number[] => {
-  const nums = Array.isArray(argnums) ? (argnums as readonly number[]) : [argnums as number]
-  nums.forEach((n, i) => {
-    if (!(Number.isInteger(n) && n >= 0 && n < args.length))
-      throw new ShapeError(`${what}: argnums has ${n}, but the call has ${args.length} arguments`)
-    if (nums.indexOf(n) !== i) throw new ShapeError(`${what}: argnums has ${n} twice`)
-  })
+/** The arguments that are differentiated. */
+export const chosenArgs = (argnums: GradOptions['argnums'] = 0, args: Args, what: string): readonly number[] => {
+  const nums = positions(listed(argnums), args.length, what, 'argnums')
+  if (nums.length === 0) throw new ShapeError(`${what}: argnums is empty: name the arguments to differentiate`)
   return nums
 }
 
@@ -82,7 +79,7 @@ export const selectLeaves = (args: Args, argnums: readonly number[], what: strin
 const differentiate =
   <A extends Args, R>(f: Fn<A, R>, options: GradOptions | undefined, what: string) =>
   (args: A): readonly [R, readonly unknown[]] => {
-    const nums = positions(options?.argnums, args, what)
+    const nums = chosenArgs(options?.argnums, args, what)
     const { leaves, def } = flattenArrays(args, what)
     const moving = selectLeaves(args, nums, what)
     const t = traceKnown(f, leaves, def, what)
@@ -102,16 +99,17 @@ const differentiate =
     const results = applyJaxpr(both.jaxpr, [...both.captures, ...t.args], what)
     const outs = t.jaxpr.outs.length
     const value = unflatten(t.out, results.slice(0, outs)) as R
+    // Results come in the order of the arguments, whatever that of argnums is.
     let next = outs
-    const grads = nums.map((n) => {
-      const [own, ownDef] = flatten(args[n])
+    const grads = args.map((arg, n) => {
+      if (!nums.includes(n)) return null
+      const [own, ownDef] = flatten(arg)
       return unflatten(
         ownDef,
         own.map(() => results[next++]!),
       )
     })
-    const inOrder = [...nums].sort((a, b) => a - b)
-    return [value, nums.map((n) => grads[inOrder.indexOf(n)])]
+    return [value, nums.map((n) => grads[n])]
   }
 
 const countOf = (d: TreeDef): number => (d.kind === 'leaf' ? 1 : d.kind === 'none' ? 0 : d.children.reduce((n, c) => n + countOf(c), 0))

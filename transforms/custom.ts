@@ -9,20 +9,12 @@ import type { OpParams } from '../src/core/ops.ts'
 import { applyJaxpr, bind, trace } from '../src/core/trace.ts'
 import { difference, flatten, isDict, showDef, type TreeDef, unflatten } from '../src/tree.ts'
 import { called, flatFunction, flattenArrays } from './leaves.ts'
+import { type At, type Position, positions, type Without } from './positions.ts'
 import { spread } from './prefix.ts'
 
 type Args = readonly unknown[]
 type Fn<A extends Args, R> = (...args: A) => R
 
-/** The arguments at these positions, and those at all others. */
-export type At<A extends Args, N extends readonly number[]> = { [K in keyof N]: A[N[K]] }
-export type Without<A extends Args, N extends readonly number[], Seen extends readonly 0[] = []> = N extends readonly []
-  ? A
-  : A extends readonly [infer First, ...infer Rest]
-    ? Seen['length'] extends N[number]
-      ? Without<Rest, N, [...Seen, 0]>
-      : readonly [First, ...Without<Rest, N, [...Seen, 0]>]
-    : readonly []
 /** The same tree, with null for what is zero by structure. */
 export type OrNull<T> = T extends NdArray | number | boolean ? T | null : { readonly [K in keyof T]: OrNull<T[K]> }
 /** One for each argument, null where there is none. */
@@ -33,19 +25,29 @@ type Later<T> = [T][T extends unknown ? 0 : never]
 export type Perturbed<T> = T extends NdArray | number | boolean
   ? { readonly value: T; readonly perturbed: boolean }
   : { readonly [K in keyof T]: Perturbed<T[K]> }
-type AllPerturbed<A extends Args, N extends readonly number[]> = { [I in keyof A]: I extends `${N[number]}` ? A[I] : Perturbed<A[I]> }
+type AllPerturbed<A extends Args, N extends number> = { [I in keyof A]: I extends `${N}` ? A[I] : Perturbed<A[I]> }
+/** The positions from 0 on of N in A. */
+type Places<A extends Args, N extends readonly number[]> = Position<A, N[number]>
 
 export interface CustomOptions<N extends readonly number[], S extends boolean> {
-  /** Arguments that are no arrays (functions, texts, sizes), by position: rules get their values, and each new value traces again. */
+  /**
+   * Arguments that are no arrays (functions, texts, sizes), by position, from the end if negative: rules get their values, in the call's order, and each
+   * new value traces again.
+   */
   readonly nondiffArgnums?: N
   /** Rules are told what is zero by structure, and may answer so: null in the place of zeros. */
   readonly symbolicZeros?: S
 }
 type Options = CustomOptions<readonly number[], boolean>
 
+/** The arguments that aren't differentiated, and their positions in the call. */
+interface Statics {
+  readonly at: readonly number[]
+  readonly values: Args
+}
 /** Rules made for a structure of arguments and results and the values of those that aren't differentiated. */
 interface Made {
-  readonly statics: Args
+  readonly values: Args
   readonly key: string
   readonly rule: number
 }
@@ -56,7 +58,7 @@ const custom = <A extends Args, R>(
   f: Fn<A, R>,
   userRules: readonly unknown[],
   options: Options,
-  makeRule: (statics: Args, args: TreeDef, out: TreeDef, what: string) => Parameters<typeof registerRule>[0],
+  makeRule: (statics: Statics, args: TreeDef, out: TreeDef, what: string) => Parameters<typeof registerRule>[0],
 ): Fn<A, R> => {
   const made: Made[] = []
   const what = called(name, f, options)
@@ -64,20 +66,19 @@ const custom = <A extends Args, R>(
   const { nondiffArgnums = [] } = options
   return (...args) => {
     bring(customRules)
-    const statics = nondiffArgnums.map((n) => {
-      if (!(Number.isInteger(n) && n >= 0 && n < args.length))
-        throw new CotangentError(`${what}: nondiffArgnums has ${n}, but the call has ${args.length} arguments`)
+    const at = positions(nondiffArgnums, args.length, what, 'nondiffArgnums').toSorted((a, b) => a - b)
+    const values = at.map((n) => {
       if (args[n] instanceof NdArray)
         throw new CotangentError(`${what}: argument ${n} is in nondiffArgnums, and is an array: take it out, and let its rules give null`)
       return args[n]
     })
     const { leaves, def } = flattenArrays(
-      args.filter((_, i) => !nondiffArgnums.includes(i)),
+      args.filter((_, i) => !at.includes(i)),
       what,
     )
     const whole = (...moving: unknown[]): R => {
       let next = 0
-      return f(...(args.map((x, i) => (nondiffArgnums.includes(i) ? x : moving[next++])) as unknown as A))
+      return f(...(args.map((x, i) => (at.includes(i) ? x : moving[next++])) as unknown as A))
     }
     const flat = flatFunction(whole as (...xs: never[]) => unknown, def, what)
     const { jaxpr, captures } = trace(
@@ -87,8 +88,8 @@ const custom = <A extends Args, R>(
     )
     const out = flat.out()
     const key = `${showDef(def)} -> ${showDef(out)}`
-    let own = made.find((one) => one.key === key && one.statics.every((x, i) => Object.is(x, statics[i])))
-    if (own === undefined) made.push((own = { statics, key, rule: registerRule(makeRule(statics, def, out, what)) }))
+    let own = made.find((one) => one.key === key && one.values.every((x, i) => Object.is(x, values[i])))
+    if (own === undefined) made.push((own = { values, key, rule: registerRule(makeRule({ at, values }, def, out, what)) }))
     const params: OpParams[typeof name] = { jaxpr, rule: own.rule, name: what, captured: captures.length }
     return unflatten(out, bind(name, params, [...captures, ...leaves])) as R
   }
@@ -128,13 +129,17 @@ const leafless = (def: TreeDef): null[] => (def.kind === 'leaf' ? [null] : def.k
 export const customJvp = <A extends Args, R, const N extends readonly number[] = readonly [], S extends boolean = false>(
   f: Fn<A, R>,
   rule: (
-    ...args: [...At<A, N>, primals: Without<A, N>, tangents: S extends true ? OrNull<Without<A, N>> : Without<A, N>]
+    ...args: [
+      ...At<A, Places<A, N>>,
+      primals: Without<A, Places<A, N>>,
+      tangents: S extends true ? OrNull<Without<A, Places<A, N>>> : Without<A, Places<A, N>>,
+    ]
   ) => readonly [NoInfer<R>, S extends true ? OrNull<Later<R>> | null : NoInfer<R>],
   options: CustomOptions<N, S> = {},
 ): Fn<A, R> =>
-  custom('customJvp', f, [rule], options, (statics, def, out, what): CustomJvpRule => (primals, tangents) => {
+  custom('customJvp', f, [rule], options, ({ values }, def, out, what): CustomJvpRule => (primals, tangents) => {
     const ts = options.symbolicZeros === true ? tangents : tangents.map((t, i) => t ?? zerosLike(primals[i]!.aval))
-    const result = (rule as unknown as Fn<Args, readonly [unknown, unknown]>)(...statics, unflatten(def, primals), unflatten(def, ts))
+    const result = (rule as unknown as Fn<Args, readonly [unknown, unknown]>)(...values, unflatten(def, primals), unflatten(def, ts))
     const [value, tangent] = pair(result, `the rule of ${what}`, '[value, tangent]')
     return [leavesLike(out, value, `the rule of ${what}`), leavesOrNull(out, tangent, `the rule of ${what}, for tangents,`)]
   })
@@ -149,21 +154,20 @@ export const customJvp = <A extends Args, R, const N extends readonly number[] =
  */
 export const customVjp = <A extends Args, R, T, const N extends readonly number[] = readonly [], S extends boolean = false>(
   f: Fn<A, R>,
-  fwd: (...args: S extends true ? AllPerturbed<A, N> : A) => readonly [NoInfer<R>, T],
-  bwd: (...args: [...At<A, N>, residuals: T, ct: S extends true ? OrNull<Later<R>> : NoInfer<R>]) => Cotangents<Without<A, N>>,
+  fwd: (...args: S extends true ? AllPerturbed<A, Places<A, N>> : A) => readonly [NoInfer<R>, T],
+  bwd: (
+    ...args: [...At<A, Places<A, N>>, residuals: T, ct: S extends true ? OrNull<Later<R>> : NoInfer<R>]
+  ) => Cotangents<Without<A, Places<A, N>>>,
   options: CustomOptions<N, S> = {},
 ): Fn<A, R> =>
-  custom('customVjp', f, [fwd, bwd], options, (statics, def, out, what): CustomVjpRule => {
-    const { nondiffArgnums = [], symbolicZeros = false }: Options = options
+  custom('customVjp', f, [fwd, bwd], options, ({ at, values }, def, out, what): CustomVjpRule => {
+    const { symbolicZeros = false } = options
     let saved: TreeDef = out
     const args = def.kind === 'list' ? def.children : []
     /** All arguments in their places. */
     const placed = (moving: Args): Args => {
       let next = 0
-      return Array.from({ length: args.length + statics.length }, (_, i) => {
-        const at = nondiffArgnums.indexOf(i)
-        return at < 0 ? moving[next++] : statics[at]
-      })
+      return Array.from({ length: args.length + at.length }, (_, i) => (at.includes(i) ? values[at.indexOf(i)] : moving[next++]))
     }
     return {
       fwd: (primals, moving) => {
@@ -176,7 +180,7 @@ export const customVjp = <A extends Args, R, T, const N extends readonly number[
       },
       bwd: (residuals, cts, outs) => {
         const ct = symbolicZeros ? cts : cts.map((t, i) => t ?? zerosLike(outs[i]!))
-        const grads: unknown = (bwd as unknown as Fn<Args, unknown>)(...statics, unflatten(saved, residuals), unflatten(out, ct))
+        const grads: unknown = (bwd as unknown as Fn<Args, unknown>)(...values, unflatten(saved, residuals), unflatten(out, ct))
         if (!Array.isArray(grads) || grads.length !== args.length)
           throw new TreeError(
             `the backward rule of ${what} has to give a list with a cotangent, or null, for each of the ${args.length} arguments`,

@@ -5,20 +5,21 @@ import { add, convertElementType, eq, iota, lit, reshape, slice } from '../src/c
 import { isFloat } from '../src/core/dtype.ts'
 import { DTypeError } from '../src/core/errors.ts'
 import { flatten, leaves as leavesOf, type TreeDef, unflatten } from '../src/tree.ts'
-import { type Args, type Fn, linearize, positions, selectLeaves, vjp, type Wrt } from './autodiff.ts'
+import { type Args, chosenArgs, type Fn, linearize, selectLeaves, vjp, type Wrt } from './autodiff.ts'
 import { called, flattenArrays } from './leaves.ts'
 import { vmap } from './vmap.ts'
 
 export interface JacobianOptions {
-  /** Which arguments to differentiate: a position, or several. Default 0. */
+  /** Which arguments to differentiate: a position, from the end if negative, or several in any order. Default 0. */
   readonly argnums?: number | readonly number[]
 }
 /** A tree like R, with a tree like X in the place of each array. */
 export type Jacobian<R, X> = R extends NdArray ? X : { readonly [K in keyof R]: Jacobian<R[K], X> }
 
+const totalOf = (xs: readonly NdArray[]): number => xs.reduce((n, x) => n + x.size, 0)
 /** Rows of the identity over all leaves together, split over them: leaf k is [total, ...its shape]. */
 const basis = (xs: readonly NdArray[]): NdArray[] => {
-  const total = xs.reduce((n, x) => n + x.size, 0)
+  const total = totalOf(xs)
   let offset = 0
   return xs.map((x) => {
     const column = iota([total, x.size], 'int32', 1)
@@ -44,7 +45,7 @@ const splitLike = (x: NdArray, axis: number, parts: readonly NdArray[]): NdArray
 
 /** f as a function of the chosen arguments alone, and how their leaves become a tree like them. */
 const chosen = <A extends Args, R>(f: Fn<A, R>, options: JacobianOptions | undefined, args: A, what: string) => {
-  const nums = positions(options?.argnums, args, what)
+  const nums = chosenArgs(options?.argnums, args, what)
   selectLeaves(args, nums, what)
   const xs = nums.map((n) => args[n])
   const g = (...some: readonly unknown[]): R => f(...(args.map((a, i) => (nums.includes(i) ? some[nums.indexOf(i)] : a)) as unknown as A))
@@ -76,7 +77,8 @@ export const jacrev = <A extends Args, R, const Opt extends JacobianOptions = Re
     const whole = ys.find((y) => !isFloat(y.dtype))
     if (whole !== undefined)
       throw new DTypeError(`${what} needs a function that returns floats, and it returned ${showAval(whole.aval)}: convert with astype`)
-    const rows = vmap((...cts: readonly NdArray[]) => leavesOf(pull(unflatten(out, cts) as R)))(...basis(ys)) as readonly NdArray[]
+    const pulled = (...cts: readonly NdArray[]): unknown[] => leavesOf(pull(unflatten(out, cts) as R))
+    const rows = vmap(pulled, { axisSize: totalOf(ys) })(...basis(ys)) as readonly NdArray[]
     const blocks = rows.map((row) => splitLike(row, 0, ys)) // by leaf of the arguments, then of the results
     return unflatten(
       out,
@@ -102,9 +104,8 @@ const forward =
     const { g, xs, leaves, def, tree } = chosen(f, options, args, what)
     const [value, push] = linearize(g, ...xs)
     const [ys, out] = flatten(value) as readonly [NdArray[], TreeDef]
-    const columns = vmap((...ts: readonly NdArray[]) => leavesOf(push(...(unflatten(def, ts) as readonly unknown[]))), { outAxes: -1 })(
-      ...basis(leaves),
-    ) as readonly NdArray[]
+    const pushed = (...ts: readonly NdArray[]): unknown[] => leavesOf(push(...(unflatten(def, ts) as readonly unknown[])))
+    const columns = vmap(pushed, { outAxes: -1, axisSize: totalOf(leaves) })(...basis(leaves)) as readonly NdArray[]
     return unflatten(
       out,
       ys.map((y, k) => {

@@ -41,6 +41,9 @@ test('derivatives', () => {
   expectTypeOf(grad(loss)(p, x)).toEqualTypeOf<Params>()
   expectTypeOf(grad(loss, { argnums: 1 })(p, x)).toEqualTypeOf<NdArray>()
   expectTypeOf(grad(loss, { argnums: [0, 1] })(p, x)).toEqualTypeOf<readonly [Params, NdArray]>()
+  expectTypeOf(grad(loss, { argnums: -2 })(p, x)).toEqualTypeOf<Params>()
+  expectTypeOf(grad(loss, { argnums: [-1, 0] })(p, x)).toEqualTypeOf<readonly [NdArray, Params]>()
+  expectTypeOf(grad((q: Params, y: NdArray = x) => loss(q, y), { argnums: -1 })(p)).toEqualTypeOf<NdArray>()
   expectTypeOf(valueAndGrad(loss)(p, x)).toEqualTypeOf<readonly [NdArray, Params]>()
   expectTypeOf(grad(withAux, { hasAux: true })(p, x)).toEqualTypeOf<readonly [Params, { readonly y: NdArray; readonly n: 3 }]>()
   expectTypeOf(valueAndGrad(withAux, { argnums: 1, hasAux: true })(p, x)[1]).toEqualTypeOf<NdArray>()
@@ -89,6 +92,11 @@ test('custom rules are typed by the function', () => {
     expectTypeOf(name).toEqualTypeOf<string>()
     return [y.mul(n), dy]
   }, { nondiffArgnums: [1, 2] }) // prettier-ignore
+  customJvp((n: number, y: NdArray, name: string) => y.mul(n + name.length), (n, name, [y], [dy]) => {
+    expectTypeOf(n).toEqualTypeOf<number>()
+    expectTypeOf(name).toEqualTypeOf<string>()
+    return [y.mul(n), dy]
+  }, { nondiffArgnums: [-1, 0] }) // prettier-ignore
   customJvp((a: NdArray, b: NdArray) => a.mul(b), ([a, b], [da]) => {
     expectTypeOf(da).toEqualTypeOf<NdArray | null>()
     return [a.mul(b), da]
