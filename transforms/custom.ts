@@ -3,11 +3,13 @@ import { customRules } from '../primitives/custom.ts'
 import { bring } from '../primitives/table.ts'
 import { NdArray } from '../src/core/array.ts'
 import { zerosLike } from '../src/core/constructors.ts'
-import { type CustomJvpRule, type CustomVjpRule, type CustomVmapRule, registerRule } from '../src/core/callbacks.ts'
+import { type BackwardRule, type CustomJvpRule, type CustomVjpRule, type CustomVmapRule } from '../src/core/callbacks.ts'
 import { CotangentError, TreeError } from '../src/core/errors.ts'
 import type { OpParams } from '../src/core/ops.ts'
+import { Ref } from '../src/core/ref.ts'
 import { applyJaxpr, bind, trace } from '../src/core/trace.ts'
 import { difference, flatten, isDict, showDef, type TreeDef, unflatten } from '../src/tree.ts'
+import { Kept } from './kept.ts'
 import { called, flatFunction, flattenArrays } from './leaves.ts'
 import { type At, type Position, positions, type Without } from './positions.ts'
 import { spread } from './prefix.ts'
@@ -45,12 +47,15 @@ interface Statics {
   readonly at: readonly number[]
   readonly values: Args
 }
-/** Rules made for a structure of arguments and results and the values of those that aren't differentiated. */
-interface Made {
+/** What rules are made for: the structures of arguments and results, and the values of those that aren't differentiated. */
+interface Call {
   readonly values: Args
-  readonly key: string
-  readonly rule: number
+  readonly args: TreeDef
+  readonly out: TreeDef
 }
+const sameDef = (a: TreeDef, b: TreeDef): boolean => difference(a, b) === null && showDef(a) === showDef(b) // null isn't undefined
+const sameCall = (a: Call, b: Call): boolean =>
+  sameDef(a.args, b.args) && sameDef(a.out, b.out) && a.values.every((x, i) => Object.is(x, b.values[i]))
 
 /** The function as an op whose rule is made once for each structure of arguments and results. */
 const custom = <A extends Args, R>(
@@ -58,9 +63,9 @@ const custom = <A extends Args, R>(
   f: Fn<A, R>,
   userRules: readonly unknown[],
   options: Options,
-  makeRule: (statics: Statics, args: TreeDef, out: TreeDef, what: string) => Parameters<typeof registerRule>[0],
+  makeRule: (statics: Statics, args: TreeDef, out: TreeDef, what: string) => CustomJvpRule | CustomVjpRule | CustomVmapRule,
 ): Fn<A, R> => {
-  const made: Made[] = []
+  const made = new Kept<Call, Ref>(sameCall)
   const what = called(name, f, options)
   for (const rule of userRules) called(`a rule of ${what}`, rule)
   const { nondiffArgnums = [] } = options
@@ -87,10 +92,8 @@ const custom = <A extends Args, R>(
       what,
     )
     const out = flat.out()
-    const key = `${showDef(def)} -> ${showDef(out)}`
-    let own = made.find((one) => one.key === key && one.values.every((x, i) => Object.is(x, values[i])))
-    if (own === undefined) made.push((own = { values, key, rule: registerRule(makeRule({ at, values }, def, out, what)) }))
-    const params: OpParams[typeof name] = { jaxpr, rule: own.rule, name: what, captured: captures.length }
+    const rule = made.of({ values, args: def, out }, () => Ref.of(makeRule({ at, values }, def, out, what)))
+    const params: OpParams[typeof name] = { jaxpr, rule, name: what, captured: captures.length }
     return unflatten(out, bind(name, params, [...captures, ...leaves])) as R
   }
 }
@@ -162,23 +165,15 @@ export const customVjp = <A extends Args, R, T, const N extends readonly number[
 ): Fn<A, R> =>
   custom('customVjp', f, [fwd, bwd], options, ({ at, values }, def, out, what): CustomVjpRule => {
     const { symbolicZeros = false } = options
-    let saved: TreeDef = out
     const args = def.kind === 'list' ? def.children : []
     /** All arguments in their places. */
     const placed = (moving: Args): Args => {
       let next = 0
       return Array.from({ length: args.length + at.length }, (_, i) => (at.includes(i) ? values[at.indexOf(i)] : moving[next++]))
     }
-    return {
-      fwd: (primals, moving) => {
-        const told = symbolicZeros ? primals.map((value, i) => ({ value, perturbed: moving[i]! })) : primals
-        const result = (fwd as unknown as Fn<Args, readonly [unknown, unknown]>)(...placed(unflatten(def, told) as Args))
-        const [value, residuals] = pair(result, `the forward rule of ${what}`, '[value, residuals]')
-        const flat = flattenArrays(residuals, `the residuals of ${what}`)
-        saved = flat.def
-        return [leavesLike(out, value, `the forward rule of ${what}`), flat.leaves]
-      },
-      bwd: (residuals, cts, outs) => {
+    const backward =
+      (saved: TreeDef): BackwardRule =>
+      (residuals, cts, outs) => {
         const ct = symbolicZeros ? cts : cts.map((t, i) => t ?? zerosLike(outs[i]!))
         const grads: unknown = (bwd as unknown as Fn<Args, unknown>)(...values, unflatten(saved, residuals), unflatten(out, ct))
         if (!Array.isArray(grads) || grads.length !== args.length)
@@ -186,7 +181,16 @@ export const customVjp = <A extends Args, R, T, const N extends readonly number[
             `the backward rule of ${what} has to give a list with a cotangent, or null, for each of the ${args.length} arguments`,
           )
         return args.flatMap((arg, i) => leavesOrNull(arg, grads[i], `the backward rule of ${what}, argument ${i}`))
-      },
+      }
+    // Each call's residuals have the structure that its own forward rule gave them.
+    const backwards = new Kept<TreeDef, BackwardRule>(sameDef)
+    return (primals, moving) => {
+      const told = symbolicZeros ? primals.map((value, i) => ({ value, perturbed: moving[i]! })) : primals
+      const result = (fwd as unknown as Fn<Args, readonly [unknown, unknown]>)(...placed(unflatten(def, told) as Args))
+      const [value, residuals] = pair(result, `the forward rule of ${what}`, '[value, residuals]')
+      const flat = flattenArrays(residuals, `the residuals of ${what}`)
+      const own = backwards.of(flat.def, () => backward(flat.def))
+      return [leavesLike(out, value, `the forward rule of ${what}`), flat.leaves, own]
     }
   })
 

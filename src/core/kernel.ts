@@ -4,6 +4,7 @@
  * floats, and does nothing else with them; other kernels have none.
  */
 import type { DType } from './dtype.ts'
+import type { RefOrId } from './ref.ts'
 
 /** An affine function of a kernel's iteration index: `offset + Σ strides[d] · index[d]`. */
 export interface Affine {
@@ -221,10 +222,10 @@ export interface Scatter {
   readonly args: readonly DType[]
 }
 
-/** A function of the host's, by its number: args are [...inputs, ...outputs], of these shapes. */
+/** A function of the host's: args are [...inputs, ...outputs], of these shapes. */
 export interface HostCall {
   readonly kind: 'hostCall'
-  readonly call: number
+  readonly call: RefOrId
   readonly inputs: number
   readonly shapes: readonly (readonly number[])[]
   readonly args: readonly DType[]

@@ -1,9 +1,10 @@
 /**
- * Every primitive, by name, with the type of its params. An op is plain data, so that it can be hashed, printed, compared and
- * sent to another process. The rule table, the emitters and the generators are total over these names.
+ * Every primitive, by name, with the type of its params. An op is plain data but for functions of the user's, which stand in it as references, so
+ * that it can be hashed, printed and compared. The rule table, the emitters and the generators are total over these names.
  */
 import type { DType } from './dtype.ts'
 import type { Jaxpr } from './jaxpr.ts'
+import type { RefOrId } from './ref.ts'
 
 type None = Readonly<Record<never, never>>
 type Axes = { readonly axes: readonly number[] }
@@ -26,7 +27,7 @@ export interface AttentionParams {
 }
 interface CustomParams {
   readonly jaxpr: Jaxpr
-  readonly rule: number
+  readonly rule: RefOrId
   readonly name: string
   /** Leading operands that the function closed over: the rule doesn't know them. */
   readonly captured: number
@@ -179,9 +180,9 @@ export interface OpParams {
     readonly apart: boolean
   }
   readonly name: { readonly name: string }
-  /** A function of the host's, by its number. `debug`: it is called for its effects, and its result is nobody's. */
+  /** A function of the host's. `debug`: it is called for its effects, and its result is nobody's. */
   readonly callback: {
-    readonly call: number
+    readonly call: RefOrId
     readonly shapes: readonly (readonly number[])[]
     readonly dtypes: readonly DType[]
     /** What a batch of calls is: one after another, or one call with the batch axis in front of all operands, or of those that have it and one of 1. */
@@ -194,7 +195,7 @@ export interface OpParams {
    * A, what solves it, and where they are known Aᵀ and what solves that.
    */
   readonly linearSolve: { readonly jaxprs: readonly Jaxpr[]; readonly numConsts: number }
-  /** Functions with derivative rules of the user's: `rule` is a number in the table of callbacks, so that the op stays plain data. */
+  /** Functions with derivative rules of the user's. */
   readonly customJvp: CustomParams
   readonly customVjp: CustomParams
   /** And with a rule of the user's for batches. */

@@ -2,6 +2,7 @@
 import { type DType, shortName } from './dtype.ts'
 import type { Jaxpr } from './jaxpr.ts'
 import type { Op, OpName, OpParams } from './ops.ts'
+import { Ref, type RefOrId } from './ref.ts'
 
 export interface Kind<T> {
   /** As in "must be …". */
@@ -27,6 +28,7 @@ const real = kind<number>('a number', (v) => typeof v === 'number')
 const bool = kind<boolean>('True or False', (v) => typeof v === 'boolean')
 const text = kind<string>('a text', (v) => typeof v === 'string')
 const dtype = kind<DType>(`one of ${Object.keys(shortName).join(', ')}`, (v) => typeof v === 'string' && Object.hasOwn(shortName, v))
+const ref = kind<RefOrId>('an integer', (v) => v instanceof Ref || Number.isInteger(v))
 const jaxpr = kind<Jaxpr>('a jaxpr', (v) => typeof v === 'object' && v !== null && 'eqns' in v)
 const ints = listOf(int)
 
@@ -38,7 +40,7 @@ const overAxis = op(1, { axis: int })
 const overName = op(1, { axisName: text })
 const prefix = op(1, { axis: int, reverse: bool })
 
-const custom = { jaxpr, rule: int, name: text, captured: int }
+const custom = { jaxpr, rule: ref, name: text, captured: int }
 const attention = { scale: real, left: orNone(int), right: orNone(int), bias: bool, mask: bool, rate: real }
 
 export const signatures: { readonly [K in OpName]: Signature<K> } = {
@@ -150,7 +152,7 @@ export const signatures: { readonly [K in OpName]: Signature<K> } = {
   }),
   name: op(1, { name: text }),
   callback: many(0, {
-    call: int,
+    call: ref,
     shapes: listOf(ints),
     dtypes: listOf(dtype),
     batch: oneOf('sequential', 'broadcastAll', 'expandDims'),

@@ -5,10 +5,11 @@ import { bringHostCalls } from '../../backends/bring.ts'
 import { ConcreteArray, NdArray } from '../core/array.ts'
 import { type Aval, aval, showAval, sizeOf } from '../core/aval.ts'
 import type { Backend, Storage } from '../core/backend.ts'
-import { type HostArray, type HostFunction, registerHost } from '../core/callbacks.ts'
+import { type HostArray, type HostFunction } from '../core/callbacks.ts'
 import { computedIn, type DType, isHalf, type TypedArray, typedArrayOf } from '../core/dtype.ts'
 import { CallbackError, DeviceError } from '../core/errors.ts'
 import type { OpParams } from '../core/ops.ts'
+import { Ref } from '../core/ref.ts'
 import { bind } from '../core/trace.ts'
 import { toBits } from '../core/half.ts'
 
@@ -55,14 +56,19 @@ export const callHost = (
 ): NdArray[] => {
   bring(callbackRules)
   bringHostCalls()
-  const call = registerHost((...given) => {
+  const told: HostFunction = (...given) => {
     try {
       return f(...given)
     } catch (error) {
       if (error instanceof CallbackError) throw error
       throw new CallbackError(`${what} threw: ${error instanceof Error ? error.message : String(error)}`, { cause: error })
     }
-  })
+  }
   const effects = params.debug ? (['debug'] as const) : []
-  return bind('callback', { call, shapes: outs.map(({ shape }) => shape), dtypes: outs.map(({ dtype }) => dtype), ...params }, xs, effects)
+  return bind(
+    'callback',
+    { call: Ref.of(told), shapes: outs.map(({ shape }) => shape), dtypes: outs.map(({ dtype }) => dtype), ...params },
+    xs,
+    effects,
+  )
 }

@@ -8,11 +8,12 @@ import { called, type Flat, flattenArrays } from '../../transforms/leaves.ts'
 import { system } from '../../transforms/system.ts'
 import type { NdArray } from '../core/array.ts'
 import { type Aval, eqAval, showAvals } from '../core/aval.ts'
-import { type CustomJvpRule, registerRule } from '../core/callbacks.ts'
+import { type CustomJvpRule } from '../core/callbacks.ts'
 import * as c from '../core/constructors.ts'
 import { isFloat } from '../core/dtype.ts'
 import { ShapeError, TreeError } from '../core/errors.ts'
 import { variable } from '../core/jaxpr.ts'
+import { Ref } from '../core/ref.ts'
 import { bind, evalJaxpr, trace, type Traced } from '../core/trace.ts'
 import { difference, unflatten } from '../tree.ts'
 import { avalsOf } from './body.ts'
@@ -105,7 +106,7 @@ export const customRoot = <T>(
     const right = placed(pushed.nonzero, dfs, zeros()).map(c.neg)
     return [xs, evalJaxpr(moved.jaxpr, [...primals.slice(found.captures.length, own.length), ...closed, ...xs, ...right])]
   }
-  const rule = registerRule(implicit)
+  const rule = Ref.of(implicit)
   return tree(solution([...own, ...captures, ...guess.leaves]))
 }
 /** Values in the places of flags, and others elsewhere. */

@@ -1,0 +1,20 @@
+/** What is made once for what it is told apart by. Equality decides; beyond the bound what was used longest ago goes. */
+const MOST = 256
+
+export class Kept<K, V> {
+  readonly #entries: (readonly [key: K, value: V])[] = []
+  readonly #same: (a: K, b: K) => boolean
+  constructor(same: (a: K, b: K) => boolean) {
+    this.#same = same
+  }
+  get size(): number {
+    return this.#entries.length
+  }
+  of(key: K, make: () => V): V {
+    const at = this.#entries.findLastIndex(([own]) => this.#same(own, key))
+    const entry = at < 0 ? ([key, make()] as const) : this.#entries.splice(at, 1)[0]!
+    if (this.#entries.length >= MOST) this.#entries.shift()
+    this.#entries.push(entry)
+    return entry[1]
+  }
+}
