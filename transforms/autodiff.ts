@@ -6,10 +6,11 @@ import { isFloat } from '../src/core/dtype.ts'
 import { DTypeError, ShapeError, TreeError } from '../src/core/errors.ts'
 import type { Jaxpr } from '../src/core/jaxpr.ts'
 import { applyJaxpr, trace } from '../src/core/trace.ts'
-import { difference, flatten, paths, showDef, type TreeDef, unflatten } from '../src/tree.ts'
-import { linearizeJaxpr, vjpJaxpr } from './algebra.ts'
+import { difference, flatten, paths, type TreeDef, unflatten } from '../src/tree.ts'
+import { linearizeJaxpr, vjpJaxpr, withTangents } from './algebra.ts'
 import { called, flatFunction, flattenArrays } from './leaves.ts'
 import { listed, type Nth, positions } from './positions.ts'
+import { differentiated, partsOf, type AuxOptions, withoutOptions } from './results.ts'
 import { system } from './system.ts'
 
 export type Args = readonly unknown[]
@@ -85,9 +86,7 @@ const differentiate =
     const t = traceKnown(f, leaves, def, what)
     const loss = t.jaxpr.outs[0]
     const { hasAux = false } = options ?? {}
-    if (hasAux && !(t.out.kind === 'list' && t.out.children.length === 2))
-      throw new TreeError(`${what} has hasAux, so it needs a function that returns [scalar, aux], and it returned ${showDef(t.out)}`)
-    const count = countOf(hasAux && t.out.kind === 'list' ? t.out.children[0]! : t.out)
+    const count = differentiated(t.out, hasAux, what, 'scalar')
     if (loss === undefined || count !== 1 || loss.aval.shape.length > 0)
       throw new ShapeError(
         `${what} needs a function that returns a scalar, and it returned ${t.jaxpr.outs.map((o) => showAval(o.aval)).join(', ') || 'nothing'}: reduce it with .sum() or .mean(), or use jacrev`,
@@ -111,8 +110,6 @@ const differentiate =
     })
     return [value, nums.map((n) => grads[n])]
   }
-
-const countOf = (d: TreeDef): number => (d.kind === 'leaf' ? 1 : d.kind === 'none' ? 0 : d.children.reduce((n, c) => n + countOf(c), 0))
 
 /** One gradient, or one for each of several argnums. */
 const likeArgnums = (options: GradOptions | undefined, grads: readonly unknown[]): unknown =>
@@ -171,83 +168,109 @@ const sameAvals = (what: string, xs: readonly { readonly aval: Aval }[], ts: rea
 const movingFloats = (leaves: readonly NdArray[]): boolean[] => leaves.map((x) => isFloat(x.dtype))
 
 /**
- * Pushes tangents forward: [f(primals), its derivative along tangents]. Primals and tangents are lists of arguments. As `jax.jvp`.
+ * Pushes tangents forward: [f(primals), its derivative along tangents]. Primals and tangents are lists of arguments. `hasAux` gives
+ * [result, tangent, aux]. As `jax.jvp`.
  *
  * @example jvp((x: NdArray) => np.sin(x), [np.array(0)], [np.array(2)]) // [0, 2]
  * @throws TreeError when the trees differ, ShapeError when a tangent hasn't its primal's aval
  */
-export const jvp = <A extends Args, R>(f: Fn<A, R>, primals: A, tangents: A): readonly [R, R] => {
-  const what = called('jvp', f)
+export function jvp<A extends Args, R, X>(
+  f: Fn<A, readonly [R, X]>,
+  primals: A,
+  tangents: A,
+  options: AuxOptions,
+): readonly [out: R, tangent: R, aux: X]
+export function jvp<A extends Args, R>(f: Fn<A, R>, primals: A, tangents: A): readonly [out: R, tangent: R]
+export function jvp(f: Fn<never[], unknown>, primals: Args, tangents: Args, options?: AuxOptions): Args {
+  const what = called('jvp', f, options)
   if (!Array.isArray(primals)) throw new TreeError(`${what} takes primals and tangents as lists of arguments: jvp(f, [x], [dx])`)
   sameTree(what, primals, tangents)
   const { leaves, def } = flattenArrays(primals, what)
   const ts = flattenArrays(tangents, what).leaves
   sameAvals(what, leaves, ts, paths(primals))
+  const hasAux = options?.hasAux === true
   const t = traceKnown(f, leaves, def, what)
   const moving = movingFloats(leaves)
-  const pushed = system().transforms.jvp(t.jaxpr, [...range(t.captures).map(() => false), ...moving])
+  const count = differentiated(t.out, hasAux, what)
+  const pushed = withTangents(system().transforms, t.jaxpr, [...range(t.captures).map(() => false), ...moving], count)
   const results = applyJaxpr(pushed.jaxpr, [...pushed.captures, ...t.args, ...ts.filter((_, i) => moving[i])], what)
-  const outs = t.jaxpr.outs
-  let next = outs.length
-  const dys = outs.map((o, i) => (pushed.nonzero[i] ? results[next++]! : zerosLike(o.aval)))
-  return [unflatten(t.out, results.slice(0, outs.length)) as R, unflatten(t.out, dys) as R]
+  const { out, value, aux, outs } = partsOf(t.out, results, hasAux)
+  let next = t.jaxpr.outs.length
+  const dys = outs.map((y, i) => (pushed.nonzero[i] ? results[next++]! : zerosLike(y.aval)))
+  return [value, unflatten(out, dys), ...aux]
+}
+
+/** f at the primals, with its linear part and what that reads. */
+const linearized = (what: string, f: Fn<never[], unknown>, primals: Args, hasAux: boolean) => {
+  const { leaves, def } = flattenArrays(primals, what)
+  const t = traceKnown(f, leaves, def, what)
+  const moving = movingFloats(leaves)
+  const count = differentiated(t.out, hasAux, what)
+  const lin = linearizeJaxpr(system().transforms, t.jaxpr, [...range(t.captures).map(() => false), ...moving], false, count)
+  const args = [...lin.captures, ...t.args]
+  const results = applyJaxpr(lin.forward, args, what)
+  const residuals = [...lin.inputs.map((i) => args[i]!), ...results.slice(t.jaxpr.outs.length)]
+  return { leaves, def, moving, lin, residuals, ...partsOf(t.out, results, hasAux) }
 }
 
 /**
- * f at the primals, and the linear map from tangents of its arguments to the tangent of its result. As `jax.linearize`.
+ * f at the primals, and the linear map from tangents of its arguments to the tangent of its result. With `{ hasAux: true }` after the primals
+ * [result, map, aux]. As `jax.linearize`.
  *
  * @example linearize((x: NdArray) => np.square(x), np.array(3))[1](np.array(1)) // 6
  * @throws TreeError (from the map) when the trees differ, ShapeError when a tangent hasn't its primal's aval
  */
-export const linearize = <A extends Args, R>(f: Fn<A, R>, ...primals: A): readonly [R, (...tangents: A) => R] => {
-  const what = called('linearize', f)
-  const { leaves, def } = flattenArrays(primals, what)
-  const t = traceKnown(f, leaves, def, what)
-  const moving = movingFloats(leaves)
-  const lin = linearizeJaxpr(system().transforms, t.jaxpr, [...range(t.captures).map(() => false), ...moving])
-  const args = [...lin.captures, ...t.args]
-  const results = applyJaxpr(lin.forward, args, what)
-  const outs = t.jaxpr.outs
-  const residuals = [...lin.inputs.map((i) => args[i]!), ...results.slice(outs.length)]
-  const push = (...tangents: A): R => {
+export function linearize<A extends Args, R, X>(
+  f: Fn<A, readonly [R, X]>,
+  ...primals: readonly [...A, AuxOptions]
+): readonly [out: R, push: (...tangents: A) => R, aux: X]
+export function linearize<A extends Args, R>(f: Fn<A, R>, ...primals: A): readonly [out: R, push: (...tangents: A) => R]
+export function linearize(f: Fn<never[], unknown>, ...given: Args): Args {
+  return pushforward(called('linearize', f), f, ...withoutOptions(given))
+}
+/** [result, map from tangents, aux where there is one]. */
+export const pushforward = (what: string, f: Fn<never[], unknown>, primals: Args, hasAux: boolean) => {
+  const { leaves, moving, lin, residuals, value, out, outs, aux } = linearized(what, f, primals, hasAux)
+  const push = (...tangents: Args): unknown => {
     sameTree(what, primals, tangents)
     const ts = flattenArrays(tangents, what).leaves
     sameAvals(what, leaves, ts, paths(primals))
     const dys = applyJaxpr(lin.linear, [...residuals, ...ts.filter((_, i) => moving[i])], what)
     let next = 0
     return unflatten(
-      t.out,
-      outs.map((o, i) => (lin.nonzero[i] ? dys[next++]! : zerosLike(o.aval))),
-    ) as R
+      out,
+      outs.map((y, i) => (lin.nonzero[i] ? dys[next++]! : zerosLike(y.aval))),
+    )
   }
-  return [unflatten(t.out, results.slice(0, outs.length)) as R, push]
+  return [value, push, ...aux] as const
 }
 
 /**
- * f at the primals, and the map from a cotangent of its result to the cotangents of its arguments. As `jax.vjp`.
+ * f at the primals, and the map from a cotangent of its result to the cotangents of its arguments. With `{ hasAux: true }` after the primals
+ * [result, map, aux]. As `jax.vjp`.
  *
  * @example vjp((x: NdArray) => np.square(x), np.array(3))[1](np.array(1)) // [6]
+ * @example vjp((x: NdArray) => [np.square(x), { seen: x }] as const, np.array(3), { hasAux: true })[2] // { seen: 3 }
  * @throws TreeError (from the map) when the trees differ, ShapeError when a cotangent hasn't its result's aval
  */
-export const vjp = <A extends Args, R>(f: Fn<A, R>, ...primals: A): readonly [R, (ct: R) => A] => {
-  const what = called('vjp', f)
-  const { leaves, def } = flattenArrays(primals, what)
-  const t = traceKnown(f, leaves, def, what)
-  const moving = movingFloats(leaves)
-  const { transforms } = system()
-  const lin = linearizeJaxpr(transforms, t.jaxpr, [...range(t.captures).map(() => false), ...moving])
-  const args = [...lin.captures, ...t.args]
-  const results = applyJaxpr(lin.forward, args, what)
-  const outs = t.jaxpr.outs
-  const residuals = [...lin.inputs.map((i) => args[i]!), ...results.slice(outs.length)]
-  const value = unflatten(t.out, results.slice(0, outs.length)) as R
-  const pull = (ct: R): A => {
+export function vjp<A extends Args, R, X>(
+  f: Fn<A, readonly [R, X]>,
+  ...primals: readonly [...A, AuxOptions]
+): readonly [out: R, pull: (ct: R) => A, aux: X]
+export function vjp<A extends Args, R>(f: Fn<A, R>, ...primals: A): readonly [out: R, pull: (ct: R) => A]
+export function vjp(f: Fn<never[], unknown>, ...given: Args): Args {
+  return pullback(called('vjp', f), f, ...withoutOptions(given))
+}
+/** [result, map from a cotangent, aux where there is one]. */
+export const pullback = (what: string, f: Fn<never[], unknown>, primals: Args, hasAux: boolean) => {
+  const { leaves, def, moving, lin, residuals, value, outs, aux } = linearized(what, f, primals, hasAux)
+  const pull = (ct: unknown): unknown => {
     sameTree(what, value, ct)
     const cts = flattenArrays(ct, what).leaves
-    sameAvals(what, results.slice(0, outs.length), cts, paths(value))
+    sameAvals(what, outs, cts, paths(value))
     const used = range(outs.length).filter((i) => lin.nonzero[i])
     const isTangent = lin.linear.inputs.map((_, i) => i >= residuals.length)
-    const back = transforms.transpose(
+    const back = system().transforms.transpose(
       lin.linear,
       isTangent,
       used.map(() => true),
@@ -255,10 +278,12 @@ export const vjp = <A extends Args, R>(f: Fn<A, R>, ...primals: A): readonly [R,
     const grads = applyJaxpr(back.jaxpr, [...back.captures, ...residuals, ...used.map((i) => cts[i]!)], what)
     let next = 0
     let k = 0
-    const all = leaves.map((x, i) => (moving[i] && back.present[k++] ? grads[next++]! : zerosLike(x.aval)))
-    return unflatten(def, all) as A
+    return unflatten(
+      def,
+      leaves.map((x, i) => (moving[i] && back.present[k++] ? grads[next++]! : zerosLike(x.aval))),
+    )
   }
-  return [value, pull]
+  return [value, pull, ...aux] as const
 }
 
 /**
