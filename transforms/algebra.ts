@@ -22,6 +22,16 @@ export const lasting = ({ captures }: Traced): boolean => {
   return !captures.some((x) => x instanceof Tracer)
 }
 
+/** Equations in two: what depends on the given inputs alone, and the rest. */
+interface Division {
+  readonly given: readonly Var[]
+  readonly known: ReadonlySet<Atom>
+  readonly before: readonly Eqn[]
+  readonly rest: readonly Eqn[]
+}
+/** How often equations were divided since the start; tests pin that nesting costs no more than its parts. */
+export const counters = { divided: 0 }
+
 export const makeTransforms = (table: RuleTable): Transforms => {
   const rulesOf = (eqn: Eqn): Rules<OpName> => table[eqn.op.name] as Rules<OpName>
 
@@ -106,13 +116,20 @@ export const makeTransforms = (table: RuleTable): Transforms => {
     return { ...back, present }
   }, lasting)
 
-  const split = (jaxpr: Jaxpr, flags: readonly boolean[], together?: boolean): Split => {
-    const { inputs } = jaxpr
-    const known = new Set<Atom>(inputs.filter((_, i) => flags[i]))
+  const divisions = new WeakMap<readonly Eqn[], Division[]>()
+  /** Made once for equations and what is known: loops and branches ask again and again, and so would those in their bodies. */
+  const divide = ({ inputs, eqns }: Jaxpr, flags: readonly boolean[]): Division => {
+    const given = inputs.filter((_, i) => flags[i])
+    const made = divisions.get(eqns) ?? []
+    divisions.set(eqns, made)
+    const earlier = made.find((one) => one.given.length === given.length && one.given.every((v, i) => v === given[i]))
+    if (earlier !== undefined) return earlier
+    counters.divided++
+    const known = new Set<Atom>(given)
     const isKnown = (a: Atom): boolean => a.kind === 'lit' || known.has(a)
     const before: Eqn[] = []
     const rest: Eqn[] = []
-    for (const eqn of jaxpr.eqns) {
+    for (const eqn of eqns) {
       const own = eqn.inputs.map(isKnown)
       const halves: Halves = own.every(Boolean) ? [[eqn], []] : (rulesOf(eqn).split?.(eqn, own, transforms) ?? [[], [eqn]])
       for (const done of halves[0]) {
@@ -121,6 +138,15 @@ export const makeTransforms = (table: RuleTable): Transforms => {
       }
       rest.push(...halves[1])
     }
+    const division = { given, known, before, rest }
+    made.push(division)
+    return division
+  }
+
+  const split = (jaxpr: Jaxpr, flags: readonly boolean[], together?: boolean): Split => {
+    const { inputs } = jaxpr
+    const { known, before, rest } = divide(jaxpr, flags)
+    const isKnown = (a: Atom): boolean => a.kind === 'lit' || known.has(a)
     const reads = (eqns: readonly Eqn[]): readonly Atom[] => [...eqns.flatMap((eqn) => eqn.inputs), ...jaxpr.outs]
     const again = together ? [] : recomputed(before, reads(rest).filter(isKnown), inputs)
     const made = new Set<Atom>(again.flatMap((eqn) => eqn.outs))
