@@ -8,9 +8,9 @@ import { CotangentError, TreeError } from '../src/core/errors.ts'
 import type { OpParams } from '../src/core/ops.ts'
 import { Ref } from '../src/core/ref.ts'
 import { applyJaxpr, bind, trace } from '../src/core/trace.ts'
-import { difference, flatten, isDict, showDef, type TreeDef, unflatten } from '../src/tree.ts'
+import { difference, flatten, isDict, type TreeDef, unflatten } from '../src/tree.ts'
 import { Kept } from './kept.ts'
-import { called, flatFunction, flattenArrays } from './leaves.ts'
+import { called, flatFunction, flattenArrays, sameDef } from './leaves.ts'
 import { type At, type Position, positions, type Without } from './positions.ts'
 import { spread } from './prefix.ts'
 
@@ -53,7 +53,6 @@ interface Call {
   readonly args: TreeDef
   readonly out: TreeDef
 }
-const sameDef = (a: TreeDef, b: TreeDef): boolean => difference(a, b) === null && showDef(a) === showDef(b) // null isn't undefined
 const sameCall = (a: Call, b: Call): boolean =>
   sameDef(a.args, b.args) && sameDef(a.out, b.out) && a.values.every((x, i) => Object.is(x, b.values[i]))
 

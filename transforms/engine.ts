@@ -6,9 +6,11 @@ import type { Node } from '../src/core/graph.ts'
 import type { Jaxpr } from '../src/core/jaxpr.ts'
 import { printJaxpr } from '../src/core/print.ts'
 import type { Program } from '../src/core/program.ts'
+import { Ref } from '../src/core/ref.ts'
 import type { Transforms } from '../src/core/rules.ts'
 import { showAval, physical } from '../src/core/aval.ts'
 import { optimise } from './algebra.ts'
+import { type Bounds, Cache } from './cache.ts'
 import { planProgram } from './plan.ts'
 
 export interface Compiled {
@@ -32,19 +34,34 @@ const placeOf = ({ what, pathOf }: Caller, i: number): string => {
   return path === '' ? what : `${what} at ${path}`
 }
 
-const CACHED_PROGRAMS = 4096
+/** Programs that are kept, and their bytes. */
+const [CACHED, CACHED_BYTES] = [4096, 2 ** 29]
+/** What a program holds, measured in Node: an instance, objects in proportion to its text (3 kB an equation), and code, which engines hold more than once. */
+const bytesOf = (text: string, { bytes = 0 }: Executable): number => 2 ** 16 + 64 * text.length + 4 * bytes
 /** How often something was compiled since the start; tests pin that second calls don't. */
 export const counters = { compiled: 0, traced: 0 }
 
 export class Engine {
   readonly #transforms: Transforms
   readonly #backend: () => Backend
-  readonly #cache = new Map<string, Compiled>()
-  readonly #limit: number
-  constructor(transforms: Transforms, backend: () => Backend, cachedPrograms = CACHED_PROGRAMS) {
-    this.#limit = cachedPrograms
+  readonly #bounds: Bounds
+  readonly #cache: Cache<Compiled>
+  /** Programs with functions of the user's, which live as long as those. */
+  readonly #ofFunctions = new WeakMap<object, Cache<Compiled>>()
+  constructor(transforms: Transforms, backend: () => Backend, count = CACHED, bytes = CACHED_BYTES) {
+    this.#bounds = { count, bytes }
+    this.#cache = new Cache(this.#bounds)
     this.#transforms = transforms
     this.#backend = backend
+  }
+
+  /** Where the programs of a jaxpr are kept: those with functions of the user's by the one that was made last. */
+  #cacheOf(jaxpr: Jaxpr): Cache<Compiled> {
+    const last = newestRef(jaxpr)
+    if (last === null) return this.#cache
+    const own = this.#ofFunctions.get(last.to) ?? new Cache(this.#bounds)
+    this.#ofFunctions.set(last.to, own)
+    return own
   }
 
   lower(jaxpr: Jaxpr, donated: ReadonlySet<number> = new Set(), fused = true): { readonly jaxpr: Jaxpr; readonly program: Program } {
@@ -57,12 +74,9 @@ export class Engine {
   compile(jaxpr: Jaxpr, donated: ReadonlySet<number> = new Set()): Compiled {
     const backend = this.#backend()
     const key = `${backend.name} ${[...donated].join(',')} ${printJaxpr(jaxpr)}`
-    const hit = this.#cache.get(key)
-    if (hit !== undefined && hit.backend === backend) {
-      this.#cache.delete(key) // to the end: the one used longest ago goes first
-      this.#cache.set(key, hit)
-      return hit
-    }
+    const cache = this.#cacheOf(jaxpr)
+    const hit = cache.get(key)
+    if (hit?.backend === backend) return hit
     for (const v of [...jaxpr.inputs, ...jaxpr.eqns.flatMap((eqn) => eqn.outs)])
       if (!backend.dtypes.includes(v.aval.dtype) && v.aval.dtype !== 'key')
         throw new DTypeError(`the device ${backend.name} can't hold ${showAval(v.aval)}: it holds ${backend.dtypes.join(', ')}`)
@@ -75,8 +89,7 @@ export class Engine {
       backend,
       executable: backend.compile(lowered.program),
     }
-    if (this.#cache.size >= this.#limit) this.#cache.delete(this.#cache.keys().next().value!)
-    this.#cache.set(key, compiled)
+    cache.set(key, compiled, bytesOf(key, compiled.executable))
     return compiled
   }
 
@@ -103,6 +116,18 @@ export class Engine {
     return this.run(this.compile(jaxpr), args)
   }
 }
+
+/** Of the functions of the user's in a jaxpr, at any depth, the one that was made last. */
+const newestRef = ({ eqns }: Jaxpr): Ref | null => {
+  let newest: Ref | null = null
+  const see = (value: unknown): void => {
+    const ref = value instanceof Ref ? value : isJaxpr(value) ? newestRef(value) : null
+    if (ref !== null && ref.id > (newest?.id ?? -1)) newest = ref
+  }
+  for (const { op } of eqns) for (const value of Object.values(op.params).flat() as unknown[]) see(value)
+  return newest
+}
+const isJaxpr = (x: unknown): x is Jaxpr => typeof x === 'object' && x !== null && 'eqns' in x
 
 const elsewhere = (x: ConcreteArray, backend: Backend, what: string): DeviceError => {
   const where = x.backend.lost?.() === true ? `a lost ${x.backend.name} device` : x.backend.name

@@ -18,3 +18,17 @@ export class Kept<K, V> {
     return entry[1]
   }
 }
+
+/** And that for a function, as long as that lives. */
+export class KeptFor<K, V> {
+  readonly #all = new WeakMap<object, Kept<K, V>>()
+  readonly #same: (a: K, b: K) => boolean
+  constructor(same: (a: K, b: K) => boolean) {
+    this.#same = same
+  }
+  of(f: object, key: K, make: () => V): V {
+    const own = this.#all.get(f) ?? new Kept<K, V>(this.#same)
+    this.#all.set(f, own)
+    return own.of(key, make)
+  }
+}

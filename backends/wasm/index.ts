@@ -85,6 +85,7 @@ export const createWasm = ({ relaxed = relaxedSimd(), softLimit }: WasmOptions =
           run(table, arena)
           return results
         },
+        bytes: bytes.byteLength,
         source: text,
       }
     },

@@ -154,6 +154,22 @@ test('an engine keeps a bounded number of programs: the one used longest ago goe
   expect(compiled).toBe(16)
 })
 
+test('an engine keeps so many bytes of programs: large ones go sooner', () => {
+  const device = reference()
+  const backend = {
+    ...device,
+    compile: (program: Parameters<typeof device.compile>[0]) => ({ ...device.compile(program), bytes: 2 ** 20 }),
+  }
+  const engine = new Engine(makeTransforms(rules), () => backend as ReturnType<ConstructorParameters<typeof Engine>[1]>, 100, 2 ** 24)
+  const compiledBy = (n: number): number => {
+    const before = counters.compiled
+    engine.compile(makeJaxpr((x: NdArray) => np.mul(x, n))(np.ones([2])))
+    return counters.compiled - before
+  }
+  for (let n = 0; n < 5; n++) expect(compiledBy(n)).toBe(1) // four of 4 MB don't fit in 16 with what else they hold
+  expect([compiledBy(4), compiledBy(3), compiledBy(2), compiledBy(0)]).toEqual([0, 0, 0, 1])
+})
+
 test('an inner jit is traced once however often it is called, and vmap of it adds no trace of its own', () => {
   const inner = jit((x: NdArray) => np.exp(x))
   const outer = jit((x: NdArray) => np.add(inner(inner(x)), inner(x)))
