@@ -4,7 +4,7 @@ import { type Aval, aval } from '../src/core/aval.ts'
 import { byteWidth, type DType } from '../src/core/dtype.ts'
 import { CotangentError, ShapeError, TracerError, TreeError } from '../src/core/errors.ts'
 import { userScalar } from '../src/core/trace.ts'
-import { flatten, isDict, paths, type TreeDef, unflatten } from '../src/tree.ts'
+import { difference, flatten, isDict, paths, showDef, type TreeDef, unflatten } from '../src/tree.ts'
 
 const NUMBER = aval([], 'float32', true)
 const BOOLEAN = aval([], 'bool')
@@ -97,6 +97,9 @@ export const flattenArrays = (tree: unknown, what: string): Flat => {
   toArrays(leaves)
   return { leaves: leaves as NdArray[], def }
 }
+
+/** Exactly: null isn't undefined. */
+export const sameDef = (a: TreeDef, b: TreeDef): boolean => difference(a, b) === null && showDef(a) === showDef(b)
 
 /** A flat function from one of trees, remembering the structure of what it returned. */
 export const flatFunction = (

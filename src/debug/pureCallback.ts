@@ -36,19 +36,18 @@ export const pureCallback = <A extends readonly unknown[], const T>(
   const { vmapMethod = 'sequential' } = options
   if (!METHODS.includes(vmapMethod))
     throw new CotangentError(`${what}: there is no vmapMethod ${JSON.stringify(vmapMethod)}: choose ${METHODS.join(', ')}`)
-  const { leaves, def } = flattenArrays(args, what)
-  const dtypes = leaves.map((x) => x.dtype)
+  const given = flattenArrays(args, what)
   const { leaves: declared, def: out } = flattenArrays(placeholders(result), `the declared result of ${what}`)
   const outs = declared.map((x) => aval(x.shape, x.dtype))
+  const { def } = given
   const flat = callHost(
-    what,
-    (inputs, shapes) => {
-      const given = inputs.map((x, i) => hostArray(x, dtypes[i]!))
-      const values = matched(out, f(...(unflatten(def, given) as A)), what)
+    f,
+    { what, args: given, out, outs },
+    (dtypes) => (inputs, shapes) => {
+      const own = inputs.map((x, i) => hostArray(x, dtypes[i]!))
+      const values = matched(out, f(...(unflatten(def, own) as A)), what)
       return values.map((x, k) => hostData(x, { ...outs[k]!, shape: shapes[k]! }, what))
     },
-    leaves,
-    outs,
     { batch: vmapMethod, debug: false },
   )
   return unflatten(out, flat) as Declared<T>
