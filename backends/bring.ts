@@ -5,7 +5,7 @@ import { flash } from './wasm/flash.ts'
 import { bringControl as bringWasmControl, bringEmitters, bringListings as bringWasmListings } from './wasm/module.ts'
 import { bringFunctions } from './wasm/ops.ts'
 import { callHost } from './wasm/hostCall.ts'
-import { bringCallHost } from './wasm/ordered.ts'
+import { bringCallHost } from './wasm/hostKernel.ts'
 import { special } from './wasm/special.ts'
 
 /** Special functions and random bits. */

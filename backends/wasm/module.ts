@@ -3,15 +3,18 @@
  * addresses from a table of arguments and an arena.
  */
 import { byteWidth } from '../../src/core/dtype.ts'
-import type { Kernel } from '../../src/core/kernel.ts'
+import type { Cumulative, HostCall, Kernel, Sort } from '../../src/core/kernel.ts'
 import type { FixedPlace, Program, Step } from '../../src/core/program.ts'
+import { emitCumulative } from './cumulative.ts'
 import { type FunctionBuilder, type FunctionHandle, type Local, ModuleBuilder, type ModuleOptions } from './assembler.ts'
 import { dotUnits, emitDot } from './dot.ts'
 import { emitNest, nestUnits } from './nest.ts'
-import { type Ordered, orderedKernel } from './ordered.ts'
+import { hostKernel } from './hostKernel.ts'
+import { emitScatter } from './scatter.ts'
+import { emitSort } from './sort.ts'
 import { structure } from '../../src/core/structure.ts'
 
-type Emitted = Exclude<Kernel, Ordered>
+type Emitted = Exclude<Kernel, HostCall>
 
 /** How a kind of kernel becomes a function (pointer of each arg…, start, end), and how many units of work that range is over. */
 interface Emitter<K extends Kernel> {
@@ -22,10 +25,16 @@ interface Emitter<K extends Kernel> {
 
 export type Emitters = { readonly [K in Emitted as K['kind']]: Emitter<K> }
 
+/** Of those along the middle of [outer, n, inner]. */
+const lines = ({ outer, n, inner }: Cumulative | Sort): number => (n === 0 ? 0 : outer * inner)
+
 /** Those of every program; the others are brought by what makes their kernels. */
 const emitters: Partial<Emitters> = {
   nest: { emit: emitNest, units: nestUnits },
   dot: { emit: emitDot, units: dotUnits },
+  cumulative: { emit: emitCumulative, units: lines },
+  sort: { emit: emitSort, units: lines },
+  scatter: { emit: emitScatter, units: ({ rows, rest }) => (rest === 0 ? 0 : rows) },
 }
 
 export const bringEmitters = (more: Partial<Emitters>): void => void Object.assign(emitters, more)
@@ -47,7 +56,6 @@ type EmitControl = (step: Exclude<Step, { readonly kind: 'launch' }>, around: Su
 let control: EmitControl
 export const bringControl = (brought: EmitControl): void => void (control = brought)
 
-const isOrdered = (kernel: Kernel): kernel is Ordered => ['sort', 'cumulative', 'scatter', 'hostCall'].includes(kernel.kind)
 const emitterOf = <K extends Emitted>(kernel: K): Emitter<K> => emitters[kernel.kind] as unknown as Emitter<K>
 
 export interface CompiledModule {
@@ -70,9 +78,9 @@ export const compileModule = (program: Program, memory: WebAssembly.Memory, opti
   const imports: Record<string, (...addresses: number[]) => void> = {}
   const handles = new Map<Kernel, FunctionHandle>()
   const make = (kernel: Kernel): FunctionHandle => {
-    if (!isOrdered(kernel)) return emitterOf(kernel).emit(module, kernel)
+    if (kernel.kind !== 'hostCall') return emitterOf(kernel).emit(module, kernel)
     const name = `${kernel.kind} ${handles.size}`
-    imports[name] = orderedKernel(kernel, memory)
+    imports[name] = hostKernel(kernel, memory)
     return module.importFunction(name, Array(kernel.args.length).fill('i32'))
   }
   const compiled = (kernel: Kernel): FunctionHandle => {
@@ -104,12 +112,12 @@ export const compileModule = (program: Program, memory: WebAssembly.Memory, opti
   const records: (FixedPlace | number)[] = []
   const launch = ({ kernel, segments }: Step & { readonly kind: 'launch' }): void => {
     const handle = compiled(kernel)
-    const units = (extent: number): number => (isOrdered(kernel) ? 1 : emitterOf(kernel).units(kernel, extent))
+    const units = (extent: number): number => (kernel.kind === 'hostCall' ? 1 : emitterOf(kernel).units(kernel, extent))
     const runs = segments.filter(({ extent }) => units(extent) > 0)
-    if (isOrdered(kernel) || runs.length < RECORDS_FROM || trips.size > 0)
+    if (kernel.kind === 'hostCall' || runs.length < RECORDS_FROM || trips.size > 0)
       for (const { buffers, extent } of runs) {
         buffers.forEach(pushAddress)
-        if (!isOrdered(kernel)) run.push(0, units(extent))
+        if (kernel.kind !== 'hostCall') run.push(0, units(extent))
         run.call(handle)
       }
     else {
