@@ -25,120 +25,68 @@ const places = Int32Array.from(y, (v) => Math.abs(v) * (SIZE - 1))
 const out = new Float32Array(SIZE)
 const ints = new Int32Array(SIZE)
 
-const each = (f) => () => {
-  for (let i = 0; i < SIZE; i++) out[i] = f(i)
-}
-const prefix = (f) => () => {
-  let carry = x[0]
-  for (let i = 0; i < SIZE; i++) out[i] = carry = i === 0 ? carry : f(carry, x[i])
-}
-const scattered = (f) => () => {
-  out.set(x)
-  for (let i = 0; i < SIZE; i++) out[places[i]] = f(out[places[i]], y[i])
-}
-const sorted = (data) => () => data.slice().sort()
-/** Of rows of n, one after another. */
+/** A yardstick is a function of its own, as a loop written by hand is: one that is given what to do would be compiled for all of them. */
+const data = { x, y, positive, integers, counts, places, out, ints, SIZE }
+const written = (text) => new Function(...Object.keys(data), `return () => { ${text} }`)(...Object.values(data))
+const loop = (body) => written(`for (let i = 0; i < SIZE; i++) ${body}`)
+const prefix = (body) => written(`let sum = x[0]; for (let i = 1; i < SIZE; i++) { sum = ${body}; out[i] = sum }`)
+const sorted = (values) => () => values.slice().sort()
 const sortedRows = (n) => () => {
   out.set(x)
   for (let i = 0; i < SIZE; i += n) out.subarray(i, i + n).sort()
 }
-const downColumns = (rows) => () => {
-  const n = SIZE / rows
-  for (let j = 0; j < n; j++) for (let i = 0, sum = 0; i < rows; i++) out[i * n + j] = sum += x[i * n + j]
-}
+
+const alongRows =
+  (f, n) =>
+  ({ np }) =>
+  (a) =>
+    np[f](np.reshape(a, [-1, n]), { axis: 1 })
+const downColumns =
+  (f, n) =>
+  ({ np }) =>
+  (a) =>
+    np[f](np.reshape(a, [n, -1]), { axis: 0 })
+const of =
+  (f) =>
+  ({ np }) =>
+    np[f]
+const twoKeys =
+  ({ lax }) =>
+  (a, b) =>
+    lax.sort([a, b], { numKeys: 2 })
+const backwards =
+  ({ lax }) =>
+  (a) =>
+    lax.cumsum(a, 0, { reverse: true })
+const scatter = (how) => () => (a, at, b) => a.at(at)[how](b)
+const sum = 'sum + x[i]'
 
 /** By name: the operands, what a build does with them, and the yardstick. */
 const cases = {
-  sort: [[x], ({ np }) => np.sort, sorted(x)],
-  'sort, int32': [[integers], ({ np }) => np.sort, sorted(integers)],
-  'sort, in order': [[x.slice().sort()], ({ np }) => np.sort, sorted(x.slice().sort())],
-  'sort, rows of 16': [
-    [x],
-    ({ np }) =>
-      (a) =>
-        np.sort(np.reshape(a, [-1, 16])),
-    sortedRows(16),
-  ],
-  'sort, rows of 50': [
-    [x],
-    ({ np }) =>
-      (a) =>
-        np.sort(np.reshape(a, [-1, 50])),
-    sortedRows(50),
-  ],
-  'sort, rows of 500': [
-    [x],
-    ({ np }) =>
-      (a) =>
-        np.sort(np.reshape(a, [-1, 500])),
-    sortedRows(500),
-  ],
-  'sort, columns of 1000': [
-    [x],
-    ({ np }) =>
-      (a) =>
-        np.sort(np.reshape(a, [1000, -1]), { axis: 0 }),
-    sortedRows(1000),
-  ],
-  argsort: [[x], ({ np }) => np.argsort, sorted(x)],
-  'sort by two keys': [
-    [counts, x],
-    ({ lax }) =>
-      (a, b) =>
-        lax.sort([a, b], { numKeys: 2 }),
-    sorted(x),
-  ],
-  cumsum: [[x], ({ np }) => np.cumsum, prefix((a, b) => a + b)],
-  'cumsum, reversed': [
-    [x],
-    ({ lax }) =>
-      (a) =>
-        lax.cumsum(a, 0, { reverse: true }),
-    prefix((a, b) => a + b),
-  ],
-  'cumsum, rows of 10': [
-    [x],
-    ({ np }) =>
-      (a) =>
-        np.cumsum(np.reshape(a, [-1, 10]), { axis: 1 }),
-    prefix((a, b) => a + b),
-  ],
-  'cumsum, columns of 1000': [
-    [x],
-    ({ np }) =>
-      (a) =>
-        np.cumsum(np.reshape(a, [1000, -1]), { axis: 0 }),
-    downColumns(1000),
-  ],
-  cumprod: [[x], ({ np }) => np.cumprod, prefix((a, b) => a * b)],
-  cummax: [[x], ({ np }) => np.cummax, prefix(Math.max)],
-  'cumsum, int32': [[counts], ({ np }) => np.cumsum, prefix((a, b) => a + b)],
-  'scatter, add': [
-    [x, places, y],
-    ({ np }) =>
-      (a, i, b) =>
-        a.at(i).add(b),
-    scattered((a, b) => a + b),
-  ],
-  'scatter, set': [
-    [x, places, y],
-    ({ np }) =>
-      (a, i, b) =>
-        a.at(i).set(b),
-    scattered((_, b) => b),
-  ],
-  pow: [[positive, y], ({ np }) => np.pow, each((i) => positive[i] ** y[i])],
-  tan: [[x], ({ np }) => np.tan, each((i) => Math.tan(x[i]))],
-  atan2: [[x, y], ({ np }) => np.atan2, each((i) => Math.atan2(x[i], y[i]))],
-  shift: [
-    [integers, counts],
-    ({ np }) => np.leftShift,
-    () => {
-      for (let i = 0; i < SIZE; i++) ints[i] = integers[i] << counts[i]
-    },
-  ],
-  mul: [[x, y], ({ np }) => np.mul, each((i) => x[i] * y[i])],
-  exp: [[x], ({ np }) => np.exp, each((i) => Math.exp(x[i]))],
+  sort: [[x], of('sort'), sorted(x)],
+  'sort, int32': [[integers], of('sort'), sorted(integers)],
+  'sort, in order': [[x.slice().sort()], of('sort'), sorted(x.slice().sort())],
+  'sort, rows of 16': [[x], alongRows('sort', 16), sortedRows(16)],
+  'sort, rows of 50': [[x], alongRows('sort', 50), sortedRows(50)],
+  'sort, rows of 500': [[x], alongRows('sort', 500), sortedRows(500)],
+  'sort, columns of 1000': [[x], downColumns('sort', 1000), sortedRows(1000)],
+  'sort by two keys': [[counts, x], twoKeys, sorted(x)],
+  argsort: [[x], of('argsort'), sorted(x)],
+  cumsum: [[x], of('cumsum'), prefix(sum)],
+  'cumsum, reversed': [[x], backwards, prefix(sum)],
+  'cumsum, rows of 10': [[x], alongRows('cumsum', 10), prefix(sum)],
+  'cumsum, columns of 1000': [[x], downColumns('cumsum', 1000), prefix(sum)],
+  'cumsum, int32': [[counts], of('cumsum'), prefix('(sum + counts[i]) | 0')],
+  cumprod: [[x], of('cumprod'), prefix('sum * x[i]')],
+  cummax: [[x], of('cummax'), prefix('Math.max(sum, x[i])')],
+  'scatter, add': [[x, places, y], scatter('add'), written('out.set(x); for (let i = 0; i < SIZE; i++) out[places[i]] += y[i]')],
+  'scatter, set': [[x, places, y], scatter('set'), written('out.set(x); for (let i = 0; i < SIZE; i++) out[places[i]] = y[i]')],
+  pow: [[positive, y], of('pow'), loop('out[i] = positive[i] ** y[i]')],
+  tan: [[x], of('tan'), loop('out[i] = Math.tan(x[i])')],
+  atan2: [[x, y], of('atan2'), loop('out[i] = Math.atan2(x[i], y[i])')],
+  shift: [[integers, counts], of('leftShift'), loop('ints[i] = integers[i] << counts[i]')],
+  mul: [[x, y], of('mul'), loop('out[i] = x[i] * y[i]')],
+  exp: [[x], of('exp'), loop('out[i] = Math.exp(x[i])')],
 }
 
 const given = process.argv.slice(2)

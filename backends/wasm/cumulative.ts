@@ -1,6 +1,6 @@
 /**
- * Prefix reductions along the middle of [outer, n, inner]. Columns side by side are lanes. A line that lies alone goes four elements at a time:
- * a vector is combined within itself before the carry comes, which so waits for one operation a vector.
+ * Prefix reductions along the middle of [outer, n, inner]. Columns side by side are lanes. A line that lies alone goes a few vectors at a time,
+ * which are combined among themselves before the carry comes: so it waits for one operation for all of them.
  */
 import { byteWidth } from '../../src/core/dtype.ts'
 import type { Cumulative } from '../../src/core/kernel.ts'
@@ -8,6 +8,11 @@ import type { FunctionBuilder, FunctionHandle, Local, ModuleBuilder, Value } fro
 import { Integers } from './integers.ts'
 import { operation } from './ops.ts'
 import { calculator, type Vec } from './vec.ts'
+
+/** Vectors of a line that are combined among themselves before the carry comes. */
+const GROUP = 2
+/** Columns whose carries are kept side by side. */
+const BLOCK = 2048
 
 /** How a vector of elements is computed with: in one vector, or in two of its halves. */
 interface Carrying {
@@ -60,78 +65,101 @@ const carryingOf = (f: FunctionBuilder, { op, dtype }: Cumulative): Carrying => 
 
 /** A function (input, output, start, end) that computes a range of lines. */
 export const emitCumulative = (module: ModuleBuilder, kernel: Cumulative): FunctionHandle => {
-  const { n: length, inner, reverse, dtype } = kernel
   const f = module.func('cumulative', Array(4).fill('i32'))
-  const n = new Integers(f)
-  const [x, out, start, end] = f.params as readonly [Local, Local, Local, Local]
   const carrying = carryingOf(f, kernel)
+  if (kernel.inner === 1) rows(new Integers(f), carrying, kernel)
+  else columns(new Integers(f), carrying, kernel)
+  return f
+}
+
+/** Pointers to where a line begins, in the order of its elements. */
+const pointers = (n: Integers, { n: length, inner, reverse, dtype }: Cumulative) => {
+  const [x, out] = n.f.params as readonly [Local, Local]
   const bytes = byteWidth[dtype]
-  const [from, to, line, columns] = n.locals(4)
-  const move = (by: number): void => {
-    n.step(from, by)
-    n.step(to, by)
+  const [from, to] = n.locals(2)
+  return {
+    from,
+    to,
+    /** Bytes to the next element of a line. */
+    step: (reverse ? -inner : inner) * bytes,
+    begin: (line: Local): void => {
+      const first = n.times(n.rem(line, inner), n.div(line, inner), length * inner)
+      n.set(from, n.mul(n.add(first, reverse ? (length - 1) * inner : 0), bytes))
+      n.set(to, n.add(out, from))
+      n.step(from, x)
+    },
+    move: (by: Value): void => {
+      n.step(from, by)
+      n.step(to, by)
+    },
   }
-  const first = n.times(n.rem(line, inner), n.div(line, inner), length * inner)
-  const begin = (): void => {
-    n.set(from, n.mul(n.add(first, reverse ? (length - 1) * inner : 0), bytes))
-    n.set(to, n.add(out, from))
-    n.step(from, x)
-  }
-  const step = (reverse ? -inner : inner) * bytes
-  const carries = (vectors: number, parts: number): Local[][] =>
-    Array.from({ length: vectors }, () => Array.from({ length: parts }, () => f.hold('v128', carrying.neutral)))
-  const single = (carry: Local[], count: number): void =>
-    f.for('i32', 0, count, 1, () => {
-      next(f, carrying, carry, lanesOf(f, bytes, from, to))
+}
+
+const rows = (n: Integers, carrying: Carrying, kernel: Cumulative): void => {
+  const { f } = n
+  const [, , start, end] = f.params as readonly [Local, Local, Local, Local]
+  const { n: length, reverse, dtype } = kernel
+  const { from, to, step, begin, move } = pointers(n, kernel)
+  const bytes = byteWidth[dtype]
+  const groups = bytes === 4 ? Math.floor(length / (4 * GROUP)) : 0
+  f.for('i32', start, end, 1, (line) => {
+    begin(line)
+    const carry = f.hold('v128', carrying.neutral)
+    if (groups > 0)
+      f.for('i32', 0, groups, 1, () => {
+        group(f, carrying, carry, from, to, reverse)
+        move(4 * GROUP * step)
+      })
+    f.for('i32', 4 * GROUP * groups, length, 1, () => {
+      next(f, carrying, [carry], elementOf(f, bytes, from, to))
       move(step)
     })
+  })
+}
 
-  if (inner === 1)
-    f.for(line, start, end, 1, () => {
-      begin()
-      const [carry] = carries(1, 1) as [Local[]]
-      const vectors = bytes === 4 ? length >> 2 : 0
-      if (vectors > 0)
-        f.for('i32', 0, vectors, 1, () => {
-          four(f, carrying, carry[0] as Local, from, to, reverse)
-          move(4 * step)
+/** Row after row, with the carries of many columns in scratch memory: a vector for each part of four columns, or for one of the rest. */
+const columns = (n: Integers, carrying: Carrying, kernel: Cumulative): void => {
+  const { f } = n
+  const [, , start, end] = f.params as readonly [Local, Local, Local, Local]
+  const { n: length, inner, dtype } = kernel
+  const { neutral, parts } = carrying
+  const { from, to, step, begin, move } = pointers(n, kernel)
+  const bytes = byteWidth[dtype]
+  const [carries] = n.blocks<1>(16 * Math.min(inner, BLOCK))
+  const [line, count, left, at] = n.locals(4)
+  n.set(line, start)
+  f.while(n.lt(line, end), () => {
+    n.set(count, n.min(n.min(n.sub(inner, n.rem(line, inner)), n.sub(end, line)), BLOCK))
+    begin(line)
+    n.step(line, count)
+    f.for(at, carries, n.hold(n.times(carries, count, 16)), 16, () => f.v128.store(at, neutral))
+    f.for('i32', 0, length, 1, () => {
+      n.set(at, carries)
+      n.set(left, count)
+      const take = (lanes: number, vectors: number, elements: Elements): void =>
+        n.countDown(left, lanes, () => {
+          const carry = Array.from({ length: vectors }, (_, part) => f.hold('v128', f.v128.load(at, 16 * part)))
+          next(f, carrying, carry, elements)
+          carry.forEach((sum, part) => f.v128.store(at, sum, 16 * part))
+          n.step(at, 16 * vectors)
+          move(lanes * bytes)
         })
-      if (length > 4 * vectors) single(carry, length - 4 * vectors)
+      take(16 / bytes, parts, vectorOf(f, from, to))
+      take(1, 1, elementOf(f, bytes, from, to))
+      move(n.sub(step, n.mul(count, bytes)))
     })
-  else {
-    n.set(line, start)
-    f.while(n.lt(line, end), () => {
-      n.set(columns, n.min(n.sub(inner, n.rem(line, inner)), n.sub(end, line)))
-      begin()
-      n.step(line, columns)
-      for (const vectors of [4, 1])
-        n.countDown(columns, (16 / bytes) * vectors, () => {
-          const all = carries(vectors, carrying.parts)
-          f.for('i32', 0, length, 1, () => {
-            all.forEach((carry, v) => next(f, carrying, carry, vectorOf(f, from, to, 16 * v)))
-            move(step)
-          })
-          move(16 * vectors - length * step)
-        })
-      n.countDown(columns, 1, () => {
-        single(carries(1, 1)[0] as Local[], length)
-        move(bytes - length * step)
-      })
-    })
-  }
-  return f
+  })
 }
 
 interface Elements {
   readonly load: Value
   readonly store: (value: Value) => void
 }
-const vectorOf = ({ v128 }: FunctionBuilder, from: Local, to: Local, at: number): Elements => ({
-  load: v128.load(from, at),
-  store: (value) => v128.store(to, value, at),
+const vectorOf = ({ v128 }: FunctionBuilder, from: Local, to: Local): Elements => ({
+  load: v128.load(from),
+  store: (value) => v128.store(to, value),
 })
-/** One element. */
-const lanesOf = ({ v128 }: FunctionBuilder, bytes: number, from: Local, to: Local): Elements => ({
+const elementOf = ({ v128 }: FunctionBuilder, bytes: number, from: Local, to: Local): Elements => ({
   load: bytes === 4 ? v128.load32_zero(from) : v128.load64_zero(from),
   store: (value) => (bytes === 4 ? v128.store32_lane(to, value, 0) : v128.store64_lane(to, value, 0)),
 })
@@ -143,25 +171,28 @@ const next = (f: FunctionBuilder, { widen, narrow, combine }: Carrying, carry: r
   store(narrow(carry))
 }
 
-/** The next four elements of a line; the carry is in every lane. */
-const four = (f: FunctionBuilder, carrying: Carrying, carry: Local, from: Local, to: Local, reverse: boolean): void => {
+/** The next vectors of a line; the carry is in every lane. */
+const group = (f: FunctionBuilder, carrying: Carrying, carry: Local, from: Local, to: Local, reverse: boolean): void => {
   const { lanes: count, parts, neutral, widen, narrow, combine } = carrying
   const { hold, lanes } = calculator(f)
-  const back = reverse ? 12 : 0
   const turned = (x: Local): Local => (reverse ? hold(lanes(x, x, 3, 2, 1, 0)) : x)
   const last = (x: Local): Local => hold(count === 4 ? lanes(x, x, 3, 3, 3, 3) : lanes(x, x, 2, 3, 2, 3))
   const shifted = (x: Local, by: number): Local =>
     hold(count === 4 && by === 1 ? lanes(neutral, x, 0, 4, 5, 6) : lanes(neutral, x, 0, 1, 4, 5))
-  const x = turned(hold(f.v128.load(f.i32.sub(from, back))))
+  const at = (pointer: Local, vector: number): Value => f.i32.add(pointer, reverse ? -12 - 16 * vector : 16 * vector)
   const sums: Local[] = []
-  for (let part = 0; part < parts; part++) {
-    let sum = hold(widen(x, part))
-    for (let by = 1; by < count; by *= 2) sum = hold(combine(shifted(sum, by), sum))
-    const before = sums.at(-1)
-    sums.push(before === undefined ? sum : hold(combine(last(before), sum)))
+  for (let vector = 0; vector < GROUP; vector++) {
+    const x = turned(hold(f.v128.load(at(from, vector))))
+    for (let part = 0; part < parts; part++) {
+      let sum = hold(widen(x, part))
+      for (let by = 1; by < count; by *= 2) sum = hold(combine(shifted(sum, by), sum))
+      const before = sums.at(-1)
+      sums.push(before === undefined ? sum : hold(combine(last(before), sum)))
+    }
   }
-  const total = last(sums.at(-1) as Local)
-  const results = sums.map((sum) => hold(combine(carry, sum)))
-  f.v128.store(f.i32.sub(to, back), turned(hold(narrow(results))))
-  f.set(carry, combine(carry, total))
+  for (let vector = 0; vector < GROUP; vector++) {
+    const results = sums.slice(vector * parts, (vector + 1) * parts).map((sum) => hold(combine(carry, sum)))
+    f.v128.store(at(to, vector), turned(hold(narrow(results))))
+  }
+  f.set(carry, combine(carry, last(sums.at(-1) as Local)))
 }
