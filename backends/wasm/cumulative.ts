@@ -178,7 +178,7 @@ const group = (f: FunctionBuilder, carrying: Carrying, carry: Local, from: Local
   const turned = (x: Local): Local => (reverse ? hold(lanes(x, x, 3, 2, 1, 0)) : x)
   const last = (x: Local): Local => hold(count === 4 ? lanes(x, x, 3, 3, 3, 3) : lanes(x, x, 2, 3, 2, 3))
   const shifted = (x: Local, by: number): Local =>
-    hold(count === 4 && by === 1 ? lanes(neutral, x, 0, 4, 5, 6) : lanes(neutral, x, 0, 1, 4, 5))
+    hold(count === 4 && by === 1 ? lanes(neutral, x, 3, 4, 5, 6) : lanes(neutral, x, 0, 1, 4, 5))
   const at = (pointer: Local, vector: number): Value => f.i32.add(pointer, reverse ? -12 - 16 * vector : 16 * vector)
   const sums: Local[] = []
   for (let vector = 0; vector < GROUP; vector++) {
