@@ -7,20 +7,19 @@ import type { Cumulative } from '../../src/core/kernel.ts'
 import type { FunctionBuilder, FunctionHandle, Local, ModuleBuilder, Value } from './assembler.ts'
 import { Integers } from './integers.ts'
 import { operation } from './ops.ts'
-import { calculator, type Vec } from './vec.ts'
+import { calculator } from './vec.ts'
 
-/** Vectors of a line that are combined among themselves before the carry comes. */
-const GROUP = 2
+/** Elements of a line that are combined among themselves before the carry comes. */
+const GROUP = 8
 /** Columns whose carries are kept side by side. */
 const BLOCK = 2048
 
-/** How a vector of elements is computed with: in one vector, or in two of its halves. */
+/** How elements are computed with: `lanes` in a vector. */
 interface Carrying {
   readonly lanes: 2 | 4
-  readonly parts: 1 | 2
   readonly neutral: Local
-  readonly widen: (x: Local, part: number) => Value
-  readonly narrow: (parts: readonly Local[]) => Value
+  readonly widen: (x: Local) => Value
+  readonly narrow: (x: Local) => Value
   readonly combine: (x: Local, y: Local) => Value
 }
 
@@ -28,39 +27,25 @@ const operator = { sum: 'add', prod: 'mul', max: 'max', min: 'min' } as const
 
 /** float32 sums and products are carried in float64; its extremes are those of integers. */
 const carryingOf = (f: FunctionBuilder, { op, dtype }: Cumulative): Carrying => {
-  const { F, I, D, B, hold, lanes } = calculator(f)
+  const { F, I, D, B, hold } = calculator(f)
   const name = operator[op]
-  const float = {
-    lanes: 2,
-    neutral: f.constant('f64x2', { sum: -0, prod: 1, max: -Infinity, min: Infinity }[op]),
-    combine: (x: Local, y: Local) => D[name](x, y),
-  } as const
-  const whole = { parts: 1, widen: (x: Local) => x, narrow: ([x]: readonly Local[]) => x as Local } as const
-  if (dtype === 'float64') return { ...float, ...whole }
-  if (dtype === 'float32' && (op === 'sum' || op === 'prod'))
+  const itself = { widen: (x: Local) => x, narrow: (x: Local) => x }
+  const single = dtype === 'float32'
+  if (dtype === 'float64' || (single && (op === 'sum' || op === 'prod')))
     return {
-      ...float,
-      parts: 2,
-      widen: (x, part) => D.promote_low_f32x4(part === 0 ? x : lanes(x, x, 2, 3, 2, 3)),
-      narrow: ([low, high]) => {
-        const first = F.demote_f64x2_zero(low as Local)
-        return high === undefined ? first : lanes(first, F.demote_f64x2_zero(high), 0, 1, 4, 5)
-      },
+      lanes: 2,
+      neutral: f.constant('f64x2', { sum: -0, prod: 1, max: -Infinity, min: Infinity }[op]),
+      combine: (x, y) => D[name](x, y),
+      ...(single ? { widen: (x: Local) => D.promote_low_f32x4(x), narrow: (x: Local) => F.demote_f64x2_zero(x) } : itself),
     }
-  const [least, greatest] = dtype === 'int32' || dtype === 'float32' ? [-(2 ** 31), 2 ** 31 - 1] : [0, -1]
+  const [least, greatest] = dtype === 'int32' || single ? [-(2 ** 31), 2 ** 31 - 1] : [0, -1]
   const neutral = f.constant('i32x4', { sum: 0, prod: 1, max: least, min: greatest }[op])
-  if (dtype !== 'float32') return { ...whole, lanes: 4, neutral, combine: (x, y) => operation(f, name, dtype, [dtype, dtype], [x, y]) }
+  const combine = (x: Local, y: Local): Value => operation(f, name, single ? 'int32' : dtype, [single ? 'int32' : dtype], [x, y])
+  if (!single) return { ...itself, lanes: 4, neutral, combine }
   // A negative float's other bits are turned over, and NaN is beyond all others.
   const nan = op === 'max' ? greatest : -1
-  const turned = (x: Local): Vec => B.xor(x, I.shr_u(I.shr_s(x, 31), 1))
-  return {
-    ...whole,
-    lanes: 4,
-    neutral,
-    widen: (x) => turned(hold(B.bitselect(x, nan, F.eq(x, x)))),
-    narrow: ([x]) => turned(x as Local),
-    combine: (x, y) => (op === 'max' ? I.max_s(x, y) : I.min_s(x, y)),
-  }
+  const turned = (x: Local): Value => B.xor(x, I.shr_u(I.shr_s(x, 31), 1))
+  return { lanes: 4, neutral, combine, narrow: turned, widen: (x) => turned(hold(B.bitselect(x, nan, F.eq(x, x)))) }
 }
 
 /** A function (input, output, start, end) that computes a range of lines. */
@@ -100,33 +85,42 @@ const rows = (n: Integers, carrying: Carrying, kernel: Cumulative): void => {
   const [, , start, end] = f.params as readonly [Local, Local, Local, Local]
   const { n: length, reverse, dtype } = kernel
   const { from, to, step, begin, move } = pointers(n, kernel)
-  const bytes = byteWidth[dtype]
-  const groups = bytes === 4 ? Math.floor(length / (4 * GROUP)) : 0
+  const groups = dtype === 'float64' ? 0 : Math.floor(length / GROUP)
   f.for('i32', start, end, 1, (line) => {
     begin(line)
     const carry = f.hold('v128', carrying.neutral)
     if (groups > 0)
       f.for('i32', 0, groups, 1, () => {
-        group(f, carrying, carry, from, to, reverse)
-        move(4 * GROUP * step)
+        group(n, carrying, carry, from, to, reverse)
+        move(GROUP * step)
       })
-    f.for('i32', 4 * GROUP * groups, length, 1, () => {
-      next(f, carrying, [carry], elementOf(f, bytes, from, to))
+    f.for('i32', GROUP * groups, length, 1, () => {
+      next(f, carrying, carry, memory(f, byteWidth[dtype]), from, to)
       move(step)
     })
   })
 }
 
-/** Row after row, with the carries of many columns in scratch memory: a vector for each part of four columns, or for one of the rest. */
+/** Row after row, with the carries of many columns in scratch memory: a vector for each vector of columns, or for one of the rest. */
 const columns = (n: Integers, carrying: Carrying, kernel: Cumulative): void => {
   const { f } = n
   const [, , start, end] = f.params as readonly [Local, Local, Local, Local]
   const { n: length, inner, dtype } = kernel
-  const { neutral, parts } = carrying
+  const { neutral, lanes } = carrying
   const { from, to, step, begin, move } = pointers(n, kernel)
   const bytes = byteWidth[dtype]
   const [carries] = n.blocks<1>(16 * Math.min(inner, BLOCK))
   const [line, count, left, at] = n.locals(4)
+  const take = (vectors: number, width: number): void =>
+    n.countDown(left, vectors * (width / bytes), () => {
+      for (let v = 0; v < vectors; v++) {
+        const carry = f.hold('v128', f.v128.load(at, 16 * v))
+        next(f, carrying, carry, memory(f, width), n.add(from, width * v), n.add(to, width * v))
+        f.v128.store(at, carry, 16 * v)
+      }
+      n.step(at, 16 * vectors)
+      move(vectors * width)
+    })
   n.set(line, start)
   f.while(n.lt(line, end), () => {
     n.set(count, n.min(n.min(n.sub(inner, n.rem(line, inner)), n.sub(end, line)), BLOCK))
@@ -136,63 +130,61 @@ const columns = (n: Integers, carrying: Carrying, kernel: Cumulative): void => {
     f.for('i32', 0, length, 1, () => {
       n.set(at, carries)
       n.set(left, count)
-      const take = (lanes: number, vectors: number, elements: Elements): void =>
-        n.countDown(left, lanes, () => {
-          const carry = Array.from({ length: vectors }, (_, part) => f.hold('v128', f.v128.load(at, 16 * part)))
-          next(f, carrying, carry, elements)
-          carry.forEach((sum, part) => f.v128.store(at, sum, 16 * part))
-          n.step(at, 16 * vectors)
-          move(lanes * bytes)
-        })
-      take(16 / bytes, parts, vectorOf(f, from, to))
-      take(1, 1, elementOf(f, bytes, from, to))
+      take(4, lanes * bytes)
+      take(1, lanes * bytes)
+      take(1, bytes)
       move(n.sub(step, n.mul(count, bytes)))
     })
   })
 }
 
-interface Elements {
-  readonly load: Value
-  readonly store: (value: Value) => void
+interface Memory {
+  readonly load: (at: Value) => Value
+  readonly store: (at: Value, value: Value) => void
 }
-const vectorOf = ({ v128 }: FunctionBuilder, from: Local, to: Local): Elements => ({
-  load: v128.load(from),
-  store: (value) => v128.store(to, value),
-})
-const elementOf = ({ v128 }: FunctionBuilder, bytes: number, from: Local, to: Local): Elements => ({
-  load: bytes === 4 ? v128.load32_zero(from) : v128.load64_zero(from),
-  store: (value) => (bytes === 4 ? v128.store32_lane(to, value, 0) : v128.store64_lane(to, value, 0)),
-})
+/** The first so many bytes of a vector. */
+const memory = ({ v128 }: FunctionBuilder, bytes: number): Memory => {
+  if (bytes === 16) return { load: (at) => v128.load(at), store: (at, value) => v128.store(at, value) }
+  if (bytes === 8) return { load: (at) => v128.load64_zero(at), store: (at, value) => v128.store64_lane(at, value, 0) }
+  return { load: (at) => v128.load32_zero(at), store: (at, value) => v128.store32_lane(at, value, 0) }
+}
 
 /** The carry takes in the next element of each lane. */
-const next = (f: FunctionBuilder, { widen, narrow, combine }: Carrying, carry: readonly Local[], { load, store }: Elements): void => {
-  const x = f.hold('v128', load)
-  carry.forEach((sum, part) => f.set(sum, combine(sum, f.hold('v128', widen(x, part)))))
-  store(narrow(carry))
+const next = (
+  f: FunctionBuilder,
+  { widen, narrow, combine }: Carrying,
+  carry: Local,
+  { load, store }: Memory,
+  from: Value,
+  to: Value,
+): void => {
+  f.set(carry, combine(carry, f.hold('v128', widen(f.hold('v128', load(from))))))
+  store(to, narrow(carry))
 }
 
-/** The next vectors of a line; the carry is in every lane. */
-const group = (f: FunctionBuilder, carrying: Carrying, carry: Local, from: Local, to: Local, reverse: boolean): void => {
-  const { lanes: count, parts, neutral, widen, narrow, combine } = carrying
-  const { hold, lanes } = calculator(f)
-  const turned = (x: Local): Local => (reverse ? hold(lanes(x, x, 3, 2, 1, 0)) : x)
+/** The next elements of a line of a four-byte dtype; the carry is in every lane. */
+const group = (
+  n: Integers,
+  { lanes: count, neutral, widen, narrow, combine }: Carrying,
+  carry: Local,
+  from: Local,
+  to: Local,
+  reverse: boolean,
+): void => {
+  const { hold, lanes } = calculator(n.f)
+  const turned = (x: Local): Local => (!reverse ? x : hold(count === 4 ? lanes(x, x, 3, 2, 1, 0) : lanes(x, x, 2, 3, 0, 1)))
   const last = (x: Local): Local => hold(count === 4 ? lanes(x, x, 3, 3, 3, 3) : lanes(x, x, 2, 3, 2, 3))
   const shifted = (x: Local, by: number): Local =>
     hold(count === 4 && by === 1 ? lanes(neutral, x, 3, 4, 5, 6) : lanes(neutral, x, 0, 1, 4, 5))
-  const at = (pointer: Local, vector: number): Value => f.i32.add(pointer, reverse ? -12 - 16 * vector : 16 * vector)
+  const { load, store } = memory(n.f, 4 * count)
+  const at = (pointer: Local, i: number): Value => n.add(pointer, reverse ? -4 * (i + count - 1) : 4 * i)
   const sums: Local[] = []
-  for (let vector = 0; vector < GROUP; vector++) {
-    const x = turned(hold(f.v128.load(at(from, vector))))
-    for (let part = 0; part < parts; part++) {
-      let sum = hold(widen(x, part))
-      for (let by = 1; by < count; by *= 2) sum = hold(combine(shifted(sum, by), sum))
-      const before = sums.at(-1)
-      sums.push(before === undefined ? sum : hold(combine(last(before), sum)))
-    }
+  for (let i = 0; i < GROUP; i += count) {
+    let sum = turned(hold(widen(hold(load(at(from, i))))))
+    for (let by = 1; by < count; by *= 2) sum = hold(combine(shifted(sum, by), sum))
+    const before = sums.at(-1)
+    sums.push(before === undefined ? sum : hold(combine(last(before), sum)))
   }
-  for (let vector = 0; vector < GROUP; vector++) {
-    const results = sums.slice(vector * parts, (vector + 1) * parts).map((sum) => hold(combine(carry, sum)))
-    f.v128.store(at(to, vector), turned(hold(narrow(results))))
-  }
-  f.set(carry, combine(carry, last(sums.at(-1) as Local)))
+  sums.forEach((sum, k) => store(at(to, k * count), narrow(turned(hold(combine(carry, sum))))))
+  n.set(carry, combine(carry, last(sums.at(-1) as Local)))
 }
