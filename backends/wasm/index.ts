@@ -8,7 +8,7 @@ import { relaxedSimd } from './assembler.ts'
 import { Heap } from './heap.ts'
 import { hostFunctions } from './host.ts'
 import { compileModule } from './module.ts'
-import type { CallHost } from './ordered.ts'
+import type { CallHost } from './hostKernel.ts'
 import { Residency, type WasmStorage } from './storage.ts'
 
 export type { WasmStorage } from './storage.ts'
