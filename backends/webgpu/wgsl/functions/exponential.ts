@@ -7,7 +7,7 @@ const reduced = (x: string): string => `let n = floor(${x} * ${real(Math.LOG2E)}
 /** e^r - 1. */
 const near = `(r + r * r * ${polynomial('r', [0.5, 0.166666657, 0.0416664779, 0.00833356567, 0.0013933708, 0.000197442845])})`
 
-export const exponential: Readonly<Record<string, string>> = {
+export const exponential = {
   // p · 2^n in two steps, so that the result may be subnormal or infinite; |n| <= 252.
   c_scale: `fn c_scale(p: f32, n: i32) -> f32 {
   let half = n >> 1u;
