@@ -1,7 +1,7 @@
 /** A function for every primitive that rules and the public floors build with: strict, as in `jax.lax`. No broadcasting but of scalars. */
 import type { NdArray } from './array.ts'
 import { type Aval, aval, eqShape } from './aval.ts'
-import type { DType } from './dtype.ts'
+import { computedIn, type DType } from './dtype.ts'
 import type { OpName, OpParams } from './ops.ts'
 import { bind, constant } from './trace.ts'
 
@@ -66,6 +66,16 @@ export const integerPow = (x: NdArray, y: number): NdArray => bind('integerPow',
 export const convertElementType = (x: NdArray, dtype: DType, weak = false): NdArray =>
   x.aval.dtype === dtype && x.aval.weak === weak ? x : bind('convertElementType', { dtype, weak }, [x])[0]!
 export const bitcastConvertType = (x: NdArray, dtype: DType): NdArray => bind('bitcastConvertType', { dtype }, [x])[0]!
+
+/** What it is computed with: 16-bit floats as float32. */
+export const widened = (x: NdArray): NdArray => convertElementType(x, computedIn(x.dtype), x.aval.weak)
+/** f, of operands of one dtype: where that is a float of 16 bits everything inside is float32, and only the result is rounded. */
+export const roundedOnce =
+  (f: (...xs: NdArray[]) => NdArray) =>
+  (...xs: NdArray[]): NdArray => {
+    const out = f(...xs.map(widened))
+    return convertElementType(out, xs[0]!.dtype, out.aval.weak)
+  }
 
 const reducer =
   (name: 'reduceSum' | 'reduceProd' | 'reduceMax' | 'reduceMin' | 'reduceAnd' | 'reduceOr') =>

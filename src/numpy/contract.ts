@@ -172,7 +172,10 @@ export const einsum = (subscripts: string, ...operands: readonly Operand[]): NdA
       : result.replace('...', '.').split('').flatMap((l) => (l === '.' ? dots : [l])) // prettier-ignore
   const wrong = out.find((l, i) => !extent.has(l) || out.indexOf(l) !== i)
   if (wrong !== undefined) fail(`the result's label ${wrong} stands in no operand, or twice`)
-  const terms = raw.map((t) => prepared(t.x, t.labels, extent))
+  // One contraction rounds once by itself; of several steps those between stay wide.
+  const inside = (l: string): boolean => out.includes(l) || every.indexOf(l) !== every.lastIndexOf(l)
+  const steps = raw.length > 2 || (raw.length === 2 && !every.every(inside))
+  const terms = raw.map((t) => prepared(steps ? c.widened(t.x) : t.x, t.labels, extent))
   while (terms.length > 1) {
     let [bi, bj, least] = [0, 1, Infinity]
     const kept = (i: number, j: number): Set<string> => new Set([...out, ...terms.flatMap((t, k) => (k === i || k === j ? [] : t.labels))])
@@ -188,5 +191,7 @@ export const einsum = (subscripts: string, ...operands: readonly Operand[]): NdA
     terms.splice(bi, 1)
     terms.push(merged)
   }
-  return reorder(sumOut(terms[0]!, (l) => out.includes(l)), out) // prettier-ignore
+  const { dtype } = xs[0]!
+  const whole = reorder(sumOut(terms[0]!, (l) => out.includes(l)), out) // prettier-ignore
+  return c.convertElementType(whole, dtype, whole.aval.weak)
 }

@@ -21,6 +21,8 @@ const floatUnary =
   (what: string, f: (x: NdArray) => NdArray): Unary =>
   (x) =>
     f(asFloat(what, x))
+/** Of several operations. */
+const composite = (what: string, f: (x: NdArray) => NdArray): Unary => floatUnary(what, c.roundedOnce(f))
 /** The primitive of this name. */
 const floatOp = (name: Parameters<typeof c.op1>[0]): Unary => floatUnary(name, c.op1(name))
 const binary =
@@ -31,6 +33,7 @@ const binary =
   }
 const floatBinary = (what: string, f: (x: NdArray, y: NdArray) => NdArray): Binary =>
   binary(what, (x, y) => f(asFloat(what, x), asFloat(what, y)))
+const compositeBinary = (what: string, f: (x: NdArray, y: NdArray) => NdArray): Binary => floatBinary(what, c.roundedOnce(f))
 /** A bool as int32, to count with. */
 export const numeric = (x: NdArray): NdArray => (x.dtype === 'bool' ? c.convertElementType(x, 'int32') : x)
 /** Of two bools the operation is `logic`, or the one of their int32. */
@@ -59,8 +62,11 @@ export const round = (x: Operand, options: { readonly decimals?: number } = {}):
   const y = asArray('round', x)
   const decimals = wholeOf('round', optionsOf('round', options).decimals ?? 0)
   if (!isFloat(y.dtype)) return y
-  const factor = c.lit(y, 10 ** decimals)
-  return decimals === 0 ? c.round(y) : c.div(c.round(c.mul(y, factor)), factor)
+  if (decimals === 0) return c.round(y)
+  return c.roundedOnce((z) => {
+    const factor = c.lit(z, 10 ** decimals)
+    return c.div(c.round(c.mul(z, factor)), factor)
+  })(y)
 }
 /** e^x. As `jnp.exp`. @example np.exp(np.array([0, 1])) // [1, 2.7182817] */
 export const exp = floatOp('exp')
@@ -70,7 +76,7 @@ export const expm1 = floatOp('expm1')
 export const log = floatOp('log')
 /** log(1 + x), exact near 0. As `jnp.log1p`. @example np.log1p(np.array([1e-8])) // [1e-8] */
 export const log1p = floatOp('log1p')
-const logOf = (what: string, base: number): Unary => floatUnary(what, (x) => c.div(c.log(x), c.lit(x, Math.log(base))))
+const logOf = (what: string, base: number): Unary => composite(what, (x) => c.div(c.log(x), c.lit(x, Math.log(base))))
 /** The logarithm to base 2. As `jnp.log2`. @example np.log2(np.array([1, 8])) // [0, 3] */
 export const log2 = logOf('log2', 2)
 /** The logarithm to base 10. As `jnp.log10`. @example np.log10(np.array([1, 1000])) // [0, 3] */
@@ -78,7 +84,7 @@ export const log10 = logOf('log10', 10)
 /** The square root. As `jnp.sqrt`. @example np.sqrt(np.array([4, 9])) // [2, 3] */
 export const sqrt = floatOp('sqrt')
 /** The cube root, of negative numbers too. As `jnp.cbrt`. @example np.cbrt(np.array([8, -27])) // [2, -3] */
-export const cbrt = floatUnary('cbrt', (x) => {
+export const cbrt = composite('cbrt', (x) => {
   const root = c.pow(c.abs(x), c.lit(x, 1 / 3))
   return c.select(c.lt(x, c.lit(x, 0)), c.neg(root), root)
 })
@@ -139,7 +145,7 @@ export const fmin = passing('fmin', c.min)
 /** The angle of the point (x, y), in radians. As `jnp.atan2`. @example np.atan2(np.array([1]), np.array([-1])) // [2.3561945] */
 export const atan2 = floatBinary('atan2', c.atan2)
 /** √(x² + y²) without overflow. As `jnp.hypot`. @example np.hypot(np.array([3]), 4) // [5] */
-export const hypot = floatBinary('hypot', (x, y) => {
+export const hypot = compositeBinary('hypot', (x, y) => {
   const [a, b] = [c.abs(x), c.abs(y)]
   const [low, high] = [c.min(a, b), c.max(a, b)]
   const still = c.eq(high, c.lit(high, 0))
@@ -148,7 +154,7 @@ export const hypot = floatBinary('hypot', (x, y) => {
   return c.select(c.or(isinf(a), isinf(b)), c.lit(out, Infinity), out)
 })
 /** log(e^x + e^y) without overflow. As `jnp.logaddexp`. @example np.logaddexp(np.array([1000]), 1000) // [1000.6931] */
-export const logaddexp = floatBinary('logaddexp', (x, y) => {
+export const logaddexp = compositeBinary('logaddexp', (x, y) => {
   const top = c.stopGradient(c.max(x, y))
   const [zero, infinity] = [c.lit(top, 0), c.lit(top, Infinity)]
   const safe = c.select(c.isFinite(top), top, zero)
@@ -298,7 +304,7 @@ export interface CloseOptions {
 export const isclose = (x: Operand, y: Operand, options: CloseOptions = {}): NdArray => closeness('isclose', x, y, options)
 export const closeness = (what: string, x: Operand, y: Operand, options: CloseOptions): NdArray => {
   const { rtol = 1e-5, atol = 1e-8, equalNan = false } = optionsOf(what, options)
-  const [a, b] = together(what, x, y).map((z) => asFloat(what, z)) as [NdArray, NdArray]
+  const [a, b] = together(what, x, y).map((z) => c.widened(asFloat(what, z))) as [NdArray, NdArray]
   const within = c.le(c.abs(c.sub(a, b)), c.add(c.lit(b, numberOf(what, atol)), c.mul(c.abs(b), c.lit(b, numberOf(what, rtol)))))
   const near = c.select(c.and(c.isFinite(a), c.isFinite(b)), within, c.eq(a, b))
   return equalNan ? c.or(near, c.and(c.ne(a, a), c.ne(b, b))) : near

@@ -1,5 +1,6 @@
 /** `np.linalg`: norms. */
 import type { NdArray } from '../core/array.ts'
+import { roundedOnce } from '../core/constructors.ts'
 import { ShapeError } from '../core/errors.ts'
 import type { Operand, ReduceOptions } from '../core/methods.ts'
 import { optionsOf, refuse } from './check.ts'
@@ -20,7 +21,7 @@ export interface NormOptions extends ReduceOptions {
 export const norm = (x: Operand, options: NormOptions = {}): NdArray => {
   const y = asFloat('norm', x)
   const { ord = 2, ...rest } = optionsOf('norm', options)
-  if (ord === 2) return sqrt(sum(square(y), rest))
+  if (ord === 2) return roundedOnce((z) => sqrt(sum(square(z), rest)))(y)
   if (ord === 1) return sum(abs(y), rest)
   return ord === Infinity ? max(abs(y), rest) : refuse(ShapeError, 'norm', [y, ord], 'the order is 1, 2 or Infinity')
 }
