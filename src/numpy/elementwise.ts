@@ -8,7 +8,7 @@ import { isFloat } from '../core/dtype.ts'
 import { DTypeError } from '../core/errors.ts'
 import type { Operand } from '../core/methods.ts'
 import { numberOf, optionsOf, refuse, wholeOf } from './check.ts'
-import { asArray, asFloat, broadcastShapes, promoted, together, toShape } from './promote.ts'
+import { asArray, asFloat, broadcastShapes, modular, promoted, together, toShape } from './promote.ts'
 
 type Unary = (x: Operand) => NdArray
 type Binary = (x: Operand, y: Operand) => NdArray
@@ -39,6 +39,11 @@ export const numeric = (x: NdArray): NdArray => (x.dtype === 'bool' ? c.convertE
 /** Of two bools the operation is `logic`, or the one of their int32. */
 const arithmetic = (what: string, f: (x: NdArray, y: NdArray) => NdArray, logic?: typeof c.or): Binary =>
   binary(what, (x, y) => (logic !== undefined && x.dtype === 'bool' ? logic(x, y) : f(numeric(x), numeric(y))))
+/** Right modulo 2^32. */
+const ring =
+  (f: Binary): Binary =>
+  (x, y) =>
+    f(modular(x, y), modular(y, x))
 const whole = (f: (x: NdArray) => NdArray) => (x: NdArray) => (isFloat(x.dtype) ? f(x) : x)
 const truth = (x: NdArray): NdArray => c.convertElementType(x, 'bool')
 
@@ -126,11 +131,11 @@ export const isnan = floatUnary('isnan', (x) => c.ne(x, x))
 export const logicalNot = unary('logicalNot', (x) => c.not(truth(x)))
 
 /** x + y; of bools, either. As `jnp.add`. @example np.add(np.array([1, 2]), 3) // [4, 5] */
-export const add = arithmetic('add', c.add, c.or)
+export const add = ring(arithmetic('add', c.add, c.or))
 /** x - y. As `jnp.subtract`. @example np.sub(np.array([1, 2]), 3) // [-2, -1] */
-export const sub = arithmetic('sub', c.sub)
+export const sub = ring(arithmetic('sub', c.sub))
 /** x · y; of bools, both. As `jnp.multiply`. @example np.mul(np.array([1, 2]), 3) // [3, 6] */
-export const mul = arithmetic('mul', c.mul, c.and)
+export const mul = ring(arithmetic('mul', c.mul, c.and))
 /** x / y; integers become float32. As `jnp.divide`. @example np.div(np.array([1, 2]), 4) // [0.25, 0.5] */
 export const div = floatBinary('div', c.div)
 /** The greater; NaN where either is, and ties share the gradient. As `jnp.maximum`. @example np.maximum(np.array([1, 5]), 3) // [3, 5] */
@@ -165,9 +170,9 @@ export const logaddexp = compositeBinary('logaddexp', (x, y) => {
 })
 /** x to the y. A whole number as exponent is exact multiplication, and has its derivative at 0. As `jnp.power`. @example np.pow(np.array([2, 3]), 2) // [4, 9] */
 export const pow = (x: Operand, y: Operand): NdArray => {
-  if (typeof y === 'number' && Number.isInteger(y) && Math.abs(y) <= 64) {
+  if (typeof y === 'number' && Number.isInteger(y)) {
     const base = numeric(asArray('pow', x))
-    if (y >= 0 || isFloat(base.dtype)) return c.integerPow(base, y)
+    if (isFloat(base.dtype) ? Math.abs(y) <= 64 : y >= 0) return c.integerPow(base, y)
   }
   const [a, b] = together('pow', x, y)
   return isFloat(a!.dtype) ? c.pow(a!, b!) : integerPower(numeric(a!), numeric(b!))
@@ -238,11 +243,11 @@ const bitwise = (what: string, f: typeof c.and, of = (x: NdArray): NdArray => x)
 /** Every bit turned: of int32, uint32 or bool. As `jnp.bitwise_not`. @example np.bitwiseNot(np.astype(5, 'int32')) // -6 */
 export const bitwiseNot = unary('bitwiseNot', (x) => c.not(bitsOf('bitwiseNot', x)))
 /** The bits that both have. As `jnp.bitwise_and`. @example np.bitwiseAnd(np.astype(6, 'int32'), 3) // 2 */
-export const bitwiseAnd = bitwise('bitwiseAnd', c.and)
+export const bitwiseAnd = ring(bitwise('bitwiseAnd', c.and))
 /** The bits that either has. As `jnp.bitwise_or`. @example np.bitwiseOr(np.astype(6, 'int32'), 3) // 7 */
-export const bitwiseOr = bitwise('bitwiseOr', c.or)
+export const bitwiseOr = ring(bitwise('bitwiseOr', c.or))
 /** The bits that one of the two has. As `jnp.bitwise_xor`. @example np.bitwiseXor(np.astype(6, 'int32'), 3) // 5 */
-export const bitwiseXor = bitwise('bitwiseXor', c.xor)
+export const bitwiseXor = ring(bitwise('bitwiseXor', c.xor))
 /** x · 2^y, wrapping; 0 when y is 32 or more. As `jnp.left_shift`. @example np.leftShift(np.astype(3, 'int32'), 2) // 12 */
 export const leftShift = bitwise('leftShift', c.shiftLeft, numeric)
 /** x / 2^y rounded down; the sign of an int32 stays. As `jnp.right_shift`. @example np.rightShift(np.astype(-8, 'int32'), 1) // -4 */

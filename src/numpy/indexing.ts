@@ -15,7 +15,7 @@ import type { Index, Operand, Place } from '../core/methods.ts'
 import { constant } from '../core/trace.ts'
 import { axisOf, optionsOf, refuse } from './check.ts'
 import { wrapped } from './layout.ts'
-import { anyArray, asArray, asIndex, broadcastLists, promoted, toShape } from './promote.ts'
+import { anyArray, asArray, asIndex, broadcastLists, likened, modular, toShape } from './promote.ts'
 
 /** Negative places count from the end, once. */
 const fromEnd = (i: NdArray, n: number): NdArray => c.select(c.lt(i, c.lit(i, 0)), c.add(i, c.lit(i, n)), i)
@@ -200,7 +200,7 @@ const scattered = (x: NdArray, v: NdArray, { axes, indices }: Plan, how: Combine
 }
 
 const update = (what: string, x: NdArray, p: Plan, value: Operand, how: Combine): NdArray => {
-  const v = c.convertElementType(promoted(what, [x, value], anyArray)[1]!, x.dtype, x.aval.weak)
+  const v = likened(what, x, how === 'add' || how === 'mul' ? modular(value, x) : value)
   if (!eqShape(broadcastLists(what, [p.shape, v.shape], [p.shape, v]), p.shape))
     refuse(ShapeError, what, [x, v], `the values don't broadcast to the indexed [${p.shape.join(',')}]`)
   if (p.outside) return x

@@ -7,8 +7,8 @@ import * as c from '../core/constructors.ts'
 import { ShapeError } from '../core/errors.ts'
 import type { Operand } from '../core/methods.ts'
 import { axesOf, axisOf, optionsOf, refuse, shapeOf, wholeOf } from './check.ts'
-import { listOf } from './create.ts'
-import { anyArray, asArray, broadcastLists, promoted, toShape } from './promote.ts'
+import { someOf } from './create.ts'
+import { anyArray, asArray, broadcastLists, likened, promoted, toShape } from './promote.ts'
 
 /** The same elements, row-major, at another shape; one extent may be -1 and takes what is left. As `jnp.reshape`. @example np.reshape(np.arange(6), [2, -1]) // [[0, 1, 2], [3, 4, 5]] */
 export const reshape = (x: Operand, shape: readonly number[]): NdArray => {
@@ -85,7 +85,7 @@ export const squeeze = (x: Operand, axis?: number | readonly number[]): NdArray 
   )
 }
 
-const joined = (what: string, xs: readonly Operand[]): NdArray[] => promoted(what, listOf(what, xs), anyArray)
+const joined = (what: string, xs: readonly Operand[]): NdArray[] => promoted(what, someOf(what, xs), anyArray)
 /** Arrays one after the other along an axis, promoted to one dtype. As `jnp.concatenate`. @example np.concatenate([np.array([1]), np.array([2, 3])]) // [1, 2, 3] */
 export const concatenate = (xs: readonly NdArray[], axis = 0): NdArray => {
   const arrays = joined('concatenate', xs)
@@ -192,10 +192,10 @@ export const pad = (
     refuse(ShapeError, 'pad', [y, width], `a width, or [before, after] for each of ${y.ndim} axes, is needed`)
   for (const w of widths) shapeOf('pad', w)
   if (mode === 'constant') {
-    const fill = promoted('pad', [y, value])[1]!
+    const fill = likened('pad', y, value)
     if (fill.ndim > 0) refuse(ShapeError, 'pad', [y, fill], 'the value is a scalar')
     const [lo, hi] = [widths.map((w) => w[0]), widths.map((w) => w[1])]
-    return c.pad(y, c.convertElementType(fill, y.dtype, y.aval.weak), lo, hi)
+    return c.pad(y, fill, lo, hi)
   }
   return widths.reduce((z, [before, after], axis) => {
     const n = z.shape[axis]!
@@ -225,7 +225,8 @@ const triangle =
   (x: Operand, k = 0): NdArray => {
     const y = asArray(what, x)
     if (y.ndim < 2) refuse(ShapeError, what, [y], 'matrices are needed')
-    const edge = c.full([], wholeOf(what, k) - (below ? 0 : 1), 'int32')
+    const [rows, columns] = y.shape.slice(-2) as [number, number]
+    const edge = c.full([], Math.min(Math.max(wholeOf(what, k), -rows), columns) - (below ? 0 : 1), 'int32')
     const lower = c.ge(c.add(c.iota(y.shape, 'int32', y.ndim - 2), edge), c.iota(y.shape, 'int32', y.ndim - 1))
     const zero = c.lit(y, 0)
     return below ? c.select(lower, y, zero) : c.select(lower, zero, y)
