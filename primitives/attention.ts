@@ -5,8 +5,8 @@
  * Operands: query [B,T,H,D], key [B,S,K,D], value [B,S,K,E], then, as params say, bias [B,H,T,S], mask [B,H,T,S] (their extents may be 1)
  * and a PRNG key for dropout. K divides H: query head h reads head floor(h K / H).
  */
-import * as E from '../src/core/either.ts'
-import * as O from '../src/core/option.ts'
+import * as E from '#fp-ts/Either.js'
+import * as O from '#fp-ts/Option.js'
 import type { NdArray } from '../src/core/array.ts'
 import { type Aval, aval, eqShape, rowMajor, showAval, sizeOf } from '../src/core/aval.ts'
 import * as c from '../src/core/constructors.ts'
@@ -15,11 +15,9 @@ import * as g from '../src/core/graph.ts'
 import type { Attention, AttentionGrad, AttentionShape, Strided } from '../src/core/kernel.ts'
 import type { Jaxpr } from '../src/core/jaxpr.ts'
 import type { AttentionParams, OpName, OpParams } from '../src/core/ops.ts'
-import type { BatchDim, BatchResult, JvpResult, Rules, Tangent, Transforms } from '../src/core/rules.ts'
-import { bind, evalJaxpr, type Refusal, trace } from '../src/core/trace.ts'
+import type { BatchDim, BatchResult, JvpResult, Lowering, Refusal, Rules, Tangent, Transforms } from '../src/core/rules.ts'
+import { bind, evalJaxpr, trace } from '../src/core/trace.ts'
 import { inFront, dtypes, isLinear, known, shapes } from './families.ts'
-import { specialRules } from './special.ts'
-import { bring } from './table.ts'
 
 type Name = 'dotProductAttention' | 'dotProductAttentionJvp' | 'dotProductAttentionGrad'
 
@@ -250,9 +248,9 @@ export const dotProductAttention: Rules<'dotProductAttention'> = {
   },
   transpose: 'notLinear',
   batch: foldedBatch('dotProductAttention'),
-  lower: (xs, p, transforms) => {
+  lower: (xs, p, lowering) => {
     const [q, , v] = xs as readonly [g.Node, g.Node, g.Node]
-    if (q.dtype !== 'float32') return lowerComposed('dotProductAttention', xs, p, transforms)
+    if (q.dtype !== 'float32') return lowerComposed('dotProductAttention', xs, p, lowering)
     const outs = outAvals(aval(q.shape, q.dtype), aval(v.shape, v.dtype))
     const kernel: Attention = {
       ...kernelShape(xs, p),
@@ -266,13 +264,13 @@ export const dotProductAttention: Rules<'dotProductAttention'> = {
 }
 
 /** Through the composed form; a key comes back from its words. */
-const lowerComposed = <K extends Name>(name: K, xs: readonly g.Node[], p: OpParams[K], transforms: Transforms): readonly g.Node[] => {
+const lowerComposed = <K extends Name>(name: K, xs: readonly g.Node[], p: OpParams[K], lowering: Lowering): readonly g.Node[] => {
   const keyAt = named(
     xs.map((_, i) => i),
     p,
   ).key
   const avals = xs.map((x, i) => (i === keyAt ? aval([], 'key') : aval(x.shape, x.dtype)))
-  return transforms.lower(expand(name, avals, p, transforms), xs)
+  return lowering.lower(expand(name, avals, p, lowering.transforms), xs)
 }
 
 export const dotProductAttentionJvp: Rules<'dotProductAttentionJvp'> = {
@@ -308,7 +306,7 @@ export const dotProductAttentionJvp: Rules<'dotProductAttentionJvp'> = {
     return [...none, ...back.present.map((there): Tangent => (there ? O.some(outs[next++]!) : O.none))]
   },
   batch: foldedBatch('dotProductAttentionJvp'),
-  lower: (xs, p, transforms) => lowerComposed('dotProductAttentionJvp', xs, p, transforms),
+  lower: (xs, p, lowering) => lowerComposed('dotProductAttentionJvp', xs, p, lowering),
 }
 
 export const dotProductAttentionGrad: Rules<'dotProductAttentionGrad'> = {
@@ -322,9 +320,9 @@ export const dotProductAttentionGrad: Rules<'dotProductAttentionGrad'> = {
   jvp: composedJvp('dotProductAttentionGrad'),
   transpose: 'notLinear',
   batch: foldedBatch('dotProductAttentionGrad'),
-  lower: (xs, p, transforms) => {
+  lower: (xs, p, lowering) => {
     const [q, k, v] = xs as readonly [g.Node, g.Node, g.Node]
-    if (q.dtype !== 'float32') return lowerComposed('dotProductAttentionGrad', xs, p, transforms)
+    if (q.dtype !== 'float32') return lowerComposed('dotProductAttentionGrad', xs, p, lowering)
     const [out, lse, ct] = [xs.length - 3, xs.length - 2, xs.length - 1]
     const kernel: AttentionGrad = {
       ...kernelShape(xs, p),
@@ -348,7 +346,6 @@ export const attentionRules = { dotProductAttention, dotProductAttentionJvp, dot
 
 /** [out, logsumexp of each row]; `extras` are bias, mask and key as the params say. 16-bit floats are widened, as the scores would be. */
 export const attend = (q: NdArray, k: NdArray, v: NdArray, extras: readonly NdArray[], params: AttentionParams): NdArray[] => {
-  bring({ ...attentionRules, ...specialRules }) // dropout draws bits
   const wide = (x: NdArray): NdArray => (isHalf(x.dtype) ? c.convertElementType(x, 'float32') : x)
   const [out, lse] = bind('dotProductAttention', params, [q, k, v, ...extras].map(wide)) as [NdArray, NdArray]
   return [c.convertElementType(out, q.dtype), lse]

@@ -1,5 +1,5 @@
 /** What speaks of a vmap's axis by name. The vmap of that name turns each into arithmetic over its batch axis; another one passes it on. */
-import * as O from '../src/core/option.ts'
+import * as O from '#fp-ts/Option.js'
 import type { NdArray } from '../src/core/array.ts'
 import { type Aval, aval } from '../src/core/aval.ts'
 import * as c from '../src/core/constructors.ts'

@@ -1,6 +1,6 @@
 /** callback: a function of the host's in the middle of a program. */
-import * as E from '../src/core/either.ts'
-import * as O from '../src/core/option.ts'
+import * as E from '#fp-ts/Either.js'
+import * as O from '#fp-ts/Option.js'
 import { aval, sizeOf } from '../src/core/aval.ts'
 import { type HostFunction, hostFunction, registerHost } from '../src/core/callbacks.ts'
 import { broadcastInDim, range } from '../src/core/constructors.ts'
@@ -75,7 +75,7 @@ const callback: Rules<'callback'> = {
     )
     return batched(bindIt({ ...params, shapes: params.shapes.map((shape) => [size, ...shape]) }, moved))
   },
-  lower: (xs, { call, shapes, dtypes: kinds, debug }) => {
+  lower: (xs, { call, shapes, dtypes: kinds, debug }, lowering) => {
     const outs = shapes.map((shape, i) => ({ shape, dtype: kinds[i]! }))
     const kernel: HostCall = {
       kind: 'hostCall',
@@ -85,7 +85,7 @@ const callback: Rules<'callback'> = {
       args: [...xs, ...outs].map(({ dtype }) => dtype),
     }
     const parts = g.special(kernel, xs, outs)
-    if (debug) g.effects.push(...parts)
+    if (debug) lowering.effects.push(...parts)
     return parts
   },
 }

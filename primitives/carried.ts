@@ -1,10 +1,9 @@
 /** What the rules of loops, branches and checkpoints share: flags of operands and results, and what becomes of them on the way through a body. */
-import * as O from '../src/core/option.ts'
+import * as O from '#fp-ts/Option.js'
 import type { NdArray } from '../src/core/array.ts'
 import { type Aval, eqAval, showAval } from '../src/core/aval.ts'
 import { type Atom, type Jaxpr, variable } from '../src/core/jaxpr.ts'
-import type { Tangent, Transforms } from '../src/core/rules.ts'
-import type { Traced } from '../src/core/trace.ts'
+import type { Tangent, Traced, Transforms } from '../src/core/rules.ts'
 
 export const some = (t: Tangent): t is O.Some<NdArray> => O.isSome(t)
 export const there = (ts: readonly Tangent[]): NdArray[] => ts.filter(some).map((t) => t.value)

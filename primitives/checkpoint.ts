@@ -2,7 +2,7 @@
  * checkpoint: a function whose intermediate values aren't kept for its derivative but computed again. What is computed again is a program of its own
  * that needs the cotangents, so that nothing moves it up to where the function ran first, and nothing in it is taken for what ran there.
  */
-import * as O from '../src/core/option.ts'
+import * as O from '#fp-ts/Option.js'
 import type { NdArray } from '../src/core/array.ts'
 import { type Atom, type Eqn, type Jaxpr, type Var, variable } from '../src/core/jaxpr.ts'
 import type { OpName, OpParams } from '../src/core/ops.ts'
@@ -94,10 +94,10 @@ const checkpoint: Rules<'checkpoint'> = {
     const wide = transforms.batch(params.jaxpr, size, dims)
     return { outs: bind('checkpoint', { ...params, jaxpr: wide.jaxpr }, [...wide.captures, ...xs]), dims: wide.dims }
   },
-  lower: (xs, { jaxpr, apart }, transforms) => {
-    if (!apart) return transforms.lower(jaxpr, xs)
-    const program = transforms.program(jaxpr, inputNodes(xs), () => [])
-    return composite(xs, slotsOf(jaxpr.outs), program.arenaBytes, program.effects, (frame) =>
+  lower: (xs, { jaxpr, apart }, lowering) => {
+    if (!apart) return lowering.lower(jaxpr, xs)
+    const program = lowering.program(jaxpr, inputNodes(xs), () => [])
+    return composite(xs, slotsOf(jaxpr.outs), program.arenaBytes, program.effects, lowering, (frame) =>
       frame.embed(program, frame.operands, frame.results, 0),
     )
   },

@@ -1,11 +1,10 @@
 /** What the lowering of loops and branches shares: programs that become steps of the program around them. */
 import { physical } from '../src/core/aval.ts'
 import { byteWidth, type DType } from '../src/core/dtype.ts'
-import * as g from '../src/core/graph.ts'
 import type { Node } from '../src/core/graph.ts'
 import type { Atom, Jaxpr } from '../src/core/jaxpr.ts'
 import type { Buffer, Program, Step } from '../src/core/program.ts'
-import type { Transforms } from '../src/core/rules.ts'
+import type { Lowering } from '../src/core/rules.ts'
 
 /** An array's shape and dtype as a device has it. */
 export interface Slot {
@@ -71,6 +70,7 @@ export const composite = (
   outs: readonly Slot[],
   bytes: number,
   effects: boolean,
+  lowering: Lowering,
   steps: (frame: Frame) => readonly Step[],
 ): Node[] => {
   const parts: Node[] = []
@@ -85,14 +85,14 @@ export const composite = (
   }
   const memory: Slot = { shape: [Math.ceil(Math.max(bytes, effects ? 1 : 0) / byteWidth.uint32)], dtype: 'uint32' }
   for (const { shape, dtype } of [...outs, memory]) parts.push({ kind: 'part', of: () => node, index: parts.length, shape, dtype })
-  if (effects) g.effects.push(parts.at(-1)!)
+  if (effects) lowering.effects.push(parts.at(-1)!)
   return parts.slice(0, -1)
 }
 
 /** Copies arrays. */
-export const copies = (slots: readonly Slot[], transforms: Transforms): Program => {
+export const copies = (slots: readonly Slot[], lowering: Lowering): Program => {
   const inputs = slots.map(({ shape, dtype }) => ({ kind: 'var', aval: { shape, dtype, weak: false } }) as const)
-  return transforms.program({ inputs, eqns: [], outs: inputs }, inputNodes(slots), () => [])
+  return lowering.program({ inputs, eqns: [], outs: inputs }, inputNodes(slots), () => [])
 }
 
 /** Places for arrays, one behind the other, and where the last ends. */
@@ -116,14 +116,14 @@ export interface Body {
   /** `inputs` and `rest`: the buffers of its operands, and of its results behind the carry; `at`: where its part of the memory begins. */
   readonly steps: (frame: Frame, inputs: readonly number[], carry: readonly number[], rest: readonly number[], at: number) => Step[]
 }
-export const loopBody = (jaxpr: Jaxpr, inputs: readonly Node[], firstCarry: number, numCarry: number, transforms: Transforms): Body => {
-  const program = transforms.program(jaxpr, inputs, (result) => (result < numCarry ? [firstCarry + result] : []))
+export const loopBody = (jaxpr: Jaxpr, inputs: readonly Node[], firstCarry: number, numCarry: number, lowering: Lowering): Body => {
+  const program = lowering.program(jaxpr, inputs, (result) => (result < numCarry ? [firstCarry + result] : []))
   const carries = program.outputs.slice(0, numCarry).map((id) => program.buffers[id]!)
   const apart = carries.map((_, i) => i).filter((i) => carries[i]!.place.kind === 'output')
   const { offsets, end } = laidOut(apart.map((i) => carries[i]!))
   const back = copies(
     slotsOf(jaxpr.outs).filter((_, i) => apart.includes(i)),
-    transforms,
+    lowering,
   )
   return {
     bytes: end + program.arenaBytes,

@@ -1,14 +1,14 @@
 /** cond: one of several branches, chosen by an index when the program runs. */
-import * as E from '../src/core/either.ts'
-import * as O from '../src/core/option.ts'
+import * as E from '#fp-ts/Either.js'
+import * as O from '#fp-ts/Option.js'
 import type { NdArray } from '../src/core/array.ts'
 import { type Aval, aval, eqAval, physical, showAval } from '../src/core/aval.ts'
 import { broadcastInDim, eq, select, zerosLike } from '../src/core/constructors.ts'
 import * as g from '../src/core/graph.ts'
 import { type Atom, type Eqn, type Jaxpr, literal, variable } from '../src/core/jaxpr.ts'
 import type { OpParams } from '../src/core/ops.ts'
-import type { BatchDim, Batching, Rules, Tangent } from '../src/core/rules.ts'
-import { bind, constant, evalJaxpr, trace, type Traced } from '../src/core/trace.ts'
+import type { BatchDim, Rules, Tangent, Traced, Transforms } from '../src/core/rules.ts'
+import { bind, constant, evalJaxpr, trace } from '../src/core/trace.ts'
 import { composite, inputNodes, slotsOf } from './composite.ts'
 import { pruneCond } from './prune.ts'
 import { carried, dtypes, inFront, isLinear, known, shapes } from './families.ts'
@@ -136,7 +136,7 @@ const batch = (
   [which, ...dims]: readonly BatchDim[],
   size: number,
   { jaxprs }: Params,
-  transforms: Batching,
+  transforms: Transforms,
 ) => {
   const moved = inputs.map((x, i) => (O.isSome(dims[i]!) ? inFront(x, dims[i]!, size) : x))
   const wide = jaxprs.map((jaxpr) =>
@@ -169,12 +169,12 @@ const batch = (
   return { outs, dims: out }
 }
 
-const lower: Rules<'cond'>['lower'] = ([index, ...operands], { jaxprs }, transforms) => {
-  const programs = jaxprs.map((jaxpr) => transforms.program(jaxpr, inputNodes(operands), () => []))
+const lower: Rules<'cond'>['lower'] = ([index, ...operands], { jaxprs }, lowering) => {
+  const programs = jaxprs.map((jaxpr) => lowering.program(jaxpr, inputNodes(operands), () => []))
   const args = [g.clampIndex(index!, jaxprs.length - 1), ...operands]
   const bytes = Math.max(...programs.map(({ arenaBytes }) => arenaBytes))
   const isKept = programs.some(({ effects }) => effects)
-  return composite(args, slotsOf(jaxprs[0]!.outs), bytes, isKept, (frame) => [
+  return composite(args, slotsOf(jaxprs[0]!.outs), bytes, isKept, lowering, (frame) => [
     {
       kind: 'branch',
       index: frame.operands[0]!,

@@ -1,13 +1,13 @@
 /** dotGeneral: contraction over any axes with any batch axes. Its result has the batch axes, then lhs's free ones, then rhs's. */
-import * as O from '../src/core/option.ts'
+import * as O from '#fp-ts/Option.js'
 import type { NdArray } from '../src/core/array.ts'
 import { aval, sizeOf } from '../src/core/aval.ts'
 import * as c from '../src/core/constructors.ts'
 import { computedIn, isFloat, isNumeric } from '../src/core/dtype.ts'
 import * as g from '../src/core/graph.ts'
 import type { OpParams } from '../src/core/ops.ts'
-import type { Linear, Unbatched, Tangent } from '../src/core/rules.ts'
-import { badAxes, dtypes, isLinear, known, noTangent, one, shapes, sumTangents } from './families.ts'
+import type { Linear, Rules, Tangent } from '../src/core/rules.ts'
+import { badAxes, batched, dtypes, inFront, isLinear, known, noTangent, one, shapes, sumTangents, up } from './families.ts'
 
 type Params = OpParams['dotGeneral']
 const free = (rank: number, contract: readonly number[], batch: readonly number[]): number[] =>
@@ -60,7 +60,7 @@ const arrange = (x: g.Node, groups: readonly (readonly number[])[]): g.Node => {
   )
 }
 
-export const dotGeneral: Unbatched<'dotGeneral'> = {
+export const dotGeneral: Rules<'dotGeneral'> = {
   abstractEval: ([x, y], { contract, batch: b, preferred }) => {
     const bad = badAxes([...contract[0], ...b[0]], x!.shape.length) ?? badAxes([...contract[1], ...b[1]], y!.shape.length)
     if (bad !== null) return shapes(bad)
@@ -93,6 +93,15 @@ export const dotGeneral: Unbatched<'dotGeneral'> = {
       isLinear(x!) ? O.some(transposeLhs(ct.value, x, wide(y!), p, false)) : O.none,
       isLinear(y!) ? O.some(transposeLhs(ct.value, y, wide(x!), swap(p), true)) : O.none,
     ]
+  },
+  batch: ([x, y], [dx, dy], size, { contract, batch: b, preferred }) => {
+    const dot = (lhs: NdArray, rhs: NdArray, axes: typeof contract, along: typeof b): NdArray =>
+      c.dotGeneral(lhs, rhs, axes, along, preferred)
+    if (O.isNone(dy!)) return batched([dot(inFront(x!, dx!, size), y!, [up(contract[0]), contract[1]], [up(b[0]), b[1]])], b[0].length)
+    const moved = inFront(y!, dy!, size)
+    if (O.isNone(dx!)) return batched([dot(x!, moved, [contract[0], up(contract[1])], [b[0], up(b[1])])], x!.ndim - contract[0].length)
+    const along = [[0, ...up(b[0])], [0, ...up(b[1])]] as const // prettier-ignore
+    return batched([dot(inFront(x!, dx!, size), moved, [up(contract[0]), up(contract[1])], along)])
   },
   lower: ([x, y], { contract, batch: b, preferred }) => {
     const xf = free(x!.shape.length, contract[0], b[0])

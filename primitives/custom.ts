@@ -1,5 +1,5 @@
 /** Functions with rules of the user's: customJvp, customVjp and the linear map that stands for the latter until it is transposed, customVmap. */
-import * as O from '../src/core/option.ts'
+import * as O from '#fp-ts/Option.js'
 import type { NdArray } from '../src/core/array.ts'
 import { type Aval, eqAval, showAvals } from '../src/core/aval.ts'
 import { type CustomJvpRule, type CustomVjpRule, type CustomVmapRule, registerRule, ruleOf } from '../src/core/callbacks.ts'
@@ -8,7 +8,7 @@ import { isFloat } from '../src/core/dtype.ts'
 import { CotangentError, ShapeError } from '../src/core/errors.ts'
 import type { Jaxpr } from '../src/core/jaxpr.ts'
 import type { OpName, OpParams } from '../src/core/ops.ts'
-import type { BatchDim, Batching, Rules, Tangent } from '../src/core/rules.ts'
+import type { BatchDim, Rules, Tangent, Transforms } from '../src/core/rules.ts'
 import { bind, evalJaxpr, trace } from '../src/core/trace.ts'
 import { inFront, batched, carried } from './families.ts'
 
@@ -39,7 +39,7 @@ const split = ({ captured, name }: OpParams[Custom], xs: readonly NdArray[], ts:
 const orNulls = (ts: readonly Tangent[]): (NdArray | null)[] => ts.map((t) => (O.isSome(t) ? t.value : null))
 
 /** Arrays all batched at their first axis, as a function of examples does it. */
-const overBatch = (transforms: Batching, avals: readonly Aval[], size: number, f: (xs: readonly NdArray[]) => readonly NdArray[]) => {
+const overBatch = (transforms: Transforms, avals: readonly Aval[], size: number, f: (xs: readonly NdArray[]) => readonly NdArray[]) => {
   const traced = trace(avals, f, 'a custom rule')
   const dims = [...traced.captures.map((): BatchDim => O.none), ...avals.map((): BatchDim => O.some(0))]
   const wide = transforms.batch(traced.jaxpr, size, dims)
@@ -57,7 +57,7 @@ const refilled = (places: readonly boolean[], values: readonly NdArray[]): (NdAr
 const isThere = (x: NdArray | null): boolean => x !== null
 
 const batchedJvp =
-  (rule: CustomJvpRule, size: number, transforms: Batching): CustomJvpRule =>
+  (rule: CustomJvpRule, size: number, transforms: Transforms): CustomJvpRule =>
   (xs, ts) => {
     let places: readonly boolean[] = []
     let count = 0
@@ -71,7 +71,7 @@ const batchedJvp =
     return [results.slice(0, count), refilled(places, results.slice(count))]
   }
 
-const batchedVjp = ({ fwd, bwd }: CustomVjpRule, size: number, transforms: Batching): CustomVjpRule => ({
+const batchedVjp = ({ fwd, bwd }: CustomVjpRule, size: number, transforms: Transforms): CustomVjpRule => ({
   fwd: (xs, moving) => {
     let count = 0
     const wide = overBatch(transforms, xs.map(example), size, (ys) => {
@@ -96,7 +96,7 @@ const batchedVjp = ({ fwd, bwd }: CustomVjpRule, size: number, transforms: Batch
 
 /** A batched rule is made once for a rule and a size. */
 const wider = new Map<string, number>()
-const widened = (name: OpName, rule: number, size: number, label: string, transforms: Batching): number => {
+const widened = (name: OpName, rule: number, size: number, label: string, transforms: Transforms): number => {
   const key = `${rule}:${size}`
   let id = wider.get(key)
   if (id === undefined) {
@@ -108,7 +108,7 @@ const widened = (name: OpName, rule: number, size: number, label: string, transf
 }
 
 /** The function over a batch, all of whose operands and results have the batch axis first. */
-const wideJaxpr = (jaxpr: Jaxpr, size: number, transforms: Batching): Jaxpr => {
+const wideJaxpr = (jaxpr: Jaxpr, size: number, transforms: Transforms): Jaxpr => {
   const wide = transforms.batch(
     jaxpr,
     size,
@@ -142,7 +142,7 @@ export const customJvp: Rules<'customJvp'> = {
   },
   transpose: 'notLinear',
   batch: batch('customJvp'),
-  lower: (xs, { jaxpr }, transforms) => transforms.lower(jaxpr, xs),
+  lower: (xs, { jaxpr }, lowering) => lowering.lower(jaxpr, xs),
 }
 
 export const customVjp: Rules<'customVjp'> = {
@@ -161,7 +161,7 @@ export const customVjp: Rules<'customVjp'> = {
   },
   transpose: 'notLinear',
   batch: batch('customVjp'),
-  lower: (xs, { jaxpr }, transforms) => transforms.lower(jaxpr, xs),
+  lower: (xs, { jaxpr }, lowering) => lowering.lower(jaxpr, xs),
 }
 
 const noForward = (name: string): never => {
@@ -225,7 +225,7 @@ export const customVmap: Rules<'customVmap'> = {
     )
     return { outs, dims: batchedOut.map((flag): BatchDim => (flag ? O.some(0) : O.none)) }
   },
-  lower: (xs, { jaxpr }, transforms) => transforms.lower(jaxpr, xs),
+  lower: (xs, { jaxpr }, lowering) => lowering.lower(jaxpr, xs),
 }
 
 export const customRules = { customJvp, customVjp, customLinear, customVmap } satisfies { readonly [K in OpName]?: Rules<K> }

@@ -1,17 +1,29 @@
 /** Element-wise primitives. Operands have one shape, but scalars may join; dtypes are equal and weak types give way. */
-import * as E from '../src/core/either.ts'
-import * as O from '../src/core/option.ts'
+import * as E from '#fp-ts/Either.js'
+import * as O from '#fp-ts/Option.js'
 import type { NdArray } from '../src/core/array.ts'
 import { type Aval, aval, eqShape } from '../src/core/aval.ts'
 import * as c from '../src/core/constructors.ts'
-import { add, div, lit, mul, neg, sub } from '../src/core/constructors.ts'
-import { type DType, isFloat, isInt, isNumeric } from '../src/core/dtype.ts'
+import { add, div, exp, lit, mul, neg, sub } from '../src/core/constructors.ts'
+import { type DType, isFloat, isHalf, isInt, isNumeric } from '../src/core/dtype.ts'
 import * as g from '../src/core/graph.ts'
 import type { ScalarOp } from '../src/core/kernel.ts'
 import type { OpName, OpParams } from '../src/core/ops.ts'
-import type { Linear, Unbatched, Tangent, TransposeRule } from '../src/core/rules.ts'
-import { bind, type Refusal } from '../src/core/trace.ts'
-import { dtypes, isLinear, known, linearJvp, linearOp, noTangent, one, shapes, sumTangents, unbroadcast } from './families.ts'
+import type { Linear, Refusal, Rules, Tangent, TransposeRule } from '../src/core/rules.ts'
+import { bind } from '../src/core/trace.ts'
+import {
+  dtypes,
+  elementwiseBatch,
+  isLinear,
+  known,
+  linearJvp,
+  linearOp,
+  noTangent,
+  one,
+  shapes,
+  sumTangents,
+  unbroadcast,
+} from './families.ts'
 
 type Kind = 'float' | 'int' | 'words' | 'number' | 'bits' | 'any'
 const accepts: Readonly<Record<Kind, (d: DType) => boolean>> = {
@@ -64,7 +76,7 @@ interface Spec<K extends OpName> {
   readonly lower?: ScalarOp | ((xs: readonly g.Node[], params: OpParams[K]) => g.Node)
 }
 
-export const elementwise = <K extends OpName>(name: K, spec: Spec<K>): Unbatched<K> => {
+const elementwise = <K extends OpName>(name: K, spec: Spec<K>): Rules<K> => {
   const apply = (params: OpParams[K], ...xs: NdArray[]): NdArray => bind(name, params, xs)[0]!
   return {
     abstractEval: (avals) => {
@@ -84,6 +96,7 @@ export const elementwise = <K extends OpName>(name: K, spec: Spec<K>): Unbatched
       return { outs: [out], tangents: [sumTangents(terms)] }
     },
     transpose: spec.transpose ?? 'notLinear',
+    batch: elementwiseBatch(name),
     lower: (xs, params) => {
       const { lower = name as ScalarOp } = spec
       return [typeof lower === 'string' ? g.map(lower, spec.result ?? xs[0]!.dtype, ...xs) : lower(xs, params)]
@@ -91,8 +104,8 @@ export const elementwise = <K extends OpName>(name: K, spec: Spec<K>): Unbatched
   }
 }
 
-export const one_ = (x: NdArray): NdArray => lit(x, 1)
-export const square = (x: NdArray): NdArray => mul(x, x)
+const one_ = (x: NdArray): NdArray => lit(x, 1)
+const square = (x: NdArray): NdArray => mul(x, x)
 
 const ct1 = (cts: readonly Tangent[], f: (ct: NdArray) => readonly Tangent[], arity: number): readonly Tangent[] =>
   O.isNone(cts[0]!) ? Array.from({ length: arity }, () => O.none) : f((cts[0] as O.Some<NdArray>).value)
@@ -100,7 +113,7 @@ const ct1 = (cts: readonly Tangent[], f: (ct: NdArray) => readonly Tangent[], ar
 const toLinear = (cts: readonly Tangent[], xs: readonly (NdArray | Linear)[], f: (ct: NdArray, i: number) => NdArray): readonly Tangent[] =>
   ct1(cts, (ct) => xs.map((x, i) => (isLinear(x) ? O.some(unbroadcast(f(ct, i), x.aval)) : O.none)), xs.length)
 
-export const unary = (takes: Kind, partial: Partial | null) => ({ takes, partials: [partial] })
+const unary = (takes: Kind, partial: Partial | null) => ({ takes, partials: [partial] })
 const comparison = { takes: 'any', result: 'bool' } as const
 
 const half = (x: NdArray, y: NdArray, d: NdArray, wins: (x: NdArray, y: NdArray) => NdArray): NdArray => {
@@ -124,34 +137,37 @@ const powerNode = (x: g.Node, n: number): g.Node => {
   )
 }
 
-const convert: Unbatched<'convertElementType'> = {
+const convert: Rules<'convertElementType'> = {
   abstractEval: ([x], { dtype, weak }) => (x!.dtype === 'key' || dtype === 'key' ? dtypes(wants.any) : one(aval(x!.shape, dtype, weak))),
   jvp: ([x], [dx], { dtype, weak }) => {
     const out = c.convertElementType(x!, dtype, weak)
     return isFloat(dtype) ? linearJvp(out, dx!, (d) => c.convertElementType(d, dtype, weak)) : noTangent(out)
   },
   transpose: (cts, [x]) => toLinear(cts, [x!], (ct) => c.convertElementType(ct, (x as Linear).aval.dtype, (x as Linear).aval.weak)),
+  batch: elementwiseBatch('convertElementType'),
   lower: ([x], { dtype }) => [g.convert(x!, dtype)],
 }
 
-const bitcast: Unbatched<'bitcastConvertType'> = {
+const bitcast: Rules<'bitcastConvertType'> = {
   abstractEval: ([x], { dtype }) =>
     [x!.dtype, dtype].every((d) => d === 'float32' || isInt(d))
       ? one(aval(x!.shape, dtype))
       : dtypes(`can't reinterpret as ${dtype}: 32-bit dtypes only`),
   jvp: ([x], _ts, { dtype }) => noTangent(c.bitcastConvertType(x!, dtype)),
   transpose: 'notLinear',
+  batch: elementwiseBatch('bitcastConvertType'),
   lower: ([x], { dtype }) => [x!.dtype === dtype ? x! : g.map('bitcast', dtype, x!)],
 }
 
-const stopGradient: Unbatched<'stopGradient'> = {
+const stopGradient: Rules<'stopGradient'> = {
   abstractEval: ([x]) => one(x!),
   jvp: ([x]) => noTangent(c.stopGradient(x!)),
   transpose: 'notLinear',
+  batch: elementwiseBatch('stopGradient'),
   lower: ([x]) => [x!],
 }
 
-const select: Unbatched<'select'> = {
+const select: Rules<'select'> = {
   abstractEval: ([cond, a, b]) => {
     if (cond!.dtype !== 'bool') return dtypes('the condition must be bool: compare first')
     if (a!.dtype !== b!.dtype) return dtypes(`dtypes differ (${a!.dtype} against ${b!.dtype}): convert with astype`)
@@ -175,6 +191,7 @@ const select: Unbatched<'select'> = {
       },
       3,
     ),
+  batch: elementwiseBatch('select'),
   lower: ([p, a, b]) => {
     // A key's words sit in one more dim than the condition has.
     const cond = p!.shape.length > 0 && p!.shape.length < a!.shape.length ? g.broadcast(p!, a!.shape, c.range(p!.shape.length)) : p!
@@ -208,6 +225,9 @@ const specs = {
   asinh: unary('float', (d, [x]) => mul(d, c.rsqrt(add(square(x!), one_(x!))))),
   acosh: unary('float', (d, [x]) => mul(d, mul(c.rsqrt(sub(x!, one_(x!))), c.rsqrt(add(x!, one_(x!)))))),
   atanh: unary('float', (d, [x]) => div(d, mul(sub(one_(x!), x!), add(one_(x!), x!)))),
+  erf: unary('float', (d, [x]) => mul(d, mul(lit(x!, 2 / Math.sqrt(Math.PI)), exp(neg(square(x!)))))),
+  erfInv: unary('float', (d, _, y) => mul(d, mul(lit(y, Math.sqrt(Math.PI) / 2), exp(square(y))))),
+  logistic: unary('float', (d, _, y) => mul(d, mul(y, sub(one_(y), y)))),
   not: { takes: 'bits' },
   isFinite: { takes: 'float', result: 'bool' },
   integerPow: {
@@ -261,6 +281,7 @@ const specs = {
       (d, [y, x]) => neg(mul(d, div(y!, add(square(x!), square(y!))))),
     ],
   },
+  nextafter: { takes: 'float' },
   and: { takes: 'bits' },
   or: { takes: 'bits' },
   xor: { takes: 'bits' },
@@ -282,27 +303,41 @@ const specs = {
     ],
     lower: ([lo, x, hi]) => g.map('min', x!.dtype, g.map('max', x!.dtype, x!, lo!), hi!),
   },
+  threefry: { takes: 'words', lower: (xs, { word }) => g.map(word === 0 ? 'threefry0' : 'threefry1', 'uint32', ...xs) },
 } satisfies { readonly [K in OpName]?: Spec<K> }
 
-export const elementwiseRules = {
-  ...(Object.fromEntries(Object.entries(specs).map(([name, spec]) => [name, elementwise(name as OpName, spec as Spec<OpName>)])) as {
-    readonly [K in keyof typeof specs]: Unbatched<K>
-  }),
-  convertElementType: convert,
-  bitcastConvertType: bitcast,
-  stopGradient,
-  select,
-}
+const plain = Object.fromEntries(
+  Object.entries(specs).map(([name, spec]) => [name, elementwise(name as OpName, spec as Spec<OpName>)]),
+) as { readonly [K in keyof typeof specs]: Rules<K> }
 
-// x^n needs its own exponent in the derivative.
-export const integerPowRule: Unbatched<'integerPow'> = {
-  ...elementwiseRules.integerPow,
+/** Its exponent is a param, which the derivative needs. */
+const integerPow: Rules<'integerPow'> = {
+  ...plain.integerPow,
   abstractEval: (avals, params) =>
     params.y < 0 && isInt(avals[0]!.dtype)
       ? dtypes('an integer has no negative power: convert with astype')
-      : elementwiseRules.integerPow.abstractEval(avals, params),
+      : plain.integerPow.abstractEval(avals, params),
   jvp: ([x], [dx], { y }) =>
     linearJvp(c.integerPow(x!, y), y === 0 ? O.none : dx!, (d) =>
       mul(d, mul(lit(x!, y), y === 1 ? c.full(x!.shape, 1, x!.dtype) : c.integerPow(x!, y - 1))),
     ),
 }
+
+/** The next float32 isn't the next float of 16 bits. */
+const nextafter: Rules<'nextafter'> = {
+  ...plain.nextafter,
+  abstractEval: (avals, params) =>
+    avals.some((a) => isHalf(a.dtype))
+      ? dtypes('float32 or float64 is needed: convert with astype')
+      : plain.nextafter.abstractEval(avals, params),
+}
+
+export const elementwiseRules = {
+  ...plain,
+  integerPow,
+  nextafter,
+  convertElementType: convert,
+  bitcastConvertType: bitcast,
+  stopGradient,
+  select,
+} satisfies { readonly [K in OpName]?: Rules<K> }

@@ -1,14 +1,14 @@
 /** What rules of one family share: refusals, tangents that may be absent, and the common batching. */
-import * as E from '../src/core/either.ts'
-import * as O from '../src/core/option.ts'
+import * as E from '#fp-ts/Either.js'
+import * as O from '#fp-ts/Option.js'
 import type { NdArray } from '../src/core/array.ts'
 import { type Aval, eqAval, eqShape, showAval } from '../src/core/aval.ts'
 import { add, broadcastInDim, moveAxis, range, reduceSum, zerosLike } from '../src/core/constructors.ts'
 import { CotangentError } from '../src/core/errors.ts'
 import type { Jaxpr } from '../src/core/jaxpr.ts'
-import type { OpName } from '../src/core/ops.ts'
-import { Linear, type BatchDim, type BatchResult, type JvpResult, type Rules, type Tangent } from '../src/core/rules.ts'
-import { bind, type Refusal } from '../src/core/trace.ts'
+import type { OpName, OpParams } from '../src/core/ops.ts'
+import { Linear, type BatchDim, type BatchResult, type JvpResult, type Rules, type Tangent, type Refusal } from '../src/core/rules.ts'
+import { bind } from '../src/core/trace.ts'
 
 export const shapes = (reason: string): E.Either<Refusal, never> => E.left({ kind: 'shape', reason })
 export const dtypes = (reason: string): E.Either<Refusal, never> => E.left({ kind: 'dtype', reason })
@@ -72,6 +72,13 @@ export const inFront = (x: NdArray, dim: BatchDim, size: number): NdArray =>
         x.shape.map((_, d) => d + 1),
       )
 
+/** An axis of the unbatched operand, in the batched one whose batch axis is `dim`. */
+export const shifted = (axis: number, dim: number): number => (axis >= dim ? axis + 1 : axis)
+/** Axes, behind a batch axis in front. */
+export const up = (axes: readonly number[]): number[] => axes.map((a) => a + 1)
+export const allInFront = (xs: readonly NdArray[], dims: readonly BatchDim[], size: number): NdArray[] =>
+  xs.map((x, i) => inFront(x, dims[i]!, size))
+
 export const batched = (outs: readonly NdArray[], dim = 0): BatchResult => ({ outs, dims: outs.map(() => O.some(dim)) })
 
 /** Element-wise: one operand as it lies; else all batch axes to the front, where operands that were scalars get axes of one to meet the rest. */
@@ -92,3 +99,15 @@ export const elementwiseBatch =
     })
     return batched(bind(name, params, xs))
   }
+
+/** Operands batched in front, under params for an axis more. */
+export const batchInFront =
+  <K extends OpName>(name: K, wide: (params: OpParams[K], size: number) => OpParams[K]): Rules<K>['batch'] =>
+  (xs, dims, size, params) =>
+    batched(bind(name, wide(params, size), allInFront(xs, dims, size)))
+/** One operand, whose batch axis stays where it is. */
+export const batchInPlace =
+  <K extends OpName>(name: K, wide: (params: OpParams[K], dim: number, size: number) => OpParams[K]): Rules<K>['batch'] =>
+  (xs, [d], size, params) => ({ outs: bind(name, wide(params, dimOf(d), size), xs), dims: [d!] })
+/** Where the batch axis of an operand is that has one. */
+export const dimOf = (d: BatchDim | undefined): number => (d as O.Some<number>).value

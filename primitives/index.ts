@@ -2,22 +2,38 @@
 import type { RuleTable } from '../src/core/rules.ts'
 import { attentionRules } from './attention.ts'
 import { axisRules } from './axes.ts'
-import { batchedRules } from './batching.ts'
 import { callbackRules } from './callback.ts'
 import { checkpointRules } from './checkpoint.ts'
-import { controlRules } from './control.ts'
+import { cond } from './cond.ts'
+import { dotGeneral } from './contraction.ts'
 import { customRules } from './custom.ts'
-import { solveRules } from './linearSolve.ts'
-import { specialRules } from './special.ts'
+import { elementwiseRules } from './elementwise.ts'
+import { indexingRules } from './indexing.ts'
+import { jit } from './jit.ts'
+import { keyRules } from './keys.ts'
+import { layoutRules } from './layout.ts'
+import { linearSolve } from './linearSolve.ts'
+import { reductionRules } from './reductions.ts'
+import { scan } from './scan.ts'
+import { sort } from './sort.ts'
+import { whileRule } from './while.ts'
 
 export const rules: RuleTable = {
-  ...batchedRules,
+  ...elementwiseRules,
+  ...reductionRules,
+  ...layoutRules,
+  ...indexingRules,
+  ...keyRules,
   ...attentionRules,
-  ...customRules,
-  ...controlRules,
-  ...checkpointRules,
   ...axisRules,
+  ...customRules,
+  ...checkpointRules,
   ...callbackRules,
-  ...solveRules,
-  ...specialRules,
+  dotGeneral,
+  sort,
+  scan,
+  while: whileRule,
+  cond,
+  linearSolve,
+  jit,
 }

@@ -1,5 +1,5 @@
 /** Computed places: dynamic slices, gather and scatter. The indices are int32, an array for each indexed axis. */
-import * as O from '../src/core/option.ts'
+import * as O from '#fp-ts/Option.js'
 import type { NdArray } from '../src/core/array.ts'
 import { type Aval, aval, eqShape, sizeOf } from '../src/core/aval.ts'
 import * as c from '../src/core/constructors.ts'
@@ -7,8 +7,8 @@ import { type DType, isFloat } from '../src/core/dtype.ts'
 import * as g from '../src/core/graph.ts'
 import type { Scatter } from '../src/core/kernel.ts'
 import type { OpName } from '../src/core/ops.ts'
-import type { Linear, Unbatched, Tangent } from '../src/core/rules.ts'
-import { badAxes, dtypes, isLinear, known, linearJvp, linearOp, one, shapes } from './families.ts'
+import type { BatchDim, Linear, Rules, Tangent } from '../src/core/rules.ts'
+import { allInFront, badAxes, batched, dtypes, inFront, isLinear, known, linearJvp, linearOp, one, shapes, up } from './families.ts'
 
 const scalars = (starts: readonly Aval[]): boolean => starts.every((s) => s.dtype === 'int32' && s.shape.length === 0)
 const none = (n: number): Tangent[] => Array.from({ length: n }, () => O.none)
@@ -20,7 +20,30 @@ const startNode = (start: g.Node, n: number, window: number): g.Node => {
   return g.clampIndex(wrapped, n - window)
 }
 
-const dynamicSlice: Unbatched<'dynamicSlice'> = {
+/** The places of a window in each axis, batched: its first place, as `startNode` has it, + offset. */
+const windows = (
+  starts: readonly NdArray[],
+  dims: readonly BatchDim[],
+  size: number,
+  extents: readonly number[],
+  window: readonly number[],
+): NdArray[] => {
+  const shape = [size, ...window]
+  const places = starts.map((s, d) => {
+    const all = c.broadcastInDim(inFront(s, dims[d]!, size), shape, [0])
+    const wrapped = c.select(c.lt(all, c.lit(all, 0)), c.add(all, c.lit(all, extents[d]!)), all)
+    const fit = c.clamp(c.lit(all, 0), wrapped, c.lit(all, extents[d]! - window[d]!))
+    return c.add(fit, c.iota(shape, 'int32', d + 1))
+  })
+  return [c.iota(shape, 'int32', 0), ...places]
+}
+/** Each example's own places, and before them its number. */
+const numbered = (indices: readonly NdArray[], dims: readonly BatchDim[], size: number): NdArray[] => {
+  const wide = allInFront(indices, dims, size)
+  return [c.iota(wide[0]!.shape, 'int32', 0), ...wide]
+}
+
+const dynamicSlice: Rules<'dynamicSlice'> = {
   abstractEval: ([x, ...starts], { sliceSizes }) => {
     if (starts.length !== x!.shape.length || sliceSizes.length !== starts.length)
       return shapes(`needs a start and a size for each of ${x!.shape.length} axes`)
@@ -35,6 +58,10 @@ const dynamicSlice: Unbatched<'dynamicSlice'> = {
     O.map((ct: NdArray) => c.dynamicUpdateSlice(c.zerosLike((x as Linear).aval), ct, starts.map(known)))(cts[0]!),
     ...none(starts.length),
   ],
+  batch: ([x, ...starts], [d, ...ds], size, { sliceSizes }) => {
+    const moved = inFront(x!, d!, size)
+    return batched([c.gather(moved, windows(starts, ds, size, moved.shape.slice(1), sliceSizes), c.range(moved.ndim), 'clip')])
+  },
   lower: ([x, ...starts], { sliceSizes }) => {
     const physical = [...sliceSizes, ...x!.shape.slice(sliceSizes.length)]
     if (sizeOf(physical) === 0) return [g.constNode(0, x!.dtype, physical)]
@@ -46,7 +73,7 @@ const dynamicSlice: Unbatched<'dynamicSlice'> = {
   },
 }
 
-const dynamicUpdateSlice: Unbatched<'dynamicUpdateSlice'> = {
+const dynamicUpdateSlice: Rules<'dynamicUpdateSlice'> = {
   abstractEval: ([x, update, ...starts]) => {
     if (starts.length !== x!.shape.length || update!.shape.length !== starts.length)
       return shapes(`needs a start and an extent of the update for each of ${x!.shape.length} axes`)
@@ -65,6 +92,12 @@ const dynamicUpdateSlice: Unbatched<'dynamicUpdateSlice'> = {
       isLinear(u!) ? O.some(c.dynamicSlice(ct.value, at, u!.aval.shape)) : O.none,
       ...none(starts.length),
     ]
+  },
+  batch: ([x, u, ...starts], [d, du, ...ds], size) => {
+    const moved = inFront(x!, d!, size)
+    const update = inFront(u!, du!, size)
+    const places = windows(starts, ds, size, moved.shape.slice(1), update.shape.slice(1))
+    return batched([c.scatter(moved, update, places, c.range(moved.ndim), 'set')])
   },
   lower: ([x, u, ...starts]) => {
     if (sizeOf(u!.shape) === 0) return [x!]
@@ -98,7 +131,7 @@ const within = (indices: readonly g.Node[], extents: readonly number[]): g.Node 
 const valid = (indices: readonly NdArray[], extents: readonly number[]): NdArray =>
   indices.map((i, d) => c.and(c.ge(i, c.lit(i, 0)), c.lt(i, c.lit(i, extents[d]!)))).reduce((a, b) => c.and(a, b))
 
-const gather: Unbatched<'gather'> = {
+const gather: Rules<'gather'> = {
   abstractEval: ([x, ...indices], { axes }) => {
     const bad = badIndices(x!, indices, axes)
     return bad === null ? one(aval([...indices[0]!.shape, ...others(x!.shape, axes)], x!.dtype, x!.weak)) : shapes(bad)
@@ -122,6 +155,12 @@ const gather: Unbatched<'gather'> = {
     })
     return [O.map((ct: NdArray) => c.scatter(c.zerosLike(to), ct, at, axes, 'add'))(cts[0]!), ...none(indices.length)]
   },
+  batch: ([x, ...indices], [d, ...ds], size, { axes, mode }) => {
+    if (O.isNone(d!)) return batched([c.gather(x!, allInFront(indices, ds, size), axes, mode)])
+    const moved = inFront(x!, d!, size)
+    if (ds.every(O.isNone)) return batched([c.gather(moved, indices, up(axes), mode)], indices[0]!.ndim)
+    return batched([c.gather(moved, numbered(indices, ds, size), [0, ...up(axes)], mode)])
+  },
   lower: ([x, ...indices], { axes, mode }) => {
     const I = indices[0]!.shape
     const rest = others(x!.shape, axes)
@@ -140,7 +179,7 @@ const gather: Unbatched<'gather'> = {
   },
 }
 
-const scatter: Unbatched<'scatter'> = {
+const scatter: Rules<'scatter'> = {
   abstractEval: ([x, updates, ...indices], { axes, combine }) => {
     const bad = badIndices(x!, indices, axes)
     if (bad !== null) return shapes(bad)
@@ -172,6 +211,8 @@ const scatter: Unbatched<'scatter'> = {
       ...none(indices.length),
     ]
   },
+  batch: ([x, u, ...indices], [d, du, ...ds], size, { axes, combine }) =>
+    batched([c.scatter(inFront(x!, d!, size), inFront(u!, du!, size), numbered(indices, ds, size), [0, ...up(axes)], combine)]),
   lower: ([x, u, ...indices], { axes, combine }) => {
     const rank = x!.shape.length
     const extents = axes.map((a) => x!.shape[a]!)
@@ -198,4 +239,4 @@ const scatter: Unbatched<'scatter'> = {
   },
 }
 
-export const indexingRules = { dynamicSlice, dynamicUpdateSlice, gather, scatter } satisfies { readonly [K in OpName]?: Unbatched<K> }
+export const indexingRules = { dynamicSlice, dynamicUpdateSlice, gather, scatter } satisfies { readonly [K in OpName]?: Rules<K> }

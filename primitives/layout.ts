@@ -1,19 +1,19 @@
 /** Layout primitives: where elements stand. All are linear and, but for concatenate, cost nothing: they become index maps. */
-import * as O from '../src/core/option.ts'
+import * as O from '#fp-ts/Option.js'
 import type { NdArray } from '../src/core/array.ts'
 import { aval, eqShape, showAval, sizeOf } from '../src/core/aval.ts'
 import * as c from '../src/core/constructors.ts'
 import { isNumeric } from '../src/core/dtype.ts'
 import * as g from '../src/core/graph.ts'
 import type { OpName } from '../src/core/ops.ts'
-import type { Linear, Unbatched, Tangent } from '../src/core/rules.ts'
-import { badAxes, dtypes, isLinear, linearOp, one, shapes } from './families.ts'
+import type { Linear, Rules, Tangent } from '../src/core/rules.ts'
+import { badAxes, batchInFront, batchInPlace, batched, dtypes, inFront, isLinear, linearOp, one, shapes, shifted, up } from './families.ts'
 
 const back = (cts: readonly Tangent[], f: (ct: NdArray) => NdArray): readonly Tangent[] => [O.map(f)(cts[0]!)]
 const shapeOf = (x: NdArray | Linear): readonly number[] => x.aval.shape
 const badShape = (shape: readonly number[]): boolean => shape.some((n) => !Number.isInteger(n) || n < 0)
 
-const broadcastInDim: Unbatched<'broadcastInDim'> = {
+const broadcastInDim: Rules<'broadcastInDim'> = {
   abstractEval: ([x], { shape, broadcastDimensions: dims }) => {
     if (badShape(shape)) return shapes(`the shape [${shape.join(',')}] isn't a list of non-negative integers`)
     const fits =
@@ -30,20 +30,27 @@ const broadcastInDim: Unbatched<'broadcastInDim'> = {
       const summed = c.range(shape.length).filter((d) => !dims.includes(d) || (from[dims.indexOf(d)] === 1 && shape[d] !== 1))
       return c.reshape(summed.length > 0 ? c.reduceSum(ct, summed) : ct, from)
     }),
+  batch: batchInFront('broadcastInDim', ({ shape, broadcastDimensions }, size) => ({
+    shape: [size, ...shape],
+    broadcastDimensions: [0, ...up(broadcastDimensions)],
+  })),
+  overWords: ({ shape, broadcastDimensions }) => ({ shape: [...shape, 2], broadcastDimensions: [...broadcastDimensions, shape.length] }),
   lower: ([x], { shape, broadcastDimensions }) => [g.broadcast(x!, shape, broadcastDimensions)],
 }
 
-const reshape: Unbatched<'reshape'> = {
+const reshape: Rules<'reshape'> = {
   abstractEval: ([x], { shape }) =>
     badShape(shape) || sizeOf(shape) !== sizeOf(x!.shape)
       ? shapes(`can't take the shape [${shape.join(',')}]: ${sizeOf(x!.shape)} elements against ${sizeOf(shape)}`)
       : one(aval(shape, x!.dtype, x!.weak)),
   jvp: linearOp('reshape'),
   transpose: (cts, [x]) => back(cts, (ct) => c.reshape(ct, shapeOf(x!))),
+  batch: batchInFront('reshape', ({ shape }, size) => ({ shape: [size, ...shape] })),
+  overWords: ({ shape }) => ({ shape: [...shape, 2] }),
   lower: ([x], { shape }) => [g.reshape(x!, shape)],
 }
 
-const transpose: Unbatched<'transpose'> = {
+const transpose: Rules<'transpose'> = {
   abstractEval: ([x], { permutation }) => {
     const bad =
       permutation.length === x!.shape.length
@@ -67,16 +74,19 @@ const transpose: Unbatched<'transpose'> = {
         permutation.map((_, i) => permutation.indexOf(i)),
       ),
     ),
+  batch: batchInFront('transpose', ({ permutation }) => ({ permutation: [0, ...up(permutation)] })),
+  overWords: ({ permutation }) => ({ permutation: [...permutation, permutation.length] }),
   lower: ([x], { permutation }) => [g.transpose(x!, permutation)],
 }
 
-const rev: Unbatched<'rev'> = {
+const rev: Rules<'rev'> = {
   abstractEval: ([x], { dimensions }) => {
     const bad = badAxes(dimensions, x!.shape.length)
     return bad === null ? one(x!) : shapes(bad)
   },
   jvp: linearOp('rev'),
   transpose: (cts, _xs, { dimensions }) => back(cts, (ct) => c.rev(ct, dimensions)),
+  batch: batchInPlace('rev', ({ dimensions }, dim) => ({ dimensions: dimensions.map((a) => shifted(a, dim)) })),
   lower: ([x], { dimensions }) => {
     const flipped = (d: number): boolean => dimensions.includes(d)
     return [
@@ -93,7 +103,7 @@ const rev: Unbatched<'rev'> = {
 const sliced = (start: readonly number[], limit: readonly number[], strides: readonly number[]): number[] =>
   start.map((s, d) => Math.ceil((limit[d]! - s) / strides[d]!))
 
-const slice: Unbatched<'slice'> = {
+const slice: Rules<'slice'> = {
   abstractEval: ([x], { startIndices: start, limitIndices: limit, strides }) => {
     const bad = x!.shape.findIndex((n, d) => !(start[d]! >= 0 && start[d]! <= limit[d]! && limit[d]! <= n && strides[d]! > 0))
     if (start.length !== x!.shape.length || limit.length !== start.length || strides.length !== start.length)
@@ -114,6 +124,16 @@ const slice: Unbatched<'slice'> = {
         strides.map((s) => s - 1),
       )
     }),
+  batch: batchInPlace('slice', ({ startIndices, limitIndices, strides }, dim, size) => ({
+    startIndices: startIndices.toSpliced(dim, 0, 0),
+    limitIndices: limitIndices.toSpliced(dim, 0, size),
+    strides: strides.toSpliced(dim, 0, 1),
+  })),
+  overWords: ({ startIndices, limitIndices, strides }) => ({
+    startIndices: [...startIndices, 0],
+    limitIndices: [...limitIndices, 2],
+    strides: [...strides, 1],
+  }),
   lower: ([x], p) => {
     const shape = sliced(p.startIndices, p.limitIndices, p.strides)
     return [g.stride(x!, p.startIndices, p.strides, shape)]
@@ -122,7 +142,7 @@ const slice: Unbatched<'slice'> = {
 
 const padded = (n: number, lo: number, hi: number, interior: number): number => lo + hi + n + Math.max(0, n - 1) * interior
 
-const pad: Unbatched<'pad'> = {
+const pad: Rules<'pad'> = {
   abstractEval: ([x, value], { lo, hi, interior }) => {
     if (x!.dtype === 'key') return dtypes("keys can't be padded: pad their words, see random.*")
     if (x!.dtype !== value!.dtype || value!.shape.length > 0) return dtypes('the padding value must be a scalar of the same dtype')
@@ -159,6 +179,15 @@ const pad: Unbatched<'pad'> = {
       isLinear(v!) ? O.some(c.sub(c.reduceSum(ct.value, all), c.reduceSum(inside, all))) : O.none,
     ]
   },
+  batch: ([x, v], [d, dv], size, p) => {
+    const wide = { lo: [0, ...p.lo], hi: [0, ...p.hi], interior: [0, ...p.interior] }
+    const widely = (y: NdArray, value: NdArray): NdArray => c.pad(y, value, wide.lo, wide.hi, wide.interior)
+    const moved = inFront(x!, d!, size)
+    if (O.isNone(dv!)) return batched([widely(moved, v!)])
+    const inside = widely(moved, c.lit(moved, 0))
+    const mask = widely(c.full(moved.shape, 1, 'int32'), c.full([], 0, 'int32'))
+    return batched([c.select(c.ne(mask, c.lit(mask, 0)), inside, c.broadcastInDim(v!, inside.shape, [0]))])
+  },
   lower: ([x, v], { lo, hi, interior }) => {
     const shape = x!.shape.map((n, d) => padded(n, lo[d]!, hi[d]!, interior[d]!))
     const zero = v!.kind === 'const' && Object.is(v!.value, 0)
@@ -189,7 +218,7 @@ const pad: Unbatched<'pad'> = {
   },
 }
 
-const concatenate: Unbatched<'concatenate'> = {
+const concatenate: Rules<'concatenate'> = {
   abstractEval: (avals, { dimension }) => {
     const first = avals[0]
     if (first === undefined) return shapes('needs at least one array')
@@ -227,6 +256,7 @@ const concatenate: Unbatched<'concatenate'> = {
       )
     })
   },
+  batch: batchInFront('concatenate', ({ dimension }) => ({ dimension: dimension + 1 })),
   // Each part at its place and zero around it; the first place that holds it wins.
   lower: (xs, { dimension }) => {
     const total = xs.reduce((n, x) => n + x.shape[dimension]!, 0)
@@ -251,7 +281,7 @@ const concatenate: Unbatched<'concatenate'> = {
   },
 }
 
-const iota: Unbatched<'iota'> = {
+const iota: Rules<'iota'> = {
   abstractEval: (_avals, { shape, dtype, dimension }) =>
     !isNumeric(dtype)
       ? dtypes(`there are no ${dtype} places: a number dtype is needed`)
@@ -260,11 +290,12 @@ const iota: Unbatched<'iota'> = {
         : one(aval(shape, dtype)),
   jvp: (_xs, _ts, p) => ({ outs: [c.iota(p.shape, p.dtype, p.dimension)], tangents: [O.none] }),
   transpose: 'notLinear',
+  batch: (_xs, _dims, _size, p) => ({ outs: [c.iota(p.shape, p.dtype, p.dimension)], dims: [O.none] }),
   lower: (_xs, { shape, dtype, dimension }) => [
     dtype === 'int32' ? g.iota(shape, dimension) : g.map('cast', dtype, g.iota(shape, dimension)),
   ],
 }
 
 export const layoutRules = { broadcastInDim, reshape, transpose, rev, slice, pad, concatenate, iota } satisfies {
-  readonly [K in OpName]?: Unbatched<K>
+  readonly [K in OpName]?: Rules<K>
 }

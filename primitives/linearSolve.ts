@@ -1,18 +1,17 @@
 /** linearSolve: the solution of a linear system, however it is found: its derivatives are those of A x = b. */
-import * as E from '../src/core/either.ts'
-import * as O from '../src/core/option.ts'
+import * as E from '#fp-ts/Either.js'
+import * as O from '#fp-ts/Option.js'
 import { showAvals } from '../src/core/aval.ts'
 import * as c from '../src/core/constructors.ts'
 import { isFloat } from '../src/core/dtype.ts'
 import { CotangentError } from '../src/core/errors.ts'
 import type { Jaxpr } from '../src/core/jaxpr.ts'
-import type { OpName } from '../src/core/ops.ts'
-import type { BatchDim, Rules, Tangent } from '../src/core/rules.ts'
-import { bind, evalJaxpr, trace, type Traced } from '../src/core/trace.ts'
+import type { BatchDim, Rules, Tangent, Traced } from '../src/core/rules.ts'
+import { bind, evalJaxpr, trace } from '../src/core/trace.ts'
 import { joined, there } from './carried.ts'
 import { batched, carried, inFront, isLinear, known, shapes } from './families.ts'
 
-const linearSolve: Rules<'linearSolve'> = {
+export const linearSolve: Rules<'linearSolve'> = {
   abstractEval: (avals, { jaxprs, numConsts }) => {
     const vectors = avals.slice(numConsts)
     if (jaxprs.length !== 2 && jaxprs.length !== 4) return shapes('a matrix and a solver are needed, and maybe those of its transpose')
@@ -73,7 +72,5 @@ const linearSolve: Rules<'linearSolve'> = {
     const all = [...wide.captures, ...consts]
     return batched(bind('linearSolve', { jaxprs: wide.jaxprs, numConsts: all.length }, [...all, ...vectors]))
   },
-  lower: (operands, { jaxprs }, transforms) => transforms.lower(jaxprs[1]!, operands),
+  lower: (operands, { jaxprs }, lowering) => lowering.lower(jaxprs[1]!, operands),
 }
-
-export const solveRules = { linearSolve } satisfies { readonly [K in OpName]?: Rules<K> }

@@ -1,15 +1,15 @@
 /** Reductions over axes, the places of extremes, and prefix reductions along one axis. */
-import * as O from '../src/core/option.ts'
+import * as O from '#fp-ts/Option.js'
 import type { NdArray } from '../src/core/array.ts'
 import { aval, sizeOf } from '../src/core/aval.ts'
 import * as c from '../src/core/constructors.ts'
 import { isNumeric } from '../src/core/dtype.ts'
 import * as g from '../src/core/graph.ts'
 import type { Cumulative, ReduceOp } from '../src/core/kernel.ts'
-import type { OpName } from '../src/core/ops.ts'
-import type { Linear, Rules, Unbatched } from '../src/core/rules.ts'
+import type { OpName, OpParams } from '../src/core/ops.ts'
+import type { Linear, Rules } from '../src/core/rules.ts'
 import { bind } from '../src/core/trace.ts'
-import { badAxes, dtypes, linearJvp, linearOp, noTangent, one, shapes } from './families.ts'
+import { badAxes, batchInPlace, batched, dimOf, dtypes, linearJvp, linearOp, noTangent, one, shapes, shifted } from './families.ts'
 
 type AxesOp = 'reduceSum' | 'reduceProd' | 'reduceMax' | 'reduceMin' | 'reduceAnd' | 'reduceOr'
 
@@ -22,12 +22,13 @@ const spread = (y: NdArray, shape: readonly number[], axes: readonly number[]): 
     c.range(shape.length).filter((d) => !axes.includes(d)),
   )
 
-const reduction = (
+const reduction = <K extends AxesOp>(
+  name: K,
   op: ReduceOp,
   of: 'number' | 'bool',
-  jvp: Rules<AxesOp>['jvp'],
-  transpose: Rules<AxesOp>['transpose'],
-): Unbatched<AxesOp> => ({
+  jvp: Rules<K>['jvp'],
+  transpose: Rules<K>['transpose'],
+): Rules<K> => ({
   abstractEval: ([x], { axes }) => {
     const bad = badAxes(axes, x!.shape.length)
     if (bad !== null) return shapes(bad)
@@ -36,6 +37,10 @@ const reduction = (
   },
   jvp,
   transpose,
+  batch: (xs, [d], _size, { axes }) => {
+    const moved = axes.map((a) => shifted(a, dimOf(d)))
+    return batched(bind(name, { axes: moved } as OpParams[K], xs), dimOf(d) - moved.filter((a) => a < dimOf(d)).length)
+  },
   lower: ([x], { axes }) => [g.reduce(op, x!, axes)],
 })
 
@@ -77,7 +82,7 @@ const sumTranspose: Rules<AxesOp>['transpose'] = (cts, [x], { axes }) => [
 ]
 
 type Place = 'argmax' | 'argmin'
-const place = (name: Place): Unbatched<Place> => ({
+const place = <K extends Place>(name: K): Rules<K> => ({
   abstractEval: ([x], { axis }) => {
     const bad = badAxes([axis], x!.shape.length)
     if (bad !== null) return shapes(bad)
@@ -86,8 +91,12 @@ const place = (name: Place): Unbatched<Place> => ({
       ? shapes(`axis ${axis} is empty: an extreme needs an element`)
       : one(aval(without(x!.shape, [axis]), 'int32'))
   },
-  jvp: ([x], _ts, { axis }) => noTangent(bind(name, { axis }, [x!])[0]!),
+  jvp: ([x], _ts, { axis }) => noTangent(bind(name, { axis } as OpParams[K], [x!])[0]!),
   transpose: 'notLinear',
+  batch: (xs, [d], _size, { axis }) => {
+    const moved = shifted(axis, dimOf(d))
+    return batched(bind(name, { axis: moved } as OpParams[K], xs), moved < dimOf(d) ? dimOf(d) - 1 : dimOf(d))
+  },
   // The first place that holds the extreme; a NaN is one.
   lower: ([x], { axis }) => {
     const best = g.broadcast(
@@ -104,13 +113,14 @@ const place = (name: Place): Unbatched<Place> => ({
 type PrefixOp = 'cumsum' | 'cumprod' | 'cummax' | 'cummin'
 const kernelOp: Readonly<Record<PrefixOp, ReduceOp>> = { cumsum: 'sum', cumprod: 'prod', cummax: 'max', cummin: 'min' }
 
-const prefix = (name: PrefixOp, jvp: Rules<PrefixOp>['jvp'], transpose: Rules<PrefixOp>['transpose']): Unbatched<PrefixOp> => ({
+const prefix = <K extends PrefixOp>(name: K, jvp: Rules<K>['jvp'], transpose: Rules<K>['transpose']): Rules<K> => ({
   abstractEval: ([x], { axis }) => {
     const bad = badAxes([axis], x!.shape.length)
     return bad !== null ? shapes(bad) : isNumeric(x!.dtype) ? one(x!) : dtypes('a number dtype is needed: convert with astype')
   },
   jvp,
   transpose,
+  batch: batchInPlace(name, (p, dim) => ({ ...p, axis: shifted(p.axis, dim) })),
   lower: ([x], { axis, reverse }) => {
     const { shape, dtype } = x!
     const kernel: Cumulative = {
@@ -177,16 +187,16 @@ const cumsumRule = prefix('cumsum', linearOp('cumsum'), (cts, _xs, { axis, rever
 ])
 
 export const reductionRules = {
-  reduceSum: reduction('sum', 'number', linearOp('reduceSum'), sumTranspose),
-  reduceProd: reduction('prod', 'number', productJvp, 'notLinear'),
-  reduceMax: reduction('max', 'number', extreme(c.reduceMax), 'notLinear'),
-  reduceMin: reduction('min', 'number', extreme(c.reduceMin), 'notLinear'),
-  reduceAnd: reduction('min', 'bool', ([x], _t, { axes }) => noTangent(c.reduceAnd(x!, axes)), 'notLinear'),
-  reduceOr: reduction('max', 'bool', ([x], _t, { axes }) => noTangent(c.reduceOr(x!, axes)), 'notLinear'),
+  reduceSum: reduction('reduceSum', 'sum', 'number', linearOp('reduceSum'), sumTranspose),
+  reduceProd: reduction('reduceProd', 'prod', 'number', productJvp, 'notLinear'),
+  reduceMax: reduction('reduceMax', 'max', 'number', extreme(c.reduceMax), 'notLinear'),
+  reduceMin: reduction('reduceMin', 'min', 'number', extreme(c.reduceMin), 'notLinear'),
+  reduceAnd: reduction('reduceAnd', 'min', 'bool', ([x], _t, { axes }) => noTangent(c.reduceAnd(x!, axes)), 'notLinear'),
+  reduceOr: reduction('reduceOr', 'max', 'bool', ([x], _t, { axes }) => noTangent(c.reduceOr(x!, axes)), 'notLinear'),
   argmax: place('argmax'),
   argmin: place('argmin'),
   cumsum: cumsumRule,
   cumprod: prefix('cumprod', cumprodJvp, 'notLinear'),
   cummax: prefix('cummax', runningJvp('cummax'), 'notLinear'),
   cummin: prefix('cummin', runningJvp('cummin'), 'notLinear'),
-} satisfies { readonly [K in OpName]?: unknown }
+} satisfies { readonly [K in OpName]?: Rules<K> }

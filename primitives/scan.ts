@@ -2,8 +2,8 @@
  * scan: a body run over the elements of arrays, a carry handed on. As in JAX, operands are constants, the first carry, and arrays whose leading
  * axis is scanned; results are the last carry, and stacks of what each turn gave.
  */
-import * as E from '../src/core/either.ts'
-import * as O from '../src/core/option.ts'
+import * as E from '#fp-ts/Either.js'
+import * as O from '#fp-ts/Option.js'
 import type { NdArray } from '../src/core/array.ts'
 import { type Aval, sizeOf } from '../src/core/aval.ts'
 import { moveAxis, zerosLike } from '../src/core/constructors.ts'
@@ -11,7 +11,7 @@ import * as g from '../src/core/graph.ts'
 import type { Node } from '../src/core/graph.ts'
 import { type Atom, type Eqn, type Var, variable } from '../src/core/jaxpr.ts'
 import type { OpParams } from '../src/core/ops.ts'
-import type { BatchDim, Batching, Rules, Tangent, Transforms } from '../src/core/rules.ts'
+import type { BatchDim, Rules, Tangent, Transforms } from '../src/core/rules.ts'
 import { bind, evalJaxpr, trace } from '../src/core/trace.ts'
 import { badCarry, grouped, outsKnown, pick, settled, some, there } from './carried.ts'
 import { composite, copies, inputNodes, loopBody, slotsOf } from './composite.ts'
@@ -259,7 +259,7 @@ const transposed = (
 const outAvals = ({ jaxpr, numCarry, length }: Params): readonly Aval[] =>
   jaxpr.outs.map((a, i) => (i < numCarry ? a.aval : stacked(a.aval, length)))
 
-const batch = (inputs: readonly NdArray[], dims: readonly BatchDim[], size: number, params: Params, transforms: Batching) => {
+const batch = (inputs: readonly NdArray[], dims: readonly BatchDim[], size: number, params: Params, transforms: Transforms) => {
   const { jaxpr, numCarry } = params
   const mapped = dims.map(O.isSome)
   const [mc, mi, mx] = parts(mapped, params)
@@ -299,12 +299,12 @@ const spread = (x: Node, length: number): Node => {
   return g.stride(g.reshape(x, [length, size]), [0, 0], [1, 1], [length, rowOf(size)], true)
 }
 
-const lower: Rules<'scan'>['lower'] = (operands, params, transforms) => {
+const lower: Rules<'scan'>['lower'] = (operands, params, lowering) => {
   const { jaxpr, length, reverse, numConsts, numCarry } = params
   const [consts, carry, xs] = parts(operands, params)
   const elements = xs.map(({ shape, dtype }) => ({ shape: shape.slice(1), dtype }))
-  const body = loopBody(jaxpr, inputNodes([...consts, ...carry, ...elements]), numConsts, numCarry, transforms)
-  const begin = copies(carry, transforms)
+  const body = loopBody(jaxpr, inputNodes([...consts, ...carry, ...elements]), numConsts, numCarry, lowering)
+  const begin = copies(carry, lowering)
   const given = slotsOf(jaxpr.outs.slice(numCarry))
   const isSpread = given.map(({ shape }) => length > 1 && rowOf(sizeOf(shape)) !== sizeOf(shape))
   const stacks = given.map(({ shape, dtype }, i) => ({ shape: [length, ...(isSpread[i] ? [rowOf(sizeOf(shape))] : shape)], dtype }))
@@ -313,6 +313,7 @@ const lower: Rules<'scan'>['lower'] = (operands, params, transforms) => {
     [...carry.map(({ shape, dtype }) => ({ shape, dtype })), ...stacks],
     body.bytes,
     body.effects,
+    lowering,
     (frame) => {
       const [fixed, first, rows] = parts(frame.operands, params)
       const state = frame.results.slice(0, numCarry)

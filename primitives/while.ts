@@ -1,12 +1,12 @@
 /** while: a body run as long as a condition holds. Derivatives go forward only, since nobody knows how many turns there will be. */
-import * as E from '../src/core/either.ts'
-import * as O from '../src/core/option.ts'
+import * as E from '#fp-ts/Either.js'
+import * as O from '#fp-ts/Option.js'
 import type { NdArray } from '../src/core/array.ts'
 import { broadcastInDim, reduceOr, select, zerosLike } from '../src/core/constructors.ts'
 import { CotangentError } from '../src/core/errors.ts'
 import { type Jaxpr, variable } from '../src/core/jaxpr.ts'
 import type { OpParams } from '../src/core/ops.ts'
-import type { BatchDim, Batching, Rules, Tangent } from '../src/core/rules.ts'
+import type { BatchDim, Rules, Tangent, Transforms } from '../src/core/rules.ts'
 import { bind, evalJaxpr, trace } from '../src/core/trace.ts'
 import { composite, copies, inputNodes, laidOut, loopBody } from './composite.ts'
 import { carried, inFront, shapes } from './families.ts'
@@ -88,7 +88,7 @@ const split: NonNullable<Rules<'while'>['split']> = (eqn, flags, transforms) => 
   return [[first], [{ ...eqn, outs }]]
 }
 
-const batch = (inputs: readonly NdArray[], dims: readonly BatchDim[], size: number, params: Params, transforms: Batching) => {
+const batch = (inputs: readonly NdArray[], dims: readonly BatchDim[], size: number, params: Params, transforms: Transforms) => {
   const [cond, body] = both(params)
   const [mc, mb, mi] = parts(dims.map(O.isSome), params)
   const over = (jaxpr: Jaxpr, flags: readonly boolean[]) =>
@@ -139,14 +139,14 @@ const batch = (inputs: readonly NdArray[], dims: readonly BatchDim[], size: numb
   return { outs, dims: carry.map((flag): BatchDim => (flag ? O.some(0) : O.none)) }
 }
 
-const lower: Rules<'while'>['lower'] = (operands, params, transforms) => {
+const lower: Rules<'while'>['lower'] = (operands, params, lowering) => {
   const [cond, body] = both(params)
   const [cc, bc, carry] = parts(operands, params)
-  const program = transforms.program(cond, inputNodes([...cc, ...carry]), () => [])
-  const step = loopBody(body, inputNodes([...bc, ...carry]), bc.length, carry.length, transforms)
-  const begin = copies(carry, transforms)
+  const program = lowering.program(cond, inputNodes([...cc, ...carry]), () => [])
+  const step = loopBody(body, inputNodes([...bc, ...carry]), bc.length, carry.length, lowering)
+  const begin = copies(carry, lowering)
   const { end } = laidOut([{ dtype: 'bool', size: 1 }])
-  return composite(operands, carry, end + Math.max(program.arenaBytes, step.bytes), program.effects || step.effects, (frame) => {
+  return composite(operands, carry, end + Math.max(program.arenaBytes, step.bytes), program.effects || step.effects, lowering, (frame) => {
     const [tests, consts, first] = parts(frame.operands, params)
     const state = frame.results
     const test = frame.own(0, { dtype: 'bool', size: 1 })

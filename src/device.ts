@@ -1,9 +1,12 @@
-/** The device of this process: wasm, unless `init` chose before the first array. */
-import { wasm } from '../backends/wasm/index.ts'
+/** The device of a process: chosen once, in the open, or the default one when the first array is made. */
 import type { Backend } from './core/backend.ts'
+import type { Device } from './core/runtime.ts'
 
-let chosen: Backend | null = null
-export const backend = (): Backend => (chosen ??= wasm() as Backend)
-/** The device, if there is one that isn't lost. */
-export const known = (): Backend | null => (chosen?.lost?.() === true ? null : chosen)
-export const choose = (backend: Backend): void => void (chosen = backend)
+export const makeDevice = (byDefault: () => Backend): Device => {
+  let chosen: Backend | null = null
+  return {
+    current: () => (chosen ??= byDefault()),
+    known: () => (chosen?.lost?.() === true ? null : chosen),
+    choose: (backend) => void (chosen = backend),
+  }
+}

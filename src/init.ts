@@ -4,11 +4,11 @@ import type { WebgpuOptions } from '../backends/webgpu/index.ts'
 import { wasm } from '../backends/wasm/index.ts'
 import type { Backend } from './core/backend.ts'
 import { DeviceError } from './core/errors.ts'
-import { choose, known } from './device.ts'
+import { runtime } from './core/runtime.ts'
 
 /** Only the default comes with the entry; the others are loaded when they are chosen. */
 const makers: Readonly<Record<string, (options: InitOptions) => Backend | Promise<Backend>>> = {
-  wasm: wasm as () => Backend,
+  wasm: () => wasm() as Backend,
   reference: async () => (await import('../backends/reference/index.ts')).reference() as Backend,
   webgpu: async (options) => (await import('../backends/webgpu/index.ts')).openWebgpu(options) as Promise<Backend>,
 }
@@ -32,9 +32,9 @@ export const init = async (options: InitOptions): Promise<string> => {
   const make = typeof name === 'string' && Object.hasOwn(makers, name) ? makers[name] : undefined
   if (make === undefined)
     throw new DeviceError(`init: there is no device ${JSON.stringify(name)}: choose ${Object.keys(makers).join(' or ')}`)
-  const made = known() ?? (await make(options))
-  const device = known() ?? made // another one may have been chosen meanwhile
-  choose(device)
+  const made = runtime.device.known() ?? (await make(options))
+  const device = runtime.device.known() ?? made // another one may have been chosen meanwhile
+  runtime.device.choose(device)
   if (device.name !== name) throw new DeviceError(`init: arrays already live on ${device.name}: call init before anything else`)
   return device.name
 }

@@ -1,7 +1,7 @@
 /** Where a device's time goes. */
 import type { KernelTime } from './core/backend.ts'
 import { DeviceError } from './core/errors.ts'
-import { backend } from './device.ts'
+import { runtime } from './core/runtime.ts'
 
 /** All runs of one kernel. */
 export interface ProfiledKernel {
@@ -30,7 +30,7 @@ export interface Profile {
  * @throws DeviceError (a rejection) where the device times no kernels: wasm, reference, and adapters without timestamp-query
  */
 export const profile = async (f: () => unknown): Promise<Profile> => {
-  const device = backend()
+  const device = runtime.device.current()
   if (device.profile === undefined)
     throw new DeviceError(
       `profile: ${device.name} times no kernels here: choose webgpu on an adapter with the feature timestamp-query, which devices() lists`,

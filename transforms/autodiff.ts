@@ -7,9 +7,9 @@ import { DTypeError, ShapeError, TreeError } from '../src/core/errors.ts'
 import type { Jaxpr } from '../src/core/jaxpr.ts'
 import { applyJaxpr, trace } from '../src/core/trace.ts'
 import { difference, flatten, paths, showDef, type TreeDef, unflatten } from '../src/tree.ts'
-import { linearizeJaxpr, vjpJaxpr } from './algebra.ts'
+import { linearizeJaxpr, vjpJaxpr } from './linearize.ts'
 import { called, flatFunction, flattenArrays } from './leaves.ts'
-import { system } from './system.ts'
+import { runtime } from '../src/core/runtime.ts'
 
 export type Args = readonly unknown[]
 export type Fn<A extends Args, R> = (...args: A) => R
@@ -98,7 +98,7 @@ const differentiate =
     if (!isFloat(loss.aval.dtype))
       throw new DTypeError(`${what} needs a function that returns a float, and it returned ${showAval(loss.aval)}: convert with astype`)
     const seeds = t.jaxpr.outs.map((_, i) => i === 0 && 'one')
-    const both = vjpJaxpr(system().transforms, t.jaxpr, [...range(t.captures).map(() => false), ...moving], seeds)
+    const both = vjpJaxpr(runtime.transforms, t.jaxpr, [...range(t.captures).map(() => false), ...moving], seeds)
     const results = applyJaxpr(both.jaxpr, [...both.captures, ...t.args], what)
     const outs = t.jaxpr.outs.length
     const value = unflatten(t.out, results.slice(0, outs)) as R
@@ -187,7 +187,7 @@ export const jvp = <A extends Args, R>(f: Fn<A, R>, primals: A, tangents: A): re
   sameAvals(what, leaves, ts, paths(primals))
   const t = traceKnown(f, leaves, def, what)
   const moving = movingFloats(leaves)
-  const pushed = system().transforms.jvp(t.jaxpr, [...range(t.captures).map(() => false), ...moving])
+  const pushed = runtime.transforms.jvp(t.jaxpr, [...range(t.captures).map(() => false), ...moving])
   const results = applyJaxpr(pushed.jaxpr, [...pushed.captures, ...t.args, ...ts.filter((_, i) => moving[i])], what)
   const outs = t.jaxpr.outs
   let next = outs.length
@@ -206,7 +206,7 @@ export const linearize = <A extends Args, R>(f: Fn<A, R>, ...primals: A): readon
   const { leaves, def } = flattenArrays(primals, what)
   const t = traceKnown(f, leaves, def, what)
   const moving = movingFloats(leaves)
-  const lin = linearizeJaxpr(system().transforms, t.jaxpr, [...range(t.captures).map(() => false), ...moving])
+  const lin = linearizeJaxpr(runtime.transforms, t.jaxpr, [...range(t.captures).map(() => false), ...moving])
   const args = [...lin.captures, ...t.args]
   const results = applyJaxpr(lin.forward, args, what)
   const outs = t.jaxpr.outs
@@ -236,7 +236,7 @@ export const vjp = <A extends Args, R>(f: Fn<A, R>, ...primals: A): readonly [R,
   const { leaves, def } = flattenArrays(primals, what)
   const t = traceKnown(f, leaves, def, what)
   const moving = movingFloats(leaves)
-  const { transforms } = system()
+  const { transforms } = runtime
   const lin = linearizeJaxpr(transforms, t.jaxpr, [...range(t.captures).map(() => false), ...moving])
   const args = [...lin.captures, ...t.args]
   const results = applyJaxpr(lin.forward, args, what)
@@ -284,7 +284,7 @@ export const linearTranspose = <T, R>(f: (x: T) => R, example: T): ((ct: R) => T
     if (found !== null) throw new TreeError(`${what}: the trees differ ${found}`)
     sameAvals(what, jaxpr.outs, cts, paths(ct))
     const isLinear = jaxpr.inputs.map((_, i) => i >= captures.length)
-    const back = system().transforms.transpose(
+    const back = runtime.transforms.transpose(
       jaxpr,
       isLinear,
       cts.map(() => true),

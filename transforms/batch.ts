@@ -1,15 +1,16 @@
-/** Batching of jaxprs: the equations replayed through the primitives' batching rules. It comes with vmap, as those rules do. */
+/** Batching of jaxprs: the equations replayed through the primitives' batching rules. */
 import type { NdArray } from '../src/core/array.ts'
 import type { Atom, Eqn, Jaxpr, Var } from '../src/core/jaxpr.ts'
 import type { OpName } from '../src/core/ops.ts'
-import * as O from '../src/core/option.ts'
-import type { BatchDim, Batching, Rules, RuleTable, Transforms } from '../src/core/rules.ts'
+import * as O from '#fp-ts/Option.js'
+import type { BatchDim, Rules, RuleTable, Transforms } from '../src/core/rules.ts'
 import { comesFrom, trace } from '../src/core/trace.ts'
-import { lasting, literalOf, replay } from './algebra.ts'
 import { memo } from './memo.ts'
+import { lasting, literalOf, replay } from './replay.ts'
 
-export const makeBatching = (table: RuleTable, transforms: Transforms): Batching => {
-  const batch = memo((jaxpr: Jaxpr, size: number, dims: readonly BatchDim[], axisName: string | null) => {
+/** For any axis: `own` is the transforms over the axis of this name. */
+export const makeBatch = (rules: RuleTable, overAxis: (axisName: string | null) => Transforms) =>
+  memo((jaxpr: Jaxpr, size: number, dims: readonly BatchDim[], axisName: string | null) => {
     const own = overAxis(axisName)
     // What speaks of named axes, or holds what may, changes even where no operand is batched.
     const named = (eqn: Eqn): boolean => axisName !== null && ['axisName', 'jaxpr', 'jaxprs'].some((param) => param in eqn.op.params)
@@ -32,7 +33,7 @@ export const makeBatching = (table: RuleTable, transforms: Transforms): Batching
           const out =
             ds.every(O.isNone) && !named(eqn)
               ? { outs: replay(eqn, xs), dims: eqn.outs.map(() => O.none) }
-              : (table[eqn.op.name] as Rules<OpName>).batch(xs, ds, size, eqn.op.params, own)
+              : (rules[eqn.op.name] as Rules<OpName>).batch(xs, ds, size, eqn.op.params, own)
           eqn.outs.forEach((v, i) => env.set(v, [out.outs[i]!, out.dims[i]!]))
         }
         const outs = jaxpr.outs.map(read)
@@ -43,12 +44,3 @@ export const makeBatching = (table: RuleTable, transforms: Transforms): Batching
     )
     return { ...wide, dims: outDims }
   }, lasting)
-
-  const overAxis = (axisName: string | null): Batching => ({
-    ...transforms,
-    axisName,
-    batch: (jaxpr, size, dims) => batch(jaxpr, size, dims, axisName),
-    overAxis,
-  })
-  return overAxis(null)
-}

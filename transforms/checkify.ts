@@ -7,9 +7,10 @@ import { isFloat } from '../src/core/dtype.ts'
 import { CheckError, CotangentError } from '../src/core/errors.ts'
 import { type Atom, type Eqn, type Jaxpr, variable } from '../src/core/jaxpr.ts'
 import { placeOf } from '../src/core/source.ts'
-import { bind, constant, trace, type Traced } from '../src/core/trace.ts'
+import type { Traced } from '../src/core/rules.ts'
+import { bind, constant, trace } from '../src/core/trace.ts'
 import { registerNode, unflatten } from '../src/tree.ts'
-import { replay } from './algebra.ts'
+import { replay } from './replay.ts'
 import { called, flatFunction, flattenArrays } from './leaves.ts'
 
 /** In this order for one operation: a cause before what comes of it. */

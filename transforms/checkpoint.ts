@@ -1,11 +1,9 @@
 /** checkpoint: what a function computes on the way is computed again for its derivative, so that memory holds its inputs and what a policy keeps. */
-import { checkpointRules } from '../primitives/checkpoint.ts'
-import { bring } from '../primitives/table.ts'
 import { NdArray } from '../src/core/array.ts'
 import { CotangentError } from '../src/core/errors.ts'
 import { bind, trace } from '../src/core/trace.ts'
 import { unflatten } from '../src/tree.ts'
-import { inline } from './algebra.ts'
+import { inline } from './inline.ts'
 import { called, flatFunction, flattenArrays } from './leaves.ts'
 
 const POLICIES = ['nothing', 'everything', 'dots', 'dotsWithNoBatchDims'] as const
@@ -34,7 +32,6 @@ export const checkpoint = <A extends readonly unknown[], R>(f: (...args: A) => R
   )
     throw new CotangentError(`${what}: there is no policy ${JSON.stringify(policy)}: choose ${POLICIES.join(', ')} or { names: [...] }`)
   return (...args) => {
-    bring(checkpointRules)
     const { leaves, def } = flattenArrays(args, what)
     const flat = flatFunction(f as (...args: never[]) => unknown, def, what)
     const { jaxpr, captures } = trace(
@@ -55,6 +52,5 @@ export const checkpoint = <A extends readonly unknown[], R>(f: (...args: A) => R
  */
 export const checkpointName = (x: NdArray, name: string): NdArray => {
   if (!(x instanceof NdArray) || typeof name !== 'string') throw new CotangentError('checkpointName takes an array and a name')
-  bring(checkpointRules)
   return bind('name', { name }, [x])[0]!
 }

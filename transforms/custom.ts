@@ -1,6 +1,4 @@
 /** Functions with rules of the user's: derivatives, for numerical stability, clipped or straight-through gradients, and batches. */
-import { customRules } from '../primitives/custom.ts'
-import { bring } from '../primitives/table.ts'
 import { NdArray } from '../src/core/array.ts'
 import { zerosLike } from '../src/core/constructors.ts'
 import { type CustomJvpRule, type CustomVjpRule, type CustomVmapRule, registerRule } from '../src/core/callbacks.ts'
@@ -63,7 +61,6 @@ const custom = <A extends Args, R>(
   for (const rule of userRules) called(`a rule of ${what}`, rule)
   const { nondiffArgnums = [] } = options
   return (...args) => {
-    bring(customRules)
     const statics = nondiffArgnums.map((n) => {
       if (!(Number.isInteger(n) && n >= 0 && n < args.length))
         throw new CotangentError(`${what}: nondiffArgnums has ${n}, but the call has ${args.length} arguments`)

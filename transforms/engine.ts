@@ -1,31 +1,17 @@
 /** Jaxprs to results: lowered, compiled and kept, keyed on the exact text of the program. */
 import { ConcreteArray } from '../src/core/array.ts'
-import type { Backend, Executable, Storage } from '../src/core/backend.ts'
+import type { Backend, Storage } from '../src/core/backend.ts'
 import { DeletedArrayError, DeviceError, DTypeError } from '../src/core/errors.ts'
 import type { Node } from '../src/core/graph.ts'
 import type { Jaxpr } from '../src/core/jaxpr.ts'
 import { printJaxpr } from '../src/core/print.ts'
 import type { Program } from '../src/core/program.ts'
-import type { Transforms } from '../src/core/rules.ts'
+import type { RuleTable, Transforms } from '../src/core/rules.ts'
+import type { Caller, Compiled, Engine, Observer } from '../src/core/runtime.ts'
 import { showAval, physical } from '../src/core/aval.ts'
-import { optimise } from './algebra.ts'
-import { planProgram } from './plan.ts'
+import { optimise } from './inline.ts'
+import { lowerProgram } from '../backends/lowering/lower.ts'
 
-export interface Compiled {
-  readonly jaxpr: Jaxpr
-  readonly program: Program
-  readonly executable: Executable
-  readonly donated: ReadonlySet<number>
-  /** The donated inputs whose memory became a result's; that of the others is free after the run. */
-  readonly taken: ReadonlySet<number>
-  readonly backend: Backend
-}
-
-/** Who runs a program, as errors name it, and the path of each of its arguments. */
-export interface Caller {
-  readonly what: string
-  readonly pathOf: (i: number) => string
-}
 const ANONYMOUS: Caller = { what: 'a program', pathOf: () => '' }
 const placeOf = ({ what, pathOf }: Caller, i: number): string => {
   const path = pathOf(i)
@@ -33,29 +19,32 @@ const placeOf = ({ what, pathOf }: Caller, i: number): string => {
 }
 
 const CACHED_PROGRAMS = 4096
-/** How often something was compiled since the start; tests pin that second calls don't. */
-export const counters = { compiled: 0, traced: 0 }
 
-export class Engine {
-  readonly #transforms: Transforms
-  readonly #backend: () => Backend
+export interface EngineOptions {
+  readonly rules: RuleTable
+  readonly transforms: Transforms
+  readonly backend: () => Backend
+  readonly cachedPrograms?: number
+}
+
+export class ProgramEngine implements Engine {
+  readonly #options: EngineOptions
   readonly #cache = new Map<string, Compiled>()
-  readonly #limit: number
-  constructor(transforms: Transforms, backend: () => Backend, cachedPrograms = CACHED_PROGRAMS) {
-    this.#limit = cachedPrograms
-    this.#transforms = transforms
-    this.#backend = backend
+  readonly counters = { traced: 0, compiled: 0 }
+  observer: Observer | null = null
+  constructor(options: EngineOptions) {
+    this.#options = options
   }
 
   lower(jaxpr: Jaxpr, donated: ReadonlySet<number> = new Set(), fused = true): { readonly jaxpr: Jaxpr; readonly program: Program } {
     const optimised = optimise(jaxpr)
     const inputs: Node[] = optimised.inputs.map((v, index) => ({ kind: 'input', index, ...physical(v.aval) }))
-    const program = planProgram(inputs, () => this.#transforms.lower(optimised, inputs), () => donated, fused) // prettier-ignore
+    const program = lowerProgram({ ...this.#options, optimise }, optimised, inputs, () => donated, fused)
     return { jaxpr: optimised, program }
   }
 
   compile(jaxpr: Jaxpr, donated: ReadonlySet<number> = new Set()): Compiled {
-    const backend = this.#backend()
+    const backend = this.#options.backend()
     const key = `${backend.name} ${[...donated].join(',')} ${printJaxpr(jaxpr)}`
     const hit = this.#cache.get(key)
     if (hit !== undefined && hit.backend === backend) {
@@ -66,7 +55,7 @@ export class Engine {
     for (const v of [...jaxpr.inputs, ...jaxpr.eqns.flatMap((eqn) => eqn.outs)])
       if (!backend.dtypes.includes(v.aval.dtype) && v.aval.dtype !== 'key')
         throw new DTypeError(`the device ${backend.name} can't hold ${showAval(v.aval)}: it holds ${backend.dtypes.join(', ')}`)
-    counters.compiled++
+    this.counters.compiled++
     const lowered = this.lower(jaxpr, donated)
     const compiled: Compiled = {
       ...lowered,
@@ -75,7 +64,7 @@ export class Engine {
       backend,
       executable: backend.compile(lowered.program),
     }
-    if (this.#cache.size >= this.#limit) this.#cache.delete(this.#cache.keys().next().value!)
+    if (this.#cache.size >= (this.#options.cachedPrograms ?? CACHED_PROGRAMS)) this.#cache.delete(this.#cache.keys().next().value!)
     this.#cache.set(key, compiled)
     return compiled
   }
@@ -96,6 +85,7 @@ export class Engine {
     }
     const outs = new Array<ConcreteArray>(results.length)
     for (let i = 0; i < results.length; i++) outs[i] = new ConcreteArray(jaxpr.outs[i]!.aval, results[i]!, backend)
+    this.observer?.(compiled, args, outs, caller)
     return outs
   }
 

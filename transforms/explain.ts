@@ -8,14 +8,13 @@ import type { Expr, Kernel } from '../src/core/kernel.ts'
 import { nameOf } from '../src/core/kernelName.ts'
 import { printJaxpr } from '../src/core/print.ts'
 import type { Program, Step } from '../src/core/program.ts'
-import { linearizeJaxpr } from './algebra.ts'
-import { difference } from '../src/tree.ts'
+import { linearizeJaxpr } from './linearize.ts'
 import type { Signature } from './entries.ts'
 import { type Inspection, inspections, jit, pathsOf } from './jit.ts'
 import { CotangentError } from '../src/core/errors.ts'
 import { called } from './leaves.ts'
 import { changed } from './retraced.ts'
-import { system } from './system.ts'
+import { runtime } from '../src/core/runtime.ts'
 
 export interface ExplainedKernel {
   /** What it computes: `dot 768x384x128`, `nest 768x[128]` (the dims in brackets are reduced over). */
@@ -67,7 +66,7 @@ export const explain =
   async (...args) => {
     const inspection: Inspection = inspections.get(f) ?? inspections.get(jit(f))!
     const { jaxpr, donated } = inspection.entry(args)
-    const { program, executable, backend, jaxpr: optimised } = system().engine.compile(jaxpr, donated)
+    const { program, executable, backend, jaxpr: optimised } = runtime.engine.compile(jaxpr, donated)
     const kernels = program.steps.flatMap((step) => explainStep(step, program))
     const total = (key: 'bytesRead' | 'bytesWritten' | 'flops'): number => kernels.reduce((sum, k) => sum + k[key], 0)
     const explained: Omit<Explanation, 'toString' | 'residuals'> = {
@@ -96,12 +95,11 @@ export const explainMiss = (f: (...args: never[]) => unknown): readonly string[]
   if (traced === undefined) throw new CotangentError(`${what}: the function isn't jitted: pass what jit returned`)
   return missesOf(traced)
 }
-const missesOf = (traced: readonly Signature[]): readonly string[] =>
-  traced.slice(1).map((now, i) => changed(traced[i]!, now, pathsOf, difference))
+const missesOf = (traced: readonly Signature[]): readonly string[] => traced.slice(1).map((now, i) => changed(traced[i]!, now, pathsOf))
 
 const residualsOf = (jaxpr: Jaxpr): readonly Residual[] => {
   const moving = jaxpr.inputs.map((v) => isFloat(v.aval.dtype))
-  const { forward, inputs, linear } = linearizeJaxpr(system().transforms, jaxpr, moving)
+  const { forward, inputs, linear } = linearizeJaxpr(runtime.transforms, jaxpr, moving)
   const kept = linear.inputs.slice(0, linear.inputs.length - moving.filter(Boolean).length)
   return kept
     .map(({ aval }, i): Residual => {

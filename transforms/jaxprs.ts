@@ -3,6 +3,7 @@ import { NdArray } from '../src/core/array.ts'
 import { showAval } from '../src/core/aval.ts'
 import { ShapeError } from '../src/core/errors.ts'
 import type { Jaxpr } from '../src/core/jaxpr.ts'
+import { parseJaxpr as parse } from '../src/core/parse.ts'
 import { printJaxpr } from '../src/core/print.ts'
 import { evalJaxpr as evaluate, trace } from '../src/core/trace.ts'
 import { type TreeDef, unflatten } from '../src/tree.ts'
@@ -34,6 +35,14 @@ export const makeJaxpr = <A extends readonly unknown[]>(f: (...args: A) => unkno
   const what = called('makeJaxpr', f)
   return (...args) => printable(staged(f, args, what).jaxpr)
 }
+
+/**
+ * The jaxpr that a text in JAX's notation stands for.
+ *
+ * @example parseJaxpr('{ lambda ; a:f32[3]. let b:f32[3] = sin a in (b,) }').eqns.length // 1
+ * @throws JaxprError with line and column where the text stands for none
+ */
+export const parseJaxpr = (text: string): PrintableJaxpr => printable(parse(text))
 
 /**
  * A jaxpr's results on arrays, equation by equation; `jit` around it makes them one program. As `jax.core.eval_jaxpr`.

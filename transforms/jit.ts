@@ -2,14 +2,15 @@
 import { type ConcreteArray, type NdArray, retain } from '../src/core/array.ts'
 import { ShapeError } from '../src/core/errors.ts'
 import type { Jaxpr } from '../src/core/jaxpr.ts'
-import { axisEnvironment, bind, trace, Tracer, tracing } from '../src/core/trace.ts'
+import { bind, trace, Tracer, tracing } from '../src/core/trace.ts'
 import { leaves as treeLeaves, paths, type TreeDef, unflatten } from '../src/tree.ts'
-import { type Caller, type Compiled, counters } from './engine.ts'
+import type { Caller, Compiled } from '../src/core/runtime.ts'
 import { Entries, type Signature } from './entries.ts'
 import { type PrintableJaxpr, printable } from './jaxprs.ts'
 import { avalOf, called, flatFunction, flattenLeaves, placeholders, type ShapeDType, toArrays } from './leaves.ts'
 import { commonSubexpressions, deadCode } from './passes.ts'
-import { system } from './system.ts'
+import { warn } from './retraced.ts'
+import { runtime } from '../src/core/runtime.ts'
 
 export interface JitOptions {
   /** Arguments that are no arrays, by position: a new value (by identity for objects) traces again. */
@@ -79,7 +80,7 @@ export const jit = <A extends readonly unknown[], R>(f: (...args: A) => R, optio
 
   /** What a call is told apart by beside its arrays: static arguments, and the named axes around it. */
   const staticsOf = (args: readonly unknown[]): readonly unknown[] => {
-    const axes = axisEnvironment()
+    const axes = runtime.axes.toString()
     const statics = staticArgnums.length === 0 ? NONE : staticArgnums.map((i) => args[i])
     return axes === '' ? statics : [...statics, axes]
   }
@@ -107,13 +108,13 @@ export const jit = <A extends readonly unknown[], R>(f: (...args: A) => R, optio
     if (found !== null) return found
     const made = make(args, leaves, def, statics)
     if (traced.push(made) > MOST_TRACED) traced.shift()
-    if (traced.length === warnings.after) void import('./retraced.ts').then(({ warn }) => warn(what, traced, pathsOf))
+    if (traced.length === warnings.after) warn(what, traced, pathsOf)
     if (!made.captures.some((x) => x instanceof Tracer)) entries.add(made, leaves)
     return made
   }
 
   const make = (args: A, leaves: readonly unknown[], def: TreeDef, statics: readonly unknown[]): Entry => {
-    counters.traced++
+    runtime.engine.counters.traced++
     const whole = (...dynamic: unknown[]): R => f(...(dynamic.map((a, i) => (isStatic(i) ? args[i] : a)) as unknown as A))
     const flat = flatFunction(whole as (...args: never[]) => unknown, def, what)
     const avals = leaves.map(avalOf)
@@ -137,14 +138,14 @@ export const jit = <A extends readonly unknown[], R>(f: (...args: A) => R, optio
 
   const compiledOf = (entry: Entry): Compiled => {
     if (entry.compiled?.backend.lost?.() === true) entry.compiled = null
-    return (entry.compiled ??= system().engine.compile(entry.jaxpr, entry.donated))
+    return (entry.compiled ??= runtime.engine.compile(entry.jaxpr, entry.donated))
   }
 
   const call = (entry: Entry, leaves: unknown[]): R => {
     const numbers = toArrays(leaves)
     const args = (entry.captures.length === 0 ? leaves : [...entry.captures, ...leaves]) as readonly NdArray[]
     if (tracing()) return unflatten(entry.out, bind('jit', { jaxpr: entry.jaxpr, name }, args)) as R
-    const outs = system().engine.run(compiledOf(entry), args as readonly ConcreteArray[], entry.caller)
+    const outs = runtime.engine.run(compiledOf(entry), args as readonly ConcreteArray[], entry.caller)
     for (const x of numbers) x.dispose() // made for this call, and nobody else's
     return unflatten(entry.out, outs) as R
   }

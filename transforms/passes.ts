@@ -1,8 +1,8 @@
 /** Passes from jaxpr to jaxpr, linear in its size: common subexpressions, and dead code. Effects are kept, in order. */
-import { table } from '../primitives/table.ts'
 import type { Atom, Eqn, Jaxpr } from '../src/core/jaxpr.ts'
 import type { OpName } from '../src/core/ops.ts'
 import type { Rules } from '../src/core/rules.ts'
+import { runtime } from '../src/core/runtime.ts'
 
 /** Whether it has to be kept: it, or an equation of a jaxpr that it carries. */
 const isKept = ({ effects, op }: Eqn): boolean =>
@@ -15,7 +15,7 @@ export const deadCode = (jaxpr: Jaxpr): Jaxpr => {
   for (const eqn of jaxpr.eqns.toReversed()) {
     const own = eqn.outs.map((v) => live.has(v))
     if (!own.includes(true) && !isKept(eqn)) continue
-    const lean = (table[eqn.op.name] as Rules<OpName>).prune?.(eqn, own, isKept) ?? eqn
+    const lean = (runtime.rules[eqn.op.name] as Rules<OpName>).prune?.(eqn, own, isKept) ?? eqn
     for (const a of lean.inputs) live.add(a)
     eqns.push(lean)
   }

@@ -1,16 +1,13 @@
 /** Why a jitted function was traced again; and a warning where that happens often. */
 import { type Aval, eqAval, showAval } from '../src/core/aval.ts'
-import type { TreeDef } from '../src/tree.ts'
+import { difference } from '../src/tree.ts'
 import type { Signature } from './entries.ts'
 
 type PathsOf = (signature: Signature) => readonly string[]
-/** The first place where two structures differ, in words; nothing of it here, so that this code comes alone when it is wanted. */
-type Differ = (a: TreeDef, b: TreeDef) => string | null
-const differs: Differ = (a, b) => (JSON.stringify(a) === JSON.stringify(b) ? null : '(explain says where)')
 
 /** Which argument made a call unlike the one before, from what to what. */
-export const changed = (before: Signature, now: Signature, pathsOf: PathsOf, differ: Differ = differs): string => {
-  const found = differ(before.def, now.def)
+export const changed = (before: Signature, now: Signature, pathsOf: PathsOf): string => {
+  const found = difference(before.def, now.def)
   if (found !== null) return `the arguments' structure changed ${found.replace('on the left', 'before').replace('on the right', 'now')}`
   const at = pathsOf(now)
   const i = now.avals.findIndex((a, k) => !eqAval(a, before.avals[k]!))

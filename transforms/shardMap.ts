@@ -1,11 +1,12 @@
 /** shardMap: a program for a mesh of devices, each with its own part of the arrays. What it means is defined by vmap, so one device can run it. */
-import * as O from '../src/core/option.ts'
+import * as O from '#fp-ts/Option.js'
 import type { NdArray } from '../src/core/array.ts'
 import { type Aval, showAval } from '../src/core/aval.ts'
 import { range, reshape, transpose } from '../src/core/constructors.ts'
 import { ShapeError } from '../src/core/errors.ts'
-import type { BatchDim } from '../src/core/rules.ts'
-import { applyJaxpr, evalJaxpr, trace, type Traced, withAxis } from '../src/core/trace.ts'
+import type { BatchDim, Traced } from '../src/core/rules.ts'
+import { applyJaxpr, evalJaxpr, trace } from '../src/core/trace.ts'
+import { runtime } from '../src/core/runtime.ts'
 import { paths, unflatten } from '../src/tree.ts'
 import { called, flatFunction, flattenArrays } from './leaves.ts'
 import { spread } from './prefix.ts'
@@ -61,7 +62,7 @@ export const shardMap = <A extends readonly unknown[], R>(f: (...args: A) => R, 
     specs.forEach((spec, i) => layout.check(spec, leaves[i]!.aval, `argument ${at[i]}`, (name) => layout.sizes.get(name)!))
     const flat = flatFunction(f as (...args: never[]) => unknown, def, what)
     const local = leaves.map((x, i): Aval => ({ ...x.aval, shape: layout.partOf(specs[i]!, x.shape) }))
-    const within = mesh.reduceRight<() => Traced>((inner, [name, size]) => () => withAxis(name, size, inner), () => trace(local, flat.call, what)) // prettier-ignore
+    const within = mesh.reduceRight<() => Traced>((inner, [name, size]) => () => runtime.axes.within(name, size, inner), () => trace(local, flat.call, what)) // prettier-ignore
     let traced = within()
     const outSpecs = spread(options.outSpecs, flat.out(), isSpec, `${what}: outSpecs`)
     outSpecs.forEach((spec, i) => layout.check(spec, traced.jaxpr.outs[i]!.aval, `result ${i}`, () => 1))

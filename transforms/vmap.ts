@@ -1,18 +1,15 @@
 /** vmap: a function of examples becomes one of batches, with no loop. */
-import { batchedRules } from '../primitives/batching.ts'
-import { bring } from '../primitives/table.ts'
-import * as O from '../src/core/option.ts'
+import * as O from '#fp-ts/Option.js'
 import type { NdArray } from '../src/core/array.ts'
 import { showAval } from '../src/core/aval.ts'
 import { broadcastInDim, moveAxis, range } from '../src/core/constructors.ts'
 import { ShapeError } from '../src/core/errors.ts'
-import type { BatchDim, Batching } from '../src/core/rules.ts'
-import { applyJaxpr, evalJaxpr, trace, type Traced, withAxis } from '../src/core/trace.ts'
+import type { BatchDim, Traced } from '../src/core/rules.ts'
+import { applyJaxpr, evalJaxpr, trace } from '../src/core/trace.ts'
 import { paths, unflatten } from '../src/tree.ts'
-import { makeBatching } from './batch.ts'
 import { called, flatFunction, flattenArrays } from './leaves.ts'
 import { spread } from './prefix.ts'
-import { system } from './system.ts'
+import { runtime } from '../src/core/runtime.ts'
 
 /** An axis, null for none, or a tree prefix of these. */
 export type Axes = number | null | readonly Axes[] | { readonly [key: string]: Axes }
@@ -30,12 +27,6 @@ export interface VmapOptions {
   readonly axisSize?: number
 }
 
-let batching: Batching | null = null
-const batchingRules = (): Batching => {
-  const table = bring(batchedRules)
-  return (batching ??= makeBatching(table, system().transforms))
-}
-
 /** A traced function over a batch: its arguments batched at `dims`, and its results put where `outAxes` says, inside the same program. */
 export const overBatch = (
   { jaxpr, captures }: Traced,
@@ -45,9 +36,7 @@ export const overBatch = (
   what: string,
   varies = (_result: number): string => `${what}: outAxes is null for a result that depends on a mapped argument`,
 ): Traced => {
-  const wide = batchingRules()
-    .overAxis(axis.name)
-    .batch(jaxpr, axis.size, [...captures.map((): BatchDim => O.none), ...dims])
+  const wide = runtime.transforms.overAxis(axis.name).batch(jaxpr, axis.size, [...captures.map((): BatchDim => O.none), ...dims])
   const placed = trace(
     wide.jaxpr.inputs.map((v) => v.aval),
     (xs) =>
@@ -95,7 +84,7 @@ export const vmap = <A extends readonly unknown[], R>(f: (...args: A) => R, opti
       const dim = dims[i]!
       return O.isNone(dim) ? x.aval : { ...x.aval, shape: x.shape.filter((_, d) => d !== dim.value) }
     })
-    const traced = withAxis(axisName, axis.size, () => trace(avals, flat.call, what))
+    const traced = runtime.axes.within(axisName, axis.size, () => trace(avals, flat.call, what))
     const outAxes = spread(options.outAxes === undefined ? 0 : options.outAxes, flat.out(), isAxis, `${what}: outAxes`)
     const { jaxpr, captures } = overBatch(traced, dims, outAxes, axis, what)
     return unflatten(flat.out(), applyJaxpr(jaxpr, [...captures, ...leaves], what)) as R

@@ -1,8 +1,17 @@
 /** Loops and branches of a program as those of its function `run`. */
 import type { Step } from '../../src/core/program.ts'
-import type { Surroundings } from './module.ts'
+import type { FunctionBuilder, Local } from './assembler.ts'
 
-export const control = (step: Exclude<Step, { readonly kind: 'launch' }>, around: Surroundings): void => {
+/** What is around a loop or a branch. */
+export interface Surroundings {
+  readonly run: FunctionBuilder
+  /** By the counter of each `repeat` around. */
+  readonly trips: Map<number, Local>
+  readonly emitSteps: (steps: readonly Step[]) => void
+  readonly pushAddress: (buffer: number) => void
+}
+
+export const emitControl = (step: Exclude<Step, { readonly kind: 'launch' }>, around: Surroundings): void => {
   const { run, trips, emitSteps, pushAddress } = around
   switch (step.kind) {
     case 'loop':

@@ -2,11 +2,13 @@
  * The WebAssembly backend: programs compiled to SIMD kernels over one memory. Synchronous, one thread.
  */
 import type { Backend } from '../../src/core/backend.ts'
+import { callHost } from '../../src/core/callbacks.ts'
 import { byteWidth, type DType, type TypedArray, typedArrayOf } from '../../src/core/dtype.ts'
 import { relaxedSimd } from './assembler.ts'
 import { Heap } from './heap.ts'
 import { hostFunctions } from './host.ts'
 import { compileModule } from './module.ts'
+import type { CallHost } from './ordered.ts'
 import { Residency, type WasmStorage } from './storage.ts'
 
 export type { WasmStorage } from './storage.ts'
@@ -14,17 +16,15 @@ export type { WasmStorage } from './storage.ts'
 export interface WasmOptions {
   /** Use relaxed SIMD (fused multiply-add in contractions); what the engine has, unless said. */
   readonly relaxed?: boolean
-  /** Resident bytes before arrays that aren't in use move out of the heap. */
-  readonly softLimit?: number
 }
 
 type Run = (table: number, arena: number) => void
 
-/** A backend with a memory of its own. */
-export const createWasm = ({ relaxed = relaxedSimd(), softLimit }: WasmOptions = {}): Backend<WasmStorage> => {
+/** A device with a memory of its own. */
+export const wasm = ({ relaxed = relaxedSimd() }: WasmOptions = {}): Backend<WasmStorage> => {
   const heap = new Heap()
   const { memory } = heap
-  const residency = new Residency(heap, softLimit)
+  const residency = new Residency(heap)
   /** A block for all programs, which run one after another: another where one needs more. */
   const growing = () => {
     let [at, size] = [0, 0]
@@ -38,6 +38,8 @@ export const createWasm = ({ relaxed = relaxedSimd(), softLimit }: WasmOptions =
     }
   }
   const [tableOf, arenaOf] = [growing(), growing()]
+
+  const callFunction: CallHost = (kernel, views) => residency.hold(() => callHost(kernel, views))
 
   const readSync = (storage: WasmStorage, dtype: DType, size: number): TypedArray =>
     new (typedArrayOf(dtype))(residency.view(storage).slice(0, size * byteWidth[dtype]).buffer as ArrayBuffer)
@@ -55,7 +57,7 @@ export const createWasm = ({ relaxed = relaxedSimd(), softLimit }: WasmOptions =
       return storage
     },
     compile: (program) => {
-      const { bytes, imports, records, arenaBytes, text } = compileModule(program, memory, { relaxed })
+      const { bytes, imports, records, arenaBytes, text } = compileModule(program, memory, callFunction, { relaxed })
       const instance = new WebAssembly.Instance(new WebAssembly.Module(bytes), { m: { memory, ...hostFunctions, ...imports } })
       const run = instance.exports.run as Run
       const outputs = program.outputs.map((id) => program.buffers[id]!)
@@ -90,8 +92,3 @@ export const createWasm = ({ relaxed = relaxedSimd(), softLimit }: WasmOptions =
     },
   }
 }
-
-let known: Backend<WasmStorage> | undefined
-
-/** The backend with default options, made on first use. */
-export const wasm = (): Backend<WasmStorage> => (known ??= createWasm())

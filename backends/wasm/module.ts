@@ -5,10 +5,14 @@
 import { byteWidth } from '../../src/core/dtype.ts'
 import type { Kernel } from '../../src/core/kernel.ts'
 import type { FixedPlace, Program, Step } from '../../src/core/program.ts'
-import { type FunctionBuilder, type FunctionHandle, type Local, ModuleBuilder, type ModuleOptions } from './assembler.ts'
+import { type FunctionHandle, type Local, ModuleBuilder, type ModuleOptions } from './assembler.ts'
+import { attentionUnits, emitAttention } from './attention.ts'
+import { attentionGradUnits, emitAttentionGrad } from './attentionGrad.ts'
+import { emitControl } from './control.ts'
+import { listings } from './disassemble.ts'
 import { dotUnits, emitDot } from './dot.ts'
 import { emitNest, nestUnits } from './nest.ts'
-import { type Ordered, orderedKernel } from './ordered.ts'
+import { type CallHost, type Ordered, orderedKernel } from './ordered.ts'
 import { structure } from '../../src/core/structure.ts'
 
 type Emitted = Exclude<Kernel, Ordered>
@@ -22,30 +26,12 @@ interface Emitter<K extends Kernel> {
 
 export type Emitters = { readonly [K in Emitted as K['kind']]: Emitter<K> }
 
-/** Those of every program; the others are brought by what makes their kernels. */
-const emitters: Partial<Emitters> = {
+const emitters: Emitters = {
   nest: { emit: emitNest, units: nestUnits },
   dot: { emit: emitDot, units: dotUnits },
+  attention: { emit: emitAttention, units: attentionUnits },
+  attentionGrad: { emit: emitAttentionGrad, units: attentionGradUnits },
 }
-
-export const bringEmitters = (more: Partial<Emitters>): void => void Object.assign(emitters, more)
-
-/** Finished functions as text: brought by what shows it. */
-type Listings = (functions: readonly FunctionBuilder[]) => readonly string[]
-let listings: Listings
-export const bringListings = (brought: Listings): void => void (listings = brought)
-
-/** Loops and branches: brought by what makes them. */
-export interface Surroundings {
-  readonly run: FunctionBuilder
-  /** By the counter of each `repeat` around. */
-  readonly trips: Map<number, Local>
-  readonly emitSteps: (steps: readonly Step[]) => void
-  readonly pushAddress: (buffer: number) => void
-}
-type EmitControl = (step: Exclude<Step, { readonly kind: 'launch' }>, around: Surroundings) => void
-let control: EmitControl
-export const bringControl = (brought: EmitControl): void => void (control = brought)
 
 const isOrdered = (kernel: Kernel): kernel is Ordered => ['sort', 'cumulative', 'scatter', 'hostCall'].includes(kernel.kind)
 const emitterOf = <K extends Emitted>(kernel: K): Emitter<K> => emitters[kernel.kind] as unknown as Emitter<K>
@@ -65,14 +51,14 @@ export interface CompiledModule {
 const RECORDS_FROM = 4
 
 /** `run(table, arena)`: the table holds the address of each input, of each output placed as one, and then the records. */
-export const compileModule = (program: Program, memory: WebAssembly.Memory, options: ModuleOptions): CompiledModule => {
+export const compileModule = (program: Program, memory: WebAssembly.Memory, callHost: CallHost, options: ModuleOptions): CompiledModule => {
   const module = new ModuleBuilder(options)
   const imports: Record<string, (...addresses: number[]) => void> = {}
   const handles = new Map<Kernel, FunctionHandle>()
   const make = (kernel: Kernel): FunctionHandle => {
     if (!isOrdered(kernel)) return emitterOf(kernel).emit(module, kernel)
     const name = `${kernel.kind} ${handles.size}`
-    imports[name] = orderedKernel(kernel, memory)
+    imports[name] = orderedKernel(kernel, memory, callHost)
     return module.importFunction(name, Array(kernel.args.length).fill('i32'))
   }
   const compiled = (kernel: Kernel): FunctionHandle => {
@@ -127,7 +113,7 @@ export const compileModule = (program: Program, memory: WebAssembly.Memory, opti
   const emitSteps = (steps: readonly Step[]): void => {
     for (const step of steps)
       if (step.kind === 'launch') launch(step)
-      else control(step, { run, trips, emitSteps, pushAddress })
+      else emitControl(step, { run, trips, emitSteps, pushAddress })
   }
   emitSteps(program.steps)
 

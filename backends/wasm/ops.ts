@@ -8,28 +8,17 @@
 import { type DType, type HalfFloat, isFloat, isHalf } from '../../src/core/dtype.ts'
 import type { ScalarOp } from '../../src/core/kernel.ts'
 import type { FunctionBuilder, FunctionHandle, Local, ModuleBuilder, Value } from './assembler.ts'
-import { type HostFunction, hostFunctions } from './host.ts'
+import { hostFunctions } from './host.ts'
 import { intDiv } from './integer.ts'
 import { type Inline, inlined, lanewise } from './math.ts'
+import { threefry } from './threefry.ts'
 import { type Calculator, calculator, type Vec } from './vec.ts'
 
 /** What holds a value of a dtype. */
 export const registerOf = (dtype: DType): 'v128' | 'f64' | 'i64' => (dtype === 'float64' ? 'f64' : dtype === 'key' ? 'i64' : 'v128')
 
 /** Operations that are words 0 and 1 of one function's two results: the number ends the name. */
-export const paired: Record<string, (module: ModuleBuilder) => FunctionHandle> = {}
-
-/** What operations are made of, by name: a vector form, the host's function, a function of two results. */
-export interface Functions {
-  readonly inlined: Readonly<Record<string, Inline>>
-  readonly host: Readonly<Record<string, HostFunction>>
-  readonly paired: typeof paired
-}
-export const bringFunctions = (more: Functions): void => {
-  Object.assign(inlined, more.inlined)
-  Object.assign(hostFunctions, more.host)
-  Object.assign(paired, more.paired)
-}
+export const paired: Readonly<Record<string, (module: ModuleBuilder) => FunctionHandle>> = { threefry0: threefry, threefry1: threefry }
 
 /** Worth evaluating once rather than twice. */
 export const isExpensive = (op: ScalarOp): boolean => op in hostFunctions || op in paired

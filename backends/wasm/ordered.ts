@@ -7,14 +7,12 @@ import type { Cumulative, HostCall, Scatter, Sort } from '../../src/core/kernel.
 
 export type Ordered = Sort | Cumulative | Scatter | HostCall
 
-/** Functions of the user's: brought by what makes them. */
-type CallHost = (kernel: HostCall, views: readonly TypedArray[]) => void
-let callHost: CallHost
-export const bringCallHost = (brought: CallHost): void => void (callHost = brought)
+/** Calls a function of the user's. */
+export type CallHost = (kernel: HostCall, views: readonly TypedArray[]) => void
 
 /** The kernel as a function of its args' addresses. Views are taken at each call: the memory may have grown. */
 export const orderedKernel =
-  (kernel: Ordered, memory: WebAssembly.Memory) =>
+  (kernel: Ordered, memory: WebAssembly.Memory, callHost: CallHost) =>
   (...addresses: number[]): void => {
     const views = kernel.args.map((dtype, i) => view(dtype, memory, addresses[i] as number))
     switch (kernel.kind) {

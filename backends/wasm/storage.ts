@@ -57,6 +57,7 @@ export class Residency {
   /** Freed by those who had them, and known to the collector: a new array takes one over, since telling it of another costs most of a small array. */
   readonly spare: WasmStorage[] = []
   private run = 0
+  private waiting = false
   /** Bytes in use by the current run. */
   private runBytes = 0
   /** Bytes of arrays in the heap now. */
@@ -72,8 +73,22 @@ export class Residency {
 
   /** Starts a run: what is used or made from here on stays until the next. */
   begin(): void {
+    if (this.waiting)
+      throw new DeviceError(
+        'the wasm device waits for this callback, and can run nothing meanwhile: compute with JavaScript on x.toTyped() or x.toArray(), or in the program itself',
+      )
     this.run++
     this.runBytes = 0
+  }
+
+  /** Does f in the middle of a run: nothing else may begin meanwhile, since what runs relies on where its memory is. */
+  hold(f: () => void): void {
+    this.waiting = true
+    try {
+      f()
+    } finally {
+      this.waiting = false
+    }
   }
 
   /** A new array, contents undefined. */

@@ -1,5 +1,5 @@
 /** The checker: whether a jaxpr keeps the IR's rules. It runs after every transform and pass in tests, and on jaxprs from outside. */
-import * as E from './either.ts'
+import * as E from '#fp-ts/Either.js'
 import { type Aval, eqAval, showAval, showAvals } from './aval.ts'
 import { shortName } from './dtype.ts'
 import { JaxprError } from './errors.ts'
@@ -7,7 +7,7 @@ import { type Atom, isEffect, type Jaxpr, type Lit, type Var } from './jaxpr.ts'
 import type { Op } from './ops.ts'
 import { badOp } from './signatures.ts'
 import { printEqn } from './print.ts'
-import type { Wiring } from './trace.ts'
+import { abstractEval } from './trace.ts'
 
 /** The reason; in front of it the equation where it is, and those that carry the jaxpr it is in. */
 type Checked = E.Either<string, null>
@@ -33,7 +33,7 @@ const badLiteral = ({ aval, value }: Lit): string | null => {
     : `the literal ${value} isn't in the range of ${aval.dtype}`
 }
 
-const check = (jaxpr: Jaxpr, abstractEval: Wiring['abstractEval'], done: Set<Jaxpr>): Checked => {
+const check = (jaxpr: Jaxpr, done: Set<Jaxpr>): Checked => {
   const defined = new Set<Atom>()
   const define = (v: Var): string | null => {
     if (defined.has(v)) return `a variable ${showAval(v.aval)} is defined twice`
@@ -58,7 +58,7 @@ const check = (jaxpr: Jaxpr, abstractEval: Wiring['abstractEval'], done: Set<Jax
     const bad =
       first(inputs, use) ?? badOp(op, inputs.length) ?? first<string>(effects, (e) => (isEffect(e) ? null : `there is no effect ${e}`))
     if (bad !== null) return at(i, bad)
-    const inner = checkInner(op, abstractEval, done)
+    const inner = checkInner(op, done)
     if (E.isLeft(inner)) return at(i, inner.left)
     const predicted = abstractEval(
       op,
@@ -76,12 +76,12 @@ const check = (jaxpr: Jaxpr, abstractEval: Wiring['abstractEval'], done: Set<Jax
 }
 
 /** Jaxprs among the params: each once. */
-const checkInner = (op: Op, abstractEval: Wiring['abstractEval'], done: Set<Jaxpr>): Checked => {
+const checkInner = (op: Op, done: Set<Jaxpr>): Checked => {
   for (const value of Object.values(op.params) as unknown[]) {
     for (const inner of Array.isArray(value) ? (value as unknown[]) : [value]) {
       if (typeof inner !== 'object' || inner === null || !('eqns' in inner) || done.has(inner as Jaxpr)) continue
       done.add(inner as Jaxpr)
-      const checked = check(inner as Jaxpr, abstractEval, done)
+      const checked = check(inner as Jaxpr, done)
       if (E.isLeft(checked)) return checked
     }
   }
@@ -89,11 +89,14 @@ const checkInner = (op: Op, abstractEval: Wiring['abstractEval'], done: Set<Jaxp
 }
 
 /**
- * Returns the jaxpr when each variable is defined before its use and once, equations have the avals that their primitives give,
- * params and effects are known ones, literals fit their dtypes and inner jaxprs hold too. Throws `JaxprError`, naming the equation.
+ * The jaxpr itself, when each variable is defined before its use and once, equations have the avals that their primitives give, params and effects
+ * are known ones, literals fit their dtypes and inner jaxprs hold too.
+ *
+ * @example checkJaxpr(makeJaxpr((x: NdArray) => np.sin(x))(np.ones([3]))).outs.length // 1
+ * @throws JaxprError naming the equation that breaks the rules
  */
-export const checkJaxpr = (jaxpr: Jaxpr, abstractEval: Wiring['abstractEval']): Jaxpr => {
-  const checked = check(jaxpr, abstractEval, new Set())
+export const checkJaxpr = <J extends Jaxpr>(jaxpr: J): J => {
+  const checked = check(jaxpr, new Set())
   if (E.isRight(checked)) return jaxpr
   throw new JaxprError(`checkJaxpr: ${checked.left}`)
 }

@@ -31,6 +31,9 @@ export const sin = op1('sin')
 export const cos = op1('cos')
 export const sinh = op1('sinh')
 export const cosh = op1('cosh')
+export const erf = op1('erf')
+export const erfInv = op1('erfInv')
+export const logistic = op1('logistic')
 export const not = op1('not')
 export const isFinite = op1('isFinite')
 export const stopGradient = op1('stopGradient')
@@ -46,6 +49,7 @@ export const pow = op2('pow')
 export const max = op2('max')
 export const min = op2('min')
 export const atan2 = op2('atan2')
+export const nextafter = op2('nextafter')
 export const and = op2('and')
 export const or = op2('or')
 export const xor = op2('xor')
@@ -78,6 +82,10 @@ export const roundedOnce =
     const out = f(...xs.map(widened))
     return convertElementType(out, xs[0]!.dtype, out.aval.weak)
   }
+
+/** A word of threefry-2x32's block. */
+export const threefry = (word: 0 | 1, k0: NdArray, k1: NdArray, x0: NdArray, x1: NdArray): NdArray =>
+  bind('threefry', { word }, [k0, k1, x0, x1])[0]!
 
 const reducer =
   (name: 'reduceSum' | 'reduceProd' | 'reduceMax' | 'reduceMin' | 'reduceAnd' | 'reduceOr') =>

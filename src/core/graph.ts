@@ -46,9 +46,6 @@ export interface Composite {
 /** The kernel with each operand as `seen` has it, for one that reads with any strides: operand and extents of its dims -> where its elements are. */
 export type Restrided = (seen: (operand: Strided, extents: readonly number[]) => Strided) => Kernel
 
-/** What is being lowered has to do these too, in order, though nobody may read them. */
-export const effects: Node[] = []
-
 const unit = (rank: number, dim: number, scale = 1, offset = 0): Affine => ({
   strides: Array.from({ length: rank }, (_, d) => (d === dim ? scale : 0)),
   offset,

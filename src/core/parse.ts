@@ -1,5 +1,5 @@
 /** From JAX's notation back to a jaxpr: what `printJaxpr` prints, and what is written by hand in the same grammar. Linear in the text. */
-import * as E from './either.ts'
+import * as E from '#fp-ts/Either.js'
 import { type Aval, aval } from './aval.ts'
 import { type DType, shortName } from './dtype.ts'
 import { JaxprError } from './errors.ts'

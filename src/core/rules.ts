@@ -1,13 +1,24 @@
 /** A primitive's rules: one record each, all fields required by type. The table over all names is `primitives/index.ts`. */
-import type { Either } from './either.ts'
-import type { Option } from './option.ts'
+import type { Either } from '#fp-ts/Either.js'
+import type { Option } from '#fp-ts/Option.js'
 import type { NdArray } from './array.ts'
 import type { Aval } from './aval.ts'
 import type { Node } from './graph.ts'
 import type { Eqn, Jaxpr, Var } from './jaxpr.ts'
 import type { OpName, OpParams } from './ops.ts'
 import type { Program } from './program.ts'
-import type { Refusal, Traced } from './trace.ts'
+
+/** Why a rule refuses its operands: `shape` or `dtype`, and one clause that says what and how to mend it. */
+export interface Refusal {
+  readonly kind: 'shape' | 'dtype'
+  readonly reason: string
+}
+
+/** A traced function: its jaxpr's inputs are [...captures, ...arguments]. */
+export interface Traced {
+  readonly jaxpr: Jaxpr
+  readonly captures: readonly NdArray[]
+}
 
 /** In a transpose rule: an operand that the function is linear in, known by its aval only. */
 export class Linear {
@@ -40,6 +51,17 @@ export interface Transforms {
   transpose(jaxpr: Jaxpr, linear: readonly boolean[], cts: readonly boolean[]): Traced & { readonly present: readonly boolean[] }
   /** The equations in two: what depends on the `known` inputs alone, and the rest, which gives the outs; nothing is done twice where they stay `together`, as one program. */
   split(jaxpr: Jaxpr, known: readonly boolean[], together?: boolean): Split
+  batch(jaxpr: Jaxpr, size: number, dims: readonly BatchDim[]): Traced & { readonly dims: readonly BatchDim[] }
+  /** The name of the axis that `batch` batches over, if it has one; and the same transforms for another. */
+  readonly axisName: string | null
+  overAxis(axisName: string | null): Transforms
+}
+/** What lowering rules add to: the graph of the program that is being made. */
+export interface Lowering {
+  readonly transforms: Transforms
+  /** What has to be computed, in order, though nobody may read it. */
+  readonly effects: Node[]
+  /** An inner jaxpr, as part of this graph. */
   lower(jaxpr: Jaxpr, inputs: readonly Node[]): readonly Node[]
   /** The jaxpr as a program of its own. `lent`: for each result the inputs whose memory it may take over. */
   program(jaxpr: Jaxpr, inputs: readonly Node[], lent: (result: number) => Iterable<number>): Program
@@ -53,24 +75,24 @@ export interface Split {
   readonly saved: readonly Var[]
   readonly kept: readonly Var[]
 }
-/** And batching, which only vmap brings. */
-export interface Batching extends Transforms {
-  batch(jaxpr: Jaxpr, size: number, dims: readonly BatchDim[]): Traced & { readonly dims: readonly BatchDim[] }
-  /** The name of the axis that `batch` batches over, if it has one; and the same transforms for another. */
-  readonly axisName: string | null
-  overAxis(axisName: string | null): Batching
-}
-
 export type TransposeRule<K extends OpName> =
   | 'notLinear'
   | ((cts: readonly Tangent[], inputs: readonly (NdArray | Linear)[], params: OpParams[K], transforms: Transforms) => readonly Tangent[])
 
-/** What every program needs of a primitive; `vmap` adds the rest. */
-export interface Unbatched<K extends OpName> {
+export interface Rules<K extends OpName> {
   readonly abstractEval: (avals: readonly Aval[], params: OpParams[K]) => Either<Refusal, readonly Aval[]>
   readonly jvp: (primals: readonly NdArray[], tangents: readonly Tangent[], params: OpParams[K], transforms: Transforms) => JvpResult
   readonly transpose: TransposeRule<K>
-  readonly lower: (inputs: readonly Node[], params: OpParams[K], transforms: Transforms) => readonly Node[]
+  readonly batch: (
+    inputs: readonly NdArray[],
+    dims: readonly BatchDim[],
+    size: number,
+    params: OpParams[K],
+    transforms: Transforms,
+  ) => BatchResult
+  readonly lower: (inputs: readonly Node[], params: OpParams[K], lowering: Lowering) => readonly Node[]
+  /** Where it moves keys: its params for the words of keys, which lie along one more last axis. Absent where they are the same. */
+  readonly overWords?: (params: OpParams[K]) => OpParams[K]
   /** Of carriers of jaxprs whose work can be divided, where some operands are known and some aren't: each result is one of an equation in either half. */
   readonly split?: (
     eqn: Eqn & { readonly op: { readonly params: OpParams[K] } },
@@ -83,15 +105,6 @@ export interface Unbatched<K extends OpName> {
     live: readonly boolean[],
     isKept: (eqn: Eqn) => boolean,
   ) => Eqn
-}
-export interface Rules<K extends OpName> extends Unbatched<K> {
-  readonly batch: (
-    inputs: readonly NdArray[],
-    dims: readonly BatchDim[],
-    size: number,
-    params: OpParams[K],
-    transforms: Batching,
-  ) => BatchResult
 }
 
 export type RuleTable = { readonly [K in OpName]: Rules<K> }

@@ -2,33 +2,17 @@
  * Tracing: one kind of tracer, one builder, a stack of running traces. `bind` stages an operation on the innermost trace, or
  * runs it when there is none.
  */
-import { type Either, isLeft } from './either.ts'
+import { type Either, isLeft } from '#fp-ts/Either.js'
 import { ConcreteArray, INSPECT, NdArray } from './array.ts'
 import { type Aval, eqAval, showAval, showAvals } from './aval.ts'
-import type { Backend } from './backend.ts'
 import { isHalf, type TypedArray, typedArrayOf } from './dtype.ts'
 import { toBits } from './half.ts'
 import { DTypeError, ShapeError, TracerError } from './errors.ts'
 import { type Atom, type Effect, type Eqn, type Jaxpr, literal, type Var, variable } from './jaxpr.ts'
 import type { Op, OpName, OpParams } from './ops.ts'
+import type { Refusal, Rules, Traced } from './rules.ts'
+import { runtime } from './runtime.ts'
 import { placeOf } from './source.ts'
-
-/** Why a rule refuses its operands: `shape` or `dtype`, and one clause that says what and how to mend it. */
-export interface Refusal {
-  readonly kind: 'shape' | 'dtype'
-  readonly reason: string
-}
-
-/** What the floors above put in: the rule table's abstract evaluation, and the run time. */
-export interface Wiring {
-  abstractEval(op: Op, avals: readonly Aval[]): Either<Refusal, readonly Aval[]>
-  /** Runs a program on concrete arrays now. */
-  execute(jaxpr: Jaxpr, args: readonly ConcreteArray[]): ConcreteArray[]
-  backend(): Backend
-}
-let wiring: Wiring
-export const wire = (w: Wiring): void => void (wiring = w)
-export const wired = (): Wiring => wiring
 
 /**
  * How a trace treats values. `known` (grad on concrete arrays): they may be read. `jit`: a JS number is baked in; in the others it is an
@@ -91,7 +75,7 @@ class Builder {
       const outs = eqns.flatMap((eqn) => eqn.outs)
       const inputs = [...new Set(eqns.flatMap((eqn) => eqn.inputs))].filter((a): a is Var => a.kind === 'var' && this.values.has(a))
       const args = inputs.map((v) => this.values.get(v)!.concrete(what))
-      const results = wired().execute({ inputs, eqns, outs }, args)
+      const results = runtime.engine.execute({ inputs, eqns, outs }, args)
       outs.forEach((v, i) => this.values.set(v, results[i]!))
       this.evaluated = this.eqns.length
     }
@@ -138,30 +122,6 @@ const escaped = (x: Tracer, what = ''): TracerError =>
     `${what && `${what}: `}a tracer ${showAval(x.aval)} of ${x.builder.what} was used after its trace ended: return it from the function instead${madeAt(x)}`,
   )
 
-/** Named axes of the vmaps that are being traced, with their sizes. */
-const axes = new Map<string, number>()
-/** The environment as text: what a jitted function traced under it may depend on. */
-export const axisEnvironment = (): string => (axes.size === 0 ? '' : JSON.stringify([...axes]))
-
-export const withAxis = <R>(name: string | null, size: number, f: () => R): R => {
-  if (name === null) return f()
-  if (axes.has(name)) throw new TracerError(`the axis name ${JSON.stringify(name)} is taken by a vmap around this one: choose another`)
-  axes.set(name, size)
-  try {
-    return f()
-  } finally {
-    axes.delete(name)
-  }
-}
-export const axisSize = (name: string, what: string): number => {
-  const size = axes.get(name)
-  if (size === undefined)
-    throw new TracerError(
-      `${what}: no axis is named ${JSON.stringify(name)} here: call it inside vmap(f, { axisName: ${JSON.stringify(name)} })`,
-    )
-  return size
-}
-
 const stack: Builder[] = []
 /** Where the user's code was that an equation being transformed comes from: what is made of it comes from there too. */
 let origin: Error | null = null
@@ -181,7 +141,7 @@ const scalarArray = (value: number, aval: Aval): ConcreteArray => upload(aval, [
 
 /** An array of these numbers; for 16-bit floats a Uint16Array has their bits. */
 export const upload = (a: Aval, data: ArrayLike<number>): ConcreteArray => {
-  const backend = wired().backend()
+  const backend = runtime.device.current()
   if (!backend.dtypes.includes(a.dtype))
     throw new DTypeError(`the device ${backend.name} can't hold ${showAval(a)}: it holds ${backend.dtypes.join(', ')}`)
   return new ConcreteArray(a, backend.upload(a.dtype, toTyped(a, data)), backend)
@@ -213,9 +173,13 @@ export const numberAt = (x: NdArray, to: Aval): NdArray | null => {
   return number === null || x.deleted ? null : userScalar(number, to)
 }
 
+/** The avals that an operation gives, by its rule. */
+export const abstractEval = (op: Op, avals: readonly Aval[]): Either<Refusal, readonly Aval[]> =>
+  (runtime.rules[op.name] as Rules<OpName>).abstractEval(avals, op.params)
+
 const outAvals = (op: Op, inputs: readonly NdArray[]): readonly Aval[] => {
   const avals = inputs.map((x) => x.aval)
-  const out = wired().abstractEval(op, avals)
+  const out = abstractEval(op, avals)
   if (isLeft(out)) {
     const text = `${op.name}(${showAvals(avals)}): ${out.left.reason}`
     throw out.left.kind === 'shape' ? new ShapeError(text) : new DTypeError(text)
@@ -239,13 +203,7 @@ export const bind = <K extends OpName>(
   }
   const args = inputs.map((x) => x.concrete(name))
   const vars = args.map((x) => variable(x.aval))
-  return wired().execute({ inputs: vars, eqns: [{ op, inputs: vars, outs, effects, names: [], source: null }], outs }, args)
-}
-
-export interface Traced {
-  /** Inputs are [...captures, ...arguments]. */
-  readonly jaxpr: Jaxpr
-  readonly captures: readonly NdArray[]
+  return runtime.engine.execute({ inputs: vars, eqns: [{ op, inputs: vars, outs, effects, names: [], source: null }], outs }, args)
 }
 
 /** Traces a flat function at its arguments' avals. `operands` are the values of the arguments, for traces that may read them. */
@@ -291,7 +249,7 @@ export const evalJaxpr = (jaxpr: Jaxpr, args: readonly NdArray[]): NdArray[] => 
 export const applyJaxpr = (jaxpr: Jaxpr, args: readonly NdArray[], what: string): NdArray[] =>
   tracing()
     ? evalJaxpr(jaxpr, args)
-    : wired().execute(
+    : runtime.engine.execute(
         jaxpr,
         args.map((x) => x.concrete(what)),
       )

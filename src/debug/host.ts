@@ -1,7 +1,4 @@
 /** Arrays on the host: what a callback is given, and what becomes of what it gives. */
-import { callbackRules } from '../../primitives/callback.ts'
-import { bring } from '../../primitives/table.ts'
-import { bringHostCalls } from '../../backends/bring.ts'
 import { ConcreteArray, NdArray } from '../core/array.ts'
 import { type Aval, aval, showAval, sizeOf } from '../core/aval.ts'
 import type { Backend, Storage } from '../core/backend.ts'
@@ -53,8 +50,6 @@ export const callHost = (
   outs: readonly Aval[],
   params: Pick<OpParams['callback'], 'batch' | 'debug'>,
 ): NdArray[] => {
-  bring(callbackRules)
-  bringHostCalls()
   const call = registerHost((...given) => {
     try {
       return f(...given)

@@ -1,8 +1,7 @@
 /** Which operation first made a NaN: found by running a program again, equation by equation. */
 import { grouped } from '../../primitives/carried.ts'
-import { type Compiled, Engine } from '../../transforms/engine.ts'
 import { scope } from '../../transforms/scope.ts'
-import { system } from '../../transforms/system.ts'
+import { type Observer, runtime } from '../core/runtime.ts'
 import type { ConcreteArray, NdArray } from '../core/array.ts'
 import { showAvals } from '../core/aval.ts'
 import * as c from '../core/constructors.ts'
@@ -10,7 +9,7 @@ import { isFloat } from '../core/dtype.ts'
 import { DeviceError, NanError } from '../core/errors.ts'
 import { type Atom, type Eqn, type Jaxpr, variable } from '../core/jaxpr.ts'
 import { placeOf } from '../core/source.ts'
-import { constant, wired } from '../core/trace.ts'
+import { constant } from '../core/trace.ts'
 
 /**
  * Whether every result is looked at for NaN from now on: where there is one, what was run is run again equation by equation, loops turn by turn, and the
@@ -23,34 +22,24 @@ import { constant, wired } from '../core/trace.ts'
  * caught === 'NanError' // true
  */
 export const nans = (on: boolean): void => {
-  const { engine } = system()
-  const { name } = wired().backend()
+  const { name } = runtime.device.current()
   if (on && name === 'webgpu')
     throw new DeviceError(`debug.nans: ${name} can't be read synchronously: look for NaN on another device, init({ device: 'wasm' })`)
-  watching = on
-  engine.run = on ? watched : Engine.prototype.run
-}
-let watching = false
-
-/** Runs a program and looks at its results. */
-const watched: Engine['run'] = (compiled, args, caller) => {
-  const { engine } = system()
-  const outs = Engine.prototype.run.call(engine, compiled, args, caller)
-  if (watching) look(compiled, args, outs, caller?.what ?? 'a program')
-  return outs
+  runtime.engine.observer = on ? look : null
 }
 
 const hasNan = (x: NdArray): boolean => isFloat(x.dtype) && (x as ConcreteArray).dataSync().some(Number.isNaN)
 
-const look = ({ jaxpr, donated }: Compiled, args: readonly ConcreteArray[], outs: readonly ConcreteArray[], what: string): void => {
+/** What this runs itself isn't looked at again. */
+const look: Observer = ({ jaxpr, donated }, args, outs, { what }) => {
   if (!outs.some(hasNan)) return
   if (donated.size > 0)
     throw new NanError(`${what} gave a NaN, and its donated arguments are gone: run it without donateArgnums to see where`)
-  watching = false
+  runtime.engine.observer = null
   try {
     scope(() => void retrace(jaxpr, args, what))
   } finally {
-    watching = true
+    runtime.engine.observer = look
   }
 }
 
@@ -73,7 +62,7 @@ const retrace = (jaxpr: Jaxpr, args: readonly NdArray[], what: string): NdArray[
 }
 const once = (eqn: Eqn, inputs: readonly NdArray[]): NdArray[] => {
   const vars = inputs.map((x) => variable(x.aval))
-  return system().engine.execute({ inputs: vars, eqns: [{ ...eqn, inputs: vars }], outs: eqn.outs }, inputs as readonly ConcreteArray[])
+  return runtime.engine.execute({ inputs: vars, eqns: [{ ...eqn, inputs: vars }], outs: eqn.outs }, inputs as readonly ConcreteArray[])
 }
 
 /** What an operation that carries programs does, turn by turn. */

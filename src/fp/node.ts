@@ -1,4 +1,5 @@
 /** `cotangent/fp/node`: safetensors files, with what refuses them on the left. */
+import '../runtime.ts'
 import type * as TE from '#fp-ts/TaskEither.js'
 import type { CotangentError } from '../core/errors.ts'
 import type { Metadata, Safetensors, Tensors } from '../io/index.ts'

@@ -2,7 +2,7 @@
  * The header of a safetensors file: eight bytes of length, then JSON that says where each tensor's bytes lie. Nothing in it is believed:
  * every tensor must lie inside the file, and together they must cover it once.
  */
-import { type Either, isLeft, left, right } from '../core/either.ts'
+import { type Either, isLeft, left, right } from '#fp-ts/Either.js'
 
 export type FileDType = 'F64' | 'F32' | 'F16' | 'BF16' | 'I32' | 'U32' | 'BOOL'
 export const fileWidth: Readonly<Record<FileDType, number>> = { F64: 8, F32: 4, F16: 2, BF16: 2, I32: 4, U32: 4, BOOL: 1 }

@@ -1,4 +1,5 @@
 /** `cotangent/io/node`: safetensors files. Writing is atomic: after a crash there is the old file or the new one, whole. */
+import '../runtime.ts'
 import { open, readFile, rename, rm } from 'node:fs/promises'
 import { dirname, join, basename } from 'node:path'
 import { FileError } from './errors.ts'

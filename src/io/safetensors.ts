@@ -1,5 +1,5 @@
 /** safetensors, bytes in and bytes out: the format of Hugging Face's library of that name, which PyTorch, JAX and NumPy read. */
-import { isLeft } from '../core/either.ts'
+import { isLeft } from '#fp-ts/Either.js'
 import { NdArray } from '../core/array.ts'
 import { aval, sizeOf } from '../core/aval.ts'
 import type { DType, TypedArray } from '../core/dtype.ts'

@@ -1,10 +1,11 @@
 /** A body of a loop or a branch: a function of trees, traced once. */
-import { inline } from '../../transforms/algebra.ts'
+import { inline } from '../../transforms/inline.ts'
 import { flatFunction, type Flat } from '../../transforms/leaves.ts'
 import type { NdArray } from '../core/array.ts'
 import { type Aval, eqAval, showAval } from '../core/aval.ts'
 import { ShapeError, TreeError } from '../core/errors.ts'
-import { trace, type Traced } from '../core/trace.ts'
+import type { Traced } from '../core/rules.ts'
+import { trace } from '../core/trace.ts'
 import { difference, paths, type TreeDef, unflatten } from '../tree.ts'
 import * as c from '../core/constructors.ts'
 

@@ -1,12 +1,12 @@
 /** Branches inside a program: one of several functions runs, chosen when the program does. */
 import { joined } from '../../primitives/carried.ts'
 import { called, flattenArrays } from '../../transforms/leaves.ts'
-import { bindControl } from '../control.ts'
 import type { NdArray } from '../core/array.ts'
 import { aval, eqAval, showAval } from '../core/aval.ts'
 import { isFloat } from '../core/dtype.ts'
 import { ShapeError, TreeError } from '../core/errors.ts'
-import { constant, evalJaxpr, trace, type Traced } from '../core/trace.ts'
+import type { Traced } from '../core/rules.ts'
+import { bind, constant, evalJaxpr, trace } from '../core/trace.ts'
 import { refuse } from '../numpy/check.ts'
 import { anyArray, asIndex } from '../numpy/promote.ts'
 import { difference, paths, unflatten } from '../tree.ts'
@@ -51,7 +51,7 @@ const branch = <A extends readonly unknown[], R>(
     return { jaxpr: placed.jaxpr, captures: [...placed.captures, ...body.captures] }
   })
   const { jaxprs, captures } = joined(alike)
-  return unflatten(first!.out, bindControl('cond', { jaxprs }, [index, ...captures, ...leaves])) as R
+  return unflatten(first!.out, bind('cond', { jaxprs }, [index, ...captures, ...leaves])) as R
 }
 
 /**

@@ -1,12 +1,11 @@
 /** Sums over, and exchange along, an axis that a vmap (or shardMap) around has named. */
-import { axisRules } from '../../primitives/axes.ts'
-import { bring } from '../../primitives/table.ts'
 import { flattenArrays } from '../../transforms/leaves.ts'
 import type { NdArray } from '../core/array.ts'
 import * as c from '../core/constructors.ts'
 import { ShapeError, TracerError } from '../core/errors.ts'
 import type { OpName, OpParams } from '../core/ops.ts'
-import { axisSize as namedSize, bind } from '../core/trace.ts'
+import { runtime } from '../core/runtime.ts'
+import { bind } from '../core/trace.ts'
 import { axisOf, optionsOf, refuse } from '../numpy/check.ts'
 import { anyArray } from '../numpy/promote.ts'
 import { unflatten } from '../tree.ts'
@@ -16,14 +15,13 @@ import type { Arrays } from './body.ts'
 export type AxisNames = string | readonly string[]
 
 const sizeOf = (what: string, axisName: unknown): number =>
-  typeof axisName === 'string' ? namedSize(axisName, what) : refuse(TracerError, what, [axisName], 'the name of an axis is needed')
+  typeof axisName === 'string'
+    ? runtime.axes.sizeOf(axisName, what)
+    : refuse(TracerError, what, [axisName], 'the name of an axis is needed')
 const namesOf = (axisName: AxisNames): readonly string[] =>
   Array.isArray(axisName) ? (axisName as readonly string[]) : [axisName as string]
 
-const over = <K extends keyof typeof axisRules>(name: K, params: OpParams[K & OpName], x: NdArray): NdArray => {
-  bring(axisRules)
-  return bind(name, params, [x])[0]!
-}
+const over = <K extends OpName>(name: K, params: OpParams[K], x: NdArray): NdArray => bind(name, params, [x])[0]!
 /** f of each array in a tree. */
 const each = <T>(what: string, tree: T, f: (x: NdArray) => NdArray): Arrays<T> => {
   const { leaves, def } = flattenArrays(tree, what)
@@ -152,7 +150,6 @@ export const ppermute = <T>(x: T, axisName: string, perm: readonly (readonly [fr
  */
 export const axisIndex = (axisName: string): NdArray => {
   sizeOf('axisIndex', axisName)
-  bring(axisRules)
   return bind('axisIndex', { axisName }, [])[0]!
 }
 /**

@@ -6,7 +6,6 @@ import type { NdArray } from '../core/array.ts'
 import type { DType } from '../core/dtype.ts'
 import type { Operand } from '../core/methods.ts'
 import { casting } from '../numpy/create.ts'
-import { bringing } from '../special.ts'
 import { binary, call, unary } from './call.ts'
 
 /** -x. As `lax.neg`. @example lax.neg(np.array([1, -2])) // [-1, 2] */
@@ -58,11 +57,11 @@ export const acosh = unary('acosh')
 /** The inverse hyperbolic tangent. As `lax.atanh`. @example lax.atanh(np.array([0, 0.5])) // [0, 0.54930615] */
 export const atanh = unary('atanh')
 /** 2/√π ∫₀ˣ e^(-t²) dt. As `lax.erf`. @example lax.erf(np.array([0, 1])) // [0, 0.8427008] */
-export const erf = bringing(unary('erf'))
+export const erf = unary('erf')
 /** The inverse of erf. As `lax.erf_inv`. @example lax.erfInv(np.array([0, 0.5])) // [0, 0.47693628] */
-export const erfInv = bringing(unary('erfInv'))
+export const erfInv = unary('erfInv')
 /** 1 / (1 + e^-x). As `lax.logistic`. @example lax.logistic(np.array([0, 1])) // [0.5, 0.7310586] */
-export const logistic = bringing(unary('logistic'))
+export const logistic = unary('logistic')
 /** Whether x is neither infinite nor NaN: bool. As `lax.is_finite`. @example lax.isFinite(np.array([1, Infinity])) // [true, false] */
 export const isFinite = unary('isFinite')
 /** Every bit turned; of a bool, the other. As `lax.bitwise_not`. @example lax.bitwiseNot(np.array([true, false])) // [false, true] */
@@ -89,7 +88,7 @@ export const min = binary('min')
 /** The angle of the point (y, x), in radians. As `lax.atan2`. @example lax.atan2(np.array([1]), np.array([-1])) // [2.3561945] */
 export const atan2 = binary('atan2')
 /** The next float from x towards y. As `lax.nextafter`. @example lax.nextafter(np.array([1]), 2) // [1.0000001] */
-export const nextafter = bringing(binary('nextafter'))
+export const nextafter = binary('nextafter')
 /** The bits that both have. As `lax.bitwise_and`. @example lax.bitwiseAnd(np.array([6], { dtype: 'int32' }), 3) // [2] */
 export const bitwiseAnd = binary('and')
 /** The bits that either has. As `lax.bitwise_or`. @example lax.bitwiseOr(np.array([6], { dtype: 'int32' }), 3) // [7] */

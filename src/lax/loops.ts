@@ -2,11 +2,10 @@
 import { checkpoint } from '../../transforms/checkpoint.ts'
 import { called, flattenArrays, type Flat } from '../../transforms/leaves.ts'
 import { vmap } from '../../transforms/vmap.ts'
-import { bindControl } from '../control.ts'
 import type { NdArray } from '../core/array.ts'
 import { type Aval, aval, showAval } from '../core/aval.ts'
 import { ShapeError, TreeError } from '../core/errors.ts'
-import { constant, evalJaxpr, trace } from '../core/trace.ts'
+import { bind, constant, evalJaxpr, trace } from '../core/trace.ts'
 import { refuse } from '../numpy/check.ts'
 import { anyArray } from '../numpy/promote.ts'
 import { flatten, map as mapTree, paths, type TreeDef, unflatten } from '../tree.ts'
@@ -80,7 +79,7 @@ export const scan = <C, X, Y>(
     const own = by === 1 ? body : unrolled(body, numCarry, by, reverse)
     const params = { jaxpr: own.jaxpr, length: trips / by, reverse, numConsts: own.captures.length, numCarry }
     const grouped = by === 1 ? rows : rows.map((x) => c.reshape(x, [trips / by, by, ...x.shape.slice(1)]))
-    const all = bindControl('scan', params, [...own.captures, ...state, ...grouped])
+    const all = bind('scan', params, [...own.captures, ...state, ...grouped])
     const ys = all.slice(numCarry)
     return [all.slice(0, numCarry), by === 1 ? ys : ys.map((y) => c.reshape(y, [trips, ...y.shape.slice(2)]))]
   }
@@ -203,7 +202,7 @@ export const whileLoop = <C>(
     condConsts: condition.captures.length,
     bodyConsts: step.captures.length,
   }
-  return unflatten(carry.def, bindControl('while', params, [...condition.captures, ...step.captures, ...carry.leaves])) as Arrays<C>
+  return unflatten(carry.def, bind('while', params, [...condition.captures, ...step.captures, ...carry.leaves])) as Arrays<C>
 }
 
 /** A loop of so many turns at most, in groups whose turns are computed again for the derivative: memory grows with the root of their number. */

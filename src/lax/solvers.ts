@@ -1,11 +1,8 @@
 /** Solutions with the derivatives of what they solve, however they were found: of an equation, and of a linear system. */
 import { joined } from '../../primitives/carried.ts'
-import { customRules } from '../../primitives/custom.ts'
-import { solveRules } from '../../primitives/linearSolve.ts'
-import { bring } from '../../primitives/table.ts'
-import { linearizeJaxpr } from '../../transforms/algebra.ts'
+import { linearizeJaxpr } from '../../transforms/linearize.ts'
 import { called, type Flat, flattenArrays } from '../../transforms/leaves.ts'
-import { system } from '../../transforms/system.ts'
+import { runtime } from '../core/runtime.ts'
 import type { NdArray } from '../core/array.ts'
 import { type Aval, eqAval, showAvals } from '../core/aval.ts'
 import { type CustomJvpRule, registerRule } from '../core/callbacks.ts'
@@ -13,7 +10,8 @@ import * as c from '../core/constructors.ts'
 import { isFloat } from '../core/dtype.ts'
 import { ShapeError, TreeError } from '../core/errors.ts'
 import { variable } from '../core/jaxpr.ts'
-import { bind, evalJaxpr, trace, type Traced } from '../core/trace.ts'
+import type { Traced } from '../core/rules.ts'
+import { bind, evalJaxpr, trace } from '../core/trace.ts'
 import { difference, unflatten } from '../tree.ts'
 import { avalsOf } from './body.ts'
 
@@ -58,8 +56,7 @@ export const customRoot = <T>(
   const what = called('customRoot', f)
   called(`solve of ${what}`, solve)
   called(`tangentSolve of ${what}`, tangentSolve)
-  bring(customRules)
-  const { transforms } = system()
+  const { transforms } = runtime
   const guess = floats(flattenArrays(initialGuess, what), what)
   const tree = (xs: Leaves): T => unflatten(guess.def, xs) as T
   const { jaxpr, captures } = trace(avalsOf(guess.leaves), flatly(f, guess, what), what)
@@ -138,7 +135,6 @@ export const customLinearSolve = <T>(
   called(`solve of ${what}`, solve)
   const { transposeSolve, symmetric = false } = options
   if (transposeSolve !== undefined) called(`transposeSolve of ${what}`, transposeSolve)
-  bring(solveRules)
   const right = floats(flattenArrays(b, what), what)
   const vector = avalsOf(right.leaves)
   const matrix = trace(vector, flatly(matvec, right, what), what)
@@ -169,7 +165,7 @@ export const customLinearSolve = <T>(
 /** Aᵀ of the same constants. */
 const transposedMatrix = ({ jaxpr, captures }: Traced, vector: readonly Aval[]): Traced => {
   const isVector = jaxpr.inputs.map((_, i) => i >= captures.length)
-  const back = system().transforms.transpose(
+  const back = runtime.transforms.transpose(
     jaxpr,
     isVector,
     vector.map(() => true),

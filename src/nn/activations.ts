@@ -3,12 +3,11 @@
  * what isn't numbers.
  */
 import type { NdArray } from '../core/array.ts'
-import { roundedOnce, stopGradient } from '../core/constructors.ts'
 import type { Operand } from '../core/methods.ts'
 import { axesOf, naming, optionsOf, wholeOf } from '../numpy/check.ts'
 import * as np from '../numpy/index.ts'
 import { asArray, asFloat } from '../numpy/promote.ts'
-import { erf, logistic } from '../special.ts'
+import { erf, logistic, roundedOnce, stopGradient } from '../core/constructors.ts'
 
 const activation =
   (what: string, f: (x: NdArray) => NdArray) =>

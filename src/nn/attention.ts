@@ -1,5 +1,4 @@
 /** Scaled dot-product attention: flash kernels forward and backward, so that scores never reach memory. */
-import { bringFlash } from '../../backends/bring.ts'
 import { attend } from '../../primitives/attention.ts'
 import type { NdArray } from '../core/array.ts'
 import * as c from '../core/constructors.ts'
@@ -49,7 +48,6 @@ export const dotProductAttention = naming(
       ...(dropout === undefined || rate === 0 ? [] : [keyOf(what, dropout.key)]),
     ]
     const bounds = { left, right: causal ? Math.min(0, right ?? 0) : right }
-    bringFlash()
     const [out] = attend(q, k, v, extras, {
       scale: scale ?? 1 / Math.sqrt(q.shape[3]!),
       ...bounds,

@@ -8,7 +8,6 @@ import type { Operand } from '../core/methods.ts'
 import { userScalar } from '../core/trace.ts'
 import { optionsOf, refuse, shapeOf } from '../numpy/check.ts'
 import { asArray, broadcastLists, toShape } from '../numpy/promote.ts'
-import { erf, erfInv, nextafter } from '../special.ts'
 import { fused, keyOf, twoWords, words } from './keys.ts'
 
 export interface FloatOptions {
@@ -103,7 +102,7 @@ export const uniform = (k: NdArray, shape?: readonly number[], options: UniformO
 }
 
 /** √2 erf⁻¹ u. */
-const quantile = (u: NdArray): NdArray => c.mul(erfInv(u), c.full([], Math.SQRT2, u.dtype))
+const quantile = (u: NdArray): NdArray => c.mul(c.erfInv(u), c.full([], Math.SQRT2, u.dtype))
 const scalar = (value: number, dtype: WideFloat): NdArray => c.full([], value, dtype)
 
 /**
@@ -116,7 +115,7 @@ export const normal = (k: NdArray, shape: readonly number[] = [], options: Float
   const what = 'random.normal'
   const dtype = floatOf(what, options)
   const of = shapeOf(what, shape)
-  const least = dtype === 'float32' ? -1 + 2 ** -24 : -1 + 2 ** -53 // nextafter(-1, 0)
+  const least = dtype === 'float32' ? -1 + 2 ** -24 : -1 + 2 ** -53 // c.nextafter(-1, 0)
   return fused(what, (one) => quantile(uniformIn(one, of, scalar(least, dtype), scalar(1, dtype))), keyOf(what, k))
 }
 
@@ -138,9 +137,9 @@ export const truncatedNormal = (
   const [low, high] = [parameter(what, lower, dtype), parameter(what, upper, dtype)]
   const of = drawShape(what, shape, low, high)
   const draw = (one: NdArray, lo: NdArray, hi: NdArray): NdArray => {
-    const erfOf = (x: NdArray): NdArray => erf(c.div(x, scalar(Math.SQRT2, dtype)))
+    const erfOf = (x: NdArray): NdArray => c.erf(c.div(x, scalar(Math.SQRT2, dtype)))
     const z = quantile(uniformIn(one, of, erfOf(lo), erfOf(hi)))
-    const inside = (x: NdArray, towards: number): NdArray => spread(nextafter(c.stopGradient(x), scalar(towards, dtype)), of)
+    const inside = (x: NdArray, towards: number): NdArray => spread(c.nextafter(c.stopGradient(x), scalar(towards, dtype)), of)
     return c.min(c.max(z, inside(lo, Infinity)), inside(hi, -Infinity)) // rounding mustn't lead to a bound
   }
   return fused(what, draw, keyOf(what, k), low, high)

@@ -7,7 +7,6 @@ import type { Operand } from '../core/methods.ts'
 import { applyJaxpr, trace, tracing, upload } from '../core/trace.ts'
 import { refuse, shapeOf, wholeOf } from '../numpy/check.ts'
 import { asIndex, scalarOf } from '../numpy/promote.ts'
-import { bringing, threefry } from '../special.ts'
 
 /** Several operations as one program, outside a trace too. */
 export const fused = <A extends readonly NdArray[]>(what: string, f: (...args: A) => NdArray, ...args: A): NdArray => {
@@ -34,9 +33,8 @@ export const keyOf = (what: string, k: unknown): NdArray =>
  * @throws ShapeError when the seed isn't a whole number
  * @example random.bits(random.key(42)) // 2098992034
  */
-export const key: (seed: number) => NdArray = bringing((seed: number) =>
-  upload(aval([], 'key'), [0, wholeOf('random.key', Number.isInteger(seed) ? seed % 2 ** 32 : seed) >>> 0]),
-)
+export const key = (seed: number): NdArray =>
+  upload(aval([], 'key'), [0, wholeOf('random.key', Number.isInteger(seed) ? seed % 2 ** 32 : seed) >>> 0])
 
 /** Both words of the block at each counter. */
 const block = (k: NdArray, counter: NdArray): readonly [NdArray, NdArray] => {
@@ -44,7 +42,7 @@ const block = (k: NdArray, counter: NdArray): readonly [NdArray, NdArray] => {
   const word = (i: number): NdArray => c.reshape(c.slice(words, [i], [i + 1]), [])
   const [k0, k1] = [word(0), word(1)]
   const zero = c.full(counter.shape, 0, 'uint32')
-  return [threefry(0, k0, k1, zero, counter), threefry(1, k0, k1, zero, counter)]
+  return [c.threefry(0, k0, k1, zero, counter), c.threefry(1, k0, k1, zero, counter)]
 }
 const wrap = ([a, b]: readonly [NdArray, NdArray]): NdArray => {
   const column = (x: NdArray): NdArray => c.reshape(x, [...x.shape, 1])

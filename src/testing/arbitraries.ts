@@ -1,8 +1,5 @@
 /** What property tests of array functions are drawn from: dtypes, shapes, shapes that broadcast, trees, programs. */
 import fc from 'fast-check'
-import { bringAll } from '../../backends/bring.ts'
-import { rules } from '../../primitives/index.ts'
-import { bring } from '../../primitives/table.ts'
 import { printJaxpr } from '../core/print.ts'
 import type { NdArray } from '../core/array.ts'
 import { aval } from '../core/aval.ts'
@@ -85,11 +82,7 @@ export const programs = ({
   arbitrary((c) => drawProgram(c, generators, { ops, steps, smooth }), sizes).map(({ jaxpr, inputs }) => {
     const drawn: DrawnProgram = {
       jaxpr,
-      f: (...args) => {
-        bring(rules)
-        bringAll()
-        return evalJaxpr(jaxpr, args)
-      },
+      f: (...args) => evalJaxpr(jaxpr, args),
       args: inputs.map(({ aval: { shape, dtype, weak }, data }) => upload(aval(shape, dtype, weak), data)),
     }
     const text = (): string => `${printJaxpr(jaxpr)}\n${range(inputs.length).map((i) => String(inputs[i]!.data)).join('\n')}` // prettier-ignore

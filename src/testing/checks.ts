@@ -1,10 +1,10 @@
 /** Transforms of users' functions against what they mean. Each check throws a CotangentError that says where and by how much they differ. */
 import { linearTranspose } from '../../transforms/autodiff.ts'
-import { Engine } from '../../transforms/engine.ts'
+import { ProgramEngine } from '../../transforms/engine.ts'
 import { jit } from '../../transforms/jit.ts'
 import { flatFunction, flattenArrays } from '../../transforms/leaves.ts'
 import { spread } from '../../transforms/prefix.ts'
-import { system } from '../../transforms/system.ts'
+import { runtime } from '../core/runtime.ts'
 import { type Axes, isAxis, vmap } from '../../transforms/vmap.ts'
 import { ConcreteArray } from '../core/array.ts'
 import { moveAxis, range } from '../core/constructors.ts'
@@ -105,7 +105,7 @@ export const sameOnAllDevices = async <A extends readonly unknown[]>(
   const data = await Promise.all(leaves.map((x) => x.data()))
   const runOn = async (name: DeviceName): Promise<readonly ArrayLike<number>[]> => {
     const backend = await deviceNamed(name)
-    const engine = new Engine(system().transforms, () => backend)
+    const engine = new ProgramEngine({ ...runtime, backend: () => backend })
     const inputs = avals.map((a, i) => {
       const words = isHalf(a.dtype) ? toBits(data[i]!, a.dtype) : typedArrayOf(a.dtype).from(data[i]!)
       return new ConcreteArray(a, backend.upload(a.dtype, words), backend)

@@ -1,15 +1,15 @@
 /** Functions with rules of the user's whose rules say what differentiation would say: the derivatives of the function are known. */
 import { rules } from '../../primitives/index.ts'
 import { inFront } from '../../primitives/families.ts'
-import { makeTransforms, vjpJaxpr } from '../../transforms/algebra.ts'
-import { makeBatching } from '../../transforms/batch.ts'
+import { vjpJaxpr } from '../../transforms/linearize.ts'
+import { makeTransforms } from '../../transforms/transforms.ts'
 import type { NdArray } from '../core/array.ts'
 import { aval } from '../core/aval.ts'
 import { type CustomJvpRule, type CustomVjpRule, type CustomVmapRule, registerRule } from '../core/callbacks.ts'
 import { zerosLike } from '../core/constructors.ts'
 import { isFloat } from '../core/dtype.ts'
 import { type Jaxpr, variable } from '../core/jaxpr.ts'
-import * as O from '../core/option.ts'
+import * as O from '#fp-ts/Option.js'
 import type { BatchDim } from '../core/rules.ts'
 import type { OpName } from '../core/ops.ts'
 import { evalJaxpr, trace } from '../core/trace.ts'
@@ -18,7 +18,6 @@ import { generator } from './generator.ts'
 import { drawProgram, equation, type Table } from './programs.ts'
 
 const transforms = makeTransforms(rules)
-const batching = makeBatching(rules, transforms)
 const floatInputs = (jaxpr: Jaxpr): boolean[] => jaxpr.inputs.map((v) => isFloat(v.aval.dtype))
 
 const jvpRule =
@@ -49,7 +48,7 @@ const vjpRule = (jaxpr: Jaxpr): CustomVjpRule => ({
 const vmapRule =
   (jaxpr: Jaxpr): CustomVmapRule =>
   (size, batched, xs) => {
-    const wide = batching.batch(
+    const wide = transforms.batch(
       jaxpr,
       size,
       batched.map((flag): BatchDim => (flag ? O.some(0) : O.none)),

@@ -2,6 +2,7 @@
  * cotangent/testing: property tests of functional array code, on fast-check: what to draw from (dtypes, shapes, arrays, trees, random calls of every
  * primitive, random programs), checks of one function, and the laws of transforms as properties of it. The package's own laws (test/laws) are made of it.
  */
+import '../runtime.ts'
 export {
   type Broadcast,
   broadcastableShapes,

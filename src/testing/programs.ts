@@ -1,5 +1,5 @@
 /** Random small jaxprs: calls drawn one after another, each reading what came before where the avals fit. */
-import { isLeft } from '../core/either.ts'
+import { isLeft } from '#fp-ts/Either.js'
 import { rules } from '../../primitives/index.ts'
 import { type Aval, eqShape, showAvals } from '../core/aval.ts'
 import { isFloat } from '../core/dtype.ts'

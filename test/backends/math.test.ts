@@ -1,6 +1,5 @@
 /** How many ulps wasm's functions are off the reference's, which rounds float64 results once: over their whole range, and at what is special. */
 import { describe, expect, test } from 'vitest'
-import { bringSpecial } from '../../backends/bring.ts'
 import { reference } from '../../backends/reference/index.ts'
 import { wasm } from '../../backends/wasm/index.ts'
 import type { Backend } from '../../src/core/backend.ts'
@@ -8,7 +7,6 @@ import type { ScalarOp } from '../../src/core/kernel.ts'
 import { bounds, points, specials, ulpsBetween } from './functions.ts'
 import { elementwise } from './harness.ts'
 
-bringSpecial()
 const oracle = reference()
 const device = wasm()
 

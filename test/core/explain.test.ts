@@ -1,9 +1,8 @@
 import { describe, expect, test } from 'vitest'
-import { explain, grad, jit, type NdArray, np, random, scope, tree, valueAndGrad } from '../../src/index.ts'
+import { bytesInUse, explain, grad, jit, type NdArray, np, random, scope, tree, valueAndGrad } from '../../src/index.ts'
 import { gpt } from '../../src/models/index.ts'
 import * as nn from '../../src/nn/index.ts'
 import * as optim from '../../src/optim/index.ts'
-import { wasm } from '../../backends/wasm/index.ts'
 
 const rows = random.normal(random.key(0), [64, 128])
 const array = 4 * rows.size
@@ -93,7 +92,7 @@ describe('explain', () => {
 
 describe('scope', () => {
   test('frees all but what it returns; after an outer one the heap is as before', () => {
-    const before = wasm().bytesInUse()
+    const before = bytesInUse()
     const step = jit(valueAndGrad((w: NdArray) => np.sum(np.square(np.sub(w, np.array([1, 2, 3, 4]))))))
     scope(() => {
       let w = np.zeros([4])
@@ -102,21 +101,21 @@ describe('scope', () => {
           const g = step(w)[1]
           return np.sub(w, np.mul(g, 0.1))
         })
-      expect(wasm().bytesInUse() - before).toBeLessThanOrEqual(16 * 23) // a w of each step, and the constant
+      expect(bytesInUse() - before).toBeLessThanOrEqual(16 * 23) // a w of each step, and the constant
       expect(w.toArray()).not.toEqual([0, 0, 0, 0])
       expect(step(w)[0].item()).toBeLessThan(0.01) // its constant outlived the scope in which it was made
     })
-    expect(wasm().bytesInUse() - before).toBe(16) // that constant
+    expect(bytesInUse() - before).toBe(16) // that constant
   })
   test('what it returns is kept at any depth, what it threw over is not', () => {
-    const before = wasm().bytesInUse()
+    const before = bytesInUse()
     expect(() =>
       scope(() => {
         np.ones([100])
         throw new RangeError('mine')
       }),
     ).toThrow(RangeError)
-    expect(wasm().bytesInUse()).toBe(before)
+    expect(bytesInUse()).toBe(before)
     const { a } = scope(() => ({ a: [np.ones([2])], b: null }))
     expect(a[0]!.toArray()).toEqual([1, 1])
     expect(() => scope(async () => np.ones([1]))).toThrow(/promise/)

@@ -1,7 +1,9 @@
 /** jit(f).lower(...): traced and compiled ahead of calls, which then find what they need. */
 import { expect, test } from 'vitest'
 import { grad, jit, type NdArray, np, ShapeError, TreeError } from '../../src/index.ts'
-import { counters } from '../../transforms/engine.ts'
+import { runtime } from '../../src/core/runtime.ts'
+
+const { counters } = runtime.engine
 
 const f32 = (...shape: number[]) => ({ shape, dtype: 'float32' }) as const
 

@@ -1,13 +1,12 @@
 /** Programs that once gave wrong results, each as small as it gets. Whatever runs here, memory holds what its kernels read. */
 import { afterEach, beforeEach, expect, type MockInstance, test, vi } from 'vitest'
 import { checkJaxpr, grad, hessian, jit, lax, makeJaxpr, type NdArray, np, vmap } from '../../src/index.ts'
-import type { Engine } from '../../transforms/engine.ts'
-import { system } from '../../transforms/system.ts'
+import { type Engine, runtime } from '../../src/core/runtime.ts'
 import { disorder } from '../laws/order.ts'
 
 let lower: MockInstance<Engine['lower']>
 beforeEach(() => {
-  lower = vi.spyOn(system().engine, 'lower')
+  lower = vi.spyOn(runtime.engine, 'lower')
 })
 afterEach(() => {
   const disorders = lower.mock.results.map(({ type, value }) => (type === 'return' ? disorder(value.program) : 'lowering failed'))

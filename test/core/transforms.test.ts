@@ -18,15 +18,18 @@ import {
   checkpoint,
   pureCallback,
 } from '../../src/index.ts'
-import { Engine, counters } from '../../transforms/engine.ts'
-import { makeTransforms } from '../../transforms/algebra.ts'
+import { ProgramEngine } from '../../transforms/engine.ts'
+import { makeTransforms } from '../../transforms/transforms.ts'
 import { rules } from '../../primitives/index.ts'
 import { reference } from '../../backends/reference/index.ts'
 import type { Backend } from '../../src/core/backend.ts'
 import type { Jaxpr } from '../../src/core/jaxpr.ts'
+import { runtime } from '../../src/core/runtime.ts'
+
+const { counters } = runtime.engine
 
 const transforms = makeTransforms(rules)
-const engine = new Engine(transforms, reference as () => Backend)
+const engine = new ProgramEngine({ rules, transforms, backend: reference as () => Backend })
 /** The kinds of the kernels that a jaxpr lowers to. */
 const kernels = (jaxpr: Jaxpr): string[] => engine.lower(jaxpr).program.steps.map((s) => (s.kind === 'launch' ? s.kernel.kind : s.kind))
 

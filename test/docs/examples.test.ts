@@ -1,6 +1,5 @@
 import { readdirSync, statSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
-import { commonRules, table } from '../../primitives/table.ts'
 import * as cotangent from '../../src/index.ts'
 import { documented, failure } from './examples.ts'
 
@@ -20,14 +19,8 @@ const homes = {
   optim: ['src/optim'],
   debug: ['src/debug'],
   tree: ['src/tree.ts'],
-  cotangent: ['src/debug/pureCallback.ts', 'src/index.ts', 'src/init.ts', 'src/profile.ts', 'transforms'],
+  cotangent: ['src/memory.ts', 'src/core/check.ts', 'src/debug/pureCallback.ts', 'src/init.ts', 'src/profile.ts', 'transforms'],
 } as const
-/** The rules that a page starts with: an example whose ops come without rules of their own fails on its own, whatever ran before it. */
-const forgetFamilies = (): void => {
-  for (const name of Object.keys(table)) delete (table as Record<string, unknown>)[name]
-  Object.assign(table, commonRules)
-}
-
 /** The public functions of a namespace; classes describe themselves. */
 const publicNames = (namespace: keyof typeof homes): string[] =>
   namespace === 'cotangent'
@@ -40,7 +33,6 @@ describe.each(Object.entries(homes))('%s', (namespace, paths) => {
     const wrong: string[] = []
     for (const { file, name, examples } of all)
       for (const example of examples) {
-        forgetFamilies()
         const reason = await failure(example)
         if (reason !== null) wrong.push(`${file}: ${name}: ${example.code} // ${example.value}: ${reason}`)
       }

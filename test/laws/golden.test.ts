@@ -1,8 +1,6 @@
 /** Every primitive against the values JAX computed. */
 import { readFileSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
-import { rules } from '../../primitives/index.ts'
-import { bring } from '../../primitives/table.ts'
 import { aval } from '../../src/core/aval.ts'
 import { type DType, isFloat, typedArrayOf } from '../../src/core/dtype.ts'
 import type { OpName, OpParams } from '../../src/core/ops.ts'
@@ -37,7 +35,6 @@ const mismatch = (got: NdArray, want: Golden, ulp: number, scale = 0, signedZero
   return difference(got.concrete('test').dataSync(), valuesOf(want), want.dtype, ulp, scale, signedZeros)
 }
 
-bring(rules)
 await init({ device: 'reference' })
 
 /** These add many terms, in an order that is the device's own: their error is measured at the size of the terms. */

@@ -3,10 +3,8 @@ import * as O from '#fp-ts/Option.js'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { reference } from '../../backends/reference/index.ts'
-import { bringAll } from '../../backends/bring.ts'
 import { wasm } from '../../backends/wasm/index.ts'
 import { rules } from '../../primitives/index.ts'
-import { bring } from '../../primitives/table.ts'
 import { ConcreteArray, type NdArray } from '../../src/core/array.ts'
 import { eqShape, rowMajor, showAval, sizeOf, physical } from '../../src/core/aval.ts'
 import type { Backend } from '../../src/core/backend.ts'
@@ -15,30 +13,25 @@ import { toBits } from '../../src/core/half.ts'
 import { type Atom, type Jaxpr, variable } from '../../src/core/jaxpr.ts'
 import { lit, mul, range, reduceSum, reshape, slice } from '../../src/core/constructors.ts'
 import { printJaxpr } from '../../src/core/print.ts'
-import type { BatchDim } from '../../src/core/rules.ts'
-import { evalJaxpr, trace, type Traced } from '../../src/core/trace.ts'
+import type { BatchDim, Traced } from '../../src/core/rules.ts'
+import { evalJaxpr, trace } from '../../src/core/trace.ts'
 import { type Choices, type Sizes, arbitrary, type Value } from '../../src/testing/choices.ts'
 import type { Program } from '../../src/testing/programs.ts'
-import { makeTransforms } from '../../transforms/algebra.ts'
-import { makeBatching } from '../../transforms/batch.ts'
+import { makeTransforms } from '../../transforms/transforms.ts'
 import { ulps } from './compare.ts'
-import { Engine } from '../../transforms/engine.ts'
+import { ProgramEngine } from '../../transforms/engine.ts'
 
-// What rules build with is wired by the package's entry.
-import '../../src/index.ts'
+import '../../src/runtime.ts'
 
-bring(rules)
-bringAll()
 export const transforms = makeTransforms(rules)
-export const batching = makeBatching(rules, transforms)
 const oneOf = (make: () => unknown): (() => Backend) => {
   const backend = make() as Backend
   return () => backend
 }
 export const devices = { reference: oneOf(reference), wasm: oneOf(wasm) }
 export const engines = {
-  reference: new Engine(transforms, devices.reference),
-  wasm: new Engine(transforms, devices.wasm),
+  reference: new ProgramEngine({ rules, transforms, backend: devices.reference }),
+  wasm: new ProgramEngine({ rules, transforms, backend: devices.wasm }),
 }
 export type Device = keyof typeof engines
 
@@ -80,7 +73,7 @@ export const bound = (jaxpr: Jaxpr): Jaxpr => {
 }
 const underAxis = (jaxpr: Jaxpr, axisName: string): Jaxpr => {
   const none = jaxpr.inputs.map((): BatchDim => O.none)
-  const wide = batching.overAxis(axisName).batch(jaxpr, 3, none)
+  const wide = transforms.overAxis(axisName).batch(jaxpr, 3, none)
   const last = (y: NdArray, dim: BatchDim): NdArray => {
     if (O.isNone(dim)) return y.dtype === 'float64' ? mul(y, lit(y, 3)) : y
     if (y.dtype === 'float64') return reduceSum(y, [dim.value])
@@ -242,12 +235,12 @@ export const batchOf = (c: Choices, { jaxpr, inputs }: Program, pool: readonly V
     )
     return { aval: { ...aval, weak }, data }
   })
-  return { jaxpr: closed(batching.batch(jaxpr, size, dims)), inputs: wide, one: jaxpr, size, dims }
+  return { jaxpr: closed(transforms.batch(jaxpr, size, dims)), inputs: wide, one: jaxpr, size, dims }
 }
 
 /** The batched program gives what the program gives for each example, within `ulp` of the largest number there is. */
 export const sameAsLoop = ({ one, inputs, size, dims }: Batch, ulp = 0): void => {
-  const wide = batching.batch(one, size, dims)
+  const wide = transforms.batch(one, size, dims)
   const results = run('reference', wide.jaxpr, inputs)
   results.forEach((y, k) => {
     const dim = wide.dims[k]!

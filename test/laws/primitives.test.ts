@@ -16,8 +16,9 @@ import { Choices, longSizes, type Value } from '../../src/testing/choices.ts'
 import type { Draw, Generator } from '../../src/testing/generator.ts'
 import { generators, opNames } from '../../src/testing/generators.ts'
 import { callJaxpr, equation, type Program } from '../../src/testing/programs.ts'
-import { vjpJaxpr } from '../../transforms/algebra.ts'
-import { lowerJaxpr } from '../../transforms/lower.ts'
+import { vjpJaxpr } from '../../transforms/linearize.ts'
+import { startLowering } from '../../backends/lowering/lower.ts'
+import { optimise } from '../../transforms/inline.ts'
 import { agree, batchOf, bound, closed, largest, law, run, same, sameAsLoop, transforms } from './harness.ts'
 import { ulpsOf } from '../../src/testing/rounding.ts'
 
@@ -55,7 +56,9 @@ const runs = (name: OpName): boolean => generatorOf(name).meaning === null
 each('abstract evaluation predicts what lowering makes', (name) =>
   law(name, 60, meant(name), ({ jaxpr, inputs }) => {
     const nodes = jaxpr.inputs.map((v, index): Node => ({ kind: 'input', index, ...physical(v.aval) }))
-    const made = lowerJaxpr(rules, transforms, jaxpr, nodes).map(({ shape, dtype }) => ({ shape, dtype }))
+    const made = startLowering({ rules, transforms, optimise })
+      .lower(jaxpr, nodes)
+      .map(({ shape, dtype }) => ({ shape, dtype }))
     expect(made).toEqual(
       jaxpr.outs.map((v) => {
         const { shape, dtype } = physical(v.aval)

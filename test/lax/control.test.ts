@@ -1,7 +1,7 @@
 /** Loops and branches as a user writes them, beside the same written out. */
 import { describe, expect, test } from 'vitest'
-import { linearizeJaxpr } from '../../transforms/algebra.ts'
-import { system } from '../../transforms/system.ts'
+import { linearizeJaxpr } from '../../transforms/linearize.ts'
+import { runtime } from '../../src/core/runtime.ts'
 import {
   checkJaxpr,
   customVjp,
@@ -127,7 +127,7 @@ describe('scan', () => {
     const text = `{ lambda ; a:f32[]. let
       b:f32[2]* = scan[jaxpr={ lambda ; a:f32[]*. let b:f32[]* = neg a in (b,) } length=2 reverse=False num_consts=1 num_carry=0] a
     in (b,) }`
-    const { forward, linear } = linearizeJaxpr(system().transforms, parseJaxpr(text), [true])
+    const { forward, linear } = linearizeJaxpr(runtime.transforms, parseJaxpr(text), [true])
     expect(checkJaxpr(forward).eqns.map(({ op }) => op.name)).toEqual(['convertElementType', 'neg', 'scan'])
     checkJaxpr(linear)
   })
@@ -326,7 +326,7 @@ describe('what is refused says what to do', () => {
 describe('what nobody reads', () => {
   /** How many operands, results and equations the loop of a program has. */
   const sizes = (f: (x: NdArray) => unknown): readonly number[] => {
-    const { jaxpr } = system().engine.lower(makeJaxpr(f)(np.ones([3])))
+    const { jaxpr } = runtime.engine.lower(makeJaxpr(f)(np.ones([3])))
     const { op, inputs, outs } = jaxpr.eqns.find((eqn) => ['scan', 'while', 'cond'].includes(eqn.op.name))!
     const bodies = 'jaxpr' in op.params ? [op.params.jaxpr] : 'jaxprs' in op.params ? op.params.jaxprs : []
     return [inputs.length, outs.length, bodies.at(-1)!.eqns.length]

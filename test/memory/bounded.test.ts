@@ -5,8 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { build } from 'esbuild'
 import { expect, test } from 'vitest'
-import { wasm } from '../../backends/wasm/index.ts'
-import { DeletedArrayError, jit, type NdArray, np } from '../../src/index.ts'
+import { bytesInUse, DeletedArrayError, jit, type NdArray, np } from '../../src/index.ts'
 
 /** Runs a program of this folder in a process of its own, and gives what it prints. */
 const runProgram = async (file: string): Promise<unknown> => {
@@ -55,7 +54,7 @@ test('1,000 donated steps leave the bytes in use where they were, and give what 
     loss.dispose()
     if (i < 10) b = keeping(b, i / 1e4)[0]
     if (i === 9) expect(a.w.toTyped()).toEqual(b.w.toTyped())
-    if (i >= 10) inUse.push(wasm().bytesInUse())
+    if (i >= 10) inUse.push(bytesInUse())
   }
   expect(new Set(inUse).size).toBe(1)
   expect(a.count.item()).toBe(1000)
@@ -65,9 +64,9 @@ test('a donated array that no result takes over is freed by the call', () => {
   const total = jit((xs: readonly NdArray[]) => np.sum(np.add(xs[0]!, xs[1]!)), { donateArgnums: [0] })
   const matrix = (): NdArray => np.array(new Float32Array(1 << 16), { shape: [256, 256] })
   total([matrix(), matrix()]).dispose()
-  const before = wasm().bytesInUse()
+  const before = bytesInUse()
   for (let i = 0; i < 20; i++) total([matrix(), matrix()]).dispose()
-  expect(wasm().bytesInUse()).toBe(before)
+  expect(bytesInUse()).toBe(before)
 })
 
 test('reading a donated array is an error, and so is donating one that is another argument too', () => {
@@ -86,11 +85,11 @@ test('numbers given to a jitted function leave nothing behind', () => {
   const scaled = jit((x: NdArray, s: number) => np.sum(np.mul(x, s)))
   const x = np.ones([8])
   scaled(x, 1).dispose()
-  const before = wasm().bytesInUse()
+  const before = bytesInUse()
   for (let i = 0; i < 100; i++) {
     const y = scaled(x, i)
     expect(y.item()).toBe(8 * i)
     y.dispose()
   }
-  expect(wasm().bytesInUse()).toBe(before)
+  expect(bytesInUse()).toBe(before)
 })

@@ -2,7 +2,7 @@
 import { describe, expect, test } from 'vitest'
 import { grad, jit, jvp, makeJaxpr, type NdArray, np, random, vmap } from '../../src/index.ts'
 import { type AttentionOptions, dotProductAttention } from '../../src/nn/attention.ts'
-import { system } from '../../transforms/system.ts'
+import { runtime } from '../../src/core/runtime.ts'
 
 const draw = (seed: number, shape: readonly number[], dtype: 'float32' | 'float64'): NdArray =>
   np.astype(random.normal(random.key(seed), shape), dtype)
@@ -63,7 +63,7 @@ describe('attention', () => {
   })
   test('forward and backward are a kernel each; scores stay out of memory', () => {
     const long: [NdArray, NdArray, NdArray] = [np.ones([1, 256, 2, 16]), np.ones([1, 256, 2, 16]), np.ones([1, 256, 2, 16])]
-    const { program } = system().engine.lower(makeJaxpr((qkv: typeof long) => grad(loss({ causal: true }))(qkv))(long))
+    const { program } = runtime.engine.lower(makeJaxpr((qkv: typeof long) => grad(loss({ causal: true }))(qkv))(long))
     const kinds = program.steps.map((s) => (s.kind === 'launch' ? s.kernel.kind : s.kind))
     expect(kinds.filter((k) => k !== 'nest')).toEqual(['attention', 'attentionGrad'])
     expect(Math.max(...program.buffers.map((b) => b.size))).toBe(256 * 2 * 16)

@@ -1,10 +1,12 @@
+import type { Backend } from '../../src/core/backend.ts'
 /** Counts that no machine changes: what is traced and compiled again, and when. */
 import { beforeEach, expect, test } from 'vitest'
 import { reference } from '../../backends/reference/index.ts'
-import { rules } from '../../primitives/index.ts'
 import { jit, grad, makeJaxpr, type NdArray, np, vmap } from '../../src/index.ts'
-import { makeTransforms } from '../../transforms/algebra.ts'
-import { counters, Engine } from '../../transforms/engine.ts'
+import { ProgramEngine } from '../../transforms/engine.ts'
+import { runtime } from '../../src/core/runtime.ts'
+
+const { counters } = runtime.engine
 
 const reset = (): void => {
   Object.assign(counters, { traced: 0, compiled: 0 })
@@ -141,7 +143,7 @@ test('an engine keeps a bounded number of programs: the one used longest ago goe
   const device = reference()
   let compiled = 0
   const backend = { ...device, compile: (program: Parameters<typeof device.compile>[0]) => (compiled++, device.compile(program)) }
-  const engine = new Engine(makeTransforms(rules), () => backend as ReturnType<ConstructorParameters<typeof Engine>[1]>, 8)
+  const engine = new ProgramEngine({ ...runtime, backend: () => backend as Backend, cachedPrograms: 8 })
   const program = (n: number): ReturnType<typeof engine.compile> => engine.compile(makeJaxpr((x: NdArray) => np.mul(x, n))(np.ones([2])))
   for (let n = 0; n < 8; n++) program(n)
   program(0)

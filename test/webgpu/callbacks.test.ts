@@ -3,15 +3,15 @@ import { afterAll, expect, test } from 'vitest'
 import type { Backend } from '../../src/core/backend.ts'
 import { createWebgpu } from '../../backends/webgpu/index.ts'
 import { wasm } from '../../backends/wasm/index.ts'
-import { choose } from '../../src/device.ts'
+import { runtime } from '../../src/core/runtime.ts'
 import { checkify, debug, jit, lax, type NdArray, np, pureCallback } from '../../src/index.ts'
 import { describeOnDevice, nodeGpu } from './gpu.ts'
 
 const onDevice = async (): Promise<void> =>
-  choose(createWebgpu(await (await (await nodeGpu()).requestAdapter())!.requestDevice()) as Backend)
+  runtime.device.choose(createWebgpu(await (await (await nodeGpu()).requestAdapter())!.requestDevice()) as Backend)
 
 describeOnDevice('callbacks on WebGPU', () => {
-  afterAll(() => choose(wasm() as Backend))
+  afterAll(() => runtime.device.choose(wasm() as Backend))
 
   test('what is computed in JavaScript goes on in the program, in loops too, and what is called meanwhile waits its turn', async () => {
     await onDevice()

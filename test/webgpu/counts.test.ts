@@ -8,7 +8,7 @@ import { Stream } from '../../backends/webgpu/stream.ts'
 import { initialState, makeTrainStep, type State } from '../../examples/train/model.ts'
 import { defaults, type Recipe } from '../../examples/train/options.ts'
 import type { Backend } from '../../src/core/backend.ts'
-import { choose } from '../../src/device.ts'
+import { runtime } from '../../src/core/runtime.ts'
 import { grad, jit, lax, type NdArray, np, random } from '../../src/index.ts'
 import * as nn from '../../src/nn/index.ts'
 import { describeOnDevice, nullGpu } from './gpu.ts'
@@ -19,7 +19,7 @@ const nullDevice = async (): Promise<GPUDevice> => (await (await nullGpu()).requ
 /** Makes a device of its own the one that is chosen, and gives what counts on it. */
 const counting = async (): Promise<() => Counts> => {
   const { device, counts } = instrument(await nullDevice())
-  choose(createWebgpu(device) as Backend)
+  runtime.device.choose(createWebgpu(device) as Backend)
   return counts
 }
 
@@ -126,7 +126,7 @@ describeOnDevice('the train step on WebGPU', () => {
       expect(seen.pipelines.size).toBeLessThanOrEqual(pipelines)
     })
   test('encoding costs at most 5 us of CPU a dispatch, submitting included', async () => {
-    choose(createWebgpu(await nullDevice()) as Backend)
+    runtime.device.choose(createWebgpu(await nullDevice()) as Backend)
     const once = stepper(defaults)
     const { dispatch, flush } = Stream.prototype
     let spent = 0

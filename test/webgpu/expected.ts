@@ -2,11 +2,11 @@
 import { expect } from 'vitest'
 import { wasm } from '../../backends/wasm/index.ts'
 import type { Backend } from '../../src/core/backend.ts'
-import { choose } from '../../src/device.ts'
+import { runtime } from '../../src/core/runtime.ts'
 import { losses } from './losses.ts'
 
 export const expectedLosses = async (): Promise<readonly number[]> => {
-  choose(wasm() as Backend)
+  runtime.device.choose(wasm() as Backend)
   const expected = await losses()
   expect(expected[49]!).toBeLessThan(expected[0]! - 0.5) // it learns
   return expected

@@ -8,8 +8,9 @@ import type { HalfFloat } from '../../src/core/dtype.ts'
 import { fromBits } from '../../src/core/half.ts'
 import { trace } from '../../src/core/trace.ts'
 import { nn, np } from '../../src/index.ts'
-import { Engine } from '../../transforms/engine.ts'
-import { run, transforms, upload } from '../laws/harness.ts'
+import { ProgramEngine } from '../../transforms/engine.ts'
+import { runtime } from '../../src/core/runtime.ts'
+import { run, upload } from '../laws/harness.ts'
 import { HALVES } from '../laws/halves.ts'
 import { describeOnDevice, nullDevices, validate } from './gpu.ts'
 
@@ -17,7 +18,7 @@ type Shape = readonly number[]
 
 describeOnDevice('16-bit floats', async () => {
   const backend = (await openWebgpu()) as Backend
-  const engine = new Engine(transforms, () => backend)
+  const engine = new ProgramEngine({ ...runtime, backend: () => backend })
   const others = (await nullDevices()).map((device) => createWebgpu(device) as Backend)
 
   /** Whole numbers, so that a sum's order changes nothing. */

@@ -11,15 +11,16 @@ import { arbitrary, type Choices, longSizes, type Sizes, type Value } from '../.
 import type { Generator } from '../../src/testing/generator.ts'
 import { exactOps, generators, opNames } from '../../src/testing/generators.ts'
 import { callJaxpr, drawProgram, type Program, programSizes, viewSizes } from '../../src/testing/programs.ts'
-import { Engine } from '../../transforms/engine.ts'
-import { agree, bound, largest, nightly, run, same, shown, transforms, upload } from '../laws/harness.ts'
+import { ProgramEngine } from '../../transforms/engine.ts'
+import { runtime } from '../../src/core/runtime.ts'
+import { agree, bound, largest, nightly, run, same, shown, upload } from '../laws/harness.ts'
 import { asHalf, halvable, halved, HALVES } from '../laws/halves.ts'
 import { describeOnDevice, nullDevices, validate } from './gpu.ts'
 import { ulpsOf } from '../../src/testing/rounding.ts'
 
 describeOnDevice('laws on WebGPU', async () => {
   const backend = (await openWebgpu()) as Backend
-  const engine = new Engine(transforms, () => backend)
+  const engine = new ProgramEngine({ ...runtime, backend: () => backend })
 
   /** The jaxprs that an operation carries. */
   const carriedBy = ({ params }: Op): readonly Jaxpr[] =>

@@ -2,7 +2,7 @@
 import { beforeAll, test } from 'vitest'
 import { openWebgpu } from '../../backends/webgpu/index.ts'
 import type { Backend } from '../../src/core/backend.ts'
-import { choose } from '../../src/device.ts'
+import { runtime } from '../../src/core/runtime.ts'
 import { bundle } from './bundle.ts'
 import { describeInBrowser, openPage } from './chromium.ts'
 import { expectedLosses, follow } from './expected.ts'
@@ -16,7 +16,7 @@ beforeAll(async () => {
 
 describeOnDevice('training on WebGPU', () => {
   test('fifty losses follow those on wasm within 1e-3', { timeout: 300_000 }, async () => {
-    choose((await openWebgpu()) as Backend)
+    runtime.device.choose((await openWebgpu()) as Backend)
     follow(await losses(), expected)
   })
 })

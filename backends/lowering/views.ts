@@ -1,6 +1,6 @@
 /** Kernels that read operands with any strides take views of buffers as they lie: a slice, a transpose or a broadcast costs nothing. */
-import type { Composite, Node } from '../src/core/graph.ts'
-import type { Affine, Kernel } from '../src/core/kernel.ts'
+import type { Composite, Node } from '../../src/core/graph.ts'
+import type { Affine, Kernel } from '../../src/core/kernel.ts'
 import { type Position, throughReshape, throughView } from './place.ts'
 
 /** The kernel and what it reads: buffers behind views where it can, else the operands themselves. */

@@ -2,7 +2,7 @@
  * Kernels of one iteration space that read one another's results, or the same arrays, become one kernel with several outputs: what it
  * computes on the way for others is written in passing, and what only it wants isn't written at all.
  */
-import { type Node, sizeOfNode } from '../src/core/graph.ts'
+import { type Node, sizeOfNode } from '../../src/core/graph.ts'
 import { type Emitted, emit, NeedsBuffer, sizesOf, type Space } from './emit.ts'
 
 /** More outputs or arguments than this would not stay in registers. */

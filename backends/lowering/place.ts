@@ -1,7 +1,7 @@
 /** Where a kernel's iteration index stands in a node: affine in each dim where it can be, and in the row-major element number. */
-import { rowMajor, sizeOf } from '../src/core/aval.ts'
-import type { View } from '../src/core/graph.ts'
-import type { Affine, Guard } from '../src/core/kernel.ts'
+import { rowMajor, sizeOf } from '../../src/core/aval.ts'
+import type { View } from '../../src/core/graph.ts'
+import type { Affine, Guard } from '../../src/core/kernel.ts'
 
 export interface Position {
   /** Null where the place along a dim isn't affine in the index (a reshape split it). */

@@ -1,6 +1,6 @@
 /** Which nodes get a buffer: results, operands read many times, what several kernels would compute and is dear. The others are computed where they are read. */
-import { type Node, sizeOfNode } from '../src/core/graph.ts'
-import type { ScalarOp } from '../src/core/kernel.ts'
+import { type Node, sizeOfNode } from '../../src/core/graph.ts'
+import type { ScalarOp } from '../../src/core/kernel.ts'
 
 /** Rough cost of an op an element, in additions: of draws, of what is summed as a series, of quotients and roots. */
 const cost = (op: ScalarOp): number =>

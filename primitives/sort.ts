@@ -1,41 +1,15 @@
-/** The primitive that carries a jaxpr everywhere, and the one that reorders. */
-import * as E from '../src/core/either.ts'
-import * as O from '../src/core/option.ts'
+/** The primitive that reorders. */
+import * as E from '#fp-ts/Either.js'
+import * as O from '#fp-ts/Option.js'
 import type { NdArray } from '../src/core/array.ts'
 import { eqShape, sizeOf } from '../src/core/aval.ts'
 import * as c from '../src/core/constructors.ts'
 import * as g from '../src/core/graph.ts'
 import type { Sort } from '../src/core/kernel.ts'
-import type { Unbatched, Tangent } from '../src/core/rules.ts'
-import { bind } from '../src/core/trace.ts'
-import { badAxes, carried, dtypes, isLinear, known, shapes } from './families.ts'
+import type { Rules } from '../src/core/rules.ts'
+import { badAxes, batchInFront, dtypes, shapes } from './families.ts'
 
-const some = (t: Tangent): t is O.Some<NdArray> => O.isSome(t)
-
-export const jit: Unbatched<'jit'> = {
-  abstractEval: (avals, { jaxpr }) => carried(jaxpr, avals),
-  jvp: (xs, ts, { jaxpr, name }, transforms) => {
-    const pushed = transforms.jvp(jaxpr, ts.map(some))
-    const outs = bind('jit', { jaxpr: pushed.jaxpr, name: `jvp(${name})` }, [
-      ...pushed.captures,
-      ...xs,
-      ...ts.filter(some).map((t) => t.value),
-    ])
-    let next = jaxpr.outs.length
-    return { outs: outs.slice(0, next), tangents: pushed.nonzero.map((there) => (there ? O.some(outs[next++]!) : O.none)) }
-  },
-  transpose: (cts, xs, { jaxpr, name }, transforms) => {
-    const back = transforms.transpose(jaxpr, xs.map(isLinear), cts.map(some))
-    const args = [...back.captures, ...xs.filter((x) => !isLinear(x)).map(known), ...cts.filter(some).map((t) => t.value)]
-    const outs = bind('jit', { jaxpr: back.jaxpr, name: `transpose(${name})` }, args)
-    let out = 0
-    let linear = 0
-    return xs.map((x) => (isLinear(x) && back.present[linear++] ? O.some(outs[out++]!) : O.none))
-  },
-  lower: (xs, { jaxpr }, transforms) => transforms.lower(jaxpr, xs),
-}
-
-export const sort: Unbatched<'sort'> = {
+export const sort: Rules<'sort'> = {
   abstractEval: (avals, { axis, numKeys }) => {
     const first = avals[0]
     if (first === undefined || !(numKeys >= 1 && numKeys <= avals.length))
@@ -53,6 +27,7 @@ export const sort: Unbatched<'sort'> = {
     return { outs: sorted.slice(0, -1), tangents: ts.map(O.map((t: NdArray) => c.gather(t, places, c.range(shape.length), 'clip'))) }
   },
   transpose: 'notLinear',
+  batch: batchInFront('sort', (p) => ({ ...p, axis: p.axis + 1 })),
   lower: (xs, { axis, numKeys }) => {
     const { shape } = xs[0]!
     const args = xs.map((x) => x.dtype)

@@ -1,10 +1,10 @@
 /** One kernel from nodes of one iteration space: what isn't in a buffer is computed where it is read, and views become index arithmetic. */
-import { rowMajor, sizeOf } from '../src/core/aval.ts'
-import { computedIn, type DType, isHalf } from '../src/core/dtype.ts'
-import { rounded } from '../src/core/half.ts'
-import { type Composite, type Node, sizeOfNode } from '../src/core/graph.ts'
-import { partsOf } from '../src/core/expressions.ts'
-import type { Access, Expr, Guard, Kernel, Output, ScalarOp } from '../src/core/kernel.ts'
+import { rowMajor, sizeOf } from '../../src/core/aval.ts'
+import { computedIn, type DType, isHalf } from '../../src/core/dtype.ts'
+import { rounded } from '../../src/core/half.ts'
+import { type Composite, type Node, sizeOfNode } from '../../src/core/graph.ts'
+import { partsOf } from '../../src/core/expressions.ts'
+import type { Access, Expr, Guard, Kernel, Output, ScalarOp } from '../../src/core/kernel.ts'
 import { collapse } from './collapse.ts'
 import { fromDims, type Position, sameAffine, start, throughReshape, throughView, unitAffine } from './place.ts'
 

@@ -1,7 +1,7 @@
 /** Kernels of the same code over different buffers become one launch: an optimizer's update over a tree is a handful of them, however many leaves. */
-import type { Composite, Node } from '../src/core/graph.ts'
-import type { Kernel } from '../src/core/kernel.ts'
-import { structure } from '../src/core/structure.ts'
+import type { Composite, Node } from '../../src/core/graph.ts'
+import type { Kernel } from '../../src/core/kernel.ts'
+import { structure } from '../../src/core/structure.ts'
 import type { Emitted } from './emit.ts'
 
 /** One run of a kernel, by the nodes in its buffers. */

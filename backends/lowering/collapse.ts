@@ -1,6 +1,6 @@
 /** Neighbouring dims of a nest that every access walks as one become one: matrices and vectors share their code, and loops are longer. */
-import { affinesIn, mapAffines } from '../src/core/expressions.ts'
-import type { Affine, Nest } from '../src/core/kernel.ts'
+import { affinesIn, mapAffines } from '../../src/core/expressions.ts'
+import type { Affine, Nest } from '../../src/core/kernel.ts'
 
 export interface Collapsed {
   readonly kernel: Nest

@@ -1,6 +1,6 @@
 /** Fusion: from the results of a program to its kernels, in an order that respects what they read. */
-import { CotangentError } from '../src/core/errors.ts'
-import { type Node, sizeOfNode } from '../src/core/graph.ts'
+import { CotangentError } from '../../src/core/errors.ts'
+import { type Node, sizeOfNode } from '../../src/core/graph.ts'
 import { chooseBuffers, sorted } from './buffers.ts'
 import { type Emitted, emit, NeedsBuffer, spaceOf } from './emit.ts'
 import { merge } from './merge.ts'

@@ -1,7 +1,7 @@
 /** The memory plan: every buffer's life is known, intermediates share one arena, donated inputs become results. */
-import { byteWidth } from '../src/core/dtype.ts'
-import { effects, type Node, sizeOfNode } from '../src/core/graph.ts'
-import type { Buffer, Place, Program, Step } from '../src/core/program.ts'
+import { byteWidth } from '../../src/core/dtype.ts'
+import { type Node, sizeOfNode } from '../../src/core/graph.ts'
+import type { Buffer, Place, Program, Step } from '../../src/core/program.ts'
 import { fuse } from './fuse.ts'
 import type { Launch } from './segments.ts'
 
@@ -36,16 +36,14 @@ class Arena {
   }
 }
 
-/** `lent`: for each result the inputs whose memory it may take over. */
+/** A program that does the `effects`, in order, and gives `outs`. `lent`: for each result the inputs whose memory it may take over. */
 export const planProgram = (
   inputs: readonly Node[],
-  lower: () => readonly Node[],
+  effects: readonly Node[],
+  outs: readonly Node[],
   lent: (result: number) => Iterable<number>,
-  fused = true,
+  fused: boolean,
 ): Program => {
-  const before = effects.length
-  const outs = lower()
-  const owed = effects.splice(before)
   // A result that is an argument, or that another result is too, is a copy of its own.
   const seen = new Set<Node>()
   const roots = outs.map((node): Node => {
@@ -54,7 +52,7 @@ export const planProgram = (
     seen.add(own)
     return own
   })
-  const launches = fuse([...owed, ...roots], fused)
+  const launches = fuse([...effects, ...roots], fused)
   const first = new Map<Node, number>()
   const last = new Map<Node, number>()
   launches.forEach((launch, i) => {
@@ -97,7 +95,7 @@ export const planProgram = (
     outputs: roots.map((n) => ids.get(n)!),
     steps,
     arenaBytes: arena.bytes,
-    effects: owed.length > 0,
+    effects: effects.length > 0,
   }
 }
 

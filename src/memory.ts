@@ -1,0 +1,11 @@
+/** What arrays hold of the device's memory. */
+import { runtime } from './core/runtime.ts'
+
+/**
+ * Bytes that live arrays hold on the device now. A loop that keeps a tree from step to step should find the same number after each.
+ *
+ * @example const before = bytesInUse()
+ * const x = np.ones([1024])
+ * bytesInUse() - before >= 4 * x.size // true
+ */
+export const bytesInUse = (): number => runtime.device.current().bytesInUse()

@@ -1,0 +1,68 @@
+/** Reverse mode, of jvp, split and transpose. */
+import { zerosLike } from '../src/core/constructors.ts'
+import type { NdArray } from '../src/core/array.ts'
+import type { Jaxpr } from '../src/core/jaxpr.ts'
+import type { Traced, Transforms } from '../src/core/rules.ts'
+import { constant, evalJaxpr, trace } from '../src/core/trace.ts'
+
+/** A linearized function: what it computes, and the linear map from its tangents, which needs `residuals`. */
+export interface Linearized {
+  /** [...captures, ...inputs] to [...outs, ...saved]. */
+  readonly forward: Jaxpr
+  readonly captures: readonly NdArray[]
+  /** Which of the forward's inputs the linear part reads too. */
+  readonly inputs: readonly number[]
+  /** [...those inputs, ...saved, ...non-zero tangents] to the non-zero tangents of the outs. */
+  readonly linear: Jaxpr
+  readonly nonzero: readonly boolean[]
+}
+
+/** jvp, split into what depends on the inputs alone and what is linear in the tangents; where these stay `together`, as one program, nothing is done twice. */
+export const linearizeJaxpr = (transforms: Transforms, jaxpr: Jaxpr, moving: readonly boolean[], together?: boolean): Linearized => {
+  const { jaxpr: both, captures, nonzero } = transforms.jvp(jaxpr, moving)
+  const count = captures.length + jaxpr.inputs.length
+  const [inputs, dxs] = [both.inputs.slice(0, count), both.inputs.slice(count)]
+  const [outs, dys] = [both.outs.slice(0, jaxpr.outs.length), both.outs.slice(jaxpr.outs.length)]
+  const known = both.inputs.map((_, i) => i < count)
+  const { before, after, saved, kept } = transforms.split({ ...both, outs: dys }, known, together)
+  return {
+    forward: { inputs, eqns: before, outs: [...outs, ...saved] },
+    captures,
+    inputs: kept.map((v) => inputs.indexOf(v)),
+    linear: { inputs: [...kept, ...saved, ...dxs], eqns: after, outs: dys },
+    nonzero,
+  }
+}
+
+/**
+ * [...inputs, ct per out that is asked] to [...outs, ...cotangents of the moving inputs]: forward and backward in one jaxpr. A cotangent that is
+ * known to be `one` is no input.
+ */
+export const vjpJaxpr = (transforms: Transforms, jaxpr: Jaxpr, moving: readonly boolean[], seeds: readonly (boolean | 'one')[]): Traced => {
+  const { forward, captures, inputs: kept, linear, nonzero } = linearizeJaxpr(transforms, jaxpr, moving, true)
+  const count = jaxpr.outs.length
+  const seeded = jaxpr.outs.filter((_, i) => seeds[i] === true)
+  const inputs = jaxpr.inputs.map((v) => v.aval)
+  const movingAvals = inputs.filter((_, i) => moving[i])
+  return trace(
+    [...inputs, ...seeded.map((a) => a.aval)],
+    (args) => {
+      const xs = [...captures, ...args.slice(0, inputs.length)]
+      const ys = evalJaxpr(forward, xs)
+      let at = inputs.length
+      const cts = jaxpr.outs.map(({ aval }, i) => (seeds[i] === 'one' ? constant(1, aval) : seeds[i] ? args[at++]! : null))
+      const used = jaxpr.outs.map((_, i) => i).filter((i) => nonzero[i])
+      const isLinear = linear.inputs.map((_, i) => i >= linear.inputs.length - movingAvals.length)
+      const back = transforms.transpose(
+        linear,
+        isLinear,
+        used.map((i) => cts[i] !== null),
+      )
+      const given = used.map((i) => cts[i]!).filter((ct) => ct !== null)
+      const grads = evalJaxpr(back.jaxpr, [...back.captures, ...kept.map((i) => xs[i]!), ...ys.slice(count), ...given])
+      let next = 0
+      return [...ys.slice(0, count), ...movingAvals.map((a, i) => (back.present[i] ? grads[next++]! : zerosLike(a)))]
+    },
+    'vjp',
+  )
+}
