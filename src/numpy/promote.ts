@@ -135,8 +135,9 @@ export const likened = (what: string, x: NdArray, value: Operand): NdArray =>
     : convertElementType(promoted(what, [x, value], anyArray)[1]!, x.dtype, x.aval.weak)
 
 /** Operands at one dtype and, scalars aside, at one shape. */
-export const together = (what: string, ...operands: readonly Operand[]): NdArray[] => {
-  const xs = promoted(what, operands)
+export const together = (what: string, ...operands: readonly Operand[]): NdArray[] => oneShape(what, promoted(what, operands))
+/** Arrays at one shape, scalars aside. */
+export const oneShape = (what: string, xs: readonly NdArray[]): NdArray[] => {
   const shape = broadcastShapes(what, xs)
   return xs.map((x) => (x.ndim === 0 ? x : toShape(x, shape)))
 }
