@@ -114,6 +114,14 @@ const along =
     const { axis } = optionsOf<AxisOptions>(what, options)
     return axis === undefined ? f(c.reshape(y, [y.size]), 0) : f(y, axisOf(what, y, axis))
   }
+/** A scalar is a vector of one. */
+const prefix = (what: string, f: (x: NdArray, axis: number) => NdArray) => {
+  const run = along(what, f)
+  return (x: Operand, options?: AxisOptions): NdArray => {
+    const y = asArray(what, x)
+    return run(y.ndim === 0 ? c.reshape(y, [1]) : y, options)
+  }
+}
 const place = (what: string, f: typeof c.argmax) => {
   const find = along<AxisOptions & { readonly keepdims?: boolean }>(what, (x, axis) =>
     x.shape[axis] === 0 ? refuse(ShapeError, what, [x], 'an extreme needs an element, and the axis is empty') : f(x, axis),
@@ -131,10 +139,10 @@ export const argmax = place('argmax', c.argmax)
 /** The place of the least, the first of several: int32; a NaN is the least. As `jnp.argmin`. @example np.argmin(np.array([2, 5, 3])) // 0 */
 export const argmin = place('argmin', c.argmin)
 /** Sums of the elements so far. As `jnp.cumsum`. @example np.cumsum(np.array([1, 2, 3])) // [1, 3, 6] */
-export const cumsum = along('cumsum', (x, axis) => c.cumsum(numeric(x), axis))
+export const cumsum = prefix('cumsum', (x, axis) => c.cumsum(numeric(x), axis))
 /** Products of the elements so far. As `jnp.cumprod`. @example np.cumprod(np.array([2, 3, 4])) // [2, 6, 24] */
-export const cumprod = along('cumprod', (x, axis) => c.cumprod(numeric(x), axis))
+export const cumprod = prefix('cumprod', (x, axis) => c.cumprod(numeric(x), axis))
 /** The greatest so far. As `lax.cummax`. @example np.cummax(np.array([1, 3, 2])) // [1, 3, 3] */
-export const cummax = along('cummax', (x, axis) => c.cummax(numeric(x), axis))
+export const cummax = prefix('cummax', (x, axis) => c.cummax(numeric(x), axis))
 /** The least so far. As `lax.cummin`. @example np.cummin(np.array([2, 3, 1])) // [2, 2, 1] */
-export const cummin = along('cummin', (x, axis) => c.cummin(numeric(x), axis))
+export const cummin = prefix('cummin', (x, axis) => c.cummin(numeric(x), axis))
