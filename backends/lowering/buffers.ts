@@ -3,7 +3,7 @@ import { type Node, sizeOfNode } from '../../src/core/graph.ts'
 import type { ScalarOp } from '../../src/core/kernel.ts'
 
 /** Rough cost of an op an element, in additions: of draws, of what is summed as a series, of quotients and roots. */
-const cost = (op: ScalarOp): number =>
+export const cost = (op: ScalarOp): number =>
   op.startsWith('threefry') ? 60 : /exp|log|sin|cos|tan|erf|pow/.test(op) ? 8 : /div|rem|sqrt/.test(op) ? 3 : 1
 
 export const argsOf = (node: Node): readonly Node[] => {
@@ -49,7 +49,7 @@ export const sorted = (roots: readonly Node[]): Node[] => {
 }
 
 /** Computing this much again costs less than a trip through memory. */
-const CHEAP = 8
+export const CHEAP = 8
 /** A read of a whole array. */
 const LOAD = 4
 /** Expressions deeper than this are cut: kernels, which may merge several of these, are compiled by recursion over them. */

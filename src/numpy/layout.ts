@@ -179,6 +179,7 @@ export interface PadOptions {
   /** For 'constant'; default 0. */
   readonly value?: Operand
 }
+const MODES: readonly string[] = ['constant', 'edge', 'reflect', 'wrap']
 /** More elements before and after: one width for all sides, or [before, after] for each axis. As `jnp.pad`. @example np.pad(np.array([1, 2]), 1) // [0, 1, 2, 0] */
 export const pad = (
   x: Operand,
@@ -199,17 +200,17 @@ export const pad = (
   }
   return widths.reduce((z, [before, after], axis) => {
     const n = z.shape[axis]!
-    if (n === 0 || (mode === 'reflect' && Math.max(before, after) >= n))
-      refuse(ShapeError, 'pad', [y, width], `axis ${axis} is too short for '${mode}'`)
+    if (!MODES.includes(mode)) refuse(ShapeError, 'pad', [y, mode], `the mode is one of ${MODES.join(', ')}`)
+    if (before + after === 0) return z
+    if (n === 0) refuse(ShapeError, 'pad', [y, width], `axis ${axis} is empty: there is nothing to repeat`)
     const line = c.iota([before + n + after], 'int32', 0)
     const place = c.sub(line, c.lit(line, before))
     const from = (): NdArray => {
       if (mode === 'edge') return place // a gather takes the nearest element
       if (mode === 'wrap') return wrapped(place, n)
-      const away = c.abs(place)
-      return mode === 'reflect'
-        ? c.min(away, c.sub(c.lit(line, 2 * (n - 1)), away))
-        : refuse(ShapeError, 'pad', [y, mode], "the mode is 'constant', 'edge', 'reflect' or 'wrap'")
+      const there = Math.max(1, 2 * (n - 1)) // and back
+      const away = wrapped(place, there)
+      return c.min(away, c.sub(c.lit(line, there), away))
     }
     return c.moveAxis(c.gather(z, [from()], [axis], 'clip'), 0, axis)
   }, y)
