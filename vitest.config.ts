@@ -8,6 +8,7 @@ if ('env' in device) Object.assign(process.env, device.env)
 export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
+    globalSetup: ['test/structure/build.ts'],
     setupFiles: ['test/setup.ts'],
     testTimeout: 120_000,
     hookTimeout: 120_000,

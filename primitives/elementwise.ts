@@ -225,6 +225,7 @@ const specs = {
   asinh: unary('float', (d, [x]) => mul(d, c.rsqrt(add(square(x!), one_(x!))))),
   acosh: unary('float', (d, [x]) => mul(d, mul(c.rsqrt(sub(x!, one_(x!))), c.rsqrt(add(x!, one_(x!)))))),
   atanh: unary('float', (d, [x]) => div(d, mul(sub(one_(x!), x!), add(one_(x!), x!)))),
+  cbrt: unary('float', (d, _, y) => mul(d, mul(lit(y, 1 / 3), c.integerPow(y, -2)))),
   erf: unary('float', (d, [x]) => mul(d, mul(lit(x!, 2 / Math.sqrt(Math.PI)), exp(neg(square(x!)))))),
   erfInv: unary('float', (d, _, y) => mul(d, mul(lit(y, Math.sqrt(Math.PI) / 2), exp(square(y))))),
   logistic: unary('float', (d, _, y) => mul(d, mul(y, sub(one_(y), y)))),

@@ -1,4 +1,10 @@
-/** Cotangent: transforms of pure functions over immutable arrays. */
+/**
+ * `cotangent`: transforms of pure functions over immutable arrays.
+ *
+ * @example
+ * import { grad, jit, type NdArray, np } from 'cotangent'
+ * jit(grad((x: NdArray) => np.sum(np.mul(x, x))))(np.array([1, 2, 3])).toArray() // [2, 4, 6]
+ */
 import './runtime.ts'
 import { all, flatten, leaves, map, mapWithPath, paths, reduce, registerNode, structure, transpose, unflatten } from './tree.ts'
 

@@ -1,7 +1,7 @@
 /** Batching of jaxprs: the equations replayed through the primitives' batching rules. */
 import type { NdArray } from '../src/core/array.ts'
 import type { Atom, Eqn, Jaxpr, Var } from '../src/core/jaxpr.ts'
-import type { OpName } from '../src/core/ops.ts'
+import { type OpName, traitsOf } from '../src/core/ops.ts'
 import * as O from '#fp-ts/Option.js'
 import type { BatchDim, Rules, RuleTable, Transforms } from '../src/core/rules.ts'
 import { comesFrom, trace } from '../src/core/trace.ts'
@@ -13,7 +13,7 @@ export const makeBatch = (rules: RuleTable, overAxis: (axisName: string | null) 
   memo((jaxpr: Jaxpr, size: number, dims: readonly BatchDim[], axisName: string | null) => {
     const own = overAxis(axisName)
     // What speaks of named axes, or holds what may, changes even where no operand is batched.
-    const named = (eqn: Eqn): boolean => axisName !== null && ['axisName', 'jaxpr', 'jaxprs'].some((param) => param in eqn.op.params)
+    const named = (eqn: Eqn): boolean => axisName !== null && traitsOf(eqn.op.name).named === true
     let outDims: BatchDim[] = []
     const wide = trace(
       jaxpr.inputs.map((v, i) => {

@@ -95,7 +95,8 @@ export class ProgramEngine implements Engine {
 }
 
 const elsewhere = (x: ConcreteArray, backend: Backend, what: string): DeviceError => {
-  const where = x.backend.lost?.() === true ? `a lost ${x.backend.name} device` : x.backend.name
+  const { name, lost } = x.backend
+  const where = lost?.() === true ? `a lost ${name} device` : name === backend.name ? `another ${name} device` : name
   return new DeviceError(`${what}: ${showAval(x.aval)} is on ${where}, and ${backend.name} runs this: make it anew with np.array`)
 }
 

@@ -3,9 +3,7 @@ import { showAval, sizeOf } from '../src/core/aval.ts'
 import { byteWidth, isFloat } from '../src/core/dtype.ts'
 import type { Jaxpr } from '../src/core/jaxpr.ts'
 import { placeOf } from '../src/core/source.ts'
-import { partsOf } from '../src/core/expressions.ts'
-import type { Expr, Kernel } from '../src/core/kernel.ts'
-import { nameOf } from '../src/core/kernelName.ts'
+import { flopsOf, nameOf, writesOf } from '../src/core/kernelTraits.ts'
 import { printJaxpr } from '../src/core/print.ts'
 import type { Program, Step } from '../src/core/program.ts'
 import { linearizeJaxpr } from './linearize.ts'
@@ -134,7 +132,7 @@ const explainStep = (step: Step, program: Program, times = 1): readonly Explaine
       return step.branches.flat().flatMap((s) => explainStep(s, program, times))
     case 'launch': {
       const { kernel, segments } = step
-      const written = outputsOf(kernel)
+      const written = writesOf(kernel).length
       const sum = (from: number, to?: number): number =>
         times * segments.reduce((n, s) => n + [...new Set(s.buffers.slice(from, to))].reduce((m, id) => m + bytesOf(program, id), 0), 0)
       const flops = times * segments.reduce((n, s) => n + flopsOf(kernel, s.extent), 0)
@@ -142,47 +140,6 @@ const explainStep = (step: Step, program: Program, times = 1): readonly Explaine
     }
   }
 }
-
-const outputsOf = (kernel: Kernel): number => {
-  switch (kernel.kind) {
-    case 'nest':
-    case 'dot':
-      return kernel.outputs.length
-    case 'attention':
-      return 2
-    case 'attentionGrad':
-      return 3
-    case 'sort':
-      return kernel.args.length / 2
-    default:
-      return 1
-  }
-}
-
-const product = (ns: readonly number[]): number => ns.reduce((n, m) => n * m, 1)
-
-const flopsOf = (kernel: Kernel, extent: number): number => {
-  switch (kernel.kind) {
-    case 'nest':
-      return product([extent, ...kernel.dims.slice(1)]) * operations(kernel.outputs.map((o) => o.expr))
-    case 'dot': {
-      const results = product([...kernel.batch, kernel.m, kernel.n])
-      return results * (2 * kernel.k + operations(kernel.outputs.map((o) => o.expr)))
-    }
-    case 'attention':
-    case 'attentionGrad': {
-      const { batch, heads, queries, keys, headDim, valueDim, right } = kernel
-      const seen = right === 0 ? (keys + 1) / 2 : keys
-      const products = kernel.kind === 'attention' ? headDim + valueDim : 3 * headDim + 2 * valueDim
-      return 2 * batch * heads * queries * seen * products
-    }
-    default:
-      return 0
-  }
-}
-
-/** Distinct operations in expressions that share nodes. */
-const operations = (exprs: readonly Expr[]): number => partsOf(exprs).filter((e) => e.kind === 'apply' || e.kind === 'reduce').length
 
 /** With a prefix of thousands: `1.5 MB`. */
 const si = (n: number, unit: string): string => {

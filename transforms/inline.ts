@@ -1,15 +1,21 @@
 /** Jaxprs within jaxprs, opened. */
 import type { NdArray } from '../src/core/array.ts'
 import type { Atom, Eqn, Jaxpr, Var } from '../src/core/jaxpr.ts'
+import { traitsOf } from '../src/core/ops.ts'
 import { comesFrom, evalJaxpr, trace } from '../src/core/trace.ts'
 import { memo } from './memo.ts'
 import { commonSubexpressions, deadCode } from './passes.ts'
 import { literalOf, replay } from './replay.ts'
 
-/** The equations of inner `jit`s in place of them, at any depth; with `rules`, of functions with rules of their own too, which are then lost. */
-export const inline = memo((jaxpr: Jaxpr, rules: boolean): Jaxpr => {
-  const opens = (eqn: Eqn): eqn is Eqn & { readonly op: { readonly params: { readonly jaxpr: Jaxpr } } } =>
-    eqn.op.name === 'jit' || (rules && /^custom[JV]/.test(eqn.op.name))
+/** An equation that stands for those of its jaxpr. */
+type Opened = Eqn & { readonly op: { readonly params: { readonly jaxpr: Jaxpr } } }
+
+/** The equations of inner `jit`s in place of them, at any depth; for a `device`, of functions with rules of the user's too, which are then lost. */
+export const inline = memo((jaxpr: Jaxpr, device: boolean): Jaxpr => {
+  const opens = (eqn: Eqn): eqn is Opened => {
+    const when = traitsOf(eqn.op.name).opens
+    return when === 'always' || (device && when === 'device')
+  }
   if (!jaxpr.eqns.some(opens)) return jaxpr
   const flat = trace(
     jaxpr.inputs.map((v) => v.aval),
@@ -20,7 +26,7 @@ export const inline = memo((jaxpr: Jaxpr, rules: boolean): Jaxpr => {
       for (const eqn of jaxpr.eqns) {
         comesFrom(eqn)
         const xs = eqn.inputs.map(read)
-        const outs = opens(eqn) ? evalJaxpr(inline(eqn.op.params.jaxpr, rules), xs) : replay(eqn, xs)
+        const outs = opens(eqn) ? evalJaxpr(inline(eqn.op.params.jaxpr, device), xs) : replay(eqn, xs)
         eqn.outs.forEach((v, i) => env.set(v, outs[i]!))
       }
       return jaxpr.outs.map(read)

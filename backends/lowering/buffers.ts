@@ -1,10 +1,11 @@
 /** Which nodes get a buffer: results, operands read many times, what several kernels would compute and is dear. The others are computed where they are read. */
 import { type Node, sizeOfNode } from '../../src/core/graph.ts'
 import type { ScalarOp } from '../../src/core/kernel.ts'
+import { isOpName, traitsOf } from '../../src/core/ops.ts'
 
-/** Rough cost of an op an element, in additions: of draws, of what is summed as a series, of quotients and roots. */
-export const cost = (op: ScalarOp): number =>
-  op.startsWith('threefry') ? 60 : /exp|log|sin|cos|tan|erf|pow/.test(op) ? 8 : /div|rem|sqrt/.test(op) ? 3 : 1
+/** What an op costs an element, in additions. */
+export const costOf = (op: ScalarOp): number =>
+  (op === 'threefry0' || op === 'threefry1' ? traitsOf('threefry') : isOpName(op) ? traitsOf(op) : {}).cost ?? 1
 
 export const argsOf = (node: Node): readonly Node[] => {
   switch (node.kind) {
@@ -78,7 +79,7 @@ export const chooseBuffers = (order: readonly Node[], roots: readonly Node[], en
     return (kept ? LOAD : own) * Math.min(1, sizeOfNode(a) / Math.max(1, sizeOfNode(reader)))
   }
   for (const node of order) {
-    let weight = node.kind === 'map' ? cost(node.op) : node.kind === 'gather' ? 4 : node.kind === 'reduce' ? 2 : 0
+    let weight = node.kind === 'map' ? costOf(node.op) : node.kind === 'gather' ? 4 : node.kind === 'reduce' ? 2 : 0
     for (const a of argsOf(node)) weight += weightOf(a, node)
     weights.set(node, Math.min(1e6, weight))
     if (node.kind === 'special') for (const a of node.args) buffers.add(node.restrided === null ? a : peel(a))

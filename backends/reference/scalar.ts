@@ -94,6 +94,8 @@ export const scalar = (op: ScalarOp, dtype: DType, from: readonly DType[]): Scal
       return f1(Math.acosh)
     case 'atanh':
       return f1(Math.atanh)
+    case 'cbrt':
+      return f1(Math.cbrt)
     case 'erf':
       return f1(erf)
     case 'erfInv':

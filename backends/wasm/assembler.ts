@@ -63,7 +63,7 @@ const arrays = { i32x4: Int32Array, f32x4: Float32Array, f64x2: Float64Array }
 /** What has literals; `i32x4`'s are those of v128 too. */
 type LiteralType = 'i32' | 'f64' | keyof typeof arrays
 
-/** A class with a method for each instruction of a type, so that a function builder costs eight small objects. */
+/** A class with a method for each instruction of a type, so that a function builder costs ten small objects. */
 const opsClass = <T extends OpType>(type: T): new (f: FunctionBuilder) => Ops<T> => {
   class Expressions {
     readonly f: FunctionBuilder
@@ -111,7 +111,9 @@ export class FunctionBuilder implements FunctionHandle {
   readonly f32 = new classes.f32(this)
   readonly f64 = new classes.f64(this)
   readonly v128 = new classes.v128(this)
+  readonly i8x16 = new classes.i8x16(this)
   readonly i32x4 = new classes.i32x4(this)
+  readonly i64x2 = new classes.i64x2(this)
   readonly f32x4 = new classes.f32x4(this)
   readonly f64x2 = new classes.f64x2(this)
   /** Types of what follows the parameters. */

@@ -53,44 +53,51 @@ const erfInv64 = (x: number): number => {
 
 const view = new DataView(new ArrayBuffer(8))
 
-/** The float after x towards y: `move` adds to the number that its bits are. */
-const after =
-  (least: number, move: (x: number, by: number) => number) =>
-  (x: number, y: number): number => {
-    if (Number.isNaN(x) || Number.isNaN(y)) return Number.NaN
-    if (x === y) return y
-    return x === 0 ? (y > 0 ? least : -least) : move(x, x < y === x > 0 ? 1 : -1)
-  }
-const nextafter = after(Number.MIN_VALUE, (x, by) => {
+/** The float64 after x towards y. */
+const nextafter = (x: number, y: number): number => {
+  if (Number.isNaN(x) || Number.isNaN(y)) return Number.NaN
+  if (x === y) return y
+  if (x === 0) return y > 0 ? Number.MIN_VALUE : -Number.MIN_VALUE
   view.setFloat64(0, x)
-  view.setBigInt64(0, view.getBigInt64(0) + BigInt(by))
+  view.setBigInt64(0, view.getBigInt64(0) + (x < y === x > 0 ? 1n : -1n))
   return view.getFloat64(0)
-})
-const nextafter32 = after(2 ** -149, (x, by) => {
-  view.setFloat32(0, x)
-  view.setInt32(0, view.getInt32(0) + by)
-  return view.getFloat32(0)
-})
+}
 
 /** C's pow, where JavaScript's gives NaN for 1 and -1 to infinite powers. */
 const pow = (x: number, y: number): number => (x === 1 || (x === -1 && Math.abs(y) === Infinity) ? 1 : x ** y)
 
-const names = 'exp expm1 log log1p sin cos tan asin acos atan sinh cosh tanh asinh acosh atanh atan2'
-export type HostFunction = (x: number, y: number) => number
-/** By name. */
-export const hostFunctions: Readonly<Record<string, HostFunction>> = {
-  ...Object.fromEntries(names.split(' ').map((name) => [name, Math[name as 'atan2']])),
-  pow,
+/** Of float64, by operation. */
+export const hostDoubles = {
+  exp: Math.exp,
+  expm1: Math.expm1,
+  log: Math.log,
+  log1p: Math.log1p,
+  sin: Math.sin,
+  cos: Math.cos,
+  tan: Math.tan,
+  asin: Math.asin,
+  acos: Math.acos,
+  atan: Math.atan,
+  sinh: Math.sinh,
+  cosh: Math.cosh,
+  tanh: Math.tanh,
+  asinh: Math.asinh,
+  acosh: Math.acosh,
+  atanh: Math.atanh,
+  cbrt: Math.cbrt,
+  atan2: Math.atan2,
   erf: erf64,
   erfInv: erfInv64,
-  logistic: (x) => 1 / (1 + Math.exp(-x)),
+  logistic: (x: number) => 1 / (1 + Math.exp(-x)),
   nextafter,
-  nextafter32,
-  rem: (x, y) => x % y,
+  pow,
+  rem: (x: number, y: number) => x % y,
+}
+
+/** By the names that generated code imports. */
+export const hostFunctions = {
+  ...hostDoubles,
   // Of integers. A negative power is the reciprocal, truncated.
-  int_shl: (x, n) => (n >>> 0 < 32 ? x << n : 0),
-  int_shrLogical: (x, n) => (n >>> 0 < 32 ? x >>> n : 0),
-  int_shrArithmetic: (x, n) => x >> Math.min(n >>> 0, 31),
-  int_pow: (x, n) => (n >= 0 ? power(x, n) : Math.abs(x) === 1 ? power(x, n & 1) : 0),
+  int_pow: (x: number, n: number) => (n >= 0 ? power(x, n) : Math.abs(x) === 1 ? power(x, n & 1) : 0),
   uint_pow: power,
 }

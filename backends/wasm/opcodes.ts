@@ -72,6 +72,8 @@ export const opcodes = {
     run(0xfd, 27, 'extract_lane', 'lane', 1),
     run(0xfd, 28, 'replace_lane', 'lane', 2),
   ],
+  i64x2: [run(0xfd, 205, 'shr_u'), run(0xfd, 222, 'extmul_low_i32x4_u extmul_high_i32x4_u')],
+  i8x16: [run(0xfd, 14, 'swizzle')],
   f32x4: [
     run(0xfd, 19, 'splat'),
     run(0xfd, 65, compareFloat),
@@ -85,8 +87,10 @@ export const opcodes = {
   ],
   f64x2: [
     run(0xfd, 95, 'promote_low_f32x4'),
+    run(0xfd, 122, 'trunc'),
     run(0xfd, 236, lanesFloat),
     run(0xfd, 254, 'convert_low_i32x4_s convert_low_i32x4_u'),
+    run(0xfd, 0x107, 'relaxed_madd'),
     run(0xfd, 33, 'extract_lane', 'lane', 1),
   ],
 } as const

@@ -2,7 +2,7 @@
 import type { DType } from '../../src/core/dtype.ts'
 import { DeviceError } from '../../src/core/errors.ts'
 import type { Kernel } from '../../src/core/kernel.ts'
-import { nameOf } from '../../src/core/kernelName.ts'
+import { nameOf } from '../../src/core/kernelTraits.ts'
 import type { Segment } from '../../src/core/program.ts'
 import type { Arena, Spot } from './arena.ts'
 import { SLOTS } from './pipelines.ts'

@@ -5,7 +5,7 @@ import { shortName } from './dtype.ts'
 import { JaxprError } from './errors.ts'
 import { type Atom, isEffect, type Jaxpr, type Lit, type Var } from './jaxpr.ts'
 import type { Op } from './ops.ts'
-import { badOp } from './signatures.ts'
+import { badOp } from './ops.ts'
 import { printEqn } from './print.ts'
 import { abstractEval } from './trace.ts'
 

@@ -4,6 +4,7 @@
  * floats, and does nothing else with them; other kernels have none.
  */
 import type { DType } from './dtype.ts'
+import type { Elementwise } from './ops.ts'
 
 /** An affine function of a kernel's iteration index: `offset + Σ strides[d] · index[d]`. */
 export interface Affine {
@@ -23,60 +24,12 @@ export interface Access extends Affine {
 
 /** Operations on one element. Integer arithmetic wraps; `shl`, `shrLogical` by 32 or more give 0. */
 export type ScalarOp =
-  | 'neg'
-  | 'abs'
-  | 'sign'
-  | 'floor'
-  | 'ceil'
-  | 'round' // round: half to even
-  | 'exp'
-  | 'expm1'
-  | 'log'
-  | 'log1p'
-  | 'sqrt'
-  | 'rsqrt'
-  | 'sin'
-  | 'cos'
-  | 'tan'
-  | 'asin'
-  | 'acos'
-  | 'atan'
-  | 'sinh'
-  | 'cosh'
-  | 'tanh'
-  | 'asinh'
-  | 'acosh'
-  | 'atanh'
-  | 'erf'
-  | 'erfInv'
-  | 'logistic'
-  | 'not' // logical on bool, bitwise on integers
-  | 'isFinite'
+  | Elementwise
   | 'cast' // from the argument's dtype to the node's: float to int saturates, NaN gives 0, to bool is `!= 0`; 16-bit floats from and to float32 only
   | 'bitcast' // float32, int32, uint32 among one another
-  | 'add'
-  | 'sub'
-  | 'mul'
-  | 'div'
-  | 'rem' // int div truncates, x/0 = -1 (uint32: 2^32-1), rem has the dividend's sign, x rem 0 = x
-  | 'pow'
-  | 'max'
-  | 'min' // max and min propagate NaN
-  | 'atan2'
-  | 'nextafter'
-  | 'and'
-  | 'or'
-  | 'xor'
   | 'shl'
   | 'shrLogical'
   | 'shrArithmetic'
-  | 'eq'
-  | 'ne'
-  | 'lt'
-  | 'le'
-  | 'gt'
-  | 'ge' // of numbers, keys never; the node's dtype is bool
-  | 'select' // (condition: bool, ifTrue, ifFalse)
   | 'threefry0'
   | 'threefry1' // (k0, k1, x0, x1: uint32): one word of the threefry2x32 block
 

@@ -1,16 +1,57 @@
 /**
- * Every primitive, by name, with the type of its params. An op is plain data, so that it can be hashed, printed, compared and
- * sent to another process. The rule table, the emitters and the generators are total over these names.
+ * Every primitive, declared once: its operands, its params, and its traits. An op is plain data, a name and params, so that it can be hashed, printed,
+ * compared and sent to another process. The rule table, the emitters and the generators are total over these names.
  */
-import type { DType } from './dtype.ts'
+import { bool, dtype, int, ints, type Kind, kind, type Kinds, listOf, oneOf, orNone, pairOf, real, text } from './params.ts'
 import type { Jaxpr } from './jaxpr.ts'
 
-type None = Readonly<Record<never, never>>
-type Axes = { readonly axes: readonly number[] }
-type Axis = { readonly axis: number }
-type Named = { readonly axisName: string }
-/** How many examples the named axis has. */
-type Size = { readonly size: number }
+/** What others need to know of a primitive, beside what it computes. */
+export interface Traits {
+  /** Element-wise: what it costs an element, in additions. Default 1. */
+  readonly cost?: number
+  /** What it gives is kept for a derivative, and not computed again: contractions, reductions, draws, what runs programs. */
+  readonly saved?: true
+  /** It speaks of a named axis, or carries a jaxpr that may. */
+  readonly named?: true
+  /** It stands for the equations of its jaxpr: `always` (a jit), or for a `device` (functions with rules of the user's). */
+  readonly opens?: 'always' | 'device'
+}
+
+interface Declaration<P> {
+  /** How many operands it takes: at least, and at most. */
+  readonly operands: readonly [min: number, max: number]
+  readonly params: Kinds<P>
+  readonly traits: Traits
+}
+
+const jaxpr: Kind<Jaxpr> = kind('a jaxpr', (v) => typeof v === 'object' && v !== null && 'eqns' in v)
+
+/** Of no params. */
+const none: Kinds<Readonly<Record<never, never>>> = {}
+const op = <P>(operands: number, params: Kinds<P>, traits: Traits = {}): Declaration<P> => ({
+  operands: [operands, operands],
+  params,
+  traits,
+})
+const many = <P>(least: number, params: Kinds<P>, traits: Traits = {}): Declaration<P> => ({
+  operands: [least, Infinity],
+  params,
+  traits,
+})
+
+/** An operation of a device's on elements (`ScalarOp`), of operands of one shape and dtype, or scalars. */
+const elementwise = (operands: number, cost = 1) => ({ ...op(operands, none, { cost }), scalar: true }) as const
+/** Summed as a series; and a quotient or a root. */
+const [SERIES, QUOTIENT] = [8, 3]
+
+const saved = { saved: true } as const
+const carrier = { saved: true, named: true } as const
+const named = { named: true } as const
+const overAxes = op(1, { axes: ints }, saved)
+const overAxis = op(1, { axis: int }, saved)
+const prefix = op(1, { axis: int, reverse: bool }, saved)
+const overName = op(1, { axisName: text }, named)
+
 /** What attention and its derivatives share. */
 export interface AttentionParams {
   /** Of the scores, before the bias. */
@@ -24,184 +65,216 @@ export interface AttentionParams {
   /** Of dropout; a key operand is there where it is above 0. */
   readonly rate: number
 }
+const attention: Kinds<AttentionParams> = { scale: real, left: orNone(int), right: orNone(int), bias: bool, mask: bool, rate: real }
+
 interface CustomParams {
   readonly jaxpr: Jaxpr
+  /** A number in the table of callbacks, so that the op stays plain data. */
   readonly rule: number
   readonly name: string
   /** Leading operands that the function closed over: the rule doesn't know them. */
   readonly captured: number
 }
-type Prefix = { readonly axis: number; readonly reverse: boolean }
+const custom: Kinds<CustomParams> = { jaxpr, rule: int, name: text, captured: int }
+/** A function with rules of the user's. */
+const withRules = many(0, custom, { ...carrier, opens: 'device' })
 
-export interface OpParams {
+export const ops = {
   // element-wise, one operand
-  readonly neg: None
-  readonly abs: None
-  readonly sign: None
-  readonly floor: None
-  readonly ceil: None
-  readonly round: None
-  readonly exp: None
-  readonly expm1: None
-  readonly log: None
-  readonly log1p: None
-  readonly sqrt: None
-  readonly rsqrt: None
-  readonly sin: None
-  readonly cos: None
-  readonly tan: None
-  readonly asin: None
-  readonly acos: None
-  readonly atan: None
-  readonly sinh: None
-  readonly cosh: None
-  readonly tanh: None
-  readonly asinh: None
-  readonly acosh: None
-  readonly atanh: None
-  readonly erf: None
-  readonly erfInv: None
-  readonly logistic: None
-  readonly not: None
-  readonly isFinite: None
-  readonly integerPow: { readonly y: number }
-  readonly convertElementType: { readonly dtype: DType; readonly weak: boolean }
-  readonly bitcastConvertType: { readonly dtype: DType }
-  readonly stopGradient: None
-  // element-wise, two operands of one shape and dtype
-  readonly add: None
-  readonly sub: None
-  readonly mul: None
-  readonly div: None
-  readonly rem: None
-  readonly pow: None
-  readonly max: None
-  readonly min: None
-  readonly atan2: None
-  readonly nextafter: None
-  readonly and: None
-  readonly or: None
-  readonly xor: None
-  readonly shiftLeft: None
-  readonly shiftRightLogical: None
-  readonly shiftRightArithmetic: None
-  readonly eq: None
-  readonly ne: None
-  readonly lt: None
-  readonly le: None
-  readonly gt: None
-  readonly ge: None
+  neg: elementwise(1),
+  abs: elementwise(1),
+  sign: elementwise(1),
+  floor: elementwise(1),
+  ceil: elementwise(1),
+  /** Half to even. */
+  round: elementwise(1),
+  exp: elementwise(1, SERIES),
+  expm1: elementwise(1, SERIES),
+  log: elementwise(1, SERIES),
+  log1p: elementwise(1, SERIES),
+  sqrt: elementwise(1, QUOTIENT),
+  rsqrt: elementwise(1, QUOTIENT),
+  sin: elementwise(1, SERIES),
+  cos: elementwise(1, SERIES),
+  tan: elementwise(1, SERIES),
+  asin: elementwise(1, SERIES),
+  acos: elementwise(1, SERIES),
+  atan: elementwise(1, SERIES),
+  sinh: elementwise(1, SERIES),
+  cosh: elementwise(1, SERIES),
+  tanh: elementwise(1, SERIES),
+  asinh: elementwise(1, SERIES),
+  acosh: elementwise(1, SERIES),
+  atanh: elementwise(1, SERIES),
+  cbrt: elementwise(1, SERIES),
+  erf: elementwise(1, SERIES),
+  erfInv: elementwise(1, SERIES),
+  logistic: elementwise(1, SERIES),
+  /** Logical on bool, bitwise on integers. */
+  not: elementwise(1),
+  isFinite: elementwise(1),
+  integerPow: op(1, { y: int }),
+  convertElementType: op(1, { dtype, weak: bool }),
+  bitcastConvertType: op(1, { dtype }),
+  stopGradient: op(1, none),
   // element-wise, more
-  readonly select: None // (condition: bool, ifTrue, ifFalse)
-  readonly clamp: None // (low, x, high)
-  readonly threefry: { readonly word: 0 | 1 } // (k0, k1, x0, x1: uint32)
+  add: elementwise(2),
+  sub: elementwise(2),
+  mul: elementwise(2),
+  div: elementwise(2, QUOTIENT),
+  /** Of integers: div truncates, x/0 = -1 (uint32: 2^32-1), rem has the dividend's sign, x rem 0 = x. */
+  rem: elementwise(2, QUOTIENT),
+  pow: elementwise(2, SERIES),
+  /** max and min propagate NaN. */
+  max: elementwise(2),
+  min: elementwise(2),
+  atan2: elementwise(2, SERIES),
+  nextafter: elementwise(2),
+  and: elementwise(2),
+  or: elementwise(2),
+  xor: elementwise(2),
+  shiftLeft: op(2, none),
+  shiftRightLogical: op(2, none),
+  shiftRightArithmetic: op(2, none),
+  // of numbers, keys never
+  eq: elementwise(2),
+  ne: elementwise(2),
+  lt: elementwise(2),
+  le: elementwise(2),
+  gt: elementwise(2),
+  ge: elementwise(2),
+  /** (condition: bool, ifTrue, ifFalse) */
+  select: elementwise(3),
+  /** (low, x, high) */
+  clamp: op(3, none),
+  /** (k0, k1, x0, x1: uint32): a word of the block. */
+  threefry: op(4, { word: oneOf(0, 1) }, { ...saved, cost: 60 }),
   // reductions
-  readonly reduceSum: Axes
-  readonly reduceProd: Axes
-  readonly reduceMax: Axes
-  readonly reduceMin: Axes
-  readonly reduceAnd: Axes
-  readonly reduceOr: Axes
-  readonly argmax: Axis
-  readonly argmin: Axis
-  readonly cumsum: Prefix
-  readonly cumprod: Prefix
-  readonly cummax: Prefix
-  readonly cummin: Prefix
+  reduceSum: overAxes,
+  reduceProd: overAxes,
+  reduceMax: overAxes,
+  reduceMin: overAxes,
+  reduceAnd: overAxes,
+  reduceOr: overAxes,
+  argmax: overAxis,
+  argmin: overAxis,
+  cumsum: prefix,
+  cumprod: prefix,
+  cummax: prefix,
+  cummin: prefix,
   // layout
-  readonly broadcastInDim: { readonly shape: readonly number[]; readonly broadcastDimensions: readonly number[] }
-  readonly reshape: { readonly shape: readonly number[] }
-  readonly transpose: { readonly permutation: readonly number[] }
-  readonly rev: { readonly dimensions: readonly number[] }
-  readonly slice: {
-    readonly startIndices: readonly number[]
-    readonly limitIndices: readonly number[]
-    readonly strides: readonly number[]
-  }
-  readonly pad: { readonly lo: readonly number[]; readonly hi: readonly number[]; readonly interior: readonly number[] } // (x, value)
-  readonly concatenate: { readonly dimension: number }
-  readonly iota: { readonly shape: readonly number[]; readonly dtype: DType; readonly dimension: number }
+  broadcastInDim: op(1, { shape: ints, broadcastDimensions: ints }),
+  reshape: op(1, { shape: ints }),
+  transpose: op(1, { permutation: ints }),
+  rev: op(1, { dimensions: ints }),
+  slice: op(1, { startIndices: ints, limitIndices: ints, strides: ints }),
+  /** (x, value) */
+  pad: op(2, { lo: ints, hi: ints, interior: ints }),
+  concatenate: many(1, { dimension: int }),
+  iota: op(0, { shape: ints, dtype, dimension: int }),
   /** (x, ...starts: int32[]): a negative start counts from the end; then the window is moved to fit. */
-  readonly dynamicSlice: { readonly sliceSizes: readonly number[] }
-  readonly dynamicUpdateSlice: None // (x, update, ...starts: int32[]), placed as dynamicSlice does
+  dynamicSlice: many(1, { sliceSizes: ints }, saved),
+  /** (x, update, ...starts: int32[]), placed as dynamicSlice does. */
+  dynamicUpdateSlice: many(2, none, saved),
   /**
    * (x, index per axis: int32[I…]): picks x at the indices along `axes`; the result is [...I, ...the other axes of x]. Outside the
    * axis, `clip` takes the nearest element and `fill` gives NaN (the least int, true).
    */
-  readonly gather: { readonly axes: readonly number[]; readonly mode: 'clip' | 'fill' }
+  gather: many(2, { axes: ints, mode: oneOf('clip', 'fill') }, saved),
   /** (x, updates: [...I, ...others], index per axis): in row-major order of I; an index outside is dropped. */
-  readonly scatter: { readonly axes: readonly number[]; readonly combine: 'set' | 'add' }
-  readonly sort: { readonly axis: number; readonly numKeys: number } // several operands of one shape
+  scatter: many(3, { axes: ints, combine: oneOf('set', 'add') }, saved),
+  /** Several operands of one shape. */
+  sort: many(1, { axis: int, numKeys: int }, saved),
   // contractions
-  readonly dotGeneral: {
-    readonly contract: readonly [lhs: readonly number[], rhs: readonly number[]]
-    readonly batch: readonly [lhs: readonly number[], rhs: readonly number[]]
-    readonly preferred: DType | null
-  }
-  readonly dotProductAttention: AttentionParams // (query, key, value, bias?, mask?, key?) -> (out, logsumexp of each row)
+  dotGeneral: op(2, { contract: pairOf(ints), batch: pairOf(ints), preferred: orNone(dtype) }, saved),
+  /** (query, key, value, bias?, mask?, key?) -> (out, logsumexp of each row) */
+  dotProductAttention: many(3, attention, saved),
   /** (…, out, logsumexp, then the tangents of those of query, key, value and bias that move): linear in the tangents. */
-  readonly dotProductAttentionJvp: AttentionParams & { readonly moving: readonly boolean[] }
-  readonly dotProductAttentionGrad: AttentionParams // (…, out, logsumexp, cotangent of out) -> cotangents of query, key, value
+  dotProductAttentionJvp: many(6, { ...attention, moving: listOf(bool) }, saved),
+  /** (…, out, logsumexp, cotangent of out) -> cotangents of query, key, value */
+  dotProductAttentionGrad: many(6, attention, saved),
   // keys
-  readonly randomWrap: None // uint32[…,2] -> key[…]
-  readonly randomUnwrap: None // key[…] -> uint32[…,2]
-  // over named axes: they end where their vmap is applied
-  readonly psum: Named
-  readonly pmax: Named
-  readonly pmin: Named
+  /** uint32[…,2] -> key[…] */
+  randomWrap: op(1, none),
+  /** key[…] -> uint32[…,2] */
+  randomUnwrap: op(1, none),
+  // over named axes, of `size` examples: they end where their vmap is applied
+  psum: overName,
+  pmax: overName,
+  pmin: overName,
   /** The examples' arrays along a new axis. */
-  readonly allGather: Named & Axis & Size
+  allGather: op(1, { axisName: text, axis: int, size: int }, named),
   /** The sum, whose elements along `axis` are dealt out. */
-  readonly psumScatter: Named & Axis & Size
+  psumScatter: op(1, { axisName: text, axis: int, size: int }, named),
   /** Elements along `split` are dealt out; what comes from all stands along `concat`, an axis of the rest. */
-  readonly allToAll: Named & Size & { readonly split: number; readonly concat: number }
-  /** Zeros where no pair goes. */
-  readonly ppermute: Named & Size & { readonly perm: readonly (readonly [from: number, to: number])[] }
-  readonly axisIndex: Named
+  allToAll: op(1, { axisName: text, split: int, concat: int, size: int }, named),
+  /** From and to, a pair each. Zeros where no pair goes. */
+  ppermute: op(1, { axisName: text, perm: listOf(pairOf(int)), size: int }, named),
+  axisIndex: op(0, { axisName: text }, named),
   // carriers of jaxprs
   /** (...consts, ...carry, ...xs) -> (...carry, ...ys): `jaxpr` of (consts, carry, an element of each xs) gives (carry, an element of each ys). */
-  readonly scan: {
-    readonly jaxpr: Jaxpr
-    readonly length: number
-    readonly reverse: boolean
-    readonly numConsts: number
-    readonly numCarry: number
-  }
+  scan: many(0, { jaxpr, length: int, reverse: bool, numConsts: int, numCarry: int }, carrier),
   /** (...condConsts, ...bodyConsts, ...carry) -> carry: `jaxprs` are the condition, of (condConsts, carry), and the body, of (bodyConsts, carry). */
-  readonly while: { readonly jaxprs: readonly Jaxpr[]; readonly condConsts: number; readonly bodyConsts: number }
+  while: many(0, { jaxprs: listOf(jaxpr), condConsts: int, bodyConsts: int }, carrier),
   /** (index: int32, ...operands): what the branch gives that the index, moved into range, chooses. */
-  readonly cond: { readonly jaxprs: readonly Jaxpr[] }
+  cond: many(1, { jaxprs: listOf(jaxpr) }, carrier),
   /** What a policy doesn't keep is computed again for the derivative: `apart`, as a program of its own. */
-  readonly checkpoint: {
-    readonly jaxpr: Jaxpr
-    readonly policy: 'nothing' | 'everything' | 'dots' | 'dotsWithNoBatchDims' | 'names'
-    readonly names: readonly string[]
-    readonly apart: boolean
-  }
-  readonly name: { readonly name: string }
-  /** A function of the host's, by its number. `debug`: it is called for its effects, and its result is nobody's. */
-  readonly callback: {
-    readonly call: number
-    readonly shapes: readonly (readonly number[])[]
-    readonly dtypes: readonly DType[]
-    /** What a batch of calls is: one after another, or one call with the batch axis in front of all operands, or of those that have it and one of 1. */
-    readonly batch: 'sequential' | 'broadcastAll' | 'expandDims'
-    readonly debug: boolean
-  }
-  readonly jit: { readonly jaxpr: Jaxpr; readonly name: string }
+  checkpoint: many(
+    0,
+    { jaxpr, policy: oneOf('nothing', 'everything', 'dots', 'dotsWithNoBatchDims', 'names'), names: listOf(text), apart: bool },
+    carrier,
+  ),
+  name: op(1, { name: text }, saved),
+  /**
+   * A function of the host's, by its number. `batch`: what a batch of calls is, one after another, or one call with the batch axis in front of all
+   * operands, or of those that have it and one of 1. `debug`: it is called for its effects, and its result is nobody's.
+   */
+  callback: many(
+    0,
+    {
+      call: int,
+      shapes: listOf(ints),
+      dtypes: listOf(dtype),
+      batch: oneOf('sequential', 'broadcastAll', 'expandDims'),
+      debug: bool,
+    },
+    saved,
+  ),
+  jit: many(0, { jaxpr, name: text }, { ...carrier, opens: 'always' }),
   /**
    * (...consts, ...b) -> the x that A x = b, whose derivatives are those of the solution and not of how it was found. `jaxprs`, each of (consts, vector):
    * A, what solves it, and where they are known Aᵀ and what solves that.
    */
-  readonly linearSolve: { readonly jaxprs: readonly Jaxpr[]; readonly numConsts: number }
-  /** Functions with derivative rules of the user's: `rule` is a number in the table of callbacks, so that the op stays plain data. */
-  readonly customJvp: CustomParams
-  readonly customVjp: CustomParams
+  linearSolve: many(1, { jaxprs: listOf(jaxpr), numConsts: int }, carrier),
+  customJvp: withRules,
+  customVjp: withRules,
   /** And with a rule of the user's for batches. */
-  readonly customVmap: CustomParams
+  customVmap: withRules,
   /** (…residuals, a tangent for each operand of the function that `moving` names) -> tangents of outs: what a customVjp's transpose turns around. */
-  readonly customLinear: CustomParams & { readonly moving: readonly boolean[] }
-}
+  customLinear: many(0, { ...custom, moving: listOf(bool) }, carrier),
+} as const
 
-export type OpName = keyof OpParams
+export type OpName = keyof typeof ops
+/** The primitives that are an operation of a device's on elements. */
+export type Elementwise = { [K in OpName]: (typeof ops)[K] extends { readonly scalar: true } ? K : never }[OpName]
+type ParamsOf<D> = D extends Declaration<infer P> ? P : never
+/** The params of each, as an interface, so that they are known of a name that is one of several. */
+export interface OpParams extends Readonly<{ [K in OpName]: ParamsOf<(typeof ops)[K]> }> {}
 export type Op = { readonly [K in OpName]: { readonly name: K; readonly params: OpParams[K] } }[OpName]
+
+export const traitsOf = (name: OpName): Traits => ops[name].traits
+export const isOpName = (name: string): name is OpName => Object.hasOwn(ops, name)
+
+/** What is wrong with an op's params or its number of operands, in a clause; null when nothing is. */
+export const badOp = ({ name, params }: Op, operands: number): string | null => {
+  const declared: Declaration<Readonly<Record<string, unknown>>> = ops[name]
+  const given = params as Readonly<Record<string, unknown>>
+  for (const [key, { what, is }] of Object.entries(declared.params)) {
+    if (!Object.hasOwn(given, key)) return `${name} needs the param ${key}`
+    if (!is(given[key])) return `${name}'s param ${key} must be ${what}`
+  }
+  const extra = Object.keys(given).find((key) => !Object.hasOwn(declared.params, key))
+  if (extra !== undefined) return `${name} has no param ${extra}`
+  const [min, max] = declared.operands
+  return operands >= min && operands <= max ? null : `${name} takes ${min === max ? min : `${min} or more`} operands, not ${operands}`
+}

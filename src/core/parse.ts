@@ -5,7 +5,7 @@ import { type DType, shortName } from './dtype.ts'
 import { JaxprError } from './errors.ts'
 import { type Atom, type Effect, type Eqn, isEffect, type Jaxpr, literal, type Var, variable } from './jaxpr.ts'
 import type { Op } from './ops.ts'
-import { badOp, isOpName } from './signatures.ts'
+import { badOp, isOpName } from './ops.ts'
 
 /** Where the text can't go on, and what would let it. */
 interface Refusal {

@@ -56,6 +56,8 @@ export const asinh = unary('asinh')
 export const acosh = unary('acosh')
 /** The inverse hyperbolic tangent. As `lax.atanh`. @example lax.atanh(np.array([0, 0.5])) // [0, 0.54930615] */
 export const atanh = unary('atanh')
+/** The cube root, of negative numbers too. As `lax.cbrt`. @example lax.cbrt(np.array([8, -27])) // [2, -3] */
+export const cbrt = unary('cbrt')
 /** 2/√π ∫₀ˣ e^(-t²) dt. As `lax.erf`. @example lax.erf(np.array([0, 1])) // [0, 0.8427008] */
 export const erf = unary('erf')
 /** The inverse of erf. As `lax.erf_inv`. @example lax.erfInv(np.array([0, 0.5])) // [0, 0.47693628] */

@@ -1,3 +1,11 @@
-/** `cotangent/models`: model families, each `init(key, config) -> params` and `apply(params, …) -> out`. */
+/**
+ * `cotangent/models`: model families, each `init(key, config) -> params` and `apply(params, …) -> out`.
+ *
+ * @example
+ * import { gpt } from 'cotangent/models'
+ * import { np, random } from 'cotangent'
+ * const config = { layers: 1, heads: 2, width: 8, context: 4, vocab: 5 }
+ * gpt.apply(gpt.init(random.key(0), config), np.zeros([1, 4], 'int32'), config).shape // [1, 4, 5]
+ */
 import '../runtime.ts'
 export * as gpt from './gpt.ts'

@@ -25,7 +25,12 @@ export const softplus = activation('softplus', (x) => np.logaddexp(x, 0))
 /** log sigmoid(x), without the loss of small numbers. As `jax.nn.log_sigmoid`. @example nn.logSigmoid(np.array([0])) // [-0.6931472] */
 export const logSigmoid = activation('logSigmoid', (x) => np.neg(softplus(np.neg(x))))
 /** x · sigmoid(x), also called swish (Elfwing et al. 2017). As `jax.nn.silu`. @example nn.silu(np.array([1])) // [0.7310586] */
-export const silu = activation('silu', (x) => np.mul(x, logistic(x)))
+export const silu = activation('silu', (x) => {
+  // Where sigmoid(x) is e^x it may be subnormal: there e^(x/2) twice, of which one has the derivatives of both.
+  const far = np.less(x, -64)
+  const s = logistic(np.add(x, stopGradient(np.where(far, np.mul(x, -0.5), 0))))
+  return np.mul(np.mul(x, s), stopGradient(np.where(far, s, 1)))
+})
 /** x · tanh(softplus(x)) (Misra 2019). As `jax.nn.mish`. @example nn.mish(np.array([1])) // [0.8650985] */
 export const mish = activation('mish', (x) => np.mul(x, np.tanh(softplus(x))))
 /** x where positive, else e^x - 1 (Clevert et al. 2015). As `jax.nn.elu`. @example nn.elu(np.array([-1, 2])) // [-0.63212055, 2] */

@@ -101,10 +101,7 @@ export const log10 = logOf('log10', 10)
 /** The square root. As `jnp.sqrt`. @example np.sqrt(np.array([4, 9])) // [2, 3] */
 export const sqrt = floatOp('sqrt')
 /** The cube root, of negative numbers too. As `jnp.cbrt`. @example np.cbrt(np.array([8, -27])) // [2, -3] */
-export const cbrt = composite('cbrt', (x) => {
-  const root = c.pow(c.abs(x), c.lit(x, 1 / 3))
-  return c.select(c.lt(x, c.lit(x, 0)), c.neg(root), root)
-})
+export const cbrt = floatOp('cbrt')
 /** 1 / x. As `jnp.reciprocal`. @example np.reciprocal(np.array([2, 4])) // [0.5, 0.25] */
 export const reciprocal = floatUnary('reciprocal', (x) => c.integerPow(x, -1))
 /** x². As `jnp.square`. @example np.square(np.array([2, -3])) // [4, 9] */

@@ -1,41 +1,19 @@
-/** Optimizers: {init, update}, both pure. `update` turns gradients into what is to be added to the parameters. Trees in, trees out; jit them. */
-import { NdArray } from '../core/array.ts'
+/** The optimizers themselves. Trees in, trees out; jit them. */
+import type { NdArray } from '../core/array.ts'
 import { DTypeError } from '../core/errors.ts'
-import type { Operand } from '../core/methods.ts'
-import { naming, numberOf, optionsOf, refuse } from '../numpy/check.ts'
+import { optionsOf, refuse } from '../numpy/check.ts'
 import * as np from '../numpy/index.ts'
 import * as tree from '../tree.ts'
+import { type LearningRate, type Optimizer, optimizer, type OptState, rateOf } from './optimizer.ts'
+import { increment, narrow, narrowAll, wide, widest } from './precision.ts'
+import { chain, scaleByLearningRate } from './transformations.ts'
+import { addDecayedWeights } from './weightDecay.ts'
 
-/** A tree of arrays that only its optimizer reads; pass it through jit like any other. */
-export type OptState = unknown
-/** A number, a scalar array, or a function of the step counted from 0: a schedule of `optim`, or one of your own made of `np`. */
-export type LearningRate = Operand | ((step: NdArray) => Operand)
-
-export interface UpdateOptions {
-  /** This step's learning rate, instead of the optimizer's own: as an array argument of jit it can change without a new program. */
-  readonly lr?: Operand
-}
-export interface Optimizer {
-  readonly init: (params: unknown) => OptState
-  readonly update: <T>(grads: T, state: OptState, params: T, options?: UpdateOptions) => readonly [updates: T, state: OptState]
-}
-
-/** Refusals of its update are told as the optimizer's. */
-const optimizer = (what: string, init: Optimizer['init'], update: Optimizer['update']): Optimizer => ({
-  init: naming(`optim.${what}.init`, init),
-  update: naming(`optim.${what}.update`, update),
-})
-const stateless = (what: string, update: <T>(grads: T, params: T, options: UpdateOptions) => T): Optimizer =>
-  optimizer(
-    what,
-    () => [],
-    (grads, state, params, options) => [update(grads, params, optionsOf(`optim.${what}.update`, options)), state],
-  )
 const filled = (value: number, params: unknown): unknown => tree.map((p) => np.fullLike(p, value), params as NdArray)
 const zeros = (params: unknown): unknown => filled(0, params)
 /** b x + (1 - b) y, leaf by leaf. */
-const decayTo = <T>(b: number, x: T, y: T): T => tree.map((a, g) => np.add(np.mul(a!, b), np.mul(g!, 1 - b)), x, y)
-const squares = <T>(x: T): T => tree.map((g) => np.square(g), x)
+const decayTo = <T>(b: number, x: T, y: T): T => tree.map((a, g) => np.add(np.mul(wide(a!), b), np.mul(wide(g!), 1 - b)), x, y)
+const squares = <T>(x: T): T => tree.map((g) => np.square(wide(g)), x)
 /** Options with defaults; each must be of the default's type. */
 const settings = <O extends object, D extends Readonly<Record<string, number | boolean>>>(
   what: string,
@@ -48,84 +26,14 @@ const settings = <O extends object, D extends Readonly<Record<string, number | b
   rateOf(what, given.lr)
   return given
 }
-const rateOf = (what: string, lr: unknown): LearningRate =>
-  lr instanceof NdArray || typeof lr === 'number' || typeof lr === 'function'
-    ? (lr as LearningRate)
-    : refuse(DTypeError, what, [{ lr }], 'lr is a number, a scalar array or a schedule')
-
-/**
- * One after the other: each updates what the one before gave. As `optax.chain`.
- *
- * @example optim.chain(optim.clipByGlobalNorm(1), optim.scale(-2)).update([np.array([10])], [[], []], [np.array([1])])[0] // [[-2]]
- */
-export const chain = (...optimizers: readonly Optimizer[]): Optimizer => {
-  for (const o of optimizers)
-    if (typeof (o as Optimizer | undefined)?.update !== 'function') refuse(DTypeError, 'optim.chain', optimizers, 'optimizers are needed')
-  return {
-    init: (params) => optimizers.map((o) => o.init(params)),
-    update: (grads, state, params, options = {}) => {
-      let updates = grads
-      const states = optimizers.map((o, i) => {
-        const [next, s] = o.update(updates, (state as readonly OptState[])[i], params, options)
-        updates = next
-        return s
-      })
-      return [updates, states]
-    },
-  }
-}
-
-/** Every update times a factor. As `optax.scale`. @example optim.scale(-0.1).update([np.array([3])], [], [np.array([1])])[0] // [[-0.3]] */
-export const scale = (factor: Operand): Optimizer => stateless('scale', (grads) => tree.map((g) => np.mul(g, factor), grads))
-
-/**
- * Times minus the learning rate: the optimizer's own (a schedule's at the count of updates), or the call's. As `optax.scale_by_learning_rate`.
- *
- * @example optim.scaleByLearningRate(0.1).update([np.array([3])], [], [np.array([1])])[0] // [[-0.3]]
- */
-export const scaleByLearningRate = (lr: LearningRate): Optimizer => {
-  const what = 'scaleByLearningRate'
-  const own = rateOf(`optim.${what}`, lr)
-  const scaled = <T>(grads: T, rate: Operand): T => {
-    const down = np.neg(rate)
-    return tree.map((g) => np.mul(g, down), grads)
-  }
-  if (typeof own !== 'function') return stateless(what, (grads, _params, options) => scaled(grads, options.lr ?? own))
-  return optimizer(
-    what,
-    () => np.zeros([], 'int32'),
-    (grads, state, _params, options) => {
-      const count = state as NdArray
-      return [scaled(grads, options?.lr ?? own(count)), np.add(count, 1)]
-    },
-  )
-}
-
-/** sqrt(Σ x²) over all leaves -> []. As `optax.global_norm`. @example optim.globalNorm([np.array([3]), np.array([4])]) // 5 */
-export const globalNorm = naming('optim.globalNorm', (xs: unknown): NdArray =>
-  np.sqrt(tree.reduce((total, x) => np.add(total, np.sum(np.square(x))), xs, np.zeros([]))),
-)
-
-/**
- * Scales the whole tree down to the global norm `maxNorm` where it is above. As `optax.clip_by_global_norm` (Pascanu et al. 2012).
- *
- * @example optim.clipByGlobalNorm(1).update([np.array([3, 4])], [], [np.array([0, 0])])[0] // [[0.6, 0.8]]
- */
-export const clipByGlobalNorm = (maxNorm: number): Optimizer => {
-  numberOf('optim.clipByGlobalNorm', maxNorm)
-  return stateless('clipByGlobalNorm', (grads) => {
-    const norm = globalNorm(grads)
-    const factor = np.where(np.less(norm, maxNorm), 1, np.div(maxNorm, norm))
-    return tree.map((g) => np.mul(g, factor), grads)
-  })
-}
 
 /** Keeps t := g + decay · t, and gives t (nesterov: g + decay · t). As `optax.trace`. */
 const trace = (decay: number, nesterov: boolean): Optimizer =>
   optimizer('sgd', zeros, <T>(grads: T, state: OptState) => {
-    const push = (t: T): T => tree.map((g, m) => np.add(g!, np.mul(m!, decay)), grads, t)
-    const moved = push(state as T)
-    return [nesterov ? push(moved) : moved, moved] as const
+    const last = state as T
+    const push = (t: T): T => tree.map((g, m) => narrow(np.add(wide(g!), np.mul(wide(m!), decay)), g!, m!), grads, t)
+    const moved = push(last)
+    return [nesterov ? push(moved) : moved, narrowAll(moved, last)] as const
   })
 
 export interface SgdOptions {
@@ -156,18 +64,20 @@ const scaleByAdam = (what: string, { b1, b2, eps, nesterov }: Required<Omit<Adam
     (params) => ({ count: np.zeros([], 'int32'), m: zeros(params), v: zeros(params) }),
     <T>(grads: T, state: OptState) => {
       const last = state as AdamState<T>
-      const count = np.add(last.count, 1)
+      const count = increment(last.count)
       const m = decayTo(b1, last.m, grads)
       const v = decayTo(b2, last.v, squares(grads))
-      const t = np.astype(count, 'float32')
+      const t = np.astype(count, widest(grads))
       const correction = (b: number, steps: NdArray): NdArray => np.neg(np.expm1(np.mul(steps, Math.log(b)))) // 1 - bᵗ, without cancellation
       const [c1, c2] = [correction(b1, nesterov ? np.add(t, 1) : t), correction(b2, t)]
       const root = (s: NdArray): NdArray => np.add(np.sqrt(np.div(s, c2)), eps)
       const ahead = nesterov ? correction(b1, t) : null // Dozat 2016: m̂ is what the next step's would be
-      const mean = (a: NdArray, g: NdArray): NdArray =>
-        ahead === null ? np.div(a, c1) : np.add(np.mul(np.div(a, c1), b1), np.mul(np.div(g, ahead), 1 - b1))
-      const updates = tree.map((a, s, g) => np.div(mean(a!, g!), root(s!)), m, v, grads)
-      return [updates, { count, m, v }] as const
+      const mean = (a: NdArray, g: NdArray, r: NdArray): NdArray => {
+        const next = np.div(np.div(a, r), c1) // by r first: a / c1 may overflow
+        return ahead === null ? next : np.add(np.mul(next, b1), np.mul(np.div(np.div(wide(g), r), ahead), 1 - b1))
+      }
+      const updates = tree.map((a, s, g, kept) => narrow(mean(a!, g!, root(s!)), g!, kept!), m, v, grads, last.m)
+      return [updates, { count, m: narrowAll(m, last.m), v: narrowAll(v, last.v) }] as const
     },
   )
 
@@ -198,14 +108,12 @@ export const adam = (options: AdamOptions): Optimizer => {
 export interface AdamwOptions extends AdamOptions {
   /** Default 1e-4, Optax's. */
   readonly weightDecay?: number
-  /** Which leaves decay: a tree of booleans like the parameters, or a function that makes one. Default: all. */
+  /**
+   * Which leaves decay: a tree like the parameters of true, false and bool arrays of shape [], where one may stand for a whole branch, or a function
+   * of the parameters that makes one. Default: all.
+   */
   readonly mask?: unknown
 }
-const addDecayedWeights = (what: string, weightDecay: number, mask: unknown): Optimizer =>
-  stateless(what, <T>(grads: T, params: T): T => {
-    const chosen = (typeof mask === 'function' ? (mask as (p: T) => T)(params) : (mask ?? tree.map(() => true, params))) as T
-    return tree.map((g, p, on) => ((on as unknown as boolean) ? np.add(g!, np.mul(p!, weightDecay)) : g), grads, params, chosen)
-  })
 /**
  * Adam, and -lr · weightDecay · p beside it. As `optax.adamw` (Loshchilov and Hutter 2017).
  *
@@ -237,11 +145,12 @@ export interface LionOptions {
  */
 export const lion = (options: LionOptions): Optimizer => {
   const { lr, b1, b2, weightDecay } = settings('optim.lion', options, { b1: 0.9, b2: 0.99, weightDecay: 1e-3 })
-  const signs = optimizer('lion', zeros, <T>(grads: T, state: OptState) => {
+  const scaleByLion = optimizer('lion', zeros, <T>(grads: T, state: OptState) => {
     const m = state as T
-    return [tree.map((x) => np.sign(x), decayTo(b1, m, grads)), decayTo(b2, m, grads)] as const
+    const signs = tree.map((x, g, kept) => narrow(np.sign(x), g!, kept!), decayTo(b1, m, grads), grads, m)
+    return [signs, narrowAll(decayTo(b2, m, grads), m)] as const
   })
-  return chain(signs, addDecayedWeights('lion', weightDecay, undefined), scaleByLearningRate(lr))
+  return chain(scaleByLion, addDecayedWeights('lion', weightDecay), scaleByLearningRate(lr))
 }
 
 export interface RmspropOptions {
@@ -261,8 +170,10 @@ export interface RmspropOptions {
 export const rmsprop = (options: RmspropOptions): Optimizer => {
   const { lr, decay, eps } = settings('optim.rmsprop', options, { decay: 0.9, eps: 1e-8 })
   const roots = optimizer('rmsprop', zeros, <T>(grads: T, state: OptState) => {
-    const v = decayTo(decay, state as T, squares(grads))
-    return [tree.map((g, s) => np.div(g!, np.sqrt(np.add(s!, eps))), grads, v), v] as const
+    const last = state as T
+    const v = decayTo(decay, last, squares(grads))
+    const updates = tree.map((g, s, kept) => narrow(np.div(wide(g!), np.sqrt(np.add(s!, eps))), g!, kept!), grads, v, last)
+    return [updates, narrowAll(v, last)] as const
   })
   return chain(roots, scaleByLearningRate(lr))
 }
@@ -287,15 +198,12 @@ export const adagrad = (options: AdagradOptions): Optimizer => {
     'adagrad',
     (params) => filled(initialAccumulator, params),
     <T>(grads: T, state: OptState) => {
-      const total: T = tree.map((s, g) => np.add(s!, np.square(g!)), state as T, grads)
-      const scaled = (g: NdArray, s: NdArray): NdArray => np.where(np.greater(s, 0), np.div(g, np.sqrt(np.add(s, eps))), 0)
-      return [tree.map((g, s) => scaled(g!, s!), grads, total), total] as const
+      const last = state as T
+      const total: T = tree.map((s, g) => np.add(wide(s!), np.square(wide(g!))), last, grads)
+      const factor = (s: NdArray): NdArray => np.where(np.greater(s, 0), np.div(1, np.sqrt(np.add(s, eps))), 0)
+      const updates = tree.map((g, s, kept) => narrow(np.mul(wide(g!), factor(s!)), g!, kept!), grads, total, last)
+      return [updates, narrowAll(total, last)] as const
     },
   )
   return chain(roots, scaleByLearningRate(lr))
 }
-
-/** p + u, leaf by leaf, at the dtype of p. As `optax.apply_updates`. @example optim.applyUpdates({ w: np.array([1]) }, { w: np.array([2]) }) // { w: [3] } */
-export const applyUpdates = naming('optim.applyUpdates', <T>(params: T, updates: T): T =>
-  tree.map((p, u) => np.astype(np.add(p!, u!), np.array(p!).dtype), params, updates),
-)

@@ -1,12 +1,14 @@
 /** Schedules: the learning rate at a step, counted from 0. Of a number it is a number, of an array an array: an optimizer takes one as `lr`. */
 import { NdArray } from '../core/array.ts'
-import { DTypeError } from '../core/errors.ts'
-import { numberOf, optionsOf, refuse } from '../numpy/check.ts'
+import { DTypeError, ShapeError } from '../core/errors.ts'
+import { optionsOf, refuse } from '../numpy/check.ts'
 import * as np from '../numpy/index.ts'
 
+/** Arrays are float64 of float64 steps, else float32. */
 export interface Schedule {
   (step: number): number
   (step: NdArray): NdArray
+  readonly _tag: 'Schedule'
 }
 
 /** What the formulas need, so that each is written once. */
@@ -38,25 +40,28 @@ const onArrays: Arithmetic<NdArray> = {
   cos: np.cos,
   exp: np.exp,
 }
-const schedule = (what: string, parameters: readonly number[], formula: <T>(o: Arithmetic<T>, step: T) => T): Schedule => {
-  for (const x of parameters) numberOf(what, x)
+const schedule = (what: string, parameters: Readonly<Record<string, number>>, formula: <T>(o: Arithmetic<T>, step: T) => T): Schedule => {
+  for (const [key, x] of Object.entries(parameters))
+    if (typeof x !== 'number' || Number.isNaN(x)) refuse(DTypeError, what, [parameters], `${key} is a number`)
   const at = (step: number | NdArray): number | NdArray =>
     typeof step === 'number'
       ? formula(onNumbers, step)
       : step instanceof NdArray
-        ? formula(onArrays, np.astype(step, 'float32'))
+        ? formula(onArrays, np.astype(step, step.dtype === 'float64' ? 'float64' : 'float32'))
         : refuse(DTypeError, what, [step], 'a step is a number or an array')
-  return at as Schedule
+  return Object.assign(at as { (step: number): number; (step: NdArray): NdArray }, { _tag: 'Schedule' } as const)
 }
 
-/** 0 until step `begin`, then to 1 in so many steps, and 1 from there. */
-const ramp = <T>(o: Arithmetic<T>, step: T, begin: number, steps: number): T =>
-  steps > 0 ? o.clamp01(o.div(o.affine(-begin, 1, step), steps)) : o.clamp01(o.affine(1 - begin, 1, o.floor(step)))
+/** From 0 at step `begin` to 1 in so many steps, more than 0. */
+const ramp = <T>(o: Arithmetic<T>, step: T, begin: number, steps: number): T => o.clamp01(o.div(o.affine(-begin, 1, step), steps))
 /** Half a cosine from 0 to 1. */
 const ease = <T>(o: Arithmetic<T>, t: T): T => o.affine(0.5, -0.5, o.cos(o.affine(0, Math.PI, t)))
+/** a (1 - t) + b t: exact at both ends. */
+const between = <T>(o: Arithmetic<T>, a: number, b: number, t: T): T => o.add(o.affine(a, -a, t), o.affine(0, b, t))
+const still = <T>(o: Arithmetic<T>, value: number, step: T): T => o.affine(value, 0, step)
 
 /** The same value at every step. As `optax.constant_schedule`. @example optim.constant(0.1)(7) // 0.1 */
-export const constant = (value: number): Schedule => schedule('optim.constant', [value], (o, step) => o.affine(value, 0, step))
+export const constant = (value: number): Schedule => schedule('optim.constant', { value }, (o, step) => still(o, value, step))
 
 export interface LinearOptions {
   readonly from: number
@@ -65,10 +70,12 @@ export interface LinearOptions {
   /** The steps before the line starts; default 0. */
   readonly begin?: number
 }
-/** A line, constant before and after. As `optax.linear_schedule`. @example optim.linear({ from: 1, to: 0, steps: 10 })(5) // 0.5 */
+/** A line, constant before and after; of no steps, always `from`. As `optax.linear_schedule`. @example optim.linear({ from: 1, to: 0, steps: 10 })(5) // 0.5 */
 export const linear = (options: LinearOptions): Schedule => {
   const { from, to, steps, begin = 0 } = optionsOf('optim.linear', options) as LinearOptions
-  return schedule('optim.linear', [from, to, steps, begin], (o, step) => o.affine(from, to - from, ramp(o, step, begin, steps)))
+  return schedule('optim.linear', { from, to, steps, begin }, (o, step) =>
+    steps > 0 ? between(o, from, to, ramp(o, step, Math.max(begin, 0), steps)) : still(o, from, step),
+  )
 }
 
 export interface CosineDecayOptions {
@@ -80,11 +87,13 @@ export interface CosineDecayOptions {
 /**
  * Half a cosine from `init` down to `end`, which it keeps. As `optax.cosine_decay_schedule`, with alpha = end / init.
  *
+ * @throws ShapeError when steps aren't more than 0
  * @example optim.cosineDecay({ init: 1, steps: 10 })(5) // 0.5
  */
 export const cosineDecay = (options: CosineDecayOptions): Schedule => {
   const { init, steps, end = 0 } = optionsOf('optim.cosineDecay', options) as CosineDecayOptions
-  return schedule('optim.cosineDecay', [init, steps, end], (o, step) => o.affine(init, end - init, ease(o, ramp(o, step, 0, steps))))
+  if (steps <= 0) refuse(ShapeError, 'optim.cosineDecay', [options], 'steps are more than 0')
+  return schedule('optim.cosineDecay', { init, steps, end }, (o, step) => between(o, init, end, ease(o, ramp(o, step, 0, steps))))
 }
 
 export interface WarmupCosineDecayOptions {
@@ -99,13 +108,18 @@ export interface WarmupCosineDecayOptions {
 /**
  * A line up to the peak, then half a cosine down to the end. As `optax.warmup_cosine_decay_schedule` (Loshchilov and Hutter 2016).
  *
+ * @throws ShapeError when no steps are left after the warm-up
  * @example optim.warmupCosineDecay({ peak: 1e-3, warmup: 10, steps: 100 })(10) // 0.001
  */
 export const warmupCosineDecay = (options: WarmupCosineDecayOptions): Schedule => {
   const { init = 0, peak, warmup, steps, end = 0 } = optionsOf('optim.warmupCosineDecay', options) as WarmupCosineDecayOptions
-  return schedule('optim.warmupCosineDecay', [init, peak, warmup, steps, end], (o, step) =>
-    o.add(o.affine(init, peak - init, ramp(o, step, 0, warmup)), o.affine(0, end - peak, ease(o, ramp(o, step, warmup, steps - warmup)))),
-  )
+  if (steps <= warmup) refuse(ShapeError, 'optim.warmupCosineDecay', [options], 'steps are more than those of the warm-up')
+  return schedule('optim.warmupCosineDecay', { init, peak, warmup, steps, end }, (o, step) => {
+    const up = warmup > 0 ? ramp(o, step, 0, warmup) : still(o, 1, step)
+    const down = ease(o, ramp(o, step, warmup, steps - warmup))
+    const rest = o.add(o.affine(0, peak, o.add(up, o.affine(0, -1, down))), o.affine(0, end, down))
+    return o.add(o.affine(init, -init, up), rest) // init (1 - up) + peak (up - down) + end down: exact at each
+  })
 }
 
 export interface ExponentialDecayOptions {
@@ -117,13 +131,16 @@ export interface ExponentialDecayOptions {
   readonly staircase?: boolean
 }
 /**
- * init · rate^(step / steps). As `optax.exponential_decay`.
+ * init · rate^(step / steps); always `init` where steps or rate are 0. As `optax.exponential_decay`.
  *
+ * @throws DTypeError when the rate is negative
  * @example optim.exponentialDecay({ init: 1, rate: 0.5, steps: 10 })(20) // 0.25
  */
 export const exponentialDecay = (options: ExponentialDecayOptions): Schedule => {
   const { init, rate, steps, staircase = false } = optionsOf('optim.exponentialDecay', options) as ExponentialDecayOptions
-  return schedule('optim.exponentialDecay', [init, rate, steps], (o, step) => {
+  if (rate < 0) refuse(DTypeError, 'optim.exponentialDecay', [options], 'the rate is at least 0')
+  return schedule('optim.exponentialDecay', { init, rate, steps }, (o, step) => {
+    if (steps <= 0 || rate === 0 || init === 0) return still(o, init, step)
     const t = o.div(step, steps)
     return o.affine(0, init, o.exp(o.affine(0, Math.log(rate), staircase ? o.floor(t) : t)))
   })

@@ -74,6 +74,7 @@ export const elementwise = {
   asinh: of<'asinh'>(float, [same]),
   acosh: of<'acosh'>(float, [(u) => Math.abs(u) + 1.3]),
   atanh: of<'atanh'>(float, [within]),
+  cbrt: of<'cbrt'>(float, [awayFromZero]),
   erf: of<'erf'>(float, [same]),
   erfInv: of<'erfInv'>(float, [within]),
   logistic: of<'logistic'>(float, [same]),

@@ -1,6 +1,11 @@
 /**
  * cotangent/testing: property tests of functional array code, on fast-check: what to draw from (dtypes, shapes, arrays, trees, random calls of every
  * primitive, random programs), checks of one function, and the laws of transforms as properties of it. The package's own laws (test/laws) are made of it.
+ *
+ * @example
+ * import { checkJit } from 'cotangent/testing'
+ * import { type NdArray, np } from 'cotangent'
+ * checkJit((x: NdArray) => np.sin(x), [np.array([0.5])]) // undefined
  */
 import '../runtime.ts'
 export {

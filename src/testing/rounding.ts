@@ -15,6 +15,7 @@ const bounds: { readonly [K in OpName]?: number } = {
   tanh: 2,
   erf: 2,
   logistic: 2,
+  cbrt: 2,
   tan: 4,
   sinh: 4,
   cosh: 4,

@@ -21,6 +21,7 @@ export const bounds: Partial<Record<ScalarOp, readonly [ulps: number, from: numb
   asinh: [3, -20, 100],
   acosh: [3, 0, 100],
   atanh: [3, -20, 0],
+  cbrt: [2, -126, 127],
   erf: [2, -20, 3],
   // Giles' formula as XLA evaluates it: x² is rounded to float32 before 1 - x² is taken.
   erfInv: [70, -20, 0],

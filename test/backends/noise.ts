@@ -26,6 +26,7 @@ export const inexact: ReadonlySet<ScalarOp> = new Set<ScalarOp>([
   'asinh',
   'acosh',
   'atanh',
+  'cbrt',
   'erf',
   'erfInv',
   'logistic',

@@ -3,7 +3,6 @@ import * as O from '#fp-ts/Option.js'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { reference } from '../../backends/reference/index.ts'
-import { wasm } from '../../backends/wasm/index.ts'
 import { rules } from '../../primitives/index.ts'
 import { ConcreteArray, type NdArray } from '../../src/core/array.ts'
 import { eqShape, rowMajor, showAval, sizeOf, physical } from '../../src/core/aval.ts'
@@ -14,6 +13,7 @@ import { type Atom, type Jaxpr, variable } from '../../src/core/jaxpr.ts'
 import { lit, mul, range, reduceSum, reshape, slice } from '../../src/core/constructors.ts'
 import { printJaxpr } from '../../src/core/print.ts'
 import type { BatchDim, Traced } from '../../src/core/rules.ts'
+import { runtime } from '../../src/core/runtime.ts'
 import { evalJaxpr, trace } from '../../src/core/trace.ts'
 import { type Choices, type Sizes, arbitrary, type Value } from '../../src/testing/choices.ts'
 import type { Program } from '../../src/testing/programs.ts'
@@ -28,7 +28,7 @@ const oneOf = (make: () => unknown): (() => Backend) => {
   const backend = make() as Backend
   return () => backend
 }
-export const devices = { reference: oneOf(reference), wasm: oneOf(wasm) }
+export const devices = { reference: oneOf(reference), wasm: runtime.device.current }
 export const engines = {
   reference: new ProgramEngine({ rules, transforms, backend: devices.reference }),
   wasm: new ProgramEngine({ rules, transforms, backend: devices.wasm }),

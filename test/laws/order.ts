@@ -1,28 +1,7 @@
 /** What any device relies on in a program: a buffer is read after it was written, and no memory is written while what it holds is still wanted. */
 import { byteWidth } from '../../src/core/dtype.ts'
-import type { Kernel } from '../../src/core/kernel.ts'
+import { writesOf } from '../../src/core/kernelTraits.ts'
 import type { Program } from '../../src/core/program.ts'
-
-/** The positions of a kernel's args that it writes. */
-const written = (kernel: Kernel): readonly number[] => {
-  const last = kernel.args.length - 1
-  switch (kernel.kind) {
-    case 'nest':
-    case 'dot':
-      return kernel.outputs.map(({ arg }) => arg)
-    case 'attention':
-      return [kernel.out.arg, kernel.lse.arg]
-    case 'attentionGrad':
-      return [kernel.dQuery.arg, kernel.dKey.arg, kernel.dValue.arg]
-    case 'sort':
-      return kernel.args.map((_, i) => i).filter((i) => 2 * i > last)
-    case 'hostCall':
-      return kernel.args.map((_, i) => i).filter((i) => i >= kernel.inputs)
-    case 'cumulative':
-    case 'scatter':
-      return [last]
-  }
-}
 
 /** The first read of memory that was never written, or was written over, in words. */
 export const disorder = ({ buffers, inputs, outputs, steps }: Program): string | null => {
@@ -43,7 +22,7 @@ export const disorder = ({ buffers, inputs, outputs, steps }: Program): string |
   inputs.forEach(write)
   for (const [k, step] of steps.entries()) {
     if (step.kind !== 'launch') return `step ${k} is a ${step.kind}, of which this knows nothing`
-    const outs = new Set(written(step.kernel))
+    const outs = new Set(writesOf(step.kernel))
     const all = step.segments.flatMap((segment) => segment.buffers.map((id, arg) => ({ id, out: outs.has(arg) })))
     const lost = all.find(({ id, out }) => !out && missing(id))
     if (lost !== undefined) return `step ${k}, a ${step.kernel.kind}, reads buffer ${lost.id}, which memory doesn't hold`

@@ -58,6 +58,18 @@ describe('layers, losses and attention agree with PyTorch, and so do their gradi
   )
 })
 
+test('silu and its derivatives keep their digits where sigmoid is subnormal', () => {
+  const xs = Array.from({ length: 60 }, (_, i) => -58 - i / 2)
+  const at = (f: (x: NdArray) => NdArray): Float32Array => f(np.array(xs)).toTyped() as Float32Array
+  const slope = grad((x: NdArray) => nn.silu(x).sum())
+  const curvature = grad((x: NdArray) => slope(x).sum())
+  const near = (got: Float32Array, wanted: (x: number) => number): void =>
+    xs.forEach((x, i) => expect(Math.abs(got[i]! / wanted(x) - 1), `at ${x}`).toBeLessThan(1e-6))
+  near(at(nn.silu), (x) => x * Math.exp(x))
+  near(at(slope), (x) => (1 + x) * Math.exp(x))
+  near(at(curvature), (x) => (2 + x) * Math.exp(x))
+})
+
 test('cross-entropy keeps one loss a row', () => {
   const losses = nn.crossEntropy(np.zeros([2, 3, 4]), np.zeros([2, 3], 'int32'))
   expect(losses.shape).toEqual([2, 3])

@@ -42,6 +42,12 @@ describeOnDevice('functions on WebGPU', async () => {
   const isExact = (op: ScalarOp): boolean => op === 'sqrt' || op === 'rsqrt'
   const all = (Object.entries(bounds) as [ScalarOp, readonly [number, number, number]][]).filter(([op]) => !isExact(op))
   for (const [op, [ulps, from, to]] of all) test(`${op} within ${ulps} ulps`, () => within(op, ulps, points(from, to)))
+  test('a result that is zero has its sign', async () => {
+    for (const [op] of all) {
+      const [expected, actual] = await both(op, 'float32', Float32Array.of(0, -0))
+      expect(actual, op).toEqual(expected.map((x, i) => (x === 0 ? x : actual[i]!)))
+    }
+  })
   test('sin, cos and tan of every magnitude', async () => {
     for (const op of ['sin', 'cos', 'tan'] as const) await within(op, bounds[op]![0], points(-126, 127.9))
   })

@@ -1,4 +1,4 @@
-/** Powers, remainders and neighbours of float32s, and powers of integers. */
+/** Powers, cube roots, remainders and neighbours of float32s, and powers of integers. */
 import { polynomial, real } from '../text.ts'
 
 /** log2 e in two floats, the first of 12 bits. */
@@ -52,6 +52,18 @@ export const power: Readonly<Record<string, string>> = {
   let r = clamp((first - n) + second, -0.6, 0.6) * ${real(Math.LN2)};
   let p = 1.0 + (r + r * r * ${polynomial('r', [0.49999994, 0.166665196, 0.04166824, 0.00836882368, 0.00138232135])});
   return bitcast<f32>(bitcast<u32>(c_scale(p, i32(n))) | sign);
+}`,
+  // By Halley's step and Newton's from a third of the exponent, of x / 8^k in [0.7, 5.7].
+  c_cbrt: `fn c_cbrt(x: f32) -> f32 {
+  let bits = bitcast<u32>(x) & 0x7fffffffu;
+  if (bits == 0u || bits >= 0x7f800000u) { return x; }
+  let split = c_split(bits);
+  let k = (split.x + 150) / 3 - 50;
+  let s = bitcast<f32>(split.y + ((split.x - 3 * k) << 23u));
+  let guess = bitcast<f32>(bitcast<u32>(s) / 3u + 709958130u);
+  let cube = guess * guess * guess;
+  let t = guess * (s + s + cube) / (s + cube + cube);
+  return c_copysign(c_scale(t + (s / (t * t) - t) * ${real(1 / 3)}, k), x);
 }`,
   // By squaring, wrapping. To a negative power: 1 of 1, ±1 of -1, else 0, as truncated.
   c_pow_u32: `fn c_pow_u32(x: u32, y: u32) -> u32 {

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { jit, type NdArray, np } from '../../src/index.ts'
 import * as optim from '../../src/optim/index.ts'
-import { close, load, loadTree, read, type Stored, type StoredTree } from './golden.ts'
+import { close, load, loadTree, read, type Stored, type StoredTree } from '../nn/golden.ts'
 
 interface Case {
   readonly fn: string

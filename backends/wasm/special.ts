@@ -1,0 +1,62 @@
+/**
+ * The logistic function, the error function and its inverse, and the next number, of float32s on four lanes.
+ */
+import { exp, type Inline, type Inline2, log1p } from './math.ts'
+import { SIGN } from './vec.ts'
+
+const logistic: Inline = (c, x) => {
+  const { F } = c
+  // 1/(1+e) where x >= 0, else e/(1+e), with e = exp(-|x|) <= 1; what rounding 1+e lost is put back
+  const e = c.hold(exp(c, F.neg(F.abs(x))))
+  const s = c.hold(F.add(e, 1))
+  const y = c.hold(F.div(c.pick(F.lt(x, 0), e, 1), s))
+  return F.sub(y, F.mul(y, F.sub(e, F.sub(s, 1))))
+}
+
+const erf: Inline = (c, x) => {
+  const { F } = c
+  const a = c.hold(F.pmin(F.abs(x), 4))
+  const z = c.hold(F.mul(a, a))
+  const near = [0.128379166, -0.376126319, 0.112836815, -0.0268590227, 0.00520072179, -0.000814415806, 8.3922685e-5]
+  const small = c.hold(c.fma(a, c.poly(z, near), a))
+  // erfc(t) = exp(-t p(t)) for 0.87 <= t <= 4
+  const far = [
+    1.12844729, 0.636189997, 0.10395395, -0.0209773388, 0.0015849889, 0.000617739395, -0.000247792515, 3.91441827e-5, -2.472495e-6,
+  ]
+  const big = F.sub(1, exp(c, F.neg(F.mul(a, c.poly(a, far)))))
+  return c.copysign(c.pick(F.lt(a, 0.88), small, big), x)
+}
+
+/** Giles' single precision polynomials, as XLA evaluates them. */
+const erfInv: Inline = (c, x) => {
+  const { F } = c
+  const w = c.hold(F.neg(log1p(c, c.hold(F.neg(F.mul(x, x))))))
+  const near = c.hold(F.lt(w, 5))
+  const v = c.hold(c.pick(near, F.sub(w, 2.5), F.sub(F.sqrt(w), 3)))
+  const pairs = [
+    [1.50140941, 2.83297682],
+    [0.246640727, 1.00167406],
+    [-0.00417768164, 0.00943887047],
+    [-0.00125372503, -0.0076224613],
+    [0.00021858087, 0.00573950773],
+    [-4.39150654e-6, -0.00367342844],
+    [-3.5233877e-6, 0.00134934322],
+    [3.43273939e-7, 0.000100950558],
+    [2.81022636e-8, -0.000200214257],
+  ] as const
+  const p = c.poly(
+    v,
+    pairs.map(([a, b]) => c.pick(near, a, b)),
+  )
+  return c.pick(F.eq(F.abs(x), 1), F.mul(x, Infinity), F.mul(p, x))
+}
+
+/** A step of the bits, away from 0 or to it; from 0 to the least number of y's sign. */
+const nextafter: Inline2 = (c, x, y) => {
+  const { F, I, B } = c
+  const away = c.hold(B.xor(F.lt(x, y), I.shr_s(x, 31)))
+  const stepped = c.pick(F.eq(x, 0), B.or(B.and(y, SIGN), c.f.constant('i32x4', 1)), I.sub(I.sub(x, 1), I.add(away, away)))
+  return c.pick(B.or(F.ne(x, x), F.ne(y, y)), F.add(x, y), c.pick(F.eq(x, y), y, stepped))
+}
+
+export const special = { logistic, erf, erfInv, nextafter }

@@ -1,0 +1,27 @@
+/** What a param of an op may be, at run time as well as by type: for text and data from outside, which no compiler has checked. */
+import { type DType, shortName } from './dtype.ts'
+
+export interface Kind<T> {
+  /** As in "must be …". */
+  readonly what: string
+  readonly is: (value: unknown) => value is T
+}
+export type Kinds<P> = { readonly [K in keyof P]: Kind<P[K]> }
+
+export const kind = <T>(what: string, test: (value: unknown) => boolean): Kind<T> => ({ what, is: (value): value is T => test(value) })
+export const listOf = <T>({ what, is }: Kind<T>): Kind<readonly T[]> => kind(`a list, each ${what}`, (v) => Array.isArray(v) && v.every(is))
+export const pairOf = <T>({ what, is }: Kind<T>): Kind<readonly [T, T]> =>
+  kind(`a pair, each ${what}`, (v) => Array.isArray(v) && v.length === 2 && v.every(is))
+export const oneOf = <const T extends readonly (string | number)[]>(...values: T): Kind<T[number]> =>
+  kind(`one of ${values.join(', ')}`, (v) => values.includes(v as T[number]))
+export const orNone = <T>({ what, is }: Kind<T>): Kind<T | null> => kind(`${what} or None`, (v) => v === null || is(v))
+
+export const int: Kind<number> = kind('an integer', Number.isInteger)
+export const real: Kind<number> = kind('a number', (v) => typeof v === 'number')
+export const bool: Kind<boolean> = kind('True or False', (v) => typeof v === 'boolean')
+export const text: Kind<string> = kind('a text', (v) => typeof v === 'string')
+export const dtype: Kind<DType> = kind(
+  `one of ${Object.keys(shortName).join(', ')}`,
+  (v) => typeof v === 'string' && Object.hasOwn(shortName, v),
+)
+export const ints: Kind<readonly number[]> = listOf(int)
