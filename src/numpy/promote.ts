@@ -2,7 +2,7 @@
 import { NdArray } from '../core/array.ts'
 import { type Aval, aval, eqShape } from '../core/aval.ts'
 import { broadcastInDim, convertElementType, range } from '../core/constructors.ts'
-import { type DType, isFloat, isHalf, isInt } from '../core/dtype.ts'
+import { type DType, isFloat, isHalf, isInt, rangeOf } from '../core/dtype.ts'
 import { DTypeError, ShapeError } from '../core/errors.ts'
 import type { Operand } from '../core/methods.ts'
 import { userScalar } from '../core/trace.ts'
@@ -21,11 +21,10 @@ export const promoteTypes = (a: DType, b: DType, weakA = false, weakB = false): 
   return { dtype: a !== b && isHalf(a) && isHalf(b) ? 'float32' : order.indexOf(a) >= order.indexOf(b) ? a : b, weak }
 }
 
-const ranges = { int32: [-(2 ** 31), 2 ** 31 - 1], uint32: [0, 2 ** 32 - 1] } as const
 /** The value at the dtype: integers drop the fraction. What an integer dtype can't hold is refused, as in JAX, and never wraps. */
 export const fitting = (what: string, args: readonly unknown[], value: number, dtype: DType): number => {
   if (!isInt(dtype)) return dtype === 'bool' ? Number(value !== 0) : value
-  const [least, most] = ranges[dtype]
+  const [least, most] = rangeOf[dtype]
   const whole = Math.trunc(value) + 0
   return whole >= least && whole <= most
     ? whole

@@ -2,9 +2,10 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { toBits } from '../../src/core/half.ts'
-import { type NdArray, grad, jit, nn, np } from '../../src/index.ts'
+import { type NdArray, debug, grad, jit, nn, np } from '../../src/index.ts'
 import { HALVES } from '../laws/halves.ts'
 
+debug.compileWarnings(false)
 const labels = (x: NdArray): NdArray => np.zeros(x.shape.slice(0, -1), 'int32')
 const composites: Readonly<Record<string, (x: NdArray) => NdArray>> = {
   mean: (x) => np.mean(x),
