@@ -5,7 +5,7 @@ import type { NdArray } from '../src/core/array.ts'
 import { type Aval, aval, eqShape } from '../src/core/aval.ts'
 import * as c from '../src/core/constructors.ts'
 import { add, div, exp, lit, mul, neg, sub } from '../src/core/constructors.ts'
-import { type DType, isFloat, isHalf, isInt, isNumeric } from '../src/core/dtype.ts'
+import { computedIn, type DType, isFloat, isHalf, isInt, isNumeric } from '../src/core/dtype.ts'
 import * as g from '../src/core/graph.ts'
 import type { ScalarOp } from '../src/core/kernel.ts'
 import type { OpName, OpParams } from '../src/core/ops.ts'
@@ -127,8 +127,8 @@ const powerNode = (x: g.Node, n: number): g.Node => {
   const times = (a: g.Node, b: g.Node): g.Node => g.map('mul', x.dtype, a, b)
   if (n < 0) return g.map('div', x.dtype, g.constNode(1, x.dtype), powerNode(x, -n))
   let result: g.Node | null = null
-  for (let base = x, k = n; k > 0; k >>>= 1) {
-    if (k & 1) result = result === null ? base : times(result, base)
+  for (let base = x, k = n; k > 0; k = Math.floor(k / 2)) {
+    if (k % 2 === 1) result = result === null ? base : times(result, base)
     if (k > 1) base = times(base, base)
   }
   return (
@@ -264,7 +264,14 @@ const specs = {
   pow: {
     takes: 'float',
     partials: [
-      (d, [x, y]) => mul(d, mul(y!, c.pow(x!, sub(y!, one_(y!))))),
+      (d, [x, y]) => {
+        if (!isInt(y!.dtype)) return mul(d, mul(y!, c.pow(x!, sub(y!, one_(y!)))))
+        // x^0 is 1 everywhere, and x^-1 may be infinite.
+        const flat = c.eq(y!, lit(y!, 0))
+        const factor = c.convertElementType(y!, x!.dtype, x!.aval.weak)
+        const below = c.pow(x!, c.select(flat, one_(y!), sub(y!, one_(y!))))
+        return mul(d, c.select(flat, lit(x!, 0), mul(factor, below)))
+      },
       (d, [x], out) => mul(d, mul(out, c.log(c.select(c.eq(x!, lit(x!, 0)), c.full(x!.shape, 1, x!.dtype), x!)))),
     ],
   },
@@ -325,6 +332,13 @@ const integerPow: Rules<'integerPow'> = {
     ),
 }
 
+/** Exponents may be integers, whose derivative is right at 0. */
+const pow: Rules<'pow'> = {
+  ...plain.pow,
+  abstractEval: ([x, y], params) => plain.pow.abstractEval([x!, isInt(y!.dtype) ? { ...y!, dtype: x!.dtype } : y!], params),
+  lower: ([x, y]) => [g.map('pow', x!.dtype, x!, g.convert(y!, computedIn(x!.dtype)))],
+}
+
 /** The next float32 isn't the next float of 16 bits. */
 const nextafter: Rules<'nextafter'> = {
   ...plain.nextafter,
@@ -337,6 +351,7 @@ const nextafter: Rules<'nextafter'> = {
 export const elementwiseRules = {
   ...plain,
   integerPow,
+  pow,
   nextafter,
   convertElementType: convert,
   bitcastConvertType: bitcast,

@@ -159,8 +159,19 @@ export const constant = (value: number, aval: Aval): NdArray => {
 }
 
 /** A scalar that a user wrote: a literal under jit, and an input (so that a new value compiles nothing) everywhere else. */
-export const userScalar = (value: number, aval: Aval): NdArray =>
-  stack.some((b) => b.kind === 'jit') ? constant(value, aval) : scalarArray(value, aval)
+export const userScalar = (value: number, aval: Aval): NdArray => {
+  if (stack.some((b) => b.kind === 'jit')) return constant(value, aval)
+  const made = scalarArray(value, aval)
+  if (aval.weak) made.number = value
+  return made
+}
+/** The number that a weak scalar is, taken at another type with nothing lost on the way; null for what isn't known to be one. */
+export const numberAt = (x: NdArray, to: Aval): NdArray | null => {
+  if (!x.aval.weak) return null
+  if (x instanceof Tracer) return x.atom.kind === 'lit' ? constant(x.atom.value, to) : null
+  const { number } = x as ConcreteArray
+  return number === null || x.deleted ? null : userScalar(number, to)
+}
 
 /** The avals that an operation gives, by its rule. */
 export const abstractEval = (op: Op, avals: readonly Aval[]): Either<Refusal, readonly Aval[]> =>

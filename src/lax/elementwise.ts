@@ -5,6 +5,7 @@
 import type { NdArray } from '../core/array.ts'
 import type { DType } from '../core/dtype.ts'
 import type { Operand } from '../core/methods.ts'
+import { casting } from '../numpy/create.ts'
 import { binary, call, unary } from './call.ts'
 
 /** -x. As `lax.neg`. @example lax.neg(np.array([1, -2])) // [-1, 2] */
@@ -122,6 +123,6 @@ export const select = (condition: Operand, x: Operand, y: Operand): NdArray => c
 /** x no less than `low` and no more than `high`. As `lax.clamp`. @example lax.clamp(0, np.array([-2, 0.5, 2]), 1) // [0, 0.5, 1] */
 export const clamp = (low: Operand, x: Operand, high: Operand): NdArray => call('clamp', {}, low, x, high)
 /** The values at another dtype. As `lax.convert_element_type`. @example lax.convertElementType(np.array([1.7, -1.7]), 'int32') // [1, -1] */
-export const convertElementType = (x: Operand, dtype: DType): NdArray => call('convertElementType', { dtype, weak: false }, x)
+export const convertElementType = casting('convertElementType')
 /** The bits as another dtype of 32 bits. As `lax.bitcast_convert_type`. @example lax.bitcastConvertType(np.array([1]), 'int32') // [1065353216] */
 export const bitcastConvertType = (x: Operand, dtype: DType): NdArray => call('bitcastConvertType', { dtype }, x)

@@ -7,12 +7,12 @@ import type { Operand } from '../core/methods.ts'
 import { axesOf, naming, optionsOf, wholeOf } from '../numpy/check.ts'
 import * as np from '../numpy/index.ts'
 import { asArray, asFloat } from '../numpy/promote.ts'
-import { erf, logistic, stopGradient } from '../core/constructors.ts'
+import { erf, logistic, roundedOnce, stopGradient } from '../core/constructors.ts'
 
 const activation =
   (what: string, f: (x: NdArray) => NdArray) =>
   (x: Operand): NdArray =>
-    f(asFloat(`nn.${what}`, x))
+    roundedOnce(f)(asFloat(`nn.${what}`, x))
 
 /** max(x, 0), with the derivative 0 at 0 and at NaN. As `jax.nn.relu`. @example nn.relu(np.array([-1, 2])) // [0, 2] */
 export const relu = activation('relu', (x) => np.where(np.greater(x, 0), x, stopGradient(np.maximum(x, 0))))
@@ -52,24 +52,28 @@ export interface GeluOptions {
  * @example nn.gelu(np.array([1]), { approximate: false }) // [0.8413447]
  */
 export const gelu = (x: Operand, options: GeluOptions = {}): NdArray => {
-  const y = asFloat('nn.gelu', x)
-  const phi2 =
-    (optionsOf('nn.gelu', options).approximate ?? true)
+  const { approximate = true } = optionsOf('nn.gelu', options)
+  return roundedOnce((y) => {
+    const phi2 = approximate
       ? np.tanh(np.mul(np.add(y, np.mul(np.pow(y, 3), 0.044715)), Math.sqrt(2 / Math.PI)))
       : erf(np.mul(y, Math.SQRT1_2)) // 2Φ(x) - 1
-  return np.mul(np.mul(y, 0.5), np.add(phi2, 1))
+    return np.mul(np.mul(y, 0.5), np.add(phi2, 1))
+  })(asFloat('nn.gelu', x))
 }
 
 export interface AxisOptions {
   /** One axis or several; default: the last. */
   readonly axis?: number | readonly number[]
 }
-/** x as floats with its greatest along the axes at 0, and the axes. */
-const belowMax = (what: string, x: Operand, options: AxisOptions): readonly [NdArray, number[]] => {
-  const y = asFloat(what, x)
-  const axis = axesOf(what, y, optionsOf(what, options).axis ?? -1)
-  return [np.sub(y, stopGradient(np.max(y, { axis, keepdims: true }))), axis]
-}
+/** f of floats and the axes, told as `what`. */
+const overAxes = (what: string, f: (x: NdArray, axis: readonly number[]) => NdArray) =>
+  naming(what, (x: Operand, options: AxisOptions = {}): NdArray => {
+    const y = asFloat(what, x)
+    const axis = axesOf(what, y, optionsOf(what, options).axis ?? -1)
+    return roundedOnce((z) => f(z, axis))(y)
+  })
+/** x with its greatest along the axes at 0. */
+const belowMax = (x: NdArray, axis: readonly number[]): NdArray => np.sub(x, stopGradient(np.max(x, { axis, keepdims: true })))
 
 /**
  * e^x over its sum along an axis, without overflow. As `jax.nn.softmax`; a row of -Infinity alone gives NaN.
@@ -77,9 +81,8 @@ const belowMax = (what: string, x: Operand, options: AxisOptions): readonly [NdA
  * @throws ShapeError when the axis is out of range, or empty
  * @example nn.softmax(np.array([0, 0])) // [0.5, 0.5]
  */
-export const softmax = naming('nn.softmax', (x: Operand, options: AxisOptions = {}): NdArray => {
-  const [y, axis] = belowMax('nn.softmax', x, options)
-  const e = np.exp(y)
+export const softmax = overAxes('nn.softmax', (x, axis) => {
+  const e = np.exp(belowMax(x, axis))
   return np.div(e, np.sum(e, { axis, keepdims: true }))
 })
 /**
@@ -88,8 +91,8 @@ export const softmax = naming('nn.softmax', (x: Operand, options: AxisOptions = 
  * @throws ShapeError when the axis is out of range, or empty
  * @example nn.logSoftmax(np.array([0, 0])) // [-0.6931472, -0.6931472]
  */
-export const logSoftmax = naming('nn.logSoftmax', (x: Operand, options: AxisOptions = {}): NdArray => {
-  const [y, axis] = belowMax('nn.logSoftmax', x, options)
+export const logSoftmax = overAxes('nn.logSoftmax', (x, axis) => {
+  const y = belowMax(x, axis)
   return np.sub(y, np.log(np.sum(np.exp(y), { axis, keepdims: true })))
 })
 /**
@@ -98,12 +101,10 @@ export const logSoftmax = naming('nn.logSoftmax', (x: Operand, options: AxisOpti
  * @throws ShapeError when the axis is out of range
  * @example nn.standardize(np.array([1, 3])) // [-0.999995, 0.999995]
  */
-export const standardize = (x: Operand, options: AxisOptions = {}): NdArray => {
-  const y = asFloat('nn.standardize', x)
-  const axis = axesOf('nn.standardize', y, optionsOf('nn.standardize', options).axis ?? -1)
-  const centred = np.sub(y, np.mean(y, { axis, keepdims: true }))
+export const standardize = overAxes('nn.standardize', (x, axis) => {
+  const centred = np.sub(x, np.mean(x, { axis, keepdims: true }))
   return np.div(centred, np.sqrt(np.add(np.mean(np.square(centred), { axis, keepdims: true }), 1e-5)))
-}
+})
 
 /**
  * 1 at each class's place and 0 elsewhere: int [...] -> float32 [..., classes]. As `jax.nn.one_hot`; a class outside is all zeros.

@@ -1,11 +1,11 @@
 /** Layers: pure functions of (parameters, input). Refusals name the layer, and what in it refused. */
 import { NdArray } from '../core/array.ts'
-import { rsqrt } from '../core/constructors.ts'
+import { convertElementType, rsqrt, widened } from '../core/constructors.ts'
 import { DTypeError, ShapeError } from '../core/errors.ts'
 import type { Operand } from '../core/methods.ts'
 import { naming, numberOf, optionsOf, refuse } from '../numpy/check.ts'
 import * as np from '../numpy/index.ts'
-import { asFloat } from '../numpy/promote.ts'
+import { asFloat, promoteTypes } from '../numpy/promote.ts'
 import { bernoulli } from '../random/index.ts'
 
 /** Parameters: an object in which each of these is an array, or absent where it may be. */
@@ -49,9 +49,13 @@ export interface LayerNormOptions {
 }
 const last = { axis: -1, keepdims: true } as const
 const overRoot = (x: NdArray, eps: number): NdArray => np.mul(x, rsqrt(np.add(np.mean(np.square(x), last), eps)))
-const affine = (y: NdArray, { scale, bias }: LayerNormParams): NdArray => {
-  const scaled = scale === undefined ? y : np.mul(y, scale)
-  return bias === undefined ? scaled : np.add(scaled, bias)
+/** f(y) · scale + bias at the dtype that y and the parameters meet at, rounded once. */
+const affine = (y: NdArray, { scale, bias }: LayerNormParams, f: (x: NdArray) => NdArray): NdArray => {
+  const normed = f(widened(y)) // [...,D]
+  const scaled = scale === undefined ? normed : np.mul(normed, scale)
+  const out = bias === undefined ? scaled : np.add(scaled, bias)
+  const to = [scale, bias].reduce((a, b) => (b === undefined ? a : promoteTypes(a, b.dtype).dtype), y.dtype)
+  return convertElementType(out, to, out.aval.weak)
 }
 /**
  * (x - mean) / sqrt(var + eps) · scale + bias along the last axis: [...,D] -> [...,D]. Ba, Kiros and Hinton 2016.
@@ -59,10 +63,9 @@ const affine = (y: NdArray, { scale, bias }: LayerNormParams): NdArray => {
  * @example nn.layerNorm({}, np.array([1, 3])) // [-0.999995, 0.999995]
  */
 export const layerNorm = naming('nn.layerNorm', (p: LayerNormParams, x: NdArray, options: LayerNormOptions = {}): NdArray => {
-  const { eps = 1e-5 } = optionsOf('nn.layerNorm', options)
-  const y = asFloat('nn.layerNorm', x)
-  const centred = np.sub(y, np.mean(y, last)) // [...,D]
-  return affine(overRoot(centred, numberOf('nn.layerNorm', eps)), parameters('nn.layerNorm', p, [], ['scale', 'bias']))
+  const eps = numberOf('nn.layerNorm', optionsOf('nn.layerNorm', options).eps ?? 1e-5)
+  const own = parameters('nn.layerNorm', p, [], ['scale', 'bias'])
+  return affine(asFloat('nn.layerNorm', x), own, (y) => overRoot(np.sub(y, np.mean(y, last)), eps))
 })
 
 export interface RmsNormParams {
@@ -74,8 +77,8 @@ export interface RmsNormParams {
  * @example nn.rmsNorm({}, np.array([3, 4])) // [0.848528, 1.1313708]
  */
 export const rmsNorm = naming('nn.rmsNorm', (p: RmsNormParams, x: NdArray, options: LayerNormOptions = {}): NdArray => {
-  const { eps = 1e-6 } = optionsOf('nn.rmsNorm', options)
-  return affine(overRoot(asFloat('nn.rmsNorm', x), numberOf('nn.rmsNorm', eps)), parameters('nn.rmsNorm', p, [], ['scale']))
+  const eps = numberOf('nn.rmsNorm', optionsOf('nn.rmsNorm', options).eps ?? 1e-6)
+  return affine(asFloat('nn.rmsNorm', x), parameters('nn.rmsNorm', p, [], ['scale']), (y) => overRoot(y, eps))
 })
 
 /**

@@ -1,11 +1,11 @@
 /** Losses. */
 import type { NdArray } from '../core/array.ts'
-import { iota } from '../core/constructors.ts'
+import { iota, roundedOnce } from '../core/constructors.ts'
 import { ShapeError } from '../core/errors.ts'
 import type { Operand } from '../core/methods.ts'
 import { naming, numberOf, optionsOf, refuse } from '../numpy/check.ts'
 import * as np from '../numpy/index.ts'
-import { asFloat, asIndex } from '../numpy/promote.ts'
+import { asFloat, asIndex, promoted } from '../numpy/promote.ts'
 
 export interface CrossEntropyOptions {
   /** The share of the target spread evenly over the classes; default 0. */
@@ -22,12 +22,17 @@ export const crossEntropy = naming('nn.crossEntropy', (logits: Operand, labels: 
   const { labelSmoothing = 0 } = optionsOf('nn.crossEntropy', options)
   const [x, y] = [asFloat('nn.crossEntropy', logits), asIndex('nn.crossEntropy', labels)]
   if (x.ndim === 0) refuse(ShapeError, 'nn.crossEntropy', [x, y], 'the logits need an axis of classes')
-  const hit = np.equal(iota(x.shape, 'int32', x.ndim - 1), np.expandDims(y, -1)) // [...,V]
-  const picked = np.sum(np.where(hit, x, 0), { axis: -1 }) // [...]
   const smooth = numberOf('nn.crossEntropy', labelSmoothing)
-  const target = smooth === 0 ? picked : np.add(np.mul(picked, 1 - smooth), np.mul(np.mean(x, { axis: -1 }), smooth))
-  return np.sub(np.logsumexp(x, { axis: -1 }), target)
+  const hit = np.equal(iota(x.shape, 'int32', x.ndim - 1), np.expandDims(y, -1)) // [...,V]
+  return roundedOnce((z) => {
+    const picked = np.sum(np.where(hit, z, 0), { axis: -1 }) // [...]
+    const target = smooth === 0 ? picked : np.add(np.mul(picked, 1 - smooth), np.mul(np.mean(z, { axis: -1 }), smooth))
+    return np.sub(np.logsumexp(z, { axis: -1 }), target)
+  })(x)
 })
 
 /** mean((x - y)²) over all elements: two arrays that broadcast -> []. @example nn.meanSquaredError(np.array([1, 2]), np.array([1, 4])) // 2 */
-export const meanSquaredError = naming('nn.meanSquaredError', (x: Operand, y: Operand): NdArray => np.mean(np.square(np.sub(x, y))))
+export const meanSquaredError = naming('nn.meanSquaredError', (x: Operand, y: Operand): NdArray => {
+  const [a, b] = promoted('nn.meanSquaredError', [x, y]) as [NdArray, NdArray]
+  return roundedOnce((p, q) => np.mean(np.square(np.sub(p, q))))(a, b)
+})

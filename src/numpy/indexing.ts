@@ -10,12 +10,13 @@
 import { NdArray } from '../core/array.ts'
 import { aval, eqShape, rowMajor, sizeOf } from '../core/aval.ts'
 import * as c from '../core/constructors.ts'
+import { isFloat } from '../core/dtype.ts'
 import { DTypeError, ShapeError } from '../core/errors.ts'
 import type { Index, Operand, Place } from '../core/methods.ts'
 import { constant } from '../core/trace.ts'
 import { axisOf, optionsOf, refuse } from './check.ts'
 import { wrapped } from './layout.ts'
-import { anyArray, asArray, asIndex, broadcastLists, promoted, toShape } from './promote.ts'
+import { anyArray, asArray, asIndex, broadcastLists, likened, modular, toShape } from './promote.ts'
 
 /** Negative places count from the end, once. */
 const fromEnd = (i: NdArray, n: number): NdArray => c.select(c.lt(i, c.lit(i, 0)), c.add(i, c.lit(i, n)), i)
@@ -161,6 +162,29 @@ const write = (x: NdArray, window: NdArray, p: Plan): NdArray => {
   return c.select(around(c.full(straight.shape, 1, 'bool')), around(straight), x)
 }
 
+/** Values, and of how many equal ones each is the extreme. */
+interface Counted {
+  readonly values: NdArray
+  readonly count: NdArray
+}
+const both =
+  (f: typeof c.mul) =>
+  (a: Counted, b: Counted): Counted => ({ values: f(a.values, b.values), count: a.count })
+/** The extreme of both. Equals share its gradient in proportion to what each stands for: a + (b - a) share is a, since b - a is 0. */
+const sharing =
+  (f: typeof c.max) =>
+  (a: Counted, b: Counted): Counted => {
+    const [x, y] = [a.values, b.values]
+    const count = c.add(a.count, b.count)
+    const share = c.convertElementType(c.div(b.count, count), x.dtype, x.aval.weak)
+    const extreme = f(x, y)
+    const tie = c.eq(x, y)
+    return {
+      values: c.select(c.and(tie, c.isFinite(x)), c.add(x, c.mul(c.sub(y, x), share)), extreme),
+      count: c.select(tie, count, c.select(c.eq(x, extreme), a.count, b.count)),
+    }
+  }
+
 /**
  * Updates at the indices, of which several may be one place. `set` and `add` are scatters. For the others the updates of one place stand
  * together after a stable sort; log n steps of doubling combine them, and the last of each place is set.
@@ -181,14 +205,18 @@ const scattered = (x: NdArray, v: NdArray, { axes, indices }: Plan, how: Combine
   const [places, order] = c.sort([c.reshape(c.select(inside, number, i32(rows)), [n]), c.iota([n], 'int32', 0)], 0)
   const later = (y: NdArray, by: number, fill: NdArray): NdArray =>
     c.pad(y, fill, [by, ...c.range(y.ndim - 1).map(() => 0)], [-by, ...c.range(y.ndim - 1).map(() => 0)])
-  let values = c.gather(c.reshape(v, [n, rest]), [order!], [0], 'clip')
+  const combine = how === 'mul' || !isFloat(x.dtype) ? both(f) : sharing(f)
+  let all: Counted = { values: c.gather(c.reshape(v, [n, rest]), [order!], [0], 'clip'), count: c.full([n, rest], 1, 'float32') }
   for (let by = 1; by < n; by *= 2) {
-    const same = c.eq(later(places!, by, i32(-1)), places!)
-    values = c.select(c.broadcastInDim(same, [n, rest], [0]), f(values, later(values, by, c.lit(values, 0))), values)
+    const same = c.broadcastInDim(c.eq(later(places!, by, i32(-1)), places!), [n, rest], [0])
+    const { values, count } = all
+    const next = combine(all, { values: later(values, by, c.lit(values, 0)), count: later(count, by, c.lit(count, 1)) })
+    all = { values: c.select(same, next.values, values), count: c.select(same, next.count, count) }
   }
   const last = c.ne(later(places!, -1, i32(-1)), places!)
   const target = c.select(last, places!, i32(rows))
-  const updated = c.scatter(flat, f(c.gather(flat, [places!], [0], 'clip'), values), [target], [0], 'set')
+  const before = { values: c.gather(flat, [places!], [0], 'clip'), count: c.full([n, rest], 1, 'float32') }
+  const updated = c.scatter(flat, combine(before, all).values, [target], [0], 'set')
   const back = c.reshape(
     updated,
     lead.map((d) => x.shape[d]!),
@@ -200,7 +228,7 @@ const scattered = (x: NdArray, v: NdArray, { axes, indices }: Plan, how: Combine
 }
 
 const update = (what: string, x: NdArray, p: Plan, value: Operand, how: Combine): NdArray => {
-  const v = c.convertElementType(promoted(what, [x, value], anyArray)[1]!, x.dtype, x.aval.weak)
+  const v = likened(what, x, how === 'add' || how === 'mul' ? modular(value, x) : value)
   if (!eqShape(broadcastLists(what, [p.shape, v.shape], [p.shape, v]), p.shape))
     refuse(ShapeError, what, [x, v], `the values don't broadcast to the indexed [${p.shape.join(',')}]`)
   if (p.outside) return x

@@ -7,8 +7,8 @@ import * as c from '../core/constructors.ts'
 import { ShapeError } from '../core/errors.ts'
 import type { Operand } from '../core/methods.ts'
 import { axesOf, axisOf, optionsOf, refuse, shapeOf, wholeOf } from './check.ts'
-import { listOf } from './create.ts'
-import { anyArray, asArray, broadcastLists, promoted, toShape } from './promote.ts'
+import { someOf } from './create.ts'
+import { anyArray, asArray, broadcastLists, likened, promoted, toShape } from './promote.ts'
 
 /** The same elements, row-major, at another shape; one extent may be -1 and takes what is left. As `jnp.reshape`. @example np.reshape(np.arange(6), [2, -1]) // [[0, 1, 2], [3, 4, 5]] */
 export const reshape = (x: Operand, shape: readonly number[]): NdArray => {
@@ -85,7 +85,7 @@ export const squeeze = (x: Operand, axis?: number | readonly number[]): NdArray 
   )
 }
 
-const joined = (what: string, xs: readonly Operand[]): NdArray[] => promoted(what, listOf(what, xs), anyArray)
+const joined = (what: string, xs: readonly Operand[]): NdArray[] => promoted(what, someOf(what, xs), anyArray)
 /** Arrays one after the other along an axis, promoted to one dtype. As `jnp.concatenate`. @example np.concatenate([np.array([1]), np.array([2, 3])]) // [1, 2, 3] */
 export const concatenate = (xs: readonly NdArray[], axis = 0): NdArray => {
   const arrays = joined('concatenate', xs)
@@ -179,6 +179,7 @@ export interface PadOptions {
   /** For 'constant'; default 0. */
   readonly value?: Operand
 }
+const MODES: readonly string[] = ['constant', 'edge', 'reflect', 'wrap']
 /** More elements before and after: one width for all sides, or [before, after] for each axis. As `jnp.pad`. @example np.pad(np.array([1, 2]), 1) // [0, 1, 2, 0] */
 export const pad = (
   x: Operand,
@@ -192,24 +193,24 @@ export const pad = (
     refuse(ShapeError, 'pad', [y, width], `a width, or [before, after] for each of ${y.ndim} axes, is needed`)
   for (const w of widths) shapeOf('pad', w)
   if (mode === 'constant') {
-    const fill = promoted('pad', [y, value])[1]!
+    const fill = likened('pad', y, value)
     if (fill.ndim > 0) refuse(ShapeError, 'pad', [y, fill], 'the value is a scalar')
     const [lo, hi] = [widths.map((w) => w[0]), widths.map((w) => w[1])]
-    return c.pad(y, c.convertElementType(fill, y.dtype, y.aval.weak), lo, hi)
+    return c.pad(y, fill, lo, hi)
   }
   return widths.reduce((z, [before, after], axis) => {
     const n = z.shape[axis]!
-    if (n === 0 || (mode === 'reflect' && Math.max(before, after) >= n))
-      refuse(ShapeError, 'pad', [y, width], `axis ${axis} is too short for '${mode}'`)
+    if (!MODES.includes(mode)) refuse(ShapeError, 'pad', [y, mode], `the mode is one of ${MODES.join(', ')}`)
+    if (before + after === 0) return z
+    if (n === 0) refuse(ShapeError, 'pad', [y, width], `axis ${axis} is empty: there is nothing to repeat`)
     const line = c.iota([before + n + after], 'int32', 0)
     const place = c.sub(line, c.lit(line, before))
     const from = (): NdArray => {
       if (mode === 'edge') return place // a gather takes the nearest element
       if (mode === 'wrap') return wrapped(place, n)
-      const away = c.abs(place)
-      return mode === 'reflect'
-        ? c.min(away, c.sub(c.lit(line, 2 * (n - 1)), away))
-        : refuse(ShapeError, 'pad', [y, mode], "the mode is 'constant', 'edge', 'reflect' or 'wrap'")
+      const there = Math.max(1, 2 * (n - 1)) // and back
+      const away = wrapped(place, there)
+      return c.min(away, c.sub(c.lit(line, there), away))
     }
     return c.moveAxis(c.gather(z, [from()], [axis], 'clip'), 0, axis)
   }, y)
@@ -225,7 +226,8 @@ const triangle =
   (x: Operand, k = 0): NdArray => {
     const y = asArray(what, x)
     if (y.ndim < 2) refuse(ShapeError, what, [y], 'matrices are needed')
-    const edge = c.full([], wholeOf(what, k) - (below ? 0 : 1), 'int32')
+    const [rows, columns] = y.shape.slice(-2) as [number, number]
+    const edge = c.full([], Math.min(Math.max(wholeOf(what, k), -rows), columns) - (below ? 0 : 1), 'int32')
     const lower = c.ge(c.add(c.iota(y.shape, 'int32', y.ndim - 2), edge), c.iota(y.shape, 'int32', y.ndim - 1))
     const zero = c.lit(y, 0)
     return below ? c.select(lower, y, zero) : c.select(lower, zero, y)

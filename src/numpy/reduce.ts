@@ -47,28 +47,30 @@ export const all = reduction('all', (x, axes) => c.reduceAnd(c.convertElementTyp
 /** Whether all are close: bool []. As `jnp.allclose`. @example np.allclose(np.array([1, 2]), np.array([1.000001, 2])) // true */
 export const allclose = (x: Operand, y: Operand, options: CloseOptions = {}): NdArray => all(closeness('allclose', x, y, options))
 /** Σ x / count; integers become float32, and the mean of nothing is NaN. As `jnp.mean`. @example np.mean(np.array([1, 2, 6])) // 3 */
-export const mean = reduction('mean', (x, axes) => {
-  const y = asFloat('mean', x)
-  return c.div(c.reduceSum(y, axes), c.lit(y, countOf(y, axes)))
-})
+export const mean = reduction('mean', (x, axes) =>
+  c.roundedOnce((y) => c.div(c.reduceSum(y, axes), c.lit(y, countOf(y, axes))))(asFloat('mean', x)),
+)
 
 export interface VarianceOptions extends ReduceOptions {
   /** Subtracted from the count: 1 for a sample; default 0. */
   readonly ddof?: number
 }
-const spread = (what: string, x: Operand, options: VarianceOptions | undefined): NdArray => {
-  const y = asFloat(what, x)
-  const { axis, keepdims = false, ddof = 0 } = optionsOf(what, options)
-  const n = countOf(y, axesOf(what, y, axis))
-  const centred = c.sub(y, toShape(mean(y, { axis, keepdims: true }), y.shape))
-  const total = sum(square(centred), { axis, keepdims })
-  return c.div(total, c.lit(total, Math.max(0, n - numberOf(what, ddof))))
-}
+const spread =
+  (what: string, finish: (variance: NdArray) => NdArray) =>
+  (x: Operand, options?: VarianceOptions): NdArray => {
+    const { axis, keepdims = false, ddof = 0 } = optionsOf(what, options)
+    return c.roundedOnce((y) => {
+      const n = countOf(y, axesOf(what, y, axis))
+      const centred = c.sub(y, toShape(mean(y, { axis, keepdims: true }), y.shape))
+      const total = sum(square(centred), { axis, keepdims })
+      return finish(c.div(total, c.lit(total, Math.max(0, n - numberOf(what, ddof)))))
+    })(asFloat(what, x))
+  }
 /** The mean squared distance from the mean. As `jnp.var`. @example np.var(np.array([1, 2, 6])) // 4.6666667 */
-const variance = (x: Operand, options?: VarianceOptions): NdArray => spread('var', x, options)
+const variance = spread('var', (x) => x)
 export { variance as var }
 /** The root of the mean squared distance from the mean. As `jnp.std`. @example np.std(np.array([1, 2, 6])) // 2.1602469 */
-export const std = (x: Operand, options?: VarianceOptions): NdArray => sqrt(spread('std', x, options))
+export const std = spread('std', sqrt)
 
 const present = (what: string, f: Reduction, none: number): Reduction =>
   reduction(what, (x, axes) => {
@@ -83,21 +85,23 @@ export const nanmin = present('nanmin', extreme('nanmin', c.reduceMin), Infinity
 /** Σ of those that aren't NaN. As `jnp.nansum`. @example np.nansum(np.array([1, NaN, 3])) // 4 */
 export const nansum = present('nansum', sum, 0)
 /** The mean of those that aren't NaN; NaN where all are. As `jnp.nanmean`. @example np.nanmean(np.array([1, NaN, 3])) // 2 */
-export const nanmean = reduction('nanmean', (x, axes) => {
-  const y = asFloat('nanmean', x)
-  const count = sum(c.convertElementType(c.eq(y, y), y.dtype), { axis: axes })
-  return c.div(nansum(y, { axis: axes }), count)
-})
+export const nanmean = reduction('nanmean', (x, axes) =>
+  c.roundedOnce((y) => {
+    const count = c.reduceSum(c.convertElementType(c.eq(y, y), 'int32'), axes)
+    return c.div(nansum(y, { axis: axes }), c.convertElementType(count, y.dtype, y.aval.weak))
+  })(asFloat('nanmean', x)),
+)
 
 /** log Σ e^x, without overflow. As `jax.nn.logsumexp`. @example np.logsumexp(np.array([1000, 1000])) // 1000.6931 */
-export const logsumexp = reduction('logsumexp', (x, axes) => {
-  const y = asFloat('logsumexp', x)
-  if (countOf(y, axes) === 0) return c.log(c.reduceSum(y, axes))
-  const kept = y.shape.map((n, d) => (axes.includes(d) ? 1 : n))
-  const top = c.stopGradient(c.reduceMax(y, axes))
-  const safe = c.select(c.isFinite(top), top, c.lit(top, 0))
-  return c.add(c.log(c.reduceSum(c.exp(c.sub(y, toShape(c.reshape(safe, kept), y.shape))), axes)), safe)
-})
+export const logsumexp = reduction('logsumexp', (x, axes) =>
+  c.roundedOnce((y) => {
+    if (countOf(y, axes) === 0) return c.log(c.reduceSum(y, axes))
+    const kept = y.shape.map((n, d) => (axes.includes(d) ? 1 : n))
+    const top = c.stopGradient(c.reduceMax(y, axes))
+    const safe = c.select(c.isFinite(top), top, c.lit(top, 0))
+    return c.add(c.log(c.reduceSum(c.exp(c.sub(y, toShape(c.reshape(safe, kept), y.shape))), axes)), safe)
+  })(asFloat('logsumexp', x)),
+)
 
 export interface AxisOptions {
   /** Default: all of them, as one. */
@@ -110,6 +114,14 @@ const along =
     const { axis } = optionsOf<AxisOptions>(what, options)
     return axis === undefined ? f(c.reshape(y, [y.size]), 0) : f(y, axisOf(what, y, axis))
   }
+/** A scalar is a vector of one. */
+const prefix = (what: string, f: (x: NdArray, axis: number) => NdArray) => {
+  const run = along(what, f)
+  return (x: Operand, options?: AxisOptions): NdArray => {
+    const y = asArray(what, x)
+    return run(y.ndim === 0 ? c.reshape(y, [1]) : y, options)
+  }
+}
 const place = (what: string, f: typeof c.argmax) => {
   const find = along<AxisOptions & { readonly keepdims?: boolean }>(what, (x, axis) =>
     x.shape[axis] === 0 ? refuse(ShapeError, what, [x], 'an extreme needs an element, and the axis is empty') : f(x, axis),
@@ -127,10 +139,10 @@ export const argmax = place('argmax', c.argmax)
 /** The place of the least, the first of several: int32; a NaN is the least. As `jnp.argmin`. @example np.argmin(np.array([2, 5, 3])) // 0 */
 export const argmin = place('argmin', c.argmin)
 /** Sums of the elements so far. As `jnp.cumsum`. @example np.cumsum(np.array([1, 2, 3])) // [1, 3, 6] */
-export const cumsum = along('cumsum', (x, axis) => c.cumsum(numeric(x), axis))
+export const cumsum = prefix('cumsum', (x, axis) => c.cumsum(numeric(x), axis))
 /** Products of the elements so far. As `jnp.cumprod`. @example np.cumprod(np.array([2, 3, 4])) // [2, 6, 24] */
-export const cumprod = along('cumprod', (x, axis) => c.cumprod(numeric(x), axis))
+export const cumprod = prefix('cumprod', (x, axis) => c.cumprod(numeric(x), axis))
 /** The greatest so far. As `lax.cummax`. @example np.cummax(np.array([1, 3, 2])) // [1, 3, 3] */
-export const cummax = along('cummax', (x, axis) => c.cummax(numeric(x), axis))
+export const cummax = prefix('cummax', (x, axis) => c.cummax(numeric(x), axis))
 /** The least so far. As `lax.cummin`. @example np.cummin(np.array([2, 3, 1])) // [2, 2, 1] */
-export const cummin = along('cummin', (x, axis) => c.cummin(numeric(x), axis))
+export const cummin = prefix('cummin', (x, axis) => c.cummin(numeric(x), axis))

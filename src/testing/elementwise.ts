@@ -124,7 +124,12 @@ export const elementwise = {
       return { params: {}, inputs: [x, y] }
     },
   }),
-  pow: of<'pow'>(float, [positive, same]),
+  pow: of<'pow'>(float, [positive, same], {
+    any: (c) => {
+      const [x, y] = operands(c, 2, c.dtype(float)) as [Value, Value]
+      return { params: {}, inputs: [x, c.oneIn(3) ? c.value(y.aval.shape, c.dtype(int)) : y] }
+    },
+  }),
   max: of<'max'>(plain, [same, same]),
   min: of<'min'>(plain, [same, same]),
   atan2: of<'atan2'>(float, [awayFromZero, awayFromZero]),
