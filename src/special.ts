@@ -14,6 +14,7 @@ export const bringing =
     return f(...args)
   }
 export const erf = bringing((x: NdArray) => bind('erf', {}, [x])[0]!)
+export const erfc = bringing((x: NdArray) => bind('erfc', {}, [x])[0]!)
 export const erfInv = bringing((x: NdArray) => bind('erfInv', {}, [x])[0]!)
 export const logistic = bringing((x: NdArray) => bind('logistic', {}, [x])[0]!)
 export const nextafter = bringing((x: NdArray, y: NdArray) => bind('nextafter', {}, [x, y])[0]!)

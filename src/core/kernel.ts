@@ -48,6 +48,7 @@ export type ScalarOp =
   | 'acosh'
   | 'atanh'
   | 'erf'
+  | 'erfc'
   | 'erfInv'
   | 'logistic'
   | 'not' // logical on bool, bitwise on integers

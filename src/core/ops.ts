@@ -60,6 +60,7 @@ export interface OpParams {
   readonly acosh: None
   readonly atanh: None
   readonly erf: None
+  readonly erfc: None
   readonly erfInv: None
   readonly logistic: None
   readonly not: None

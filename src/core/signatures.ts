@@ -67,6 +67,7 @@ export const signatures: { readonly [K in OpName]: Signature<K> } = {
   acosh: unary,
   atanh: unary,
   erf: unary,
+  erfc: unary,
   erfInv: unary,
   logistic: unary,
   not: unary,

@@ -5,6 +5,7 @@ import { ShapeError } from '../core/errors.ts'
 import type { Operand } from '../core/methods.ts'
 import { naming, numberOf, optionsOf, refuse } from '../numpy/check.ts'
 import * as np from '../numpy/index.ts'
+import { topAndLogSum } from '../numpy/logSum.ts'
 import { asFloat, asIndex } from '../numpy/promote.ts'
 
 export interface CrossEntropyOptions {
@@ -26,7 +27,8 @@ export const crossEntropy = naming('nn.crossEntropy', (logits: Operand, labels: 
   const picked = np.sum(np.where(hit, x, 0), { axis: -1 }) // [...]
   const smooth = numberOf('nn.crossEntropy', labelSmoothing)
   const target = smooth === 0 ? picked : np.add(np.mul(picked, 1 - smooth), np.mul(np.mean(x, { axis: -1 }), smooth))
-  return np.sub(np.logsumexp(x, { axis: -1 }), target)
+  const [top, above] = topAndLogSum(x, [x.ndim - 1])
+  return np.add(np.sub(top, target), above) // of a label that is the greatest, `above` alone
 })
 
 /** mean((x - y)²) over all elements: two arrays that broadcast -> []. @example nn.meanSquaredError(np.array([1, 2]), np.array([1, 4])) // 2 */

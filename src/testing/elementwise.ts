@@ -75,6 +75,7 @@ export const elementwise = {
   acosh: of<'acosh'>(float, [(u) => Math.abs(u) + 1.3]),
   atanh: of<'atanh'>(float, [within]),
   erf: of<'erf'>(float, [same]),
+  erfc: of<'erfc'>(float, [same]),
   erfInv: of<'erfInv'>(float, [within]),
   logistic: of<'logistic'>(float, [same]),
   not: words<'not'>(bits, 1),

@@ -22,6 +22,7 @@ export const bounds: Partial<Record<ScalarOp, readonly [ulps: number, from: numb
   acosh: [3, 0, 100],
   atanh: [3, -20, 0],
   erf: [2, -20, 3],
+  erfc: [8, -20, 4],
   // Giles' formula as XLA evaluates it: x² is rounded to float32 before 1 - x² is taken.
   erfInv: [70, -20, 0],
   logistic: [3, -20, 7],

@@ -27,6 +27,7 @@ export const inexact: ReadonlySet<ScalarOp> = new Set<ScalarOp>([
   'acosh',
   'atanh',
   'erf',
+  'erfc',
   'erfInv',
   'logistic',
   'pow',
