@@ -1,6 +1,7 @@
 /**
  * The WebAssembly backend: programs compiled to SIMD kernels over one memory. Synchronous, one thread.
  */
+import { refuseBeyondReach } from '../../src/core/reach.ts'
 import type { Backend } from '../../src/core/backend.ts'
 import { byteWidth, type DType, type TypedArray, typedArrayOf } from '../../src/core/dtype.ts'
 import { relaxedSimd } from './assembler.ts'
@@ -55,6 +56,7 @@ export const createWasm = ({ relaxed = relaxedSimd(), softLimit }: WasmOptions =
       return storage
     },
     compile: (program) => {
+      refuseBeyondReach(program, { device: 'wasm', innerAsOne: false })
       const { bytes, imports, records, arenaBytes, text } = compileModule(program, memory, { relaxed })
       const instance = new WebAssembly.Instance(new WebAssembly.Module(bytes), { m: { memory, ...hostFunctions, ...imports } })
       const run = instance.exports.run as Run
