@@ -134,8 +134,8 @@ const powerNode = (x: g.Node, n: number): g.Node => {
   const times = (a: g.Node, b: g.Node): g.Node => g.map('mul', x.dtype, a, b)
   if (n < 0) return g.map('div', x.dtype, g.constNode(1, x.dtype), powerNode(x, -n))
   let result: g.Node | null = null
-  for (let base = x, k = n; k > 0; k >>>= 1) {
-    if (k & 1) result = result === null ? base : times(result, base)
+  for (let base = x, k = n; k > 0; k = Math.floor(k / 2)) {
+    if (k % 2 === 1) result = result === null ? base : times(result, base)
     if (k > 1) base = times(base, base)
   }
   return (

@@ -15,7 +15,7 @@ const loopsOf = (kernel: Kernel, extent: number, innerAsOne: boolean): readonly 
       return [extent * product(kernel.dims.slice(1, kernel.dims.length - kernel.inner)), ...(innerAsOne ? [product(inner)] : inner)]
     }
     case 'dot':
-      return [product([...kernel.batch, kernel.m, kernel.n]), kernel.k]
+      return [product(kernel.batch), kernel.m, kernel.n, kernel.k]
     case 'cumulative':
     case 'sort':
       return [kernel.outer * kernel.n * kernel.inner]

@@ -74,6 +74,8 @@ export const outer = (x: Operand, y: Operand): NdArray => {
  */
 export const tensordot = (x: Operand, y: Operand, axes: number | readonly [readonly number[], readonly number[]] = 2): NdArray => {
   const [a, b] = pair('tensordot', x, y)
+  if (!Array.isArray(axes) && !(Number.isInteger(axes) && (axes as number) >= 0 && (axes as number) <= Math.min(a.ndim, b.ndim)))
+    refuse(ShapeError, 'tensordot', [a, b, axes], `axes are two lists, or a whole number up to ${Math.min(a.ndim, b.ndim)}`)
   const [left, right] = typeof axes === 'number' ? [c.range(axes).map((i) => a.ndim - axes + i), c.range(axes)] : axes
   const sides = [axesOf('tensordot', a, left ?? []), axesOf('tensordot', b, right ?? [])] as const
   if (sides[0].length !== sides[1].length) refuse(ShapeError, 'tensordot', [a, b, axes], 'as many axes of each are needed')

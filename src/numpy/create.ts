@@ -2,7 +2,7 @@
 import { type Nested, NdArray } from '../core/array.ts'
 import { aval, sizeOf } from '../core/aval.ts'
 import * as c from '../core/constructors.ts'
-import { type DType, type HostArray, typedArrayOf } from '../core/dtype.ts'
+import { type DType, type HostArray, rangeOf, typedArrayOf } from '../core/dtype.ts'
 import { DTypeError, ShapeError, TreeError } from '../core/errors.ts'
 import type { Operand } from '../core/methods.ts'
 import { constant, upload } from '../core/trace.ts'
@@ -73,6 +73,11 @@ export const array = (x: Nested | HostArray | NdArray, options: ArrayOptions = {
   const flat: (number | boolean)[] = []
   flatten(x, own, 0, flat, '')
   const as = dtype ?? (flat.length > 0 && flat.every((v) => typeof v === 'boolean') ? 'bool' : 'float32')
+  if (as === 'int32' || as === 'uint32') {
+    const [least, most] = rangeOf[as]
+    const off = flat.find((v) => Math.trunc(Number(v)) < least || Math.trunc(Number(v)) > most)
+    if (off !== undefined) refuse(DTypeError, 'array', [x], `${String(off)} is beyond ${as}`)
+  }
   return make(as === 'bool' ? truth(flat.map(Number)) : flat.map(Number), own, as)
 }
 
@@ -89,6 +94,13 @@ const filled = (what: string, shape: readonly number[], value: Operand, dtype?: 
   const as = dtype === undefined ? (typeof value === 'boolean' ? 'bool' : x.dtype) : dtypeOf(what, dtype)
   if (broadcastLists(what, [of, x.shape], [of, x]).length !== of.length)
     refuse(ShapeError, what, [of, x], 'the value must broadcast to the shape')
+  if (
+    typeof value === 'number' &&
+    (as === 'int32' || as === 'uint32') &&
+    !(value >= rangeOf.int32[0] && value <= rangeOf[as][1]) &&
+    !Number.isNaN(value)
+  )
+    refuse(DTypeError, what, [of, value], `${value} is beyond ${as}`)
   return toShape(c.convertElementType(x, as), of)
 }
 /**
@@ -193,7 +205,7 @@ const byPlace =
   (n: number, options: EyeOptions = {}): NdArray => {
     const { m = n, k = 0 } = optionsOf(what, options)
     const shape = [wholeOf(what, n, 0), wholeOf(what, m, 0)]
-    const row = c.add(c.iota(shape, 'int32', 0), constant(wholeOf(what, k), aval([], 'int32')))
+    const row = c.add(c.iota(shape, 'int32', 0), constant(Math.min(Math.max(wholeOf(what, k), -n), m), aval([], 'int32')))
     return c.convertElementType(holds(row, c.iota(shape, 'int32', 1)), dtypeFrom(what, options, 'float32'))
   }
 /**

@@ -143,7 +143,7 @@ export const hypot = floatBinary('hypot', (x, y) => {
   const [a, b] = [c.abs(x), c.abs(y)]
   const top = c.stopGradient(c.max(a, b))
   const [zero, one] = [c.lit(top, 0), c.lit(top, 1)]
-  const [still, endless] = [isZero(top), isinf(top)]
+  const [still, endless] = [isZero(top), c.or(isinf(a), isinf(b))]
   // Of two infinities the derivative is NaN, as in JAX, of one it is ±1.
   const special = c.or(still, c.ne(isinf(a), isinf(b)))
   // A derivative goes through the scale, and mustn't vanish there.
@@ -177,7 +177,7 @@ export const pow = (x: Operand, y: Operand): NdArray => {
 const integerPower = (x: NdArray, y: NdArray): NdArray => {
   const one = c.lit(x, 1)
   let [result, base, left] = [c.full(x.ndim > 0 ? x.shape : y.shape, 1, x.dtype), x, y]
-  for (let bit = 0; bit < 31; bit++) {
+  for (let bit = 0; bit < (x.dtype === 'uint32' ? 32 : 31); bit++) {
     result = c.select(c.ne(c.and(left, one), c.lit(left, 0)), c.mul(result, base), result)
     base = c.mul(base, base)
     left = c.shiftRightLogical(left, one)

@@ -1,12 +1,12 @@
 /** JAX's promotion lattice for the dtypes that are there, weak types included, and operands made ready for a primitive. */
 import { NdArray } from '../core/array.ts'
 import { aval, eqShape } from '../core/aval.ts'
-import { broadcastInDim, convertElementType, range } from '../core/constructors.ts'
-import { type DType, isFloat, isHalf } from '../core/dtype.ts'
+import { broadcastInDim, convertElementType, lit, min, range } from '../core/constructors.ts'
+import { type DType, isFloat, isHalf, rangeOf } from '../core/dtype.ts'
 import { DTypeError, ShapeError } from '../core/errors.ts'
 import type { Operand } from '../core/methods.ts'
 import { userScalar } from '../core/trace.ts'
-import { refuse } from './check.ts'
+import { int32Of, refuse } from './check.ts'
 
 const order: readonly DType[] = ['bool', 'uint32', 'int32', 'float16', 'bfloat16', 'float32', 'float64', 'key']
 const kind = (d: DType): number => (d === 'bool' ? 0 : isFloat(d) ? 2 : 1)
@@ -21,6 +21,14 @@ export const promoteTypes = (a: DType, b: DType, weakA = false, weakB = false): 
   return { dtype: a !== b && isHalf(a) && isHalf(b) ? 'float32' : order.indexOf(a) >= order.indexOf(b) ? a : b, weak }
 }
 
+/** A number as an integer dtype; uint32 takes what int32 holds as well, wrapped, as in JAX. */
+const held = (value: number, dtype: DType, beside: NdArray): number => {
+  if (dtype !== 'int32' && dtype !== 'uint32') return value
+  return value >= rangeOf.int32[0] && value <= rangeOf[dtype][1]
+    ? value
+    : refuse(DTypeError, 'a number', [beside, value], `${value} is beyond ${dtype}: convert with astype`)
+}
+
 /** A number joins an array as the array's own dtype where it can hold it: `int + 1` stays int, `int + 0.5` is float32. */
 const scalar = (value: number | boolean, beside: NdArray | undefined): NdArray => {
   if (typeof value === 'boolean') return userScalar(value ? 1 : 0, aval([], 'bool'))
@@ -31,7 +39,7 @@ const scalar = (value: number | boolean, beside: NdArray | undefined): NdArray =
       : d === 'bool' && Number.isInteger(value)
         ? 'int32'
         : 'float32'
-  return userScalar(value, aval([], dtype, true))
+  return userScalar(beside === undefined ? value : held(value, dtype, beside), aval([], dtype, true))
 }
 
 /** An array that may hold keys. */
@@ -58,10 +66,9 @@ export const asFloat = (what: string, x: unknown): NdArray => {
 
 /** Integers, as int32: indices and the like. */
 export const asIndex = (what: string, x: unknown): NdArray => {
-  const y = asArray(what, typeof x === 'number' && Number.isInteger(x) ? userScalar(x, aval([], 'int32')) : x)
-  return isFloat(y.dtype) || y.dtype === 'bool'
-    ? refuse(DTypeError, what, [x], "indices are integers: convert with astype('int32')")
-    : convertElementType(y, 'int32')
+  const y = asArray(what, typeof x === 'number' && Number.isInteger(x) ? userScalar(int32Of(what, x), aval([], 'int32')) : x)
+  if (isFloat(y.dtype) || y.dtype === 'bool') return refuse(DTypeError, what, [x], "indices are integers: convert with astype('int32')")
+  return convertElementType(y.dtype === 'uint32' ? min(y, lit(y, rangeOf.int32[1])) : y, 'int32') // beyond int32 is outside, not negative
 }
 
 /** NumPy's broadcasting of shapes: from the right, extents equal or 1. `xs` are what is shown when they don't fit. */

@@ -82,7 +82,10 @@ export const foldIn = (k: NdArray, data: Operand): NdArray => {
   const what = 'random.foldIn'
   const word =
     typeof data === 'number'
-      ? userScalar(wholeOf(what, data) >>> 0, aval([], 'uint32'))
+      ? userScalar(
+          data === wholeOf(what, data) >>> 0 ? data : refuse(ShapeError, what, [k, data], `${data} is beyond uint32`),
+          aval([], 'uint32'),
+        )
       : data instanceof NdArray && data.dtype === 'uint32'
         ? data
         : c.convertElementType(asIndex(what, data), 'uint32')
