@@ -9,6 +9,7 @@ import { DeviceError } from '../../src/core/errors.ts'
 import { byteWidth, type DType, type TypedArray, typedArrayOf } from '../../src/core/dtype.ts'
 import type { Kernel } from '../../src/core/kernel.ts'
 import { type Buffer, launchesIn, type Program, type Step } from '../../src/core/program.ts'
+import { refuseBeyondReach } from '../../src/core/reach.ts'
 import { attention, attentionGrad } from './attention.ts'
 import { dot, nest, type Run } from './nest.ts'
 import { cumulative, scatter, sort } from './order.ts'
@@ -48,7 +49,10 @@ export const reference = (): Backend<ReferenceStorage> => {
     },
     readSync,
     read: async (storage, dtype, size) => readSync(storage, dtype, size),
-    compile: (program) => interpret(program, allocate),
+    compile: (program) => {
+      refuseBeyondReach(program, { device: 'reference', innerAsOne: false })
+      return interpret(program, allocate)
+    },
     bytesInUse: () => inUse,
   }
 }

@@ -22,15 +22,15 @@ export const promoteTypes = (a: DType, b: DType, weakA = false, weakB = false): 
 }
 
 /** A number as an integer dtype; uint32 takes what int32 holds as well, wrapped, as in JAX. */
-const held = (value: number, dtype: DType, beside: NdArray): number => {
+const held = (what: string, value: number, dtype: DType, beside: NdArray): number => {
   if (dtype !== 'int32' && dtype !== 'uint32') return value
   return value >= rangeOf.int32[0] && value <= rangeOf[dtype][1]
     ? value
-    : refuse(DTypeError, 'a number', [beside, value], `${value} is beyond ${dtype}: convert with astype`)
+    : refuse(DTypeError, what, [beside, value], `${value} is beyond ${dtype}: convert with astype`)
 }
 
 /** A number joins an array as the array's own dtype where it can hold it: `int + 1` stays int, `int + 0.5` is float32. */
-const scalar = (value: number | boolean, beside: NdArray | undefined): NdArray => {
+const scalar = (what: string, value: number | boolean, beside: NdArray | undefined): NdArray => {
   if (typeof value === 'boolean') return userScalar(value ? 1 : 0, aval([], 'bool'))
   const d = beside?.dtype
   const dtype =
@@ -39,7 +39,7 @@ const scalar = (value: number | boolean, beside: NdArray | undefined): NdArray =
       : d === 'bool' && Number.isInteger(value)
         ? 'int32'
         : 'float32'
-  return userScalar(beside === undefined ? value : held(value, dtype, beside), aval([], dtype, true))
+  return userScalar(beside === undefined ? value : held(what, value, dtype, beside), aval([], dtype, true))
 }
 
 /** An array that may hold keys. */
@@ -49,7 +49,7 @@ export const anyArray = (what: string, x: unknown, beside?: NdArray): NdArray =>
       ? x.concrete(what) // refuses
       : x
     : typeof x === 'number' || typeof x === 'boolean'
-      ? scalar(x, beside)
+      ? scalar(what, x, beside)
       : refuse(DTypeError, what, [x], 'an array or a number is needed: make one with np.array')
 
 /** An array of numbers or booleans. */
