@@ -52,6 +52,7 @@ export const ones: Readonly<Record<string, One>> = {
   log10: one(np.log10, Math.log10, (x) => 1 / x / Math.LN10),
   sin: one(np.sin, Math.sin, Math.cos),
   cos: one(np.cos, Math.cos, (x) => -Math.sin(x)),
+  tan: one(np.tan, Math.tan, (x) => 1 + Math.tan(x) ** 2),
   asin: one(np.asin, Math.asin, (x) => 1 / sqrt(belowOne(x))),
   acos: one(np.acos, Math.acos, (x) => -1 / sqrt(belowOne(x))),
   atan: one(np.atan, atan, (x) => 1 / (1 + x * x)),
