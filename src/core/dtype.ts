@@ -37,6 +37,7 @@ export const shortName: Readonly<Record<DType, string>> = {
   key: 'key<fry>',
 }
 
+/** The least and the greatest whole number of an integer dtype. */
 export const isFloat = (dtype: DType): dtype is FloatDType => dtype.includes('float')
 export const isInt = (dtype: DType): dtype is IntDType => dtype === 'int32' || dtype === 'uint32'
 export const isNumeric = (dtype: DType): boolean => isFloat(dtype) || isInt(dtype)

@@ -4,7 +4,7 @@
  */
 import { type Either, isLeft } from '#fp-ts/Either.js'
 import { ConcreteArray, INSPECT, NdArray } from './array.ts'
-import { type Aval, eqAval, showAval, showAvals } from './aval.ts'
+import { type Aval, eqAval, showAval, showAvals, sizeOf } from './aval.ts'
 import { isHalf, type TypedArray, typedArrayOf } from './dtype.ts'
 import { toBits } from './half.ts'
 import { DTypeError, ShapeError, TracerError } from './errors.ts'
@@ -184,6 +184,11 @@ const outAvals = (op: Op, inputs: readonly NdArray[]): readonly Aval[] => {
     const text = `${op.name}(${showAvals(avals)}): ${out.left.reason}`
     throw out.left.kind === 'shape' ? new ShapeError(text) : new DTypeError(text)
   }
+  for (const { shape } of out.right)
+    if (sizeOf(shape) > Number.MAX_SAFE_INTEGER)
+      throw new ShapeError(
+        `${op.name}(${showAvals(avals)}): [${shape.join(',')}] has ${sizeOf(shape)} elements, more than there are whole numbers for`,
+      )
   return out.right
 }
 

@@ -60,6 +60,8 @@ export const atanh = unary('atanh')
 export const cbrt = unary('cbrt')
 /** 2/√π ∫₀ˣ e^(-t²) dt. As `lax.erf`. @example lax.erf(np.array([0, 1])) // [0, 0.8427008] */
 export const erf = unary('erf')
+/** 1 - erf(x) without the loss of small numbers. As `lax.erfc`. @example lax.erfc(np.array([0, 1])) // [1, 0.1572992] */
+export const erfc = unary('erfc')
 /** The inverse of erf. As `lax.erf_inv`. @example lax.erfInv(np.array([0, 0.5])) // [0, 0.47693628] */
 export const erfInv = unary('erfInv')
 /** 1 / (1 + e^-x). As `lax.logistic`. @example lax.logistic(np.array([0, 1])) // [0.5, 0.7310586] */

@@ -6,7 +6,7 @@ import type { NdArray } from '../core/array.ts'
 import { type Aval, aval, showAval } from '../core/aval.ts'
 import { ShapeError, TreeError } from '../core/errors.ts'
 import { bind, constant, evalJaxpr, trace } from '../core/trace.ts'
-import { refuse } from '../numpy/check.ts'
+import { int32Of, refuse } from '../numpy/check.ts'
 import { anyArray } from '../numpy/promote.ts'
 import { flatten, map as mapTree, paths, type TreeDef, unflatten } from '../tree.ts'
 import { traced, type Body, type Fn, avalsOf, sameCarry, strengthened, type Arrays } from './body.ts'
@@ -54,7 +54,8 @@ export const scan = <C, X, Y>(
   const { length, reverse = false, unroll = 1 } = options
   const scanned = flattenArrays(xs, what)
   const turns = turnsOf(what, scanned, paths(xs), length)
-  if (!Number.isInteger(unroll) || unroll < 1) throw new ShapeError(`${what}: unroll is ${unroll}, and must be a whole number from 1 on`)
+  if (!Number.isInteger(unroll) || unroll < 1 || Math.min(unroll, turns) > 2 ** 16)
+    throw new ShapeError(`${what}: unroll is ${unroll}, and must be a whole number from 1 to ${2 ** 16}`)
 
   let carry = flattenArrays(init, what)
   const pair = (own: Arrays<C>, x: X): unknown => {
@@ -231,9 +232,8 @@ export const foriLoop = <C>(
 ): Arrays<C> => {
   const what = called('foriLoop', body)
   const bound = (x: number | NdArray): NdArray => {
-    const value = typeof x === 'number' ? constant(x, aval([], 'int32')) : anyArray(what, x)
-    if (value.ndim > 0 || value.dtype !== 'int32' || (typeof x === 'number' && !Number.isInteger(x)))
-      refuse(ShapeError, what, [x], 'the bounds are whole numbers, or int32 scalars')
+    const value = typeof x === 'number' && Number.isInteger(x) ? constant(int32Of(what, x), aval([], 'int32')) : anyArray(what, x)
+    if (value.ndim > 0 || value.dtype !== 'int32') refuse(ShapeError, what, [x], 'the bounds are whole numbers, or int32 scalars')
     return value
   }
   const [from, to] = [bound(lower), bound(upper)]

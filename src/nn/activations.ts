@@ -6,8 +6,9 @@ import type { NdArray } from '../core/array.ts'
 import type { Operand } from '../core/methods.ts'
 import { axesOf, naming, optionsOf, wholeOf } from '../numpy/check.ts'
 import * as np from '../numpy/index.ts'
+import { keptShape, logSumBelow0 } from '../numpy/logSum.ts'
 import { asArray, asFloat } from '../numpy/promote.ts'
-import { erf, logistic, roundedOnce, stopGradient } from '../core/constructors.ts'
+import { erfc, logistic, roundedOnce, stopGradient } from '../core/constructors.ts'
 
 const activation =
   (what: string, f: (x: NdArray) => NdArray) =>
@@ -31,19 +32,28 @@ export const silu = activation('silu', (x) => {
   const s = logistic(np.add(x, stopGradient(np.where(far, np.mul(x, -0.5), 0))))
   return np.mul(np.mul(x, s), stopGradient(np.where(far, s, 1)))
 })
+/** f(x) where |x| < 200, and x or 0 beyond it, which f is there, so that no derivative is 0 times infinity; -Infinity gives NaN, as in JAX. */
+const nearlyRelu = (x: NdArray, f: (x: NdArray) => NdArray): NdArray =>
+  np.where(np.greaterEqual(np.abs(x), 200), np.mul(x, np.greater(x, 0)), f(np.clip(x, -200, 200)))
 /** x · tanh(softplus(x)) (Misra 2019). As `jax.nn.mish`. @example nn.mish(np.array([1])) // [0.8650985] */
-export const mish = activation('mish', (x) => np.mul(x, np.tanh(softplus(x))))
+export const mish = activation('mish', (x) => nearlyRelu(x, (y) => np.mul(y, np.tanh(softplus(y)))))
 /** x where positive, else e^x - 1 (Clevert et al. 2015). As `jax.nn.elu`. @example nn.elu(np.array([-1, 2])) // [-0.63212055, 2] */
 export const elu = activation('elu', (x) => np.where(np.greater(x, 0), x, np.expm1(np.where(np.greater(x, 0), 0, x))))
 /** x, or x / 100 below 0. As `jax.nn.leaky_relu`. @example nn.leakyRelu(np.array([-1, 2])) // [-0.01, 2] */
 export const leakyRelu = activation('leakyRelu', (x) => np.where(np.greaterEqual(x, 0), x, np.mul(x, 0.01)))
 /** x / (1 + |x|). As `jax.nn.soft_sign`. @example nn.softSign(np.array([-1, 3])) // [-0.5, 0.75] */
-export const softSign = activation('softSign', (x) => np.div(x, np.add(np.abs(x), 1)))
+export const softSign = activation('softSign', (x) => {
+  const within = np.less(np.abs(x), 1)
+  const [near, far] = [np.where(within, x, 0), np.where(within, 1, x)]
+  const sign = stopGradient(np.div(far, np.abs(far))) // NaN of infinities, as in JAX
+  const beyond = np.mul(sign, np.sub(1, np.div(1, np.add(np.abs(far), 1)))) // whose derivative is 1 / (1 + |x|)² without a difference
+  return np.where(within, np.div(near, np.add(np.abs(near), 1)), beyond)
+})
 /** x kept within -1 and 1. As `jax.nn.hard_tanh`. @example nn.hardTanh(np.array([-3, 0.5])) // [-1, 0.5] */
 export const hardTanh = activation('hardTanh', (x) => np.where(np.greater(x, 1), 1, np.where(np.less(x, -1), -1, x)))
 
 export interface GeluOptions {
-  /** true (the default): the tanh formula, GPT-2's. false: exact, by erf. */
+  /** true (the default): the tanh formula, GPT-2's. false: exact, by erfc. */
   readonly approximate?: boolean
 }
 /**
@@ -53,12 +63,13 @@ export interface GeluOptions {
  */
 export const gelu = (x: Operand, options: GeluOptions = {}): NdArray => {
   const { approximate = true } = optionsOf('nn.gelu', options)
-  return roundedOnce((y) => {
-    const phi2 = approximate
-      ? np.tanh(np.mul(np.add(y, np.mul(np.pow(y, 3), 0.044715)), Math.sqrt(2 / Math.PI)))
-      : erf(np.mul(y, Math.SQRT1_2)) // 2Φ(x) - 1
-    return np.mul(np.mul(y, 0.5), np.add(phi2, 1))
-  })(asFloat('nn.gelu', x))
+  return roundedOnce((y) =>
+    nearlyRelu(y, (z) =>
+      approximate
+        ? np.mul(z, logistic(np.mul(np.add(z, np.mul(np.pow(z, 3), 0.044715)), Math.sqrt(8 / Math.PI)))) // (1 + tanh u) / 2 = logistic 2u
+        : np.mul(np.mul(z, 0.5), erfc(np.mul(z, -Math.SQRT1_2))),
+    ),
+  )(asFloat('nn.gelu', x))
 }
 
 export interface AxisOptions {
@@ -93,7 +104,7 @@ export const softmax = overAxes('nn.softmax', (x, axis) => {
  */
 export const logSoftmax = overAxes('nn.logSoftmax', (x, axis) => {
   const y = belowMax(x, axis)
-  return np.sub(y, np.log(np.sum(np.exp(y), { axis, keepdims: true })))
+  return np.sub(y, np.reshape(logSumBelow0(y, axis), keptShape(y, axis)))
 })
 /**
  * x with the mean 0 and the variance 1 along an axis: (x - mean) / √(var + 1e-5). As `jax.nn.standardize`.

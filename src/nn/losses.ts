@@ -5,6 +5,7 @@ import { ShapeError } from '../core/errors.ts'
 import type { Operand } from '../core/methods.ts'
 import { naming, numberOf, optionsOf, refuse } from '../numpy/check.ts'
 import * as np from '../numpy/index.ts'
+import { topAndLogSum } from '../numpy/logSum.ts'
 import { asFloat, asIndex, promoted } from '../numpy/promote.ts'
 
 export interface CrossEntropyOptions {
@@ -27,7 +28,8 @@ export const crossEntropy = naming('nn.crossEntropy', (logits: Operand, labels: 
   return roundedOnce((z) => {
     const picked = np.sum(np.where(hit, z, 0), { axis: -1 }) // [...]
     const target = smooth === 0 ? picked : np.add(np.mul(picked, 1 - smooth), np.mul(np.mean(z, { axis: -1 }), smooth))
-    return np.sub(np.logsumexp(z, { axis: -1 }), target)
+    const [top, above] = topAndLogSum(z, [z.ndim - 1])
+    return np.add(np.sub(top, target), above) // of a label that is the greatest, `above` alone
   })(x)
 })
 

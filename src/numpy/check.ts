@@ -42,6 +42,13 @@ export const wholeOf = (what: string, n: unknown, least = -Infinity): number =>
     ? (n as number)
     : refuse(ShapeError, what, [n], `a whole number${least === -Infinity ? '' : ` of at least ${least}`} is needed`)
 
+/** A whole number that int32 holds: what devices count and index with. */
+export const int32Of = (what: string, n: unknown): number =>
+  wholeOf(what, n) === ((n as number) | 0) ? (n as number) : refuse(ShapeError, what, [n], `${String(n)} is beyond int32`)
+/** A whole number, beyond int32 the nearest: for places that are outside there anyway. */
+export const clampedOf = (what: string, n: unknown): number =>
+  Number.isInteger(n) || Math.abs(n as number) === Infinity ? Math.min(Math.max(n as number, -(2 ** 31)), 2 ** 31 - 1) : wholeOf(what, n)
+
 export const numberOf = (what: string, x: unknown): number =>
   typeof x === 'number' ? x : refuse(DTypeError, what, [x], 'a JavaScript number is needed')
 

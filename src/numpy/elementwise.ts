@@ -162,23 +162,28 @@ export const atan2 = floatBinary('atan2', c.atan2)
 /** √(x² + y²) without overflow. As `jnp.hypot`. @example np.hypot(np.array([3]), 4) // [5] */
 export const hypot = compositeBinary('hypot', (x, y) => {
   const [a, b] = [c.abs(x), c.abs(y)]
-  const high = c.max(a, b)
-  const [one, still] = [c.lit(high, 1), isZero(high)]
-  // A factor that is a constant to derivatives, of any order.
-  const by = c.stopGradient(c.select(c.or(still, c.not(c.isFinite(high))), one, high))
-  const part = (z: NdArray): NdArray => c.integerPow(c.div(c.select(still, one, z), by), 2)
-  const out = c.select(still, high, c.mul(by, c.sqrt(c.add(part(a), part(b)))))
-  return c.select(c.or(isinf(a), isinf(b)), c.lit(out, Infinity), out)
+  const top = c.stopGradient(c.max(a, b))
+  const [zero, one] = [c.lit(top, 0), c.lit(top, 1)]
+  const [still, endless] = [isZero(top), c.or(isinf(a), isinf(b))]
+  // Of two infinities the derivative is NaN, as in JAX, of one it is ±1.
+  const special = c.or(still, c.ne(isinf(a), isinf(b)))
+  // A derivative goes through the scale, and mustn't vanish there.
+  const scale = c.select(special, one, c.max(top, c.lit(top, x.dtype === 'float64' ? 2 ** -960 : 2 ** -100)))
+  const part = (z: NdArray): NdArray => c.integerPow(c.div(c.select(special, one, z), scale), 2)
+  const only = (z: NdArray): NdArray => c.select(isinf(z), z, zero)
+  const limit = c.select(endless, c.add(only(a), only(b)), c.max(a, b))
+  return c.select(c.or(still, endless), limit, c.mul(scale, c.sqrt(c.add(part(x), part(y)))))
 })
 /** log(e^x + e^y) without overflow. As `jnp.logaddexp`. @example np.logaddexp(np.array([1000]), 1000) // [1000.6931] */
 export const logaddexp = compositeBinary('logaddexp', (x, y) => {
-  const top = c.stopGradient(c.max(x, y))
+  const first = c.ge(x, y)
+  const top = c.select(first, x, c.select(c.ne(x, x), x, y))
   const [zero, infinity] = [c.lit(top, 0), c.lit(top, Infinity)]
-  const safe = c.select(c.isFinite(top), top, zero)
   const endless = c.eq(top, infinity)
-  const e = (z: NdArray): NdArray => c.exp(c.sub(c.select(endless, zero, z), safe))
   const only = (z: NdArray): NdArray => c.select(c.eq(z, infinity), z, zero) // the gradient of what is infinite is 1
-  return c.select(endless, c.add(only(x), only(y)), c.add(c.log(c.add(e(x), e(y))), safe))
+  const below = c.select(endless, zero, c.select(first, c.sub(y, x), c.sub(x, y))) // -|x - y|; of two -Infinity NaN, as is the derivative
+  const sum = c.add(top, c.log1p(c.exp(below)))
+  return c.select(endless, c.add(only(x), only(y)), c.select(c.eq(top, c.lit(top, -Infinity)), top, sum))
 })
 /** x to the y. A whole number as exponent is exact multiplication, and has its derivative at 0, as have integer arrays. As `jnp.power`. @example np.pow(np.array([2, 3]), 2) // [4, 9] */
 export const pow = (x: Operand, y: Operand): NdArray => {
@@ -197,7 +202,7 @@ export const pow = (x: Operand, y: Operand): NdArray => {
 const integerPower = (x: NdArray, y: NdArray): NdArray => {
   const one = c.lit(x, 1)
   let [result, base, left] = [c.full(x.ndim > 0 ? x.shape : y.shape, 1, x.dtype), x, y]
-  for (let bit = 0; bit < 31; bit++) {
+  for (let bit = 0; bit < (x.dtype === 'uint32' ? 32 : 31); bit++) {
     result = c.select(c.ne(c.and(left, one), c.lit(left, 0)), c.mul(result, base), result)
     base = c.mul(base, base)
     left = c.shiftRightLogical(left, one)

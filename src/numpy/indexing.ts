@@ -14,7 +14,7 @@ import { isFloat } from '../core/dtype.ts'
 import { DTypeError, ShapeError } from '../core/errors.ts'
 import type { Index, Operand, Place } from '../core/methods.ts'
 import { constant } from '../core/trace.ts'
-import { axisOf, optionsOf, refuse } from './check.ts'
+import { axisOf, clampedOf, optionsOf, refuse } from './check.ts'
 import { wrapped } from './layout.ts'
 import { anyArray, asArray, asIndex, broadcastLists, likened, modular, toShape } from './promote.ts'
 
@@ -40,10 +40,20 @@ interface Plan {
   readonly shape: readonly number[]
 }
 
+/** A list that isn't meant as a slice. */
+const listHint = (index: unknown): string =>
+  Array.isArray(index) ? ': a list is one slice, and indices are separate arguments, such as at(0, 2), or an integer array' : ''
+
 const plan = (what: string, x: NdArray, given: readonly Index[]): Plan => {
   const shown = [x, ...given]
   const used = given.filter((i) => i !== null && i !== '...').length
-  if (used > x.ndim) refuse(ShapeError, what, shown, `${used} indices are too many for rank ${x.ndim}`)
+  if (used > x.ndim)
+    refuse(
+      ShapeError,
+      what,
+      shown,
+      `${used} indices are too many for rank ${x.ndim}${given.map(listHint).find((hint) => hint !== '') ?? ''}`,
+    )
   const dots = given.indexOf('...')
   if (dots !== given.lastIndexOf('...')) refuse(ShapeError, what, shown, "'...' can stand once")
   const open = c.range(x.ndim - used).map((): Index => [])
@@ -65,7 +75,7 @@ const plan = (what: string, x: NdArray, given: readonly Index[]): Plan => {
     else if (index instanceof NdArray || (arrays && typeof index === 'number')) {
       if (index instanceof NdArray && index.dtype === 'bool')
         refuse(DTypeError, what, shown, 'a mask as an index would make a shape that depends on values: use np.where')
-      const i = asIndex(what, index)
+      const i = asIndex(what, typeof index === 'number' ? clampedOf(what, index) : index)
       window(0, n, 1)
       axes.push(axis)
       raw.push(fromEnd(i, n))
@@ -94,7 +104,13 @@ const plan = (what: string, x: NdArray, given: readonly Index[]): Plan => {
       }
       kept.push(axis)
       items.push('kept')
-    } else refuse(ShapeError, what, shown, 'an index is a whole number, a slice [start, stop, step], null, "..." or an integer array')
+    } else
+      refuse(
+        ShapeError,
+        what,
+        shown,
+        `an index is a whole number, a slice [start, stop, step], null, "..." or an integer array${listHint(index)}`,
+      )
   }
   const shape = broadcastLists(
     what,
@@ -299,8 +315,9 @@ export const take = (x: Operand, indices: Operand, options: TakeOptions = {}): N
   const { axis, mode = 'fill' } = optionsOf('take', options)
   const y = axis === undefined ? c.reshape(whole, [whole.size]) : whole
   const a = axis === undefined ? 0 : axisOf('take', y, axis)
-  const i = asIndex('take', indices)
-  const out = c.gather(y, [placed('take', i, y.shape[a]!, mode)], [a], mode === 'fill' ? 'fill' : 'clip') // [...indices, ...others]
+  const n = y.shape[a]!
+  const i = asIndex('take', typeof indices === 'number' && mode === 'wrap' && n > 0 ? indices % n : indices)
+  const out = c.gather(y, [placed('take', i, n, mode)], [a], mode === 'fill' ? 'fill' : 'clip') // [...indices, ...others]
   const others = c.range(y.ndim - 1).map((d) => d + i.ndim)
   return c.transpose(out, [...others.slice(0, a), ...c.range(i.ndim), ...others.slice(a)])
 }

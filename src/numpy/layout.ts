@@ -112,6 +112,8 @@ export const split = (x: Operand, parts: number | readonly number[], axis = 0): 
   const y = anyArray('split', x)
   const at = axisOf('split', y, axis)
   const n = y.shape[at]!
+  if (typeof parts === 'number' && parts > 2 ** 20)
+    refuse(ShapeError, 'split', [y, parts], `${parts} parts are as many arrays: ${2 ** 20} at most`)
   const each = typeof parts === 'number' ? n / wholeOf('split', parts, 1) : 0
   if (!Number.isInteger(each)) refuse(ShapeError, 'split', [y, parts], `${n} elements don't make ${String(parts)} equal parts`)
   const inner = typeof parts === 'number' ? c.range(parts - 1).map((i) => (i + 1) * each) : shapeOf('split', parts)
@@ -270,7 +272,8 @@ export const diff = (x: Operand, options: { readonly n?: number; readonly axis?:
   const y = asArray('diff', x)
   const { n = 1, axis = -1 } = optionsOf('diff', options)
   const at = axisOf('diff', y, axis)
-  return c.range(wholeOf('diff', n, 0)).reduce((z) => {
+  if (wholeOf('diff', n, 0) >= y.shape[at]!) return n === 0 ? y : part(y, at, 0, 0)
+  return c.range(n).reduce((z) => {
     const m = z.shape[at]!
     const [a, b] = [part(z, at, Math.min(1, m), m), part(z, at, 0, Math.max(0, m - 1))]
     return z.dtype === 'bool' ? c.ne(a, b) : c.sub(a, b)

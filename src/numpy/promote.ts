@@ -1,7 +1,7 @@
 /** JAX's promotion lattice for the dtypes that are there, weak types included, and operands made ready for a primitive. */
 import { NdArray } from '../core/array.ts'
 import { type Aval, aval, eqShape } from '../core/aval.ts'
-import { broadcastInDim, convertElementType, range } from '../core/constructors.ts'
+import { broadcastInDim, convertElementType, lit, min, range } from '../core/constructors.ts'
 import { type DType, isFloat, isHalf, isInt, rangeOf } from '../core/dtype.ts'
 import { DTypeError, ShapeError } from '../core/errors.ts'
 import type { Operand } from '../core/methods.ts'
@@ -70,9 +70,8 @@ export const asFloat = (what: string, x: unknown): NdArray => {
 /** Integers, as int32: indices and the like. */
 export const asIndex = (what: string, x: unknown): NdArray => {
   const y = asArray(what, typeof x === 'number' && Number.isInteger(x) ? scalarOf(what, [x], x, 'int32') : x)
-  return isFloat(y.dtype) || y.dtype === 'bool'
-    ? refuse(DTypeError, what, [x], "indices are integers: convert with astype('int32')")
-    : convertElementType(y, 'int32')
+  if (isFloat(y.dtype) || y.dtype === 'bool') return refuse(DTypeError, what, [x], "indices are integers: convert with astype('int32')")
+  return convertElementType(y.dtype === 'uint32' ? min(y, lit(y, rangeOf.int32[1])) : y, 'int32') // beyond int32 is outside, not negative
 }
 
 /** NumPy's broadcasting of shapes: from the right, extents equal or 1. `xs` are what is shown when they don't fit. */

@@ -9,6 +9,7 @@ import { ShapeError } from '../core/errors.ts'
 import type { Operand, ReduceOptions } from '../core/methods.ts'
 import { axesOf, axisOf, numberOf, optionsOf, refuse } from './check.ts'
 import { closeness, type CloseOptions, isnan, numeric, sqrt, square, where } from './elementwise.ts'
+import { keptShape, topAndLogSum } from './logSum.ts'
 import { asArray, asFloat, toShape } from './promote.ts'
 
 type Reduction = (x: Operand, options?: ReduceOptions) => NdArray
@@ -20,7 +21,7 @@ const reduction =
     const { axis, keepdims = false } = optionsOf(what, options)
     const axes = axesOf(what, y, axis)
     const out = f(y, axes)
-    return keepdims ? c.reshape(out, y.shape.map((n, d) => (axes.includes(d) ? 1 : n))) : out // prettier-ignore
+    return keepdims ? c.reshape(out, keptShape(y, axes)) : out
   }
 const countOf = (x: NdArray, axes: readonly number[]): number => sizeOf(axes.map((a) => x.shape[a]!))
 const extreme = (what: string, f: typeof c.reduceMax): Reduction =>
@@ -96,10 +97,8 @@ export const nanmean = reduction('nanmean', (x, axes) =>
 export const logsumexp = reduction('logsumexp', (x, axes) =>
   c.roundedOnce((y) => {
     if (countOf(y, axes) === 0) return c.log(c.reduceSum(y, axes))
-    const kept = y.shape.map((n, d) => (axes.includes(d) ? 1 : n))
-    const top = c.stopGradient(c.reduceMax(y, axes))
-    const safe = c.select(c.isFinite(top), top, c.lit(top, 0))
-    return c.add(c.log(c.reduceSum(c.exp(c.sub(y, toShape(c.reshape(safe, kept), y.shape))), axes)), safe)
+    const [top, above] = topAndLogSum(y, axes)
+    return c.add(above, top)
   })(asFloat('logsumexp', x)),
 )
 

@@ -76,6 +76,7 @@ export const elementwise = {
   atanh: of<'atanh'>(float, [within]),
   cbrt: of<'cbrt'>(float, [awayFromZero]),
   erf: of<'erf'>(float, [same]),
+  erfc: of<'erfc'>(float, [same]),
   erfInv: of<'erfInv'>(float, [within]),
   logistic: of<'logistic'>(float, [same]),
   not: words<'not'>(bits, 1),

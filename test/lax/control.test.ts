@@ -114,12 +114,12 @@ describe('scan', () => {
   })
   test('what is the same at every turn is computed once, before, and not stacked for reverse mode', () => {
     const f = (w: NdArray, xs: NdArray): NdArray =>
-      np.sum(lax.scan((h: NdArray, x: NdArray) => [np.tanh(h.mul(np.sum(np.exp(w)))).add(x), null], np.zeros([5]), xs)[0])
+      np.sum(lax.scan((h: NdArray, x: NdArray) => [np.tanh(h.mul(np.sum(np.cos(w)))).add(x), null], np.zeros([5]), xs)[0])
     const { eqns } = makeJaxpr(grad(f))(np.ones([100]), np.ones([8, 5]))
     const scans = eqns.filter((eqn) => eqn.op.name === 'scan')
     expect(scans.length).toBe(2)
     const inner = scans.flatMap(({ op }) => (op.name === 'scan' ? op.params.jaxpr.eqns.map((eqn) => eqn.op.name) : []))
-    expect(inner).not.toContain('exp')
+    expect(inner).not.toContain('cos')
     const stacked = scans[0]!.outs.map((v) => v.aval.shape)
     expect(stacked.every((shape) => shape.join() === '5' || shape.join() === '8,5')).toBe(true)
   })
