@@ -16,7 +16,7 @@ const effort = inject('effort')
 export const nightly = effort === 'nightly'
 
 /** How many cases to try, of what is normally tried `n` times. */
-export const cases = (n: number): number => Math.ceil(n * { quick: 0.1, normal: 1, nightly: 20 }[effort])
+export const tries = (n: number): number => Math.ceil(n * { quick: 0.1, normal: 1, nightly: 20 }[effort])
 
 /** Where the search begins; `SEED=… npm run test:nightly` repeats one. */
 export const seed = nightly ? Number(process.env['SEED'] ?? Date.now() % 2 ** 31) : 42

@@ -1,4 +1,4 @@
 import fc from 'fast-check'
-import { cases, seed } from './effort.ts'
+import { tries, seed } from './effort.ts'
 
-fc.configureGlobal({ seed, numRuns: cases(100) })
+fc.configureGlobal({ seed, numRuns: tries(100) })

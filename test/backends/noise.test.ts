@@ -4,7 +4,7 @@ import { expect, test } from 'vitest'
 import { reference } from '../../backends/reference/index.ts'
 import { isFloat, type TypedArray } from '../../src/core/dtype.ts'
 import type { Expr, Nest, ReduceOp } from '../../src/core/kernel.ts'
-import { cases } from '../effort.ts'
+import { tries } from '../effort.ts'
 import { choiceLists, fromList } from './choices.ts'
 import { access, apply, type Arg, constant, load, reduce, runKernel } from './harness.ts'
 import { writtenPlaces } from './kernels.ts'
@@ -50,7 +50,7 @@ test.each(['sum', 'prod'] as const)(
         const others = disturbances(kernel, args).map(([run]) => run!)
         expect(difference(Float32Array.of(folded(op, xs, picks)), expected!, others, 'float32')).toBeNull()
       }),
-      { numRuns: cases(1000) },
+      { numRuns: tries(1000) },
     )
   },
 )
@@ -94,8 +94,8 @@ test('a kernel whose sums and products leave out a term is found, wherever that 
         }
       })
     }),
-    { numRuns: cases(300) },
+    { numRuns: tries(300) },
   )
-  expect(changed).toBeGreaterThan(cases(200))
+  expect(changed).toBeGreaterThan(tries(200))
   expect(found / changed).toBeGreaterThan(0.95) // the rest stands where an order may overflow
 })

@@ -8,7 +8,7 @@ import { reference } from '../../backends/reference/index.ts'
 import type { Backend } from '../../src/core/backend.ts'
 import { isHalf, type TypedArray } from '../../src/core/dtype.ts'
 import type { Attention, Dot, Expr, Kernel, Nest, Output } from '../../src/core/kernel.ts'
-import { cases, nightly } from '../effort.ts'
+import { tries, nightly } from '../effort.ts'
 import { type Choices, choiceLists, fromList } from './choices.ts'
 import { access, type Arg, apply, constant, launch, load, readProgram, reduce, runKernel, runProgram } from './harness.ts'
 import { attention, cumulative, dot, scatter, sort, writtenPlaces } from './kernels.ts'
@@ -25,7 +25,7 @@ const lawOf =
     void test(name, () =>
       fc.assert(
         fc.asyncProperty(choiceLists, (list) => check(fromList(list))),
-        { numRuns: cases(runs * share) },
+        { numRuns: tries(runs * share) },
       ),
     )
 

@@ -21,7 +21,7 @@ import { type Choices, type Sizes, arbitrary, type Value } from '../../src/testi
 import type { Program } from '../../src/testing/programs.ts'
 import { makeTransforms } from '../../transforms/algebra.ts'
 import { makeBatching } from '../../transforms/batch.ts'
-import { cases, nightly } from '../effort.ts'
+import { tries, nightly } from '../effort.ts'
 import { ulps } from './compare.ts'
 import { Engine } from '../../transforms/engine.ts'
 
@@ -132,11 +132,11 @@ export const law = <T extends Program>(
   check: (drawn: T) => void,
   sizes?: Sizes,
   /** So many at night. */
-  atNight = cases(runs),
+  atNight = tries(runs),
 ): void => {
   const drawn = arbitrary(make, sizes).map((d) => Object.defineProperty(d, fc.toStringMethod, { value: () => shown(d.jaxpr, d.inputs) }))
   test(name, () => {
-    fc.assert(fc.property(drawn, check), { numRuns: nightly ? atNight : cases(runs) })
+    fc.assert(fc.property(drawn, check), { numRuns: nightly ? atNight : tries(runs) })
   })
 }
 
