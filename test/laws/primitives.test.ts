@@ -55,7 +55,7 @@ const meant =
 const runs = (name: OpName): boolean => generatorOf(name).meaning === null
 
 each('abstract evaluation predicts what lowering makes', (name) =>
-  law(name, 60, meant(name), ({ jaxpr, inputs }) => {
+  law(name, 40, meant(name), ({ jaxpr, inputs }) => {
     const nodes = jaxpr.inputs.map((v, index): Node => ({ kind: 'input', index, ...physical(v.aval) }))
     const made = startLowering({ rules, transforms, optimise })
       .lower(jaxpr, nodes)
@@ -95,7 +95,7 @@ const disturb =
   }
 
 each('abstract evaluation refuses, with a reason, what lowering could not do', (name) => {
-  law(name, 100, disturb(name), ({ jaxpr: { inputs: vars }, inputs, op }) => {
+  law(name, 60, disturb(name), ({ jaxpr: { inputs: vars }, inputs, op }) => {
     if (badOp(op, vars.length) !== null) return
     const avals = vars.map((v) => v.aval)
     const predicted = rules[name].abstractEval(avals, op.params as never)
@@ -162,7 +162,7 @@ const withTangents =
 
 each('jvp matches finite differences', (name) => {
   if (generatorOf(name).reverseOnly) return
-  law(name, 40, withTangents(name), ({ jaxpr, inputs, tangents }) => {
+  law(name, 30, withTangents(name), ({ jaxpr, inputs, tangents }) => {
     const pushed = transforms.jvp(
       jaxpr,
       tangents.map((t) => t !== null),
@@ -195,7 +195,7 @@ const withBoth = (name: OpName) => (c: Choices) => {
 
 each('reverse mode matches finite differences', (name) => {
   if (!runs(name) || generatorOf(name).forwardOnly) return
-  law(name, 40, withBoth(name), ({ jaxpr, inputs, tangents, cts }) => {
+  law(name, 30, withBoth(name), ({ jaxpr, inputs, tangents, cts }) => {
     const moving = tangents.map((t) => t !== null)
     const floats = jaxpr.outs.map((v) => isFloat(v.aval.dtype))
     const both = closed(vjpJaxpr(transforms, jaxpr, moving, floats))
@@ -246,7 +246,7 @@ test('the generators name linear operands where there is a transpose, and there 
 
 each('transpose is the adjoint', (name) => {
   if (rules[name].transpose === 'notLinear' || generatorOf(name).forwardOnly) return
-  law(name, 60, withCotangents(name), ({ jaxpr, meaning, inputs, linear, seeds, cts }) => {
+  law(name, 40, withCotangents(name), ({ jaxpr, meaning, inputs, linear, seeds, cts }) => {
     if (linear.length === 0) return
     const mask = inputs.map((_, i) => linear.includes(i))
     const back = transforms.transpose(jaxpr, mask, seeds)
@@ -276,7 +276,7 @@ each('batching is the stacked loop', (name) => {
   if (!runs(name)) return
   law(
     name,
-    60,
+    40,
     (c) => batchOf(c, any(name)(c), any(name)(c).inputs),
     (drawn) => sameAsLoop(drawn, tolerance(name)),
   )
@@ -298,6 +298,6 @@ each('wasm gives what reference gives', (name) => {
     const scales = rounding === 'terms' ? magnitudes({ jaxpr, inputs }) : rounding === 'largest' ? largest(inputs, expected) : []
     agree(same(run('wasm', jaxpr, inputs), expected, ulpsOf(name), scales), jaxpr, inputs)
   }
-  law(name, 60, any(name), alike)
+  law(name, 40, any(name), alike)
   law(`${name}, along longer axes`, 15, any(name), alike, longSizes)
 })
