@@ -7,7 +7,7 @@ import type { OpName, OpParams } from '../core/ops.ts'
 import { runtime } from '../core/runtime.ts'
 import { bind } from '../core/trace.ts'
 import { axisOf, optionsOf, refuse } from '../numpy/check.ts'
-import { anyArray } from '../numpy/promote.ts'
+import { anyArray, asFloat } from '../numpy/promote.ts'
 import { unflatten } from '../tree.ts'
 import type { Arrays } from './body.ts'
 
@@ -61,17 +61,15 @@ export const pmax: <T>(x: T, axisName: AxisNames) => Arrays<T> = reduction('pmax
  */
 export const pmin: <T>(x: T, axisName: AxisNames) => Arrays<T> = reduction('pmin')
 /**
- * The mean over all examples of the named axis. As `jax.lax.pmean`.
+ * The mean over all examples of the named axis: a float. As `jax.lax.pmean`.
  *
  * @example vmap((x: NdArray) => lax.pmean(x, 'i'), { axisName: 'i' })(np.array([1, 2, 3])) // [2, 2, 2]
  * @throws TracerError where no vmap has that axisName
  */
 export const pmean = <T>(x: T, axisName: AxisNames): Arrays<T> => {
   const size = namesOf(axisName).reduce((n, one) => n * sizeOf('pmean', one), 1)
-  return each('pmean', x, (y) => {
-    const sum = overAll('psum', axisName, y)
-    return c.div(sum, c.lit(sum, size))
-  })
+  const mean = c.roundedOnce((y) => c.div(overAll('psum', axisName, y), c.lit(y, size)))
+  return each('pmean', x, (y) => mean(asFloat('pmean', y)))
 }
 /**
  * The arrays of all examples, along a new axis; or, `tiled`, one after another along one that is there. As `jax.lax.all_gather`.

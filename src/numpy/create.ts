@@ -171,7 +171,7 @@ export interface LinspaceOptions extends DTypeOptions {
 /**
  * `num` numbers evenly from start to stop, both included: float32 [num]; integer dtypes round down. As `jnp.linspace`.
  *
- * @throws ShapeError when num isn't a whole number of at least 0
+ * @throws ShapeError when num isn't a whole number of at least 0; DTypeError when an integer dtype can't hold the numbers
  * @example np.linspace(0, 1, 5) // [0, 0.25, 0.5, 0.75, 1]
  */
 export const linspace = (start: number, stop: number, num = 50, options: LinspaceOptions = {}): NdArray => {
@@ -180,9 +180,15 @@ export const linspace = (start: number, stop: number, num = 50, options: Linspac
   const { endpoint = true } = optionsOf('linspace', options)
   const dtype = dtypeFrom('linspace', options, 'float32')
   const steps = endpoint ? n - 1 : n
+  // float32 would round below a whole number, and past 2^24 to another one.
+  if (isInt(dtype)) {
+    const whole = (i: number): number =>
+      fitting('linspace', [from, to, n, dtype], Math.floor(from + (i * (to - from)) / Math.max(1, steps)), dtype)
+    return array(c.range(n).map(whole), { dtype })
+  }
   const place = c.iota([n], dtype === 'float64' ? dtype : 'float32', 0)
   const lit = (x: number): NdArray => c.lit(place, x)
-  const cast = (x: NdArray): NdArray => c.convertElementType(isInt(dtype) ? c.floor(x) : x, dtype)
+  const cast = (x: NdArray): NdArray => c.convertElementType(x, dtype)
   if (steps < 1) return cast(c.add(place, lit(from)))
   const t = c.div(place, lit(steps))
   const line = c.add(c.mul(c.sub(lit(1), t), lit(from)), c.mul(t, lit(to)))

@@ -273,9 +273,10 @@ export const diff = (x: Operand, options: { readonly n?: number; readonly axis?:
   const { n = 1, axis = -1 } = optionsOf('diff', options)
   const at = axisOf('diff', y, axis)
   if (wholeOf('diff', n, 0) >= y.shape[at]!) return n === 0 ? y : part(y, at, 0, 0)
-  return c.range(n).reduce((z) => {
+  const once = (z: NdArray): NdArray => {
     const m = z.shape[at]!
     const [a, b] = [part(z, at, Math.min(1, m), m), part(z, at, 0, Math.max(0, m - 1))]
     return z.dtype === 'bool' ? c.ne(a, b) : c.sub(a, b)
-  }, y)
+  }
+  return c.roundedOnce((x) => c.range(n).reduce(once, x))(y)
 }
