@@ -182,9 +182,13 @@ export const linspace = (start: number, stop: number, num = 50, options: Linspac
   const steps = endpoint ? n - 1 : n
   // float32 would round below a whole number, and past 2^24 to another one.
   if (isInt(dtype)) {
-    const whole = (i: number): number =>
-      fitting('linspace', [from, to, n, dtype], Math.floor(from + (i * (to - from)) / Math.max(1, steps)), dtype)
-    return array(c.range(n).map(whole), { dtype })
+    const given = [from, to, n, dtype]
+    if (n > 2 ** 28) refuse(ShapeError, 'linspace', given, 'integers are at most 2^28: use arange')
+    const whole = (i: number): number => fitting('linspace', given, Math.floor(from + (i * (to - from)) / Math.max(1, steps)), dtype)
+    return array(
+      new (typedArrayOf(dtype))(n).map((_, i) => whole(i)),
+      { dtype },
+    )
   }
   const place = c.iota([n], dtype === 'float64' ? dtype : 'float32', 0)
   const lit = (x: number): NdArray => c.lit(place, x)
