@@ -7,7 +7,7 @@ import { isFloat } from '../core/dtype.ts'
 import { ShapeError, TreeError } from '../core/errors.ts'
 import type { Traced } from '../core/rules.ts'
 import { bind, constant, evalJaxpr, trace } from '../core/trace.ts'
-import { clampedOf, refuse } from '../numpy/check.ts'
+import { clampedOf, wholeOf, refuse } from '../numpy/check.ts'
 import { anyArray, asIndex } from '../numpy/promote.ts'
 import { difference, paths, unflatten } from '../tree.ts'
 import { traced, type Fn, avalsOf } from './body.ts'
@@ -87,7 +87,10 @@ const switchCase = <A extends readonly unknown[], R>(
 ): R => {
   if (!Array.isArray(branches) || branches.length === 0) throw new ShapeError('switch needs a list of at least one branch')
   branches.forEach((f) => called('switch', f))
-  const at = typeof index === 'number' ? constant(clampedOf('switch', index), aval([], 'int32')) : asIndex('switch', index)
+  const at =
+    typeof index === 'number'
+      ? constant(clampedOf('switch', Number.isInteger(index) ? index : wholeOf('switch', index)), aval([], 'int32'))
+      : asIndex('switch', index)
   if (at.ndim > 0 || at.dtype !== 'int32') refuse(ShapeError, 'switch', [at], 'the index must be one int32')
   return branch('switch', at, branches, operands)
 }

@@ -189,7 +189,8 @@ export const logaddexp = compositeBinary('logaddexp', (x, y) => {
 export const pow = (x: Operand, y: Operand): NdArray => {
   if (typeof y === 'number' && Number.isInteger(y)) {
     const base = numeric(asArray('pow', x))
-    if (isFloat(base.dtype) ? Math.abs(y) <= 64 : y >= 0) return c.integerPow(base, y)
+    const odd = base.dtype !== 'float64' && Math.fround(y) !== y // as a float32 it would be even
+    if (isFloat(base.dtype) ? Math.abs(y) <= 64 || odd : y >= 0) return c.integerPow(base, y)
   }
   if (x instanceof NdArray && isFloat(x.dtype) && y instanceof NdArray && !isFloat(y.dtype)) {
     const [base, exponent] = oneShape('pow', [asArray('pow', x), numeric(asArray('pow', y))])
