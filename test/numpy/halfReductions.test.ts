@@ -43,7 +43,6 @@ const composites: Readonly<Record<string, (x: NdArray) => NdArray>> = {
   'second differences': (x) => np.diff(x, { n: 2, axis: 0 }),
   'products of several updates': (x) => x.at(np.zeros([3], 'int32')).mul(np.stack([x.slice(0), x.slice(1), x.slice(1)])),
   pmean: (x) => vmap((y: NdArray) => lax.pmean(y, 'i'), { axisName: 'i' })(x),
-  linear: (x) => nn.linear({ w: np.transpose(x), b: x.slice([], 0).mul(x.slice([], -1)).neg() }, x),
   'round to decimals': (x) => np.round(x, { decimals: 2 }),
   gelu: (x) => nn.gelu(x),
   'gelu, exact': (x) => nn.gelu(x, { approximate: false }),
