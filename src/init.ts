@@ -32,8 +32,8 @@ export const init = async (options: InitOptions): Promise<string> => {
   const make = typeof name === 'string' && Object.hasOwn(makers, name) ? makers[name] : undefined
   if (make === undefined)
     throw new DeviceError(`init: there is no device ${JSON.stringify(name)}: choose ${Object.keys(makers).join(' or ')}`)
-  const made = runtime.device.known() ?? (await make(options))
-  const device = runtime.device.known() ?? made // another one may have been chosen meanwhile
+  const made = runtime.device.inUse() ?? (await make(options))
+  const device = runtime.device.inUse() ?? made // another one may have been chosen meanwhile
   runtime.device.choose(device)
   if (device.name !== name) throw new DeviceError(`init: arrays already live on ${device.name}: call init before anything else`)
   return device.name
