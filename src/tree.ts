@@ -1,6 +1,7 @@
 /** Pytrees: arrays in tuples, sorted-key objects and registered nodes. null and undefined are empty nodes. */
 import { NdArray } from './core/array.ts'
 import { TreeError } from './core/errors.ts'
+import { takes } from './core/takes.ts'
 
 /** The structure of a tree without its leaves; equal texts are equal structures. */
 export type TreeDef =
@@ -36,18 +37,22 @@ const defOf = (what: string, def: TreeDef): TreeDef => {
  * tree.registerNode(Pair, (p) => [[p.a, p.b], null], (_, [a, b]) => new Pair(a as NdArray, b as NdArray))
  * tree.map((x) => x.mul(2), new Pair(np.array(1), np.array(2))).b // 4
  */
-export const registerNode = <T, A>(
-  constructor: new (...args: never[]) => T,
-  flatten: (node: T) => readonly [children: readonly unknown[], aux: A],
-  unflatten: (aux: A, children: readonly unknown[]) => T,
-): void => {
-  for (const f of [constructor, flatten, unflatten]) functionOf('registerNode', f)
-  registered.set(constructor, {
-    name: constructor.name,
-    flatten: flatten as NodeType['flatten'],
-    unflatten: unflatten as NodeType['unflatten'],
-  })
-}
+export const registerNode = takes(
+  'tree.registerNode',
+  3,
+  <T, A>(
+    constructor: new (...args: never[]) => T,
+    flatten: (node: T) => readonly [children: readonly unknown[], aux: A],
+    unflatten: (aux: A, children: readonly unknown[]) => T,
+  ): void => {
+    for (const f of [constructor, flatten, unflatten]) functionOf('registerNode', f)
+    registered.set(constructor, {
+      name: constructor.name,
+      flatten: flatten as NodeType['flatten'],
+      unflatten: unflatten as NodeType['unflatten'],
+    })
+  },
+)
 
 const LEAF: TreeDef = { kind: 'leaf' }
 export const isDict = (x: unknown): x is Record<string, unknown> =>
@@ -58,7 +63,7 @@ export const isDict = (x: unknown): x is Record<string, unknown> =>
  *
  * @example tree.flatten({ b: 1, a: [2, null] })[0] // [2, 1]
  */
-export const flatten = (tree: unknown): readonly [leaves: unknown[], def: TreeDef] => {
+export const flatten = takes('tree.flatten', 1, (tree: unknown): readonly [leaves: unknown[], def: TreeDef] => {
   const leaves: unknown[] = []
   const walk = (x: unknown): TreeDef => {
     if (x === null || x === undefined) return { kind: 'none', value: x }
@@ -81,7 +86,7 @@ export const flatten = (tree: unknown): readonly [leaves: unknown[], def: TreeDe
   }
   const def = walk(tree)
   return [leaves, def]
-}
+})
 
 /**
  * Appends the leaves of `tree` to `out` where its structure is `def` and its leaves are arrays, numbers or booleans; false where not.
@@ -122,7 +127,7 @@ const childrenLike = (defs: readonly TreeDef[], children: readonly unknown[], ou
  * @throws TreeError when there are more or fewer leaves than places
  * @example tree.unflatten(tree.structure({ a: 0, b: [0] }), [1, 2]) // { a: 1, b: [2] }
  */
-export const unflatten = (def: TreeDef, leaves: readonly unknown[]): unknown => {
+export const unflatten = takes('tree.unflatten', 2, (def: TreeDef, leaves: readonly unknown[]): unknown => {
   if (!Array.isArray(leaves)) throw new TreeError('tree.unflatten: a list of leaves is needed')
   let next = 0
   const build = (d: TreeDef): unknown => {
@@ -151,7 +156,7 @@ export const unflatten = (def: TreeDef, leaves: readonly unknown[]): unknown => 
   const tree = build(defOf('unflatten', def))
   if (next !== leaves.length) throw new TreeError(`tree.unflatten: ${leaves.length} leaves for a structure of ${next}`)
   return tree
-}
+})
 
 /** The structure as text: `{"a": *, "b": [*, *]}`. */
 export const showDef = (d: TreeDef): string => {
@@ -207,13 +212,13 @@ export type Leaf<T> = T extends NdArray | number | boolean
  *
  * @example tree.leaves({ b: 1, a: [2, 3] }) // [2, 3, 1]
  */
-export const leaves = <T>(tree: T): Leaf<T>[] => flatten(tree)[0] as Leaf<T>[]
+export const leaves = takes('tree.leaves', 1, <T>(tree: T): Leaf<T>[] => flatten(tree)[0] as Leaf<T>[])
 /**
  * The structure without its leaves. As `jax.tree.structure`.
  *
  * @example tree.structure([1, 2]).kind // list
  */
-export const structure = (tree: unknown): TreeDef => flatten(tree)[1]
+export const structure = takes('tree.structure', 1, (tree: unknown): TreeDef => flatten(tree)[1])
 
 /** A tree like T, with U in the place of each leaf. */
 export type Mapped<T, U> = T extends NdArray | number | boolean ? U : { readonly [K in keyof T]: Mapped<T[K], U> }
@@ -245,10 +250,10 @@ export function map(f: (...leaf: NdArray[]) => unknown, tree: unknown, ...rest: 
  *
  * @example tree.reduce((n, x) => n + x.size, [np.ones([2]), np.ones([3])], 0) // 5
  */
-export const reduce = <A>(f: (acc: A, leaf: NdArray) => A, tree: unknown, initial: A): A => {
+export const reduce = takes('tree.reduce', 3, <A>(f: (acc: A, leaf: NdArray) => A, tree: unknown, initial: A): A => {
   functionOf('reduce', f)
   return flatten(tree)[0].reduce((acc: A, leaf) => f(acc, leaf as NdArray), initial)
-}
+})
 
 /**
  * Whether every leaf is true, or a number or one-element array other than 0; reads the arrays. As `jax.tree.all`.
@@ -256,19 +261,20 @@ export const reduce = <A>(f: (acc: A, leaf: NdArray) => A, tree: unknown, initia
  * @throws TreeError when an array has several elements
  * @example tree.all({ a: true, b: np.array([0]) }) // false
  */
-export const all = (tree: unknown): boolean =>
+export const all = takes('tree.all', 1, (tree: unknown): boolean =>
   flatten(tree)[0].every((leaf) => {
     if (!(leaf instanceof NdArray)) return Boolean(leaf)
     if (leaf.size !== 1) throw new TreeError(`tree.all: an array has ${leaf.size} elements: reduce it with np.all`)
     return leaf.concrete('tree.all').dataSync()[0] !== 0
-  })
+  }),
+)
 
 /**
  * The path of every leaf, in order.
  *
  * @example tree.paths({ blocks: [{ w: 0 }], b: 1 }) // ['.b', '.blocks[0].w']
  */
-export const paths = (tree: unknown): string[] => {
+export const paths = takes('tree.paths', 1, (tree: unknown): string[] => {
   const out: string[] = []
   const walk = (d: TreeDef, path: string): void => {
     if (d.kind === 'leaf') out.push(path)
@@ -276,7 +282,7 @@ export const paths = (tree: unknown): string[] => {
   }
   walk(structure(tree), '')
   return out
-}
+})
 
 /**
  * Every leaf through `f`, which is told its path. As `jax.tree.map_with_path`.
@@ -301,7 +307,7 @@ export function mapWithPath(f: (path: string, leaf: NdArray) => unknown, tree: u
  * @example tree.transpose(tree.structure([0, 0]), tree.structure({ a: 0 }), [{ a: 1 }, { a: 2 }]) // { a: [1, 2] }
  * @throws TreeError where the tree isn't of those structures
  */
-export const transpose = (outer: TreeDef, inner: TreeDef, tree: unknown): unknown => {
+export const transpose = takes('tree.transpose', 3, (outer: TreeDef, inner: TreeDef, tree: unknown): unknown => {
   const [flat, def] = flatten(tree)
   const [height, width] = [countLeaves(defOf('transpose', outer)), countLeaves(defOf('transpose', inner))]
   const expected = structure(unflatten(outer, Array<unknown>(height).fill(unflatten(inner, Array<unknown>(width).fill(0)))))
@@ -314,7 +320,7 @@ export const transpose = (outer: TreeDef, inner: TreeDef, tree: unknown): unknow
     ),
   )
   return unflatten(inner, columns)
-}
+})
 
 const countLeaves = (d: TreeDef): number =>
   d.kind === 'leaf' ? 1 : d.kind === 'none' ? 0 : d.children.reduce((n, c) => n + countLeaves(c), 0)

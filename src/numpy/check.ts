@@ -1,30 +1,12 @@
 /** What an argument must be. Each refuses in one sentence: the call on its avals, what is wrong, the way out. */
 import { NdArray } from '../core/array.ts'
-import { showAval } from '../core/aval.ts'
 import { range } from '../core/constructors.ts'
 import { byteWidth, type DType } from '../core/dtype.ts'
+import { refuse, show } from '../core/show.ts'
+import { type Count, type OptionsOf, takes, takesOptions } from '../core/takes.ts'
 import { CotangentError, DTypeError, ShapeError, TreeError } from '../core/errors.ts'
 
-/** An argument as messages show it: `f32[2,3]`, `"a"`, `[2,-1]`. */
-export const show = (x: unknown): string =>
-  x instanceof NdArray
-    ? showAval(x.aval)
-    : Array.isArray(x)
-      ? `[${x.slice(0, 8).map(show).join(',')}${x.length > 8 ? ',…' : ''}]`
-      : typeof x === 'string'
-        ? JSON.stringify(x)
-        : typeof x === 'object' && x !== null
-          ? `{${Object.entries(x)
-              .slice(0, 4)
-              .map(([k, v]) => `${k}: ${typeof v === 'object' ? '…' : show(v)}`)
-              .join(', ')}}`
-          : typeof x === 'function'
-            ? 'a function'
-            : String(x)
-
-export const refuse = (Kind: new (message: string) => CotangentError, what: string, args: readonly unknown[], reason: string): never => {
-  throw new Kind(`${what}(${args.map(show).join(', ')}): ${reason}`)
-}
+export { refuse, show }
 
 /** Non-negative whole extents. */
 export const shapeOf = (what: string, shape: unknown): readonly number[] =>
@@ -66,14 +48,19 @@ export const axesOf = (what: string, x: NdArray, axis: number | readonly number[
   return new Set(axes).size === axes.length ? axes : refuse(ShapeError, what, [x], `an axis is repeated in ${show(axis)}`)
 }
 
+type Fn = (...args: never[]) => unknown
 /** f, whose refusals are told as the call's own: `nn.linear: matmul(f32[2], f32[3]): …`. */
-export const naming =
-  <A extends readonly unknown[], R>(what: string, f: (...args: A) => R): ((...args: A) => R) =>
-  (...args) => {
+export const naming = <F extends Fn>(what: string, f: F): F =>
+  ((...args: never[]) => {
     try {
       return f(...args)
     } catch (error) {
       if (!(error instanceof CotangentError) || error.message.startsWith(what)) throw error
       throw new (error.constructor as new (message: string) => CotangentError)(`${what}: ${error.message}`)
     }
-  }
+  }) as F
+
+/** A public function made of others: their refusals are told as its own. */
+export const composed = <F extends Fn>(what: string, count: Count<F>, f: F): F => takes(what, count, naming(what, f))
+export const composedOptions = <F extends Fn>(what: string, count: Count<F>, schema: OptionsOf<F>, f: F): F =>
+  takesOptions(what, count, schema, naming(what, f))
