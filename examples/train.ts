@@ -4,8 +4,10 @@ import { CotangentError, devices, init, tree } from '../src/index.ts'
 import { writeAtomically } from '../src/io/node.ts'
 import { again } from './software/again.ts'
 import { type Checkpoint, loadCheckpoint } from './train/checkpoint.ts'
-import { type Config, createRun, keepRows, newFolder, pathsOf, readConfig, refuseConflicts, type Row } from './train/folder.ts'
+import { type Config, createRun, keepRows, newFolder, pathsOf, readConfig, readRunText, refuseConflicts, type Row } from './train/folder.ts'
+import { lockFolder } from './train/lock.ts'
 import { type Job, train } from './train/loop.ts'
+import { refuseTooLarge } from './train/memory.ts'
 import { initialState, keysOf } from './train/model.ts'
 import { type Command, help, readCommand } from './train/options.ts'
 import { makeProgress } from './train/progress.ts'
@@ -27,18 +29,22 @@ const openRun = async (command: Go): Promise<Run> => {
     const { folder, given } = command
     const config = readConfig(folder)
     refuseConflicts(folder, config, given)
+    lockFolder(folder)
     await init({ device: config.device })
-    const text = readText(pathsOf(folder).text)
+    const text = readRunText(folder, config)
     if (command.text !== null && readText(command.text) !== text)
       throw new Refusal(
         `--text ${command.text} differs from the text that the run in ${folder} began with: leave it out, or start a new run`,
       )
-    return { folder, config, corpus: corpusOf(text, config.context) }
+    const corpus = corpusOf(text, config.context)
+    refuseTooLarge(config, corpus.vocab.length)
+    return { folder, config, corpus }
   }
   const { recipe, text: path } = command
   await init({ device: recipe.device })
   const text = path === null ? ownText() : readText(path)
   const corpus = corpusOf(text, recipe.context)
+  refuseTooLarge(recipe, corpus.vocab.length)
   const config: Config = { ...recipe, text: path }
   const folder = command.out ?? newFolder(new Date())
   await createRun(folder, config, text)

@@ -1,11 +1,11 @@
 /** float32 functions on four lanes, by operation. */
 import { hyperbolic } from './hyperbolic.ts'
-import { exp, expm1, type Inline2, log, log1p } from './math.ts'
+import { exp, expm1, log, log1p } from './math.ts'
 import { powers } from './power.ts'
 import { special } from './special.ts'
 import { trigonometric } from './trigonometric.ts'
 
-export const inlined: Readonly<Record<string, Inline2>> = {
+export const inlined = {
   ...{ exp, expm1, log, log1p },
   ...trigonometric,
   ...hyperbolic,

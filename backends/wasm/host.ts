@@ -66,18 +66,38 @@ const nextafter = (x: number, y: number): number => {
 /** C's pow, where JavaScript's gives NaN for 1 and -1 to infinite powers. */
 const pow = (x: number, y: number): number => (x === 1 || (x === -1 && Math.abs(y) === Infinity) ? 1 : x ** y)
 
-const names = 'exp expm1 log log1p sin cos tan asin acos atan sinh cosh tanh asinh acosh atanh cbrt atan2'
-export type HostFunction = (x: number, y: number) => number
-/** By name. */
-export const hostFunctions: Readonly<Record<string, HostFunction>> = {
-  ...Object.fromEntries(names.split(' ').map((name) => [name, Math[name as 'atan2']])),
-  pow,
+/** Of float64, by operation. */
+export const hostDoubles = {
+  exp: Math.exp,
+  expm1: Math.expm1,
+  log: Math.log,
+  log1p: Math.log1p,
+  sin: Math.sin,
+  cos: Math.cos,
+  tan: Math.tan,
+  asin: Math.asin,
+  acos: Math.acos,
+  atan: Math.atan,
+  sinh: Math.sinh,
+  cosh: Math.cosh,
+  tanh: Math.tanh,
+  asinh: Math.asinh,
+  acosh: Math.acosh,
+  atanh: Math.atanh,
+  cbrt: Math.cbrt,
+  atan2: Math.atan2,
   erf: erf64,
   erfInv: erfInv64,
-  logistic: (x) => 1 / (1 + Math.exp(-x)),
+  logistic: (x: number) => 1 / (1 + Math.exp(-x)),
   nextafter,
-  rem: (x, y) => x % y,
+  pow,
+  rem: (x: number, y: number) => x % y,
+}
+
+/** By the names that generated code imports. */
+export const hostFunctions = {
+  ...hostDoubles,
   // Of integers. A negative power is the reciprocal, truncated.
-  int_pow: (x, n) => (n >= 0 ? power(x, n) : Math.abs(x) === 1 ? power(x, n & 1) : 0),
+  int_pow: (x: number, n: number) => (n >= 0 ? power(x, n) : Math.abs(x) === 1 ? power(x, n & 1) : 0),
   uint_pow: power,
 }

@@ -49,7 +49,7 @@ export const wasm = ({ relaxed = relaxedSimd() }: WasmOptions = {}): Backend<Was
     dtypes: ['float16', 'bfloat16', 'float32', 'float64', 'int32', 'uint32', 'bool', 'key'],
     readSync,
     read: async (storage, dtype, size) => readSync(storage, dtype, size),
-    bytesInUse: () => residency.bytes,
+    bytesInUse: () => residency.bytes + residency.away,
     upload: (_, data) => {
       residency.begin()
       const storage = residency.create(data.byteLength)

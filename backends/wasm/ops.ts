@@ -9,7 +9,7 @@ import { type DType, type HalfFloat, isFloat, isHalf } from '../../src/core/dtyp
 import type { ScalarOp } from '../../src/core/kernel.ts'
 import type { FunctionBuilder, FunctionHandle, Local, ModuleBuilder, Value } from './assembler.ts'
 import { inlined } from './functions.ts'
-import { hostFunctions } from './host.ts'
+import { hostDoubles } from './host.ts'
 import { intDiv, shiftLanes } from './integer.ts'
 import { type Inline, lanewise } from './math.ts'
 import { threefry } from './threefry.ts'
@@ -22,7 +22,7 @@ export const registerOf = (dtype: DType): 'v128' | 'f64' | 'i64' => (dtype === '
 export const paired: Readonly<Record<string, (module: ModuleBuilder) => FunctionHandle>> = { threefry0: threefry, threefry1: threefry }
 
 /** Worth evaluating once rather than twice. */
-export const isExpensive = (op: ScalarOp): boolean => op in hostFunctions || op in paired
+export const isExpensive = (op: ScalarOp): boolean => op in hostDoubles || op in paired
 
 const uses = new WeakMap<FunctionBuilder, Map<string, number>>()
 
@@ -47,8 +47,8 @@ export const operation = (f: FunctionBuilder, op: ScalarOp, dtype: DType, from: 
   const [x, y, z] = args as readonly [Local, Local, Local]
   if (op === 'cast') return cast(f, source, dtype, x)
   if (op === 'select') return registerOf(dtype) === 'v128' ? f.v128.bitselect(y, z, x) : f.select(y, z, f.i32x4.extract_lane(x, 0))
-  if (source === 'float64') return dtype === 'bool' ? splatMask(f, double(f, op, args)) : double(f, op, args)
-  return source === 'float32' && op !== 'bitcast' ? single(calculator(f), op, args) : word(f, op, source, args)
+  if (source === 'float64') return dtype === 'bool' ? splatMask(f, doubles[op](f, ...args)) : doubles[op](f, ...args)
+  return source === 'float32' && op !== 'bitcast' ? singles[op](calculator(f), ...args) : words[op](f, source === 'int32', ...args)
 }
 
 /** An i32 of 0 or 1 -> a mask. */
@@ -98,24 +98,61 @@ const cast = (f: FunctionBuilder, from: DType, to: DType, x: Local): Value => {
   return to === 'int32' ? I.trunc_sat_f32x4_s(x) : I.trunc_sat_f32x4_u(x)
 }
 
-/** Whether a type has an instruction of this name. */
-const has = <O extends object>(ops: O, name: string): name is keyof O & string => name in ops
+/** One form for each of these operations. */
+const each = <K extends ScalarOp, F>(names: readonly K[], form: (name: K) => F): { readonly [P in K]: F } =>
+  Object.fromEntries(names.map((name) => [name, form(name)])) as { readonly [P in K]: F }
+const isNone = (op: ScalarOp) => (): never => {
+  throw new Error(`internal: no ${op} here`)
+}
+/** What `operation` makes itself of any dtype, or `evaluate.ts`. */
+const elsewhere = ['cast', 'select', 'bitcast', 'threefry0', 'threefry1'] as const
+const comparisons = ['eq', 'ne', 'lt', 'le', 'gt', 'ge'] as const
+const bitwise = ['not', 'and', 'or', 'xor'] as const
+const shiftNames = ['shl', 'shrLogical', 'shrArithmetic'] as const
+/** Instructions of floats. */
+const arithmetic = ['neg', 'abs', 'floor', 'ceil', 'sqrt', 'add', 'sub', 'mul', 'div', 'max', 'min'] as const
 
-/** round: half to even. */
-const instructionOf = (op: ScalarOp): string => (op === 'round' ? 'nearest' : op)
-
-const single = (c: Calculator, op: ScalarOp, args: readonly Local[]): Vec => {
-  const { F, B, f } = c
-  const x = args[0] as Local
-  const name = instructionOf(op)
-  if (has(F, name)) return F[name](...args)
-  const emit = inlined[op]
-  if (emit !== undefined) return inline(c, op, emit, ...args)
-  if (op === 'rsqrt') return F.div(1, F.sqrt(x))
-  if (op === 'isFinite') return F.lt(F.abs(x), Infinity)
+type OnLanes = (c: Calculator, ...args: Local[]) => Vec
+/** float32. */
+const singles: { readonly [K in ScalarOp]: OnLanes } = {
+  ...each(
+    [...arithmetic, ...comparisons],
+    (name): OnLanes =>
+      ({ F }, ...args) =>
+        F[name](...args),
+  ),
+  ...each(
+    Object.keys(inlined) as (keyof typeof inlined)[],
+    (name): OnLanes =>
+      (c, ...args) =>
+        inline(c, name, inlined[name], ...args),
+  ),
+  round: ({ F }, x) => F.nearest(x), // half to even
+  rsqrt: ({ F }, x) => F.div(1, F.sqrt(x)),
+  isFinite: ({ F }, x) => F.lt(F.abs(x), Infinity),
   // 0, -0 and NaN stay
-  if (op === 'sign') return c.pick(F.gt(F.abs(x), 0), B.or(B.and(x, 0x80000000), f.constant('f32x4', 1)), x)
-  return lanewise(c, 'f64', op, ...args)
+  sign: (c, x) => c.pick(c.F.gt(c.F.abs(x), 0), c.B.or(c.B.and(x, 0x80000000), c.f.constant('f32x4', 1)), x),
+  ...each([...elsewhere, ...bitwise, ...shiftNames], isNone),
+}
+
+type OnDouble = (f: FunctionBuilder, ...args: Local[]) => Vec
+/** float64, one at a time; a comparison is an i32 of 0 or 1. */
+const doubles: { readonly [K in ScalarOp]: OnDouble } = {
+  ...each(
+    [...arithmetic, ...comparisons],
+    (name): OnDouble =>
+      ({ f64 }, ...args) =>
+        f64[name](...args) as Vec,
+  ),
+  ...each(Object.keys(hostDoubles) as (keyof typeof hostDoubles)[], (name): OnDouble => (f, ...args) => {
+    const imported = f.module.importFunction(name, Array(args.length).fill('f64'), ['f64'])
+    return () => f.call(imported, ...args)
+  }),
+  round: ({ f64 }, x) => f64.nearest(x) as Vec,
+  rsqrt: ({ f64 }, x) => f64.div(1, f64.sqrt(x)) as Vec,
+  isFinite: ({ f64 }, x) => f64.lt(f64.abs(x), Infinity) as Vec,
+  sign: (f, x) => f.select(f.f64.copysign(1, x), x, f.f64.gt(f.f64.abs(x), 0)),
+  ...each([...elsewhere, ...bitwise, ...shiftNames], isNone),
 }
 
 type Shift = 'shl' | 'shrLogical' | 'shrArithmetic'
@@ -123,30 +160,49 @@ type Shift = 'shl' | 'shrLogical' | 'shrArithmetic'
 const shifts = { shl: 'shl', shrLogical: 'shr_u', shrArithmetic: 'shr_s' } as const
 export const isShift = (op: ScalarOp): op is Shift => op in shifts
 
+const ofFloats = (Object.keys(hostDoubles) as (keyof typeof hostDoubles)[]).filter((name) => name !== 'pow' && name !== 'rem')
+
+type OnWords = (f: FunctionBuilder, signed: boolean, ...args: Local[]) => Vec
+const asItIs: OnWords = (_f, _signed, x) => x
 /** Integers and bools (masks: unsigned, true is the greatest). */
-const word = (f: FunctionBuilder, op: ScalarOp, dtype: DType, args: readonly Local[]): Vec => {
-  const { i32x4: I, v128: B } = f
-  const [x, y] = args as readonly [Local, Local]
-  const signed = dtype === 'int32'
-  if (isShift(op)) return shiftLanes[op](calculator(f), x, y)
-  if (op === 'abs') return signed ? I.abs(x) : x
-  if (has(I, op)) return I[op](...args)
-  if (has(B, op)) return B[op](...args)
-  const ordered = `${op}_${signed ? 's' : 'u'}`
-  if (has(I, ordered)) return I[ordered](x, y)
-  switch (op) {
-    case 'sign':
-      return signed ? B.or(I.shr_s(x, 31), I.neg(I.gt_s(x, 0))) : I.neg(I.ne(x, 0))
-    case 'isFinite':
-      return I.eq(x, x)
-    case 'div':
-    case 'rem':
-      return () => f.call(intDiv(f.module, op, signed), x, y)
-    case 'pow':
-      return lanewise(calculator(f), 'i32', signed ? 'int_pow' : 'uint_pow', x, y)
-    default:
-      return x // floor, ceil, round, bitcast
-  }
+const words: { readonly [K in ScalarOp]: OnWords } = {
+  ...each(
+    ['neg', 'add', 'sub', 'mul', 'eq', 'ne'],
+    (name): OnWords =>
+      ({ i32x4: I }, _, ...args) =>
+        I[name](...args),
+  ),
+  ...each(
+    ['max', 'min', 'lt', 'le', 'gt', 'ge'],
+    (name): OnWords =>
+      ({ i32x4: I }, signed, ...args) =>
+        I[`${name}_${signed ? 's' : 'u'}` as const](...args),
+  ),
+  ...each(
+    bitwise,
+    (name): OnWords =>
+      ({ v128: B }, _, ...args) =>
+        B[name](...args),
+  ),
+  ...each(
+    shiftNames,
+    (name): OnWords =>
+      (f, _, x, y) =>
+        shiftLanes[name](calculator(f), x!, y!),
+  ),
+  abs: ({ i32x4: I }, signed, x) => (signed ? I.abs(x!) : x!),
+  sign: ({ i32x4: I, v128: B }, signed, x) => (signed ? B.or(I.shr_s(x!, 31), I.neg(I.gt_s(x!, 0))) : I.neg(I.ne(x!, 0))),
+  isFinite: ({ i32x4: I }, _, x) => I.eq(x!, x!),
+  ...each(
+    ['div', 'rem'],
+    (op): OnWords =>
+      (f, signed, x, y) =>
+      () =>
+        f.call(intDiv(f.module, op, signed), x!, y!),
+  ),
+  pow: (f, signed, x, y) => lanewise(calculator(f), 'i32', signed ? 'int_pow' : 'uint_pow', x!, y!),
+  ...each(['floor', 'ceil', 'round', 'bitcast'], () => asItIs),
+  ...each([...ofFloats, 'sqrt', 'rsqrt', 'cast', 'select', 'threefry0', 'threefry1'], isNone),
 }
 
 /** x shifted by a constant. */
@@ -154,16 +210,4 @@ export const shiftBy = (f: FunctionBuilder, op: Shift, x: Local, count: number):
   const n = count >>> 0
   if (op !== 'shrArithmetic' && n >= 32) return f.constant('i32x4', 0)
   return f.i32x4[shifts[op]](x, Math.min(n, 31))
-}
-
-/** A comparison is an i32 of 0 or 1. */
-const double = (f: FunctionBuilder, op: ScalarOp, args: readonly Local[]): Vec => {
-  const { f64 } = f
-  const x = args[0] as Local
-  const name = instructionOf(op)
-  if (has(f64, name)) return f64[name](...args) as Vec
-  if (op === 'rsqrt') return f64.div(1, f64.sqrt(x))
-  if (op === 'isFinite') return f64.lt(f64.abs(x), Infinity)
-  if (op === 'sign') return f.select(f64.copysign(1, x), x, f64.gt(f64.abs(x), 0))
-  return () => f.call(f.module.importFunction(op, Array(args.length).fill('f64'), ['f64']), ...args)
 }

@@ -12,7 +12,7 @@ import { Heap } from './heap.ts'
  */
 interface Cell {
   byteLength: number
-  readonly token: Token
+  token: Token
   /** 0: not resident. */
   at: number
   host: Uint8Array | null
@@ -22,7 +22,24 @@ interface Cell {
 
 interface Token {
   cell: Cell | null
+  /** Its bytes outside the heap. */
+  away: number
+  readonly generation: Generation
 }
+
+/**
+ * The arrays that one registry tells of when nobody holds them any more. It tells between tasks only, and keeps 150 bytes of each until then,
+ * with which a loop that never yields would fill memory. So a registry of many is dropped when arrays move out; the bytes of its generation
+ * then count until none of it is held.
+ */
+interface Generation {
+  readonly away: { bytes: number }
+}
+const newGeneration = (): Generation => ({ away: { bytes: 0 } })
+/** Of a storage that no registry knows yet. */
+const NOWHERE: Token = { cell: null, away: 0, generation: newGeneration() }
+/** Arrays that are many for a registry. */
+const MANY = 16_384
 
 /** Resident bytes before arrays move out; doubles where most of what moved came back. */
 const SOFT_LIMIT = 128 << 20
@@ -51,9 +68,12 @@ export class WasmStorage implements Storage {
 export class Residency {
   readonly heap: Heap
   private readonly resident = new Set<Cell>()
-  private readonly collected = new FinalizationRegistry<Token>(({ cell }) => {
-    if (cell !== null) this.release(cell)
-  })
+  private generation = newGeneration()
+  private collected = this.registry()
+  /** Tells that nothing of a former generation is held. */
+  private readonly vanished = new FinalizationRegistry<Generation['away']>(({ bytes }) => void (this.away -= bytes))
+  /** Arrays that `collected` has to tell of. */
+  private watched = 0
   /** Freed by those who had them, and known to the collector: a new array takes one over, since telling it of another costs most of a small array. */
   readonly spare: WasmStorage[] = []
   private run = 0
@@ -62,6 +82,8 @@ export class Residency {
   private runBytes = 0
   /** Bytes of arrays in the heap now. */
   bytes = 0
+  /** Bytes of arrays outside the heap, as far as the collector has told. */
+  away = 0
   private limit: number
   /** Bytes that came back since arrays last moved out. */
   private returned = 0
@@ -93,29 +115,29 @@ export class Residency {
 
   /** A new array, contents undefined. */
   create(byteLength: number): WasmStorage {
-    let storage = this.spare.pop()
-    if (storage === undefined) {
-      const token: Token = { cell: null }
-      storage = new WasmStorage(this, { byteLength, token, at: 0, host: null, used: 0 })
-      this.collected.register(storage, token)
-    }
+    const storage = this.spare.pop() ?? new WasmStorage(this, { byteLength, token: NOWHERE, at: 0, host: null, used: 0 })
     const { cell } = storage
     cell.byteLength = byteLength
     cell.used = this.run
-    this.admit(cell)
+    this.admit(storage)
     return storage
   }
 
   /** The address of an array's bytes, which come back to the heap if they had left. */
-  address({ cell }: WasmStorage): number {
+  address(storage: WasmStorage): number {
+    const { cell } = storage
     if (cell.used !== this.run) {
       cell.used = this.run
       this.runBytes += cell.byteLength
     }
-    if (cell.at !== 0) return cell.at
-    const { host } = cell
+    if (cell.at !== 0) {
+      this.watch(storage)
+      return cell.at
+    }
+    const { host, token } = cell
     if (host === null) throw new Error('internal: a freed array')
-    this.admit(cell)
+    this.admit(storage)
+    this.count(token, 0)
     this.heap.bytes.set(host, cell.at)
     cell.host = null
     this.returned += cell.byteLength
@@ -131,6 +153,7 @@ export class Residency {
 
   release(cell: Cell): void {
     if (cell.at !== 0) this.forget(cell)
+    else this.count(cell.token, 0)
     cell.host = null
   }
 
@@ -140,10 +163,38 @@ export class Residency {
     return this.heap.allocate(size) || this.squeeze(size)
   }
 
-  private admit(cell: Cell): void {
+  private registry(): FinalizationRegistry<Token> {
+    this.watched = 0
+    return new FinalizationRegistry((token) => {
+      this.watched--
+      if (token.cell !== null) this.release(token.cell)
+      else this.count(token, 0)
+    })
+  }
+
+  /** Has the collector tell of an array in the heap, unless it was told to in this generation. */
+  private watch(storage: WasmStorage): void {
+    const { cell } = storage
+    if (cell.token.generation === this.generation) return
+    cell.token = { cell, away: 0, generation: this.generation }
+    this.collected.register(storage, cell.token)
+    this.watched++
+  }
+
+  /** Counts an array's bytes outside the heap. */
+  private count(token: Token, bytes: number): void {
+    const more = bytes - token.away
+    token.away = bytes
+    token.generation.away.bytes += more
+    this.away += more
+  }
+
+  private admit(storage: WasmStorage): void {
+    const { cell } = storage
     const size = Heap.blockSize(cell.byteLength)
     if (this.bytes + size + OVERHEAD * this.resident.size > this.limit) this.moveOut()
     cell.at = this.heap.allocate(size) || this.squeeze(size)
+    this.watch(storage)
     cell.token.cell = cell
     this.resident.add(cell)
     this.bytes += cell.byteLength
@@ -173,6 +224,11 @@ export class Residency {
       cell.host = new Uint8Array(cell.byteLength) // and set: twice as fast as slice
       cell.host.set(this.heap.bytes.subarray(cell.at, cell.at + cell.byteLength))
       this.forget(cell)
+      this.count(cell.token, cell.byteLength)
     }
+    if (this.watched < MANY) return
+    this.vanished.register(this.generation, this.generation.away)
+    this.generation = newGeneration()
+    this.collected = this.registry()
   }
 }

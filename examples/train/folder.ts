@@ -1,13 +1,18 @@
 /** A run's folder. config.json is written last and means that the run exists; each file is replaced whole, and metrics.jsonl only grows. */
+import { createHash } from 'node:crypto'
 import { appendFileSync, closeSync, existsSync, fsyncSync, mkdirSync, openSync, readdirSync, readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { writeAtomically } from '../../src/io/node.ts'
+import { LOCK, lockFolder } from './lock.ts'
 import { defaults, flagOf, holds, type Recipe } from './options.ts'
 import { attempt, Refusal } from './refusal.ts'
+import { readText } from './text.ts'
 
 export interface Config extends Recipe {
   /** Where the text came from: a path, or null for the project's own sources. text.txt has its contents. */
   readonly text: string | null
+  /** Of text.txt: a run whose text was edited is another one. Runs of before have none. */
+  readonly textSha256?: string
 }
 /** A line of metrics.jsonl. The losses and the norm are those of the step's batch, before its update; valLoss is measured after it. */
 export interface Row {
@@ -49,18 +54,35 @@ const makeFolder = (folder: string): void => {
   mkdirSync(folder)
 }
 
-/** Makes the folder of a new run. Refuses one that holds a run or anything else. */
+const sha256 = (text: string): string => createHash('sha256').update(text).digest('hex')
+
+/** Makes the folder of a new run, and locks it. Refuses one that holds a run or anything else. */
 export const createRun = async (folder: string, config: Config, text: string): Promise<void> => {
   attempt(`the folder ${folder} can't be made`, () => makeFolder(folder))
+  refuseHeld(folder) // before the lock, too: it goes into no folder of somebody else's
+  lockFolder(folder)
+  refuseHeld(folder)
   const paths = pathsOf(folder)
+  await writeAtomically(paths.text, text)
+  await writeAtomically(paths.config, `${JSON.stringify({ ...config, textSha256: sha256(text) }, null, 2)}\n`)
+}
+
+const refuseHeld = (folder: string): void => {
   const held = attempt(`the folder ${folder} can't be read`, () => readdirSync(folder)).filter((name) => !name.endsWith('.tmp'))
   if (held.includes('config.json'))
     throw new Refusal(`${folder} already holds a run: go on with --resume ${folder}, or choose another --out`)
   // What a run that was killed before it began may have left is no obstacle.
-  const foreign = held.find((name) => name !== 'text.txt')
+  const foreign = held.find((name) => name !== 'text.txt' && name !== LOCK)
   if (foreign !== undefined) throw new Refusal(`${folder} isn't empty (${foreign} is in it): choose another --out`)
-  await writeAtomically(paths.text, text)
-  await writeAtomically(paths.config, `${JSON.stringify(config, null, 2)}\n`)
+}
+
+/** The text of an existing run. Refuses one that isn't what the run began with. */
+export const readRunText = (folder: string, { textSha256 }: Config): string => {
+  const path = pathsOf(folder).text
+  const text = readText(path)
+  if (textSha256 !== undefined && sha256(text) !== textSha256)
+    throw new Refusal(`${path} was edited since the run began: put back what it was, or start a new run with --text ${path}`)
+  return text
 }
 
 /** The configuration of an existing run. */
@@ -77,6 +99,7 @@ export const readConfig = (folder: string): Config => {
   }
   const wrong = (Object.keys(defaults) as (keyof Recipe)[]).find((key) => !holds(key, value?.[key]))
   if (wrong !== undefined || !(value?.['text'] === null || typeof value?.['text'] === 'string')) throw broken()
+  if (!['string', 'undefined'].includes(typeof value['textSha256'])) throw broken()
   return value as unknown as Config
 }
 

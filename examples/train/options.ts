@@ -88,10 +88,33 @@ const checks: Readonly<Record<Exclude<Flag['value'], 'name' | 'path'>, { readonl
     share: { what: 'a number from 0 up to, but not, 1', holds: (x) => x >= 0 && x < 1 },
   }
 
+const options = {
+  ...Object.fromEntries(Object.keys(flags).map((name) => [name, { type: 'string' as const }])),
+  help: { type: 'boolean' as const },
+}
+
+/** How many characters must be added, taken away or changed to make one word of another. */
+const distance = (a: string, b: string): number => {
+  let row = Array.from({ length: b.length + 1 }, (_, j) => j)
+  for (let i = 1; i <= a.length; i++) {
+    const next = [i]
+    for (let j = 1; j <= b.length; j++) next.push(Math.min(row[j]! + 1, next[j - 1]! + 1, row[j - 1]! + (a[i - 1] === b[j - 1] ? 0 : 1)))
+    row = next
+  }
+  return row[b.length]!
+}
+/** The known word that is meant by another one; '' where none is near. */
+const meant = (word: string, known: readonly string[], mark = ''): string => {
+  const near = known.map((name) => ({ name, off: distance(word.slice(0, 99), name) })).sort((a, b) => a.off - b.off)[0]!
+  return near.off < word.length && near.off <= Math.max(2, word.length / 2) ? `, did you mean ${mark}${near.name}` : ''
+}
+
 const parse = (args: readonly string[]): Readonly<Record<string, string | boolean | undefined>> => {
-  const options = Object.fromEntries(Object.keys(flags).map((name) => [name, { type: 'string' as const }]))
+  for (const token of parseArgs({ args: [...args], options, strict: false, tokens: true }).tokens)
+    if (token.kind === 'option' && !Object.hasOwn(options, token.name))
+      throw new Refusal(`Unknown option '${token.rawName}'${meant(token.name, Object.keys(options), '--')}; see --help`)
   try {
-    return parseArgs({ args: [...args], options: { ...options, help: { type: 'boolean' as const } } }).values
+    return parseArgs({ args: [...args], options }).values
   } catch (cause) {
     if (!(cause instanceof TypeError)) throw cause
     throw new Refusal(`${cause.message.split(/\. |\n/)[0]!.replace(/\.$/, '')}; see --help`, { cause })

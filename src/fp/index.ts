@@ -16,7 +16,7 @@ import type { NdArray } from '../core/array.ts'
 import { type Aval, eqAval as sameAval } from '../core/aval.ts'
 import { CotangentError } from '../core/errors.ts'
 import { init as initPromise } from '../init.ts'
-import { decodeSafetensors, encodeSafetensors, type Metadata, type Safetensors, type Tensors } from '../io/index.ts'
+import { decodeSafetensors, encodeSafetensors, type Metadata, type ReadOptions, type Safetensors, type Tensors } from '../io/index.ts'
 import { add } from '../numpy/index.ts'
 import { chain, type Optimizer } from '../optim/index.ts'
 import { difference, flatten, type TreeDef, unflatten } from '../tree.ts'
@@ -32,8 +32,11 @@ export const refusing = <A>(promise: () => Promise<A>): TE.TaskEither<CotangentE
 export const init = (options: Parameters<typeof initPromise>[0]): TE.TaskEither<CotangentError, string> =>
   refusing(() => initPromise(options))
 /** The arrays and texts in a safetensors file's bytes; `name` is what an error calls it. */
-export const decode = (bytes: Uint8Array, name: string): TE.TaskEither<CotangentError, Safetensors> =>
-  refusing(async () => decodeSafetensors(bytes, name))
+export const decode = (
+  bytes: ArrayBufferLike | ArrayBufferView,
+  name: string,
+  options: ReadOptions = {},
+): TE.TaskEither<CotangentError, Safetensors> => refusing(async () => decodeSafetensors(bytes, name, options))
 /** Arrays and texts as a safetensors file's bytes. */
 export const encode = (tensors: Tensors, metadata: Metadata = {}): TE.TaskEither<CotangentError, Uint8Array> =>
   refusing(async () => encodeSafetensors(tensors, metadata))

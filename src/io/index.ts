@@ -10,4 +10,7 @@
 import '../runtime.ts'
 export * from './errors.ts'
 export * from './named.ts'
-export { decodeSafetensors, encodeSafetensors, type Metadata, type Safetensors, type Tensors } from './safetensors.ts'
+export type { Cast, FileDType } from './dtypes.ts'
+export { encodeSafetensors } from './encode.ts'
+export type { TensorInfo } from './header.ts'
+export { decodeSafetensors, type Metadata, type ReadOptions, type Safetensors, type Tensors } from './safetensors.ts'

@@ -9,41 +9,84 @@
  * (await readSafetensors('one.safetensors')).tensors['w']!.toArray() // [1]
  */
 import '../runtime.ts'
-import { open, readFile, rename, rm } from 'node:fs/promises'
+import { type FileHandle, open, rename, rm } from 'node:fs/promises'
 import { dirname, join, basename } from 'node:path'
+import type { NdArray } from '../core/array.ts'
+import { encodeParts } from './encode.ts'
 import { FileError } from './errors.ts'
-import { decodeSafetensors, encodeSafetensors, type Metadata, type Safetensors, type Tensors } from './safetensors.ts'
+import { headerEnd, LENGTH_BYTES, parseHeader } from './header.ts'
+import {
+  chosen,
+  decodeSafetensors,
+  type Metadata,
+  type ReadOptions,
+  refusing,
+  type Safetensors,
+  tensorOf,
+  type Tensors,
+} from './safetensors.ts'
+
+/** Bytes that one read may ask for: more than 2 GiB fail. */
+const MAX_READ = 1 << 30
 
 const refused = (verb: string, path: string, cause: unknown): FileError =>
   new FileError(`${path} can't be ${verb}: ${cause instanceof Error ? cause.message : String(cause)}`, { cause })
 
 /**
- * The arrays and texts of a safetensors file.
+ * The arrays and texts of a safetensors file. Only what is asked for is read, so that a file may be larger than memory.
  *
- * @example const { tensors, metadata } = await readSafetensors('model.safetensors')
+ * @example const { tensors, metadata } = await readSafetensors('model.safetensors', { names: ['wte.weight'] })
  * @throws FileError (the promise rejects) as `decodeSafetensors`, and where the file can't be read
  */
-export const readSafetensors = async (path: string): Promise<Safetensors> => {
-  const bytes = await readFile(path).catch((cause: unknown) => {
-    throw refused('read', path, cause)
-  })
-  return decodeSafetensors(bytes, path)
+export const readSafetensors = async (path: string, options: ReadOptions = {}): Promise<Safetensors> => {
+  try {
+    const file = await open(path, 'r')
+    try {
+      const about = await file.stat()
+      return about.isFile() ? await readRanges(file, about.size, path, options) : decodeSafetensors(await file.readFile(), path, options)
+    } finally {
+      await file.close()
+    }
+  } catch (cause) {
+    // what the system refuses, or has no memory for
+    if (cause instanceof RangeError || (cause instanceof Error && 'code' in cause)) throw refused('read', path, cause)
+    throw cause
+  }
+}
+
+const readRanges = async (file: FileHandle, length: number, path: string, options: ReadOptions): Promise<Safetensors> => {
+  const refuse = refusing(path)
+  const range = async (begin: number, end: number): Promise<Uint8Array<ArrayBuffer>> => {
+    const bytes = new Uint8Array(end - begin)
+    for (let at = 0; at < bytes.length;) {
+      const { bytesRead } = await file.read(bytes, at, Math.min(bytes.length - at, MAX_READ), begin + at)
+      if (bytesRead === 0) throw refuse(`it was truncated to ${begin + at} bytes while it was read`)
+      at += bytesRead
+    }
+    return bytes
+  }
+  const start = headerEnd(await range(0, Math.min(LENGTH_BYTES, length)), length, refuse)
+  const { entries, metadata } = parseHeader(await range(LENGTH_BYTES, start), length - start, refuse)
+  const tensors: [string, NdArray][] = []
+  for (const e of chosen(entries, options, refuse))
+    tensors.push([e.name, tensorOf(e, (await range(start + e.begin, start + e.end)).buffer, options, refuse)])
+  return { tensors: Object.fromEntries(tensors), metadata }
 }
 
 /** Writes arrays and texts to a safetensors file, atomically. `await writeSafetensors('w.safetensors', { w })` */
 export const writeSafetensors = async (path: string, tensors: Tensors, metadata: Metadata = {}): Promise<void> =>
-  writeAtomically(path, await encodeSafetensors(tensors, metadata))
+  writeAtomically(path, await encodeParts(tensors, metadata))
 
 /**
  * Writes a file so that at every moment its name leads to the old contents or the new: to a file beside it, flushed to the disk, renamed over it.
  * What a crash may leave beside it ends in `.tmp`.
  */
-export const writeAtomically = async (path: string, contents: Uint8Array | string): Promise<void> => {
+export const writeAtomically = async (path: string, contents: Uint8Array | string | readonly Uint8Array[]): Promise<void> => {
   const temporary = join(dirname(path), `.${basename(path)}.${process.pid}.tmp`)
   try {
     const file = await open(temporary, 'w')
     try {
-      await file.writeFile(contents)
+      for (const part of typeof contents === 'string' || contents instanceof Uint8Array ? [contents] : contents) await file.writeFile(part)
       await file.sync()
       await rename(temporary, path)
     } catch (cause) {

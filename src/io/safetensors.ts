@@ -1,12 +1,13 @@
-/** safetensors, bytes in and bytes out: the format of Hugging Face's library of that name, which PyTorch, JAX and NumPy read. */
-import { isLeft } from '#fp-ts/Either.js'
-import { NdArray } from '../core/array.ts'
-import { aval, sizeOf } from '../core/aval.ts'
-import type { DType, TypedArray } from '../core/dtype.ts'
+/** safetensors, bytes in: the format of Hugging Face's library of that name, which PyTorch, JAX and NumPy read. */
+import type { NdArray } from '../core/array.ts'
+import { aval } from '../core/aval.ts'
 import { DTypeError } from '../core/errors.ts'
+import { runtime } from '../core/runtime.ts'
 import { upload } from '../core/trace.ts'
+import { type Cast, castFault, hostData, readAs } from './dtypes.ts'
 import { FileError } from './errors.ts'
-import { type Entry, type FileDType, fileWidth, METADATA, parseHeader } from './header.ts'
+import { type Entry, headerEnd, LENGTH_BYTES, parseHeader, type Refuse, type TensorInfo } from './header.ts'
+import { quoted } from './scan.ts'
 
 export type Tensors = Readonly<Record<string, NdArray>>
 export type Metadata = Readonly<Record<string, string>>
@@ -14,104 +15,73 @@ export interface Safetensors {
   readonly tensors: Tensors
   readonly metadata: Metadata
 }
-
-const dtypeOf: Readonly<Record<FileDType, DType>> = {
-  F64: 'float64',
-  F32: 'float32',
-  F16: 'float16',
-  BF16: 'bfloat16',
-  I32: 'int32',
-  U32: 'uint32',
-  BOOL: 'bool',
-}
-const fileDType: Readonly<Record<Exclude<DType, 'key'>, FileDType>> = {
-  float64: 'F64',
-  float32: 'F32',
-  float16: 'F16',
-  bfloat16: 'BF16',
-  int32: 'I32',
-  uint32: 'U32',
-  bool: 'BOOL',
+export interface ReadOptions {
+  /** Which tensors to read: their names, or whether by name and what the file says. The others' bytes aren't touched. Default: all. */
+  readonly names?: readonly string[] | ((name: string, info: TensorInfo) => boolean)
+  /**
+   * What a dtype of the file is read as: `{ F64: 'float32' }`. Default: the dtype of that name, else int32 for I64, I16 and I8, uint32 for U64,
+   * U16 and U8, float32 for F8_E4M3 and F8_E5M2. Floats are rounded; integers that don't fit an integer dtype are refused.
+   */
+  readonly cast?: Cast
 }
 
 /**
  * The arrays and texts in the bytes of a safetensors file. `source` is what errors call it. The bytes are copied.
  *
- * @example decodeSafetensors(new Uint8Array(await (await fetch(url)).arrayBuffer()), url).tensors
- * @throws FileError where the bytes are truncated, contradict themselves, or hold a dtype other than F64, F32, F16, BF16, I32, U32 and BOOL
+ * @example decodeSafetensors(await (await fetch(url)).arrayBuffer(), url, { names: ['wte.weight'] }).tensors
+ * @throws FileError where the bytes are truncated or contradict themselves, lack a name of `names`, or hold what no dtype here holds
+ * @throws DTypeError for a cast that there is none of
  */
-export const decodeSafetensors = (bytes: Uint8Array, source = 'these bytes'): Safetensors => {
-  const header = parseHeader(bytes)
-  if (isLeft(header)) throw new FileError(`${source} can't be read: ${header.left}`)
-  const { entries, metadata, start } = header.right
-  const tensors = entries.map((e) => {
-    const body = new Uint8Array(bytes.subarray(start + e.begin, start + e.end)) // a copy, which starts aligned; a Buffer's slice is none
-    return [e.name, upload(aval(e.shape, dtypeOf[e.dtype]), hostData(e, body.buffer))] as const
+export const decodeSafetensors = (
+  bytes: ArrayBufferLike | ArrayBufferView,
+  source = 'these bytes',
+  options: ReadOptions = {},
+): Safetensors => {
+  const refuse = refusing(source)
+  const all = viewOf(bytes, refuse)
+  const start = headerEnd(all, all.length, refuse)
+  const { entries, metadata } = parseHeader(all.subarray(LENGTH_BYTES, start), all.length - start, refuse)
+  const tensors = chosen(entries, options, refuse).map((e) => {
+    const own = new Uint8Array(all.subarray(start + e.begin, start + e.end)) // a copy, which starts aligned; a Buffer's slice is none
+    return [e.name, tensorOf(e, own.buffer, options, refuse)] as const
   })
   return { tensors: Object.fromEntries(tensors), metadata }
 }
 
-/** Bytes as numbers. Both the file and every engine's typed arrays are little-endian. */
-const hostData = ({ dtype }: Entry, buffer: ArrayBufferLike): TypedArray => {
-  switch (dtype) {
-    case 'F64':
-      return new Float64Array(buffer)
-    case 'F32':
-      return new Float32Array(buffer)
-    case 'F16':
-    case 'BF16':
-      return new Uint16Array(buffer)
-    case 'I32':
-      return new Int32Array(buffer)
-    case 'U32':
-      return new Uint32Array(buffer)
-    case 'BOOL':
-      return Uint32Array.from(new Uint8Array(buffer), (b) => (b === 0 ? 0 : 1))
+export const refusing =
+  (source: string): Refuse =>
+  (why) =>
+    new FileError(`${source} can't be read: ${why}`)
+
+const viewOf = (bytes: ArrayBufferLike | ArrayBufferView, refuse: Refuse): Uint8Array => {
+  try {
+    const { buffer, byteOffset, byteLength } = ArrayBuffer.isView(bytes) ? bytes : new DataView(bytes)
+    return new Uint8Array(buffer, byteOffset, byteLength)
+  } catch (cause) {
+    throw refuse(`it is no ArrayBuffer, nor a view of one that is still there: ${(cause as Error).message}`)
   }
 }
 
-/**
- * The bytes of a safetensors file with these arrays and texts. Wide elements come first, then by name, so that every tensor starts
- * at a multiple of its element's size and equal contents give equal bytes.
- *
- * @example await encodeSafetensors({ w: np.eye(2) }, { step: '100' })
- * @throws DTypeError for PRNG keys, which the format doesn't know
- */
-export const encodeSafetensors = async (tensors: Tensors, metadata: Metadata = {}): Promise<Uint8Array<ArrayBuffer>> => {
-  const entries = layOut(tensors)
-  const described = entries.map((e) => [e.name, { dtype: e.dtype, shape: e.shape, data_offsets: [e.begin, e.end] }] as const)
-  const texts = Object.keys(metadata).length === 0 ? [] : [[METADATA, metadata] as const]
-  const json = new TextEncoder().encode(JSON.stringify(Object.fromEntries<unknown>([...texts, ...described])))
-  const headerLength = Math.ceil(json.length / 8) * 8 // padded with spaces, so that the tensors start aligned
-  const bytes = new Uint8Array(8 + headerLength + (entries.at(-1)?.end ?? 0))
-  new DataView(bytes.buffer).setBigUint64(0, BigInt(headerLength), true)
-  bytes.fill(0x20, 8 + json.length, 8 + headerLength).set(json, 8)
-  await Promise.all(
-    entries.map(async (e) => {
-      const x = tensors[e.name]!.concrete('encodeSafetensors')
-      const data = await x.backend.read(x.storage(), x.dtype, x.size)
-      const body = e.dtype === 'BOOL' ? Uint8Array.from(data) : new Uint8Array(data.buffer, data.byteOffset, data.byteLength)
-      bytes.set(body, 8 + headerLength + e.begin)
-    }),
-  )
-  return bytes
+/** The tensors that are asked for, by place. */
+export const chosen = (entries: readonly Entry[], { names, cast = {} }: ReadOptions, refuse: Refuse): readonly Entry[] => {
+  const fault = castFault(cast)
+  if (fault !== null) throw new DTypeError(`cast: ${fault}`)
+  if (typeof names === 'function') return entries.filter(({ name, dtype, shape }) => names(name, { dtype, shape }))
+  if (names === undefined) return entries
+  const wanted = new Set(names)
+  const found = entries.filter((e) => wanted.delete(e.name))
+  const [missing] = wanted
+  if (missing === undefined) return found
+  const held = entries.slice(0, 5).map((e) => quoted(e.name))
+  throw refuse(`it has no tensor ${quoted(missing)}, but ${held.join(', ') || 'none'}${entries.length > 5 ? ', …' : ''}`)
 }
 
-const layOut = (tensors: Tensors): readonly Entry[] => {
-  const chosen = Object.entries(tensors).map(([name, x]) => {
-    if (!((x as unknown) instanceof NdArray))
-      throw new DTypeError(`encodeSafetensors: ${JSON.stringify(name)} is no array: make one with np.array`)
-    if (x.dtype === 'key' || name === METADATA)
-      throw new DTypeError(
-        `encodeSafetensors: ${JSON.stringify(name)} is ${x.dtype === 'key' ? 'a PRNG key: save the seed instead' : 'a reserved name'}`,
-      )
-    return { name, dtype: fileDType[x.dtype], shape: x.shape }
-  })
-  chosen.sort((a, b) => fileWidth[b.dtype] - fileWidth[a.dtype] || (a.name < b.name ? -1 : 1))
-  let end = 0
-  return chosen.map((e) => {
-    const begin = end
-    end += sizeOf(e.shape) * fileWidth[e.dtype]
-    return { ...e, begin, end }
-  })
+/** A tensor of its bytes, which are its own. */
+export const tensorOf = ({ name, dtype, shape }: Entry, bytes: ArrayBuffer, { cast = {} }: ReadOptions, refuse: Refuse): NdArray => {
+  const inTensor: Refuse = (why) => refuse(`tensor ${quoted(name)}: ${why}`)
+  const to = readAs(dtype, cast)
+  if (to === null) throw inTensor(`nothing here holds the numbers of ${dtype}: leave it out with names`)
+  const { name: device, dtypes } = runtime.device.current()
+  if (!dtypes.includes(to)) throw inTensor(`the device ${device} doesn't hold ${to}: read it with cast: { ${dtype}: 'float32' }`)
+  return upload(aval(shape, to), hostData(dtype, to, bytes, inTensor))
 }

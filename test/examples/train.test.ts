@@ -1,15 +1,17 @@
-import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, truncateSync, writeFileSync } from 'node:fs'
+import { createHash } from 'node:crypto'
+import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { readConfig } from '../../examples/train/folder.ts'
 import { VALIDATION_BATCHES } from '../../examples/train/loop.ts'
+import { parametersOf } from '../../examples/train/memory.ts'
 import { initialState, keysOf, makeDraw, makeLoss } from '../../examples/train/model.ts'
 import { corpusOf } from '../../examples/train/text.ts'
-import { np } from '../../src/index.ts'
+import { np, tree } from '../../src/index.ts'
 import { fromNamed } from '../../src/io/index.ts'
 import { readSafetensors } from '../../src/io/node.ts'
-import { type Lab, lossesOf, makeLab, rowsOf, small, text } from './run.ts'
+import { type Ended, type Lab, lossesOf, makeLab, rowsOf, small, text } from './run.ts'
 
 let lab: Lab
 /** A finished run of sixty steps, and the text it learned. */
@@ -38,7 +40,7 @@ describe('a run', () => {
     ])
     expect(JSON.parse(readFileSync(join(whole, 'config.json'), 'utf8'))).toEqual({
       ...{ steps: 60, device: 'wasm', layers: 1, heads: 2, width: 8, context: 8, batch: 2, lr: 1e-3, dropout: 0.1, seed: 5 },
-      ...{ logEvery: 5, evalEvery: 20, text: corpus },
+      ...{ logEvery: 5, evalEvery: 20, text: corpus, textSha256: createHash('sha256').update(text(2000)).digest('hex') },
     })
     expect(readFileSync(join(whole, 'text.txt'), 'utf8')).toBe(text(2000))
     expect(readFileSync(join(whole, 'sample.txt'), 'utf8')).toHaveLength(500)
@@ -188,13 +190,26 @@ const copyRun = (name: string): string => {
 const contents = (folder: string): unknown => readdirSync(folder).map((name) => [name, readFileSync(join(folder, name), 'base64')])
 
 describe('refused in one sentence, with nothing lost', () => {
+  const large = (...flags: readonly string[]): readonly string[] => ['--text', corpus, '--out', join(whole, 'never'), ...flags]
+  const doesNotFit = /^--layers \d+ .* don't fit in memory: .* parameters and the activations .* GiB at least, and wasm has 2 GiB: make one/
   const file = (name: string, data: string | Uint8Array): string => {
     const path = lab.path(name)
     writeFileSync(path, data)
     return path
   }
   const cases: Readonly<Record<string, readonly [args: () => readonly string[], sentence: RegExp]>> = {
-    'an unknown flag': [() => ['--sneps', '3'], /Unknown option '--sneps'/],
+    'an unknown flag': [() => ['--sneps', '3'], /^Unknown option '--sneps', did you mean --steps; see --help$/m],
+    'an unknown flag with its value': [() => ['--evalevery=3'], /^Unknown option '--evalevery', did you mean --eval-every; see --help$/m],
+    'an unknown flag like no other': [() => ['--quantization', '3'], /^Unknown option '--quantization'; see --help$/m],
+    'a short flag': [() => ['-x'], /^Unknown option '-x'; see --help$/m],
+    'layers beyond memory': [() => large('--layers', '100000'), doesNotFit],
+    'a width beyond memory': [() => large('--width', '1000000'), doesNotFit],
+    'a batch beyond memory': [() => large('--batch', '9007199254740991'), doesNotFit],
+    'layers whose trace is beyond memory': [
+      () => [...large('--layers', '1000000'), '--width', '1', '--heads', '1', '--batch', '1', '--context', '1'],
+      /tracing 1000000 layers takes .* GiB of JavaScript objects at least, and Node has .*: make --layers smaller/,
+    ],
+    'layers beyond memory on another device': [() => [...large('--layers', '10000000'), '--device', 'reference'], /and reference has/],
     'a stray word': [() => ['fast'], /'fast'/],
     'a flag without its value': [() => ['--steps'], /--steps/],
     'steps that are no number': [() => ['--steps', 'many'], /--steps many: a whole number of at least 1 is needed/],
@@ -244,6 +259,15 @@ describe('refused in one sentence, with nothing lost', () => {
       (f) => writeFileSync(join(f, 'config.json'), readFileSync(join(f, 'config.json'), 'utf8').replace('"steps": 60', '"steps": 50')),
       /is of step 60, and the run has the steps 0 to 50/,
     ],
+    'an edited text': [
+      (f) => writeFileSync(join(f, 'text.txt'), text(2000).replace('quick', 'QUICK')),
+      /text.txt was edited since the run began: put back what it was, or start a new run with --text/,
+    ],
+    'an edited text of the same characters': [
+      (f) => writeFileSync(join(f, 'text.txt'), [...text(2000)].reverse().join('')),
+      /text.txt was edited since the run began/,
+    ],
+    'a text that is gone': [(f) => rmSync(join(f, 'text.txt')), /the text .*text.txt can't be read: ENOENT/],
     'a configuration that is none': [
       (f) => writeFileSync(join(f, 'config.json'), '{"steps": -1}'),
       /config.json isn't the configuration of a run/,
@@ -267,6 +291,75 @@ describe('refused in one sentence, with nothing lost', () => {
     expect([code, err]).toEqual([1, expect.stringMatching(/^the loss is NaN at step \d+: a lower --lr than .*\n$/)])
     expect(rowsOf(folder).every((r) => Number.isFinite(r.loss))).toBe(true)
   })
+})
+
+describe('the lock', () => {
+  const lockOf = (folder: string): string => join(folder, 'run.lock')
+
+  test('keeps a second job out of the folder of one that runs, by name, and goes with it', async () => {
+    const folder = lab.path('locked')
+    const second: Ended[] = []
+    let pid = ''
+    const { code } = await lab.run(['--text', corpus, '--out', folder, ...recipe, '--steps', '100000'], (job) =>
+      job.when('step     25/', () => {
+        pid = String((JSON.parse(readFileSync(lockOf(folder), 'utf8')) as { readonly pid: number }).pid)
+        void Promise.all([lab.run(['--resume', folder]), lab.run(['--text', corpus, '--out', folder, ...recipe])]).then((ended) => {
+          second.push(...ended)
+          job.kill('SIGTERM')
+        })
+      }),
+    )
+    expect([code, second.map((s) => [s.code, s.out])]).toEqual([
+      143,
+      [
+        [1, ''],
+        [1, ''],
+      ],
+    ])
+    expect(second[0]!.err).toBe(
+      `the run in ${folder} is being trained by process ${pid}: wait for it or stop it (it holds ${lockOf(folder)})\n`,
+    )
+    expect(second[1]!.err).toContain('already holds a run')
+    expect(existsSync(lockOf(folder))).toBe(false)
+  })
+
+  test('lets one of many jobs begin', async () => {
+    const folder = copyRun('raced')
+    writeFileSync(lockOf(folder), JSON.stringify({ pid: 2 ** 22 + 1, began: '1' })) // no process has that number
+    const ended = await Promise.all(Array.from({ length: 3 }, () => lab.run(['--resume', folder])))
+    expect(ended.some((e) => e.code === 0)).toBe(true)
+    for (const { code, err } of ended) if (code !== 0) expect(err).toMatch(/is being trained by process \d+/)
+    expect(readdirSync(folder).sort()).toEqual(readdirSync(whole).sort())
+  })
+
+  test.each([
+    ['a process that was killed', JSON.stringify({ pid: 2 ** 22 + 1, began: '1' })],
+    ['another process of its number', JSON.stringify({ pid: process.pid, began: '1' })],
+    ['nobody', ''],
+    ['something else', '[{"pid":'],
+  ])('is taken over from %s', async (_, contents) => {
+    const folder = copyRun('stale')
+    writeFileSync(lockOf(folder), contents)
+    const { code, err } = await lab.run(['--resume', folder])
+    expect([code, err]).toEqual([0, ''])
+    expect(readdirSync(folder).sort()).toEqual(readdirSync(whole).sort())
+  })
+
+  test('of a process that runs stays where it is', async () => {
+    const folder = copyRun('held')
+    const stat = existsSync('/proc/self/stat') ? readFileSync('/proc/self/stat', 'latin1') : ''
+    writeFileSync(lockOf(folder), JSON.stringify({ pid: process.pid, began: stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19] ?? '' }))
+    const before = contents(folder)
+    const { code, err } = await lab.run(['--resume', folder])
+    expect([code, err]).toEqual([1, expect.stringContaining(`is being trained by process ${process.pid}`)])
+    expect(contents(folder)).toEqual(before)
+  })
+})
+
+test('the parameters that are counted beforehand are those that are made', () => {
+  const config = { ...readConfig(whole), layers: 3, heads: 2, width: 6, context: 5 }
+  const { params } = initialState(keysOf(0).weights, config, 11)
+  expect(parametersOf(config, 11)).toBe(tree.reduce((n, p) => n + p.size, params, 0))
 })
 
 test('help names every flag', async () => {

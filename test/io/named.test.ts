@@ -31,3 +31,19 @@ test('what doesn’t fit is refused by name', () => {
   expect(refusal({ ...named, scale: np.ones([2], 'int32') })).toBe('m.safetensors holds scale as i32[2], and f32[2] was expected')
   expect(refusal({ ...named, bias: np.ones([2]) })).toBe('m.safetensors holds "bias", which has no place in what is to be filled')
 })
+
+test('two leaves of one name are refused, to and fro', () => {
+  const [x, y] = [np.ones([2]), np.zeros([2])]
+  for (const [tree, name] of [
+    [{ 'a.b': x, a: { b: y } }, 'p.a.b'],
+    [{ a: [x], 'a[0]': y }, 'p.a.0'],
+    [{ a: [x], 'a.0': y }, 'p.a.0'],
+    [{ a: { 0: x }, 'a.0': y }, 'p.a.0'],
+  ] as const) {
+    const message = `: two arrays of the tree are called "${name}": rename one of the keys`
+    expect(() => toNamed(tree, { prefix: 'p.' })).toThrow(`toNamed${message}`)
+    expect(() => fromNamed(tree, { [name]: x }, 'f', { prefix: 'p.' })).toThrow(`fromNamed${message}`)
+    expect(() => toNamed(tree)).toThrow(FileError)
+  }
+  expect(() => toNamed({ lr: 0.1 })).toThrow('toNamed: "lr" is no array: make one with np.array')
+})

@@ -8,12 +8,12 @@ import { expect, test } from 'vitest'
 import { bytesInUse, DeletedArrayError, jit, type NdArray, np } from '../../src/index.ts'
 
 /** Runs a program of this folder in a process of its own, and gives what it prints. */
-const runProgram = async (file: string): Promise<unknown> => {
+const runProgram = async (file: string, flags: readonly string[] = []): Promise<unknown> => {
   const folder = mkdtempSync(join(tmpdir(), 'memory-'))
   try {
     writeFileSync(join(folder, 'package.json'), '{"type":"module"}')
     await build({ entryPoints: [`test/memory/${file}`], bundle: true, platform: 'node', format: 'esm', splitting: true, outdir: folder })
-    const output = execFileSync(process.execPath, [join(folder, file.replace('.ts', '.js'))], { encoding: 'utf8' })
+    const output = execFileSync(process.execPath, [...flags, join(folder, file.replace('.ts', '.js'))], { encoding: 'utf8' })
     return JSON.parse(output)
   } finally {
     rmSync(folder, { recursive: true })
@@ -92,4 +92,13 @@ test('numbers given to a jitted function leave nothing behind', () => {
     y.dispose()
   }
   expect(bytesInUse()).toBe(before)
+})
+
+test('arrays that moved out of the heap are in use until they come back, are freed, or nobody holds them', async () => {
+  expect(await runProgram('movedOut.ts', ['--expose-gc'])).toEqual([256, 192, 192, 0])
+})
+
+test('a loop that never yields and disposes of nothing keeps no JavaScript object of its arrays', async () => {
+  const kilobytes = await runProgram('smallLoop.ts', ['--expose-gc', '--max-old-space-size=60'])
+  expect(kilobytes as number).toBeLessThan(10_000) // 130 bytes a call were 78 MB
 })
