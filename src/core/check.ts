@@ -8,6 +8,7 @@ import type { Op } from './ops.ts'
 import { badOp } from './ops.ts'
 import { printEqn } from './print.ts'
 import { abstractEval } from './trace.ts'
+import { takes } from './takes.ts'
 
 /** The reason; in front of it the equation where it is, and those that carry the jaxpr it is in. */
 type Checked = E.Either<string, null>
@@ -95,8 +96,8 @@ const checkInner = (op: Op, done: Set<Jaxpr>): Checked => {
  * @example checkJaxpr(makeJaxpr((x: NdArray) => np.sin(x))(np.ones([3]))).outs.length // 1
  * @throws JaxprError naming the equation that breaks the rules
  */
-export const checkJaxpr = <J extends Jaxpr>(jaxpr: J): J => {
+export const checkJaxpr = takes('checkJaxpr', 1, <J extends Jaxpr>(jaxpr: J): J => {
   const checked = check(jaxpr, new Set())
   if (E.isRight(checked)) return jaxpr
   throw new JaxprError(`checkJaxpr: ${checked.left}`)
-}
+})

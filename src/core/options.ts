@@ -40,17 +40,20 @@ export const pair = <T>(of: OptionKind<T>): OptionKind<readonly [T, T]> => list(
 export const oneOf = <const T extends readonly unknown[]>(...values: T): OptionKind<T[number]> =>
   option(ArgumentError, `one of ${values.map(show).join(', ')}`, (x) => values.includes(x))
 /** An object of these parts. */
-export const record = <O extends object>(parts: Schema<O>, optional: readonly (keyof O)[] = []): OptionKind<O> =>
-  option(ArgumentError, `an object { ${Object.keys(parts).join(', ')} }`, (x) => {
-    if (!isObject(x)) return false
-    const own = x as Readonly<Record<string, unknown>>
-    return (
-      Object.keys(own).every((key) => Object.hasOwn(parts, key)) &&
-      (Object.entries(parts) as [keyof O & string, OptionKind<unknown>][]).every(
-        ([key, { is }]) => is(own[key]) || (own[key] === undefined && optional.includes(key)),
-      )
-    )
-  })
+export const record = <O extends object>(parts: Schema<O>): OptionKind<O> => {
+  const kinds: readonly (readonly [string, AnyKind])[] = Object.entries(parts)
+  const holds = (own: Given): boolean => kinds.every(([key, { is, needed }]) => (own[key] === undefined ? needed !== true : is(own[key])))
+  return option(
+    ArgumentError,
+    `an object { ${Object.keys(parts).join(', ')} }`,
+    (x) => isObject(x) && Object.keys(x).every((key) => Object.hasOwn(parts, key)) && holds(x as Given),
+  )
+}
+/** An object of any names. */
+export const recordOf = <T>({ error, what, is }: OptionKind<T>): OptionKind<Readonly<Record<string, T>>> =>
+  option(error, `an object, each ${what}`, (x) => isObject(x) && Object.values(x).every((value) => value === undefined || is(value)))
+/** An object whose parts somebody else looks at. */
+export const plainObject = <O extends object>(): OptionKind<O> => option(ArgumentError, 'an object', isObject)
 /** A list without holes. */
 const isList = (x: unknown, length?: number): x is readonly unknown[] =>
   Array.isArray(x) && (length === undefined || x.length === length) && !x.includes(undefined)
@@ -80,7 +83,8 @@ export const dtype: OptionKind<DType> = dtypeAmong(...(Object.keys(byteWidth) as
 export const func = <F>(): OptionKind<F> => option(ArgumentError, 'a function', (x) => typeof x === 'function')
 
 type Given = Readonly<Record<string, unknown>>
-type Kinds = Readonly<Record<string, OptionKind<unknown> & { readonly needed?: true }>>
+type AnyKind = OptionKind<unknown> & { readonly needed?: true }
+type Kinds = Readonly<Record<string, AnyKind>>
 
 /** A call's options: known ones alone, each of its kind. They are read once; undefined is absent. */
 export const optionsOf = <O extends object>(what: string, schema: Schema<O>, options: O | undefined): O => {

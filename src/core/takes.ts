@@ -31,7 +31,7 @@ const as = <F extends Fn>(what: string, g: (...args: Args) => unknown): F =>
   Object.defineProperty(g, 'name', { value: what.slice(what.lastIndexOf('.') + 1) }) as Fn as F
 
 /** f of promises, whose refusals are rejections. @__NO_SIDE_EFFECTS__ */
-export const promised = <F extends (...args: never[]) => Promise<unknown>>(f: F): F =>
+export const promised = <F extends Fn>(f: F): F =>
   ((...args: never[]) => Promise.resolve().then(() => f(...args))) as F
 
 /** f, which refuses more than `count` arguments. @__NO_SIDE_EFFECTS__ */
