@@ -2,13 +2,14 @@
 import * as E from '#fp-ts/Either.js'
 import * as O from '#fp-ts/Option.js'
 import { aval, sizeOf } from '../src/core/aval.ts'
-import { type HostFunction, hostFunction, registerHost } from '../src/core/callbacks.ts'
+import { type HostFunction, hostFunction } from '../src/core/callbacks.ts'
 import { broadcastInDim, range } from '../src/core/constructors.ts'
 import { typedArrayOf, computedIn } from '../src/core/dtype.ts'
 import { CotangentError } from '../src/core/errors.ts'
 import * as g from '../src/core/graph.ts'
 import type { HostCall } from '../src/core/kernel.ts'
 import type { OpName, OpParams } from '../src/core/ops.ts'
+import { Ref } from '../src/core/ref.ts'
 import type { Rules } from '../src/core/rules.ts'
 import { bind } from '../src/core/trace.ts'
 import { batched, dtypes, inFront, shapes as refusedShapes } from './families.ts'
@@ -17,9 +18,9 @@ type Params = OpParams['callback']
 const bindIt = (params: Params, xs: Parameters<typeof bind>[2]) => bind('callback', params, xs, params.debug ? ['debug'] : [])
 
 /** For each example one call. */
-const oneByOne = ({ call, dtypes: kinds, debug }: Params, size: number, isBatched: readonly boolean[]): HostFunction => {
-  const one = hostFunction(call)
-  return (inputs, shapes) => {
+const oneByOne =
+  (one: HostFunction, { dtypes: kinds, debug }: Params, size: number, isBatched: readonly boolean[]): HostFunction =>
+  (inputs, shapes) => {
     const outs = shapes.map((shape, k) => new (typedArrayOf(computedIn(kinds[k]!)))(sizeOf(shape)))
     const each = debug ? shapes : shapes.map((shape) => shape.slice(1))
     for (let i = 0; i < size; i++) {
@@ -32,14 +33,17 @@ const oneByOne = ({ call, dtypes: kinds, debug }: Params, size: number, isBatche
     }
     return outs
   }
-}
+
 /** Made once for a function, a size and what is batched. */
-const batches = new Map<string, number>()
-const inTurn = (params: Params, size: number, isBatched: readonly boolean[]): number => {
-  const key = `${params.call} ${size} ${isBatched.join()}`
-  const known = batches.get(key) ?? registerHost(oneByOne(params, size, isBatched))
-  batches.set(key, known)
-  return known
+const batches = new WeakMap<HostFunction, Map<string, HostFunction>>()
+const inTurn = (params: Params, size: number, isBatched: readonly boolean[]): Ref => {
+  const one = hostFunction(params.call)
+  const made = batches.get(one) ?? new Map<string, HostFunction>()
+  batches.set(one, made)
+  const key = JSON.stringify([size, isBatched, params.dtypes, params.debug])
+  const whole = made.get(key) ?? oneByOne(one, params, size, isBatched)
+  made.set(key, whole)
+  return Ref.of(whole)
 }
 
 const callback: Rules<'callback'> = {

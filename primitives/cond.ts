@@ -3,7 +3,8 @@ import * as E from '#fp-ts/Either.js'
 import * as O from '#fp-ts/Option.js'
 import type { NdArray } from '../src/core/array.ts'
 import { type Aval, aval, eqAval, physical, showAval } from '../src/core/aval.ts'
-import { broadcastInDim, eq, select, zerosLike } from '../src/core/constructors.ts'
+import { broadcastInDim, eq, select, stopGradient, zerosLike } from '../src/core/constructors.ts'
+import { isFloat } from '../src/core/dtype.ts'
 import * as g from '../src/core/graph.ts'
 import { type Atom, type Eqn, type Jaxpr, literal, variable } from '../src/core/jaxpr.ts'
 import type { OpParams } from '../src/core/ops.ts'
@@ -138,15 +139,18 @@ const batch = (
   { jaxprs }: Params,
   transforms: Transforms,
 ) => {
-  const moved = inputs.map((x, i) => (O.isSome(dims[i]!) ? inFront(x, dims[i]!, size) : x))
+  const each = O.isSome(which!)
+  // Where each example takes its own branch, what can be differentiated is each example's own too.
+  const own = inputs.map((x, i) => O.isSome(dims[i]!) || (each && isFloat(x.dtype)))
+  const moved = inputs.map((x, i) => (own[i] ? inFront(x, dims[i]!, size) : x))
   const wide = jaxprs.map((jaxpr) =>
     transforms.batch(
       jaxpr,
       size,
-      dims.map((dim): BatchDim => (O.isSome(dim) ? O.some(0) : O.none)),
+      own.map((flag): BatchDim => (flag ? O.some(0) : O.none)),
     ),
   )
-  const flags = O.isSome(which!) ? jaxprs[0]!.outs.map(() => true) : inAny(wide.map((branch) => branch.dims.map(O.isSome)))
+  const flags = each ? jaxprs[0]!.outs.map(() => true) : inAny(wide.map((branch) => branch.dims.map(O.isSome)))
   const branches = wide.map(({ jaxpr, captures, dims: own }): Traced => {
     const placed = trace(
       jaxpr.inputs.map((v) => v.aval),
@@ -156,17 +160,24 @@ const batch = (
     return { jaxpr: placed.jaxpr, captures: [...placed.captures, ...captures] }
   })
   const out = flags.map((flag): BatchDim => (flag ? O.some(0) : O.none))
-  if (O.isNone(which!)) {
+  if (!each) {
     const all = joined(branches)
     return { outs: bind('cond', { jaxprs: all.jaxprs }, [index!, ...all.captures, ...moved]), dims: out }
   }
-  // An index for each example: all branches are computed, and each example takes its own.
-  const results = branches.map(({ jaxpr, captures }) => evalJaxpr(jaxpr, [...captures, ...moved]))
-  const indices = inFront(index!, which!, size)
   const place = (k: number): NdArray => constant(k, aval([], 'int32'))
-  const at = bind('clamp', {}, [place(0), indices, place(jaxprs.length - 1)])[0]!
-  const outs = results.reduce((taken, own, k) => own.map((y, i) => select(broadcastInDim(eq(at, place(k)), y.shape, [0]), y, taken[i]!)))
-  return { outs, dims: out }
+  const at = bind('clamp', {}, [place(0), inFront(index!, which!, size), place(jaxprs.length - 1)])[0]!
+  return { outs: taken(at, branches, moved), dims: out }
+}
+/** All branches are computed, and each example takes its own; to the others its operands are constants, which may be where they are singular. */
+const taken = (at: NdArray, branches: readonly Traced[], operands: readonly NdArray[]): readonly NdArray[] => {
+  const takes = branches.map((_, k) => eq(at, constant(k, aval([], at.dtype))))
+  const where = (k: number, y: NdArray, other: NdArray): NdArray => select(broadcastInDim(takes[k]!, y.shape, [0]), y, other)
+  return branches
+    .map(({ jaxpr, captures }, k) => {
+      const own = operands.map((x) => (isFloat(x.dtype) ? where(k, x, stopGradient(x)) : x))
+      return evalJaxpr(jaxpr, [...captures, ...own])
+    })
+    .reduce((before, outs, k) => outs.map((y, i) => where(k, y, before[i]!)))
 }
 
 const lower: Rules<'cond'>['lower'] = ([index, ...operands], { jaxprs }, lowering) => {

@@ -2,11 +2,12 @@
 import * as O from '#fp-ts/Option.js'
 import type { NdArray } from '../src/core/array.ts'
 import { type Aval, eqAval, showAvals } from '../src/core/aval.ts'
-import { type CustomJvpRule, type CustomVjpRule, type CustomVmapRule, registerRule, ruleOf } from '../src/core/callbacks.ts'
+import { type BackwardRule, type CustomJvpRule, type CustomVjpRule, type CustomVmapRule, ruleOf } from '../src/core/callbacks.ts'
 import * as c from '../src/core/constructors.ts'
 import { isFloat } from '../src/core/dtype.ts'
 import { CotangentError, ShapeError } from '../src/core/errors.ts'
 import type { Jaxpr } from '../src/core/jaxpr.ts'
+import { Ref } from '../src/core/ref.ts'
 import type { OpName, OpParams } from '../src/core/ops.ts'
 import type { BatchDim, Rules, Tangent, Transforms } from '../src/core/rules.ts'
 import { bind, evalJaxpr, trace } from '../src/core/trace.ts'
@@ -71,40 +72,47 @@ const batchedJvp =
     return [results.slice(0, count), refilled(places, results.slice(count))]
   }
 
-const batchedVjp = ({ fwd, bwd }: CustomVjpRule, size: number, transforms: Transforms): CustomVjpRule => ({
-  fwd: (xs, moving) => {
+const batchedVjp =
+  (rule: CustomVjpRule, size: number, transforms: Transforms): CustomVjpRule =>
+  (xs, moving) => {
     let count = 0
+    let own: BackwardRule | null = null
     const wide = overBatch(transforms, xs.map(example), size, (ys) => {
-      const [outs, residuals] = fwd(ys, moving)
+      const [outs, residuals, backward] = rule(ys, moving)
+      own = backward
       count = outs.length
       return [...outs, ...residuals]
     })
     const results = wide(xs)
-    return [results.slice(0, count), results.slice(count)]
-  },
-  bwd: (residuals, cts, outs) => {
+    return [results.slice(0, count), results.slice(count), widened(batchedBackward, own!, size, transforms)]
+  }
+
+const batchedBackward =
+  (rule: BackwardRule, size: number, transforms: Transforms): BackwardRule =>
+  (residuals, cts, outs) => {
     let places: readonly boolean[] = []
     const avals = outs.map((a) => ({ ...a, shape: a.shape.slice(1) }))
     const wide = overBatch(transforms, [...residuals, ...there(cts)].map(example), size, (ys) => {
-      const grads = bwd(ys.slice(0, residuals.length), refilled(cts.map(isThere), ys.slice(residuals.length)), avals)
+      const grads = rule(ys.slice(0, residuals.length), refilled(cts.map(isThere), ys.slice(residuals.length)), avals)
       places = grads.map(isThere)
       return there(grads)
     })
     return refilled(places, wide([...residuals, ...there(cts)]))
-  },
-})
-
-/** A batched rule is made once for a rule and a size. */
-const wider = new Map<string, number>()
-const widened = (name: OpName, rule: number, size: number, label: string, transforms: Transforms): number => {
-  const key = `${rule}:${size}`
-  let id = wider.get(key)
-  if (id === undefined) {
-    const wide =
-      name === 'customJvp' ? batchedJvp(ruleOf(rule, label), size, transforms) : batchedVjp(ruleOf(rule, label), size, transforms)
-    wider.set(key, (id = registerRule(wide)))
   }
-  return id
+
+/** A rule for a batch is made once for a rule, a size and a named axis. */
+const wider = new WeakMap<object, Map<string, unknown>>()
+const widened = <R extends object>(
+  widen: (rule: R, size: number, transforms: Transforms) => R,
+  rule: R,
+  size: number,
+  transforms: Transforms,
+): R => {
+  const made = wider.get(rule) ?? new Map<string, unknown>()
+  wider.set(rule, made)
+  const key = JSON.stringify([size, transforms.axisName])
+  if (!made.has(key)) made.set(key, widen(rule, size, transforms))
+  return made.get(key) as R
 }
 
 /** The function over a batch, all of whose operands and results have the batch axis first. */
@@ -123,9 +131,11 @@ const batch =
   (xs, dims, size, p, transforms) => {
     const moved = xs.map((x, i) => inFront(x, dims[i]!, size))
     const jaxpr = wideJaxpr(p.jaxpr, size, transforms)
-    return batched(
-      bind(name, { ...p, jaxpr, rule: widened(name, p.rule, size, p.name, transforms), name: `vmap(${p.name})` } as OpParams[K], moved),
-    )
+    const rule =
+      name === 'customJvp'
+        ? widened(batchedJvp, ruleOf(p.rule, p.name), size, transforms)
+        : widened(batchedVjp, ruleOf(p.rule, p.name), size, transforms)
+    return batched(bind(name, { ...p, jaxpr, rule: Ref.of(rule), name: `vmap(${p.name})` } as OpParams[K], moved))
   }
 
 const abstractEval: Rules<Custom>['abstractEval'] = (avals, { jaxpr }) => carried(jaxpr, avals)
@@ -150,13 +160,13 @@ export const customVjp: Rules<'customVjp'> = {
   jvp: (xs, ts, p) => {
     const { args, tangents } = split(p, xs, ts)
     const moving = tangents.map(isThere)
-    const [outs, residuals] = ruleOf<CustomVjpRule>(p.rule, p.name).fwd(args, moving)
+    const [outs, residuals, backward] = ruleOf<CustomVjpRule>(p.rule, p.name)(args, moving)
     checked(
       `the forward rule of ${p.name}`,
       outs,
       p.jaxpr.outs.map((v) => v.aval),
     )
-    const dys = bind('customLinear', { ...p, moving }, [...residuals, ...there(tangents)])
+    const dys = bind('customLinear', { ...p, rule: Ref.of(backward), moving }, [...residuals, ...there(tangents)])
     return { outs, tangents: dys.map((dy) => (isFloat(dy.dtype) ? O.some(dy) : O.none)) }
   },
   transpose: 'notLinear',
@@ -184,7 +194,7 @@ export const customLinear: Rules<'customLinear'> = {
   transpose: (cts, xs, p) => {
     const residuals = xs.slice(0, xs.length - p.moving.filter(Boolean).length) as readonly NdArray[]
     const outs = p.jaxpr.outs.map((v) => v.aval)
-    const grads = ruleOf<CustomVjpRule>(p.rule, p.name).bwd(residuals, orNulls(cts), outs)
+    const grads = ruleOf<BackwardRule>(p.rule, p.name)(residuals, orNulls(cts), outs)
     checked(
       `the backward rule of ${p.name}`,
       grads,
@@ -196,7 +206,8 @@ export const customLinear: Rules<'customLinear'> = {
   batch: (xs, dims, size, p, transforms) => {
     const moved = xs.map((x, i) => inFront(x, dims[i]!, size))
     const jaxpr = wideJaxpr(p.jaxpr, size, transforms)
-    return batched(bind('customLinear', { ...p, jaxpr, rule: widened('customVjp', p.rule, size, p.name, transforms) }, moved))
+    const rule = widened(batchedBackward, ruleOf<BackwardRule>(p.rule, p.name), size, transforms)
+    return batched(bind('customLinear', { ...p, jaxpr, rule: Ref.of(rule) }, moved))
   },
   lower: (_xs, { name }) => noForward(name),
 }

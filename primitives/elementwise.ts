@@ -193,6 +193,7 @@ const select: Rules<'select'> = {
     ),
   batch: elementwiseBatch('select'),
   lower: ([p, a, b]) => {
+    if (a === b && p!.shape.length <= a!.shape.length) return [a!]
     // A key's words sit in one more dim than the condition has.
     const cond = p!.shape.length > 0 && p!.shape.length < a!.shape.length ? g.broadcast(p!, a!.shape, c.range(p!.shape.length)) : p!
     return [g.map('select', a!.dtype, cond, a!, b!)]

@@ -90,6 +90,7 @@ const split: NonNullable<Rules<'scan'>['split']> = (eqn, flags, transforms) => {
   const outKnown = [...knownCarry, ...knownOuts(knownCarry).slice(numCarry)]
   const outUnknown = outKnown.map((flag) => !flag)
   const { before, after: all, saved, kept } = divide(knownCarry, pick(jaxpr.outs, outUnknown))
+  if (before.length === 0 && !outKnown.includes(true)) return [[], [eqn]] // nothing to divide
   const outer = new Map<Var, Atom>()
   const hoisted: Eqn[] = []
   vc.forEach((v, i) => {

@@ -6,25 +6,30 @@ import { isFloat } from '../src/core/dtype.ts'
 import { DTypeError, ShapeError, TreeError } from '../src/core/errors.ts'
 import type { Jaxpr } from '../src/core/jaxpr.ts'
 import { applyJaxpr, trace } from '../src/core/trace.ts'
-import { difference, flatten, paths, showDef, type TreeDef, unflatten } from '../src/tree.ts'
-import { linearizeJaxpr, vjpJaxpr } from './linearize.ts'
+import { difference, flatten, paths, type TreeDef, unflatten } from '../src/tree.ts'
+import { linearizeJaxpr, vjpJaxpr, withTangents } from './linearize.ts'
 import { called, flatFunction, flattenArrays } from './leaves.ts'
+import { listed, type Nth, positions } from './positions.ts'
+import { differentiated, partsOf, auxOptions, type AuxOptions, withoutOptions } from './results.ts'
 import { runtime } from '../src/core/runtime.ts'
+import { flag, type Schema, wholes } from '../src/core/options.ts'
+import { takes, takesOptions } from '../src/core/takes.ts'
 
 export type Args = readonly unknown[]
 export type Fn<A extends Args, R> = (...args: A) => R
 
 export interface GradOptions {
-  /** Which arguments to differentiate: a position, or several. Default 0. */
+  /** Which arguments to differentiate: a position, from the end if negative, or several in any order. Default 0. */
   readonly argnums?: number | readonly number[]
   /** The function returns [scalar, aux]; aux is handed through. */
   readonly hasAux?: boolean
 }
+const gradOptions: Schema<GradOptions> = { argnums: wholes, hasAux: flag }
 export type Wrt<A extends Args, Opt> = Opt extends { readonly argnums: infer N }
   ? N extends number
-    ? A[N]
+    ? Nth<A, N>
     : N extends readonly number[]
-      ? { [I in keyof N]: A[N[I] & keyof A] }
+      ? { [I in keyof N]: Nth<A, N[I] & number> }
       : never
   : A[0]
 type Out<Opt> = Opt extends { readonly hasAux: true } ? readonly [NdArray, unknown] : NdArray
@@ -50,14 +55,10 @@ const traceKnown = (f: Fn<never[], unknown>, leaves: readonly NdArray[], def: Tr
   return { jaxpr, args: [...captures, ...leaves], captures: captures.length, out: flat.out() }
 }
 
-/** argnums as a list, within the call's arguments. */
-export const positions = (argnums: GradOptions['argnums'] = 0, args: Args, what: string): readonly number[] => {
-  const nums = Array.isArray(argnums) ? (argnums as readonly number[]) : [argnums as number]
-  nums.forEach((n, i) => {
-    if (!(Number.isInteger(n) && n >= 0 && n < args.length))
-      throw new ShapeError(`${what}: argnums has ${n}, but the call has ${args.length} arguments`)
-    if (nums.indexOf(n) !== i) throw new ShapeError(`${what}: argnums has ${n} twice`)
-  })
+/** The arguments that are differentiated. */
+export const chosenArgs = (argnums: GradOptions['argnums'] = 0, args: Args, what: string): readonly number[] => {
+  const nums = positions(listed(argnums), args.length, what, 'argnums')
+  if (nums.length === 0) throw new ShapeError(`${what}: argnums is empty: name the arguments to differentiate`)
   return nums
 }
 
@@ -82,15 +83,13 @@ export const selectLeaves = (args: Args, argnums: readonly number[], what: strin
 const differentiate =
   <A extends Args, R>(f: Fn<A, R>, options: GradOptions | undefined, what: string) =>
   (args: A): readonly [R, readonly unknown[]] => {
-    const nums = positions(options?.argnums, args, what)
+    const nums = chosenArgs(options?.argnums, args, what)
     const { leaves, def } = flattenArrays(args, what)
     const moving = selectLeaves(args, nums, what)
     const t = traceKnown(f, leaves, def, what)
     const loss = t.jaxpr.outs[0]
     const { hasAux = false } = options ?? {}
-    if (hasAux && !(t.out.kind === 'list' && t.out.children.length === 2))
-      throw new TreeError(`${what} has hasAux, so it needs a function that returns [scalar, aux], and it returned ${showDef(t.out)}`)
-    const count = countOf(hasAux && t.out.kind === 'list' ? t.out.children[0]! : t.out)
+    const count = differentiated(t.out, hasAux, what, 'scalar')
     if (loss === undefined || count !== 1 || loss.aval.shape.length > 0)
       throw new ShapeError(
         `${what} needs a function that returns a scalar, and it returned ${t.jaxpr.outs.map((o) => showAval(o.aval)).join(', ') || 'nothing'}: reduce it with .sum() or .mean(), or use jacrev`,
@@ -102,19 +101,18 @@ const differentiate =
     const results = applyJaxpr(both.jaxpr, [...both.captures, ...t.args], what)
     const outs = t.jaxpr.outs.length
     const value = unflatten(t.out, results.slice(0, outs)) as R
+    // Results come in the order of the arguments, whatever that of argnums is.
     let next = outs
-    const grads = nums.map((n) => {
-      const [own, ownDef] = flatten(args[n])
+    const grads = args.map((arg, n) => {
+      if (!nums.includes(n)) return null
+      const [own, ownDef] = flatten(arg)
       return unflatten(
         ownDef,
         own.map(() => results[next++]!),
       )
     })
-    const inOrder = [...nums].sort((a, b) => a - b)
-    return [value, nums.map((n) => grads[inOrder.indexOf(n)])]
+    return [value, nums.map((n) => grads[n])]
   }
-
-const countOf = (d: TreeDef): number => (d.kind === 'leaf' ? 1 : d.kind === 'none' ? 0 : d.children.reduce((n, c) => n + countOf(c), 0))
 
 /** One gradient, or one for each of several argnums. */
 const likeArgnums = (options: GradOptions | undefined, grads: readonly unknown[]): unknown =>
@@ -127,16 +125,21 @@ const likeArgnums = (options: GradOptions | undefined, grads: readonly unknown[]
  * @example valueAndGrad((x: NdArray) => np.sum(np.mul(x, x)))(np.array([1, 2])) // [5, [2, 4]]
  * @throws ShapeError when f doesn't return a scalar, DTypeError when it or a differentiated leaf isn't a float
  */
-export const valueAndGrad = <A extends Args, R extends Out<Opt>, const Opt extends GradOptions = Record<never, never>>(
-  f: Fn<A, R>,
-  options?: Opt,
-): ((...args: A) => readonly [R, Wrt<A, Opt>]) => {
-  const both = differentiate(f, options, called('valueAndGrad', f, options))
-  return (...args) => {
-    const [value, grads] = both(args)
-    return [value, likeArgnums(options, grads) as Wrt<A, Opt>]
-  }
-}
+export const valueAndGrad = takesOptions(
+  'valueAndGrad',
+  2,
+  gradOptions,
+  <A extends Args, R extends Out<Opt>, const Opt extends GradOptions = Record<never, never>>(
+    f: Fn<A, R>,
+    options?: Opt,
+  ): ((...args: A) => readonly [R, Wrt<A, Opt>]) => {
+    const both = differentiate(f, options, called('valueAndGrad', f))
+    return (...args) => {
+      const [value, grads] = both(args)
+      return [value, likeArgnums(options, grads) as Wrt<A, Opt>]
+    }
+  },
+)
 
 /**
  * The gradient of a scalar function: a tree like the differentiated argument. `hasAux` gives [gradient, aux]. As `jax.grad`.
@@ -144,17 +147,22 @@ export const valueAndGrad = <A extends Args, R extends Out<Opt>, const Opt exten
  * @example grad((x: NdArray) => np.sum(np.mul(x, x)))(np.array([1, 2, 3])) // [2, 4, 6]
  * @throws ShapeError when f doesn't return a scalar, DTypeError when it or a differentiated leaf isn't a float
  */
-export const grad = <A extends Args, R extends Out<Opt>, const Opt extends GradOptions = Record<never, never>>(
-  f: Fn<A, R>,
-  options?: Opt,
-): ((...args: A) => Opt extends { readonly hasAux: true } ? readonly [Wrt<A, Opt>, Aux<R>] : Wrt<A, Opt>) => {
-  const both = differentiate(f, options, called('grad', f, options))
-  return (...args) => {
-    const [value, grads] = both(args)
-    const gradient = likeArgnums(options, grads)
-    return (options?.hasAux === true ? [gradient, (value as readonly unknown[])[1]] : gradient) as never
-  }
-}
+export const grad = takesOptions(
+  'grad',
+  2,
+  gradOptions,
+  <A extends Args, R extends Out<Opt>, const Opt extends GradOptions = Record<never, never>>(
+    f: Fn<A, R>,
+    options?: Opt,
+  ): ((...args: A) => Opt extends { readonly hasAux: true } ? readonly [Wrt<A, Opt>, Aux<R>] : Wrt<A, Opt>) => {
+    const both = differentiate(f, options, called('grad', f))
+    return (...args) => {
+      const [value, grads] = both(args)
+      const gradient = likeArgnums(options, grads)
+      return (options?.hasAux === true ? [gradient, (value as readonly unknown[])[1]] : gradient) as never
+    }
+  },
+)
 
 const sameTree = (what: string, left: unknown, right: unknown): void => {
   const found = difference(flatten(left)[1], flatten(right)[1])
@@ -173,83 +181,117 @@ const sameAvals = (what: string, xs: readonly { readonly aval: Aval }[], ts: rea
 const movingFloats = (leaves: readonly NdArray[]): boolean[] => leaves.map((x) => isFloat(x.dtype))
 
 /**
- * Pushes tangents forward: [f(primals), its derivative along tangents]. Primals and tangents are lists of arguments. As `jax.jvp`.
+ * Pushes tangents forward: [f(primals), its derivative along tangents]. Primals and tangents are lists of arguments. `hasAux` gives
+ * [result, tangent, aux]. As `jax.jvp`.
  *
  * @example jvp((x: NdArray) => np.sin(x), [np.array(0)], [np.array(2)]) // [0, 2]
  * @throws TreeError when the trees differ, ShapeError when a tangent hasn't its primal's aval
  */
-export const jvp = <A extends Args, R>(f: Fn<A, R>, primals: A, tangents: A): readonly [R, R] => {
-  const what = called('jvp', f)
-  if (!Array.isArray(primals)) throw new TreeError(`${what} takes primals and tangents as lists of arguments: jvp(f, [x], [dx])`)
-  sameTree(what, primals, tangents)
+export function jvp<A extends Args, R, X>(
+  f: Fn<A, readonly [R, X]>,
+  primals: A,
+  tangents: A,
+  options: AuxOptions,
+): readonly [out: R, tangent: R, aux: X]
+export function jvp<A extends Args, R>(f: Fn<A, R>, primals: A, tangents: A): readonly [out: R, tangent: R]
+export function jvp(...args: Parameters<typeof pushed>): Args {
+  return pushed(...args)
+}
+const pushed = takesOptions(
+  'jvp',
+  4,
+  auxOptions,
+  (f: Fn<never[], unknown>, primals: Args, tangents: Args, options: { readonly hasAux?: boolean } = {}): Args => {
+    const what = called('jvp', f)
+    if (!Array.isArray(primals)) throw new TreeError(`${what} takes primals and tangents as lists of arguments: jvp(f, [x], [dx])`)
+    sameTree(what, primals, tangents)
+    const { leaves, def } = flattenArrays(primals, what)
+    const ts = flattenArrays(tangents, what).leaves
+    sameAvals(what, leaves, ts, paths(primals))
+    const { hasAux = false } = options
+    const t = traceKnown(f, leaves, def, what)
+    const moving = movingFloats(leaves)
+    const count = differentiated(t.out, hasAux, what)
+    const both = withTangents(runtime.transforms, t.jaxpr, [...range(t.captures).map(() => false), ...moving], count)
+    const results = applyJaxpr(both.jaxpr, [...both.captures, ...t.args, ...ts.filter((_, i) => moving[i])], what)
+    const { out, value, aux, outs } = partsOf(t.out, results, hasAux)
+    let next = t.jaxpr.outs.length
+    const dys = outs.map((y, i) => (both.nonzero[i] ? results[next++]! : zerosLike(y.aval)))
+    return [value, unflatten(out, dys), ...aux]
+  },
+)
+
+/** f at the primals, with its linear part and what that reads. */
+const linearized = (what: string, f: Fn<never[], unknown>, primals: Args, hasAux: boolean) => {
   const { leaves, def } = flattenArrays(primals, what)
-  const ts = flattenArrays(tangents, what).leaves
-  sameAvals(what, leaves, ts, paths(primals))
   const t = traceKnown(f, leaves, def, what)
   const moving = movingFloats(leaves)
-  const pushed = runtime.transforms.jvp(t.jaxpr, [...range(t.captures).map(() => false), ...moving])
-  const results = applyJaxpr(pushed.jaxpr, [...pushed.captures, ...t.args, ...ts.filter((_, i) => moving[i])], what)
-  const outs = t.jaxpr.outs
-  let next = outs.length
-  const dys = outs.map((o, i) => (pushed.nonzero[i] ? results[next++]! : zerosLike(o.aval)))
-  return [unflatten(t.out, results.slice(0, outs.length)) as R, unflatten(t.out, dys) as R]
+  const count = differentiated(t.out, hasAux, what)
+  const lin = linearizeJaxpr(runtime.transforms, t.jaxpr, [...range(t.captures).map(() => false), ...moving], false, count)
+  const args = [...lin.captures, ...t.args]
+  const results = applyJaxpr(lin.forward, args, what)
+  const residuals = [...lin.inputs.map((i) => args[i]!), ...results.slice(t.jaxpr.outs.length)]
+  return { leaves, def, moving, lin, residuals, ...partsOf(t.out, results, hasAux) }
 }
 
 /**
- * f at the primals, and the linear map from tangents of its arguments to the tangent of its result. As `jax.linearize`.
+ * f at the primals, and the linear map from tangents of its arguments to the tangent of its result. With `{ hasAux: true }` after the primals
+ * [result, map, aux]. As `jax.linearize`.
  *
  * @example linearize((x: NdArray) => np.square(x), np.array(3))[1](np.array(1)) // 6
  * @throws TreeError (from the map) when the trees differ, ShapeError when a tangent hasn't its primal's aval
  */
-export const linearize = <A extends Args, R>(f: Fn<A, R>, ...primals: A): readonly [R, (...tangents: A) => R] => {
-  const what = called('linearize', f)
-  const { leaves, def } = flattenArrays(primals, what)
-  const t = traceKnown(f, leaves, def, what)
-  const moving = movingFloats(leaves)
-  const lin = linearizeJaxpr(runtime.transforms, t.jaxpr, [...range(t.captures).map(() => false), ...moving])
-  const args = [...lin.captures, ...t.args]
-  const results = applyJaxpr(lin.forward, args, what)
-  const outs = t.jaxpr.outs
-  const residuals = [...lin.inputs.map((i) => args[i]!), ...results.slice(outs.length)]
-  const push = (...tangents: A): R => {
+export function linearize<A extends Args, R, X>(
+  f: Fn<A, readonly [R, X]>,
+  ...primals: readonly [...A, AuxOptions]
+): readonly [out: R, push: (...tangents: A) => R, aux: X]
+export function linearize<A extends Args, R>(f: Fn<A, R>, ...primals: A): readonly [out: R, push: (...tangents: A) => R]
+export function linearize(f: Fn<never[], unknown>, ...given: Args): Args {
+  return pushforward(called('linearize', f), f, ...withoutOptions(given))
+}
+/** [result, map from tangents, aux where there is one]. */
+export const pushforward = (what: string, f: Fn<never[], unknown>, primals: Args, hasAux: boolean) => {
+  const { leaves, moving, lin, residuals, value, out, outs, aux } = linearized(what, f, primals, hasAux)
+  const push = (...tangents: Args): unknown => {
     sameTree(what, primals, tangents)
     const ts = flattenArrays(tangents, what).leaves
     sameAvals(what, leaves, ts, paths(primals))
     const dys = applyJaxpr(lin.linear, [...residuals, ...ts.filter((_, i) => moving[i])], what)
     let next = 0
     return unflatten(
-      t.out,
-      outs.map((o, i) => (lin.nonzero[i] ? dys[next++]! : zerosLike(o.aval))),
-    ) as R
+      out,
+      outs.map((y, i) => (lin.nonzero[i] ? dys[next++]! : zerosLike(y.aval))),
+    )
   }
-  return [unflatten(t.out, results.slice(0, outs.length)) as R, push]
+  return [value, push, ...aux] as const
 }
 
 /**
- * f at the primals, and the map from a cotangent of its result to the cotangents of its arguments. As `jax.vjp`.
+ * f at the primals, and the map from a cotangent of its result to the cotangents of its arguments. With `{ hasAux: true }` after the primals
+ * [result, map, aux]. As `jax.vjp`.
  *
  * @example vjp((x: NdArray) => np.square(x), np.array(3))[1](np.array(1)) // [6]
+ * @example vjp((x: NdArray) => [np.square(x), { seen: x }] as const, np.array(3), { hasAux: true })[2] // { seen: 3 }
  * @throws TreeError (from the map) when the trees differ, ShapeError when a cotangent hasn't its result's aval
  */
-export const vjp = <A extends Args, R>(f: Fn<A, R>, ...primals: A): readonly [R, (ct: R) => A] => {
-  const what = called('vjp', f)
-  const { leaves, def } = flattenArrays(primals, what)
-  const t = traceKnown(f, leaves, def, what)
-  const moving = movingFloats(leaves)
-  const { transforms } = runtime
-  const lin = linearizeJaxpr(transforms, t.jaxpr, [...range(t.captures).map(() => false), ...moving])
-  const args = [...lin.captures, ...t.args]
-  const results = applyJaxpr(lin.forward, args, what)
-  const outs = t.jaxpr.outs
-  const residuals = [...lin.inputs.map((i) => args[i]!), ...results.slice(outs.length)]
-  const value = unflatten(t.out, results.slice(0, outs.length)) as R
-  const pull = (ct: R): A => {
+export function vjp<A extends Args, R, X>(
+  f: Fn<A, readonly [R, X]>,
+  ...primals: readonly [...A, AuxOptions]
+): readonly [out: R, pull: (ct: R) => A, aux: X]
+export function vjp<A extends Args, R>(f: Fn<A, R>, ...primals: A): readonly [out: R, pull: (ct: R) => A]
+export function vjp(f: Fn<never[], unknown>, ...given: Args): Args {
+  return pullback(called('vjp', f), f, ...withoutOptions(given))
+}
+/** [result, map from a cotangent, aux where there is one]. */
+export const pullback = (what: string, f: Fn<never[], unknown>, primals: Args, hasAux: boolean) => {
+  const { leaves, def, moving, lin, residuals, value, outs, aux } = linearized(what, f, primals, hasAux)
+  const pull = (ct: unknown): unknown => {
     sameTree(what, value, ct)
     const cts = flattenArrays(ct, what).leaves
-    sameAvals(what, results.slice(0, outs.length), cts, paths(value))
+    sameAvals(what, outs, cts, paths(value))
     const used = range(outs.length).filter((i) => lin.nonzero[i])
     const isTangent = lin.linear.inputs.map((_, i) => i >= residuals.length)
-    const back = transforms.transpose(
+    const back = runtime.transforms.transpose(
       lin.linear,
       isTangent,
       used.map(() => true),
@@ -257,10 +299,12 @@ export const vjp = <A extends Args, R>(f: Fn<A, R>, ...primals: A): readonly [R,
     const grads = applyJaxpr(back.jaxpr, [...back.captures, ...residuals, ...used.map((i) => cts[i]!)], what)
     let next = 0
     let k = 0
-    const all = leaves.map((x, i) => (moving[i] && back.present[k++] ? grads[next++]! : zerosLike(x.aval)))
-    return unflatten(def, all) as A
+    return unflatten(
+      def,
+      leaves.map((x, i) => (moving[i] && back.present[k++] ? grads[next++]! : zerosLike(x.aval))),
+    )
   }
-  return [value, pull]
+  return [value, pull, ...aux] as const
 }
 
 /**
@@ -269,7 +313,7 @@ export const vjp = <A extends Args, R>(f: Fn<A, R>, ...primals: A): readonly [R,
  * @example linearTranspose((x: NdArray) => np.mul(x, 3), np.zeros([2]))(np.array([1, 2])) // [3, 6]
  * @throws CotangentError when the function isn't linear, ShapeError when the cotangent hasn't the result's aval
  */
-export const linearTranspose = <T, R>(f: (x: T) => R, example: T): ((ct: R) => T) => {
+export const linearTranspose = takes('linearTranspose', 2, <T, R>(f: (x: T) => R, example: T): ((ct: R) => T) => {
   const what = called('linearTranspose', f)
   const { leaves, def } = flattenArrays([example], what)
   const flat = flatFunction(f as Fn<never[], unknown>, def, what)
@@ -298,4 +342,4 @@ export const linearTranspose = <T, R>(f: (x: T) => R, example: T): ((ct: R) => T
       ) as readonly [T]
     )[0]
   }
-}
+})

@@ -1,16 +1,18 @@
 /** Jaxprs to results: lowered, compiled and kept, keyed on the exact text of the program. */
 import { ConcreteArray } from '../src/core/array.ts'
-import type { Backend, Storage } from '../src/core/backend.ts'
+import type { Backend, Executable, Storage } from '../src/core/backend.ts'
 import { DeletedArrayError, DeviceError, DTypeError } from '../src/core/errors.ts'
 import type { Node } from '../src/core/graph.ts'
 import type { Jaxpr } from '../src/core/jaxpr.ts'
 import { printJaxpr } from '../src/core/print.ts'
 import type { Program } from '../src/core/program.ts'
+import { Ref } from '../src/core/ref.ts'
 import type { RuleTable, Transforms } from '../src/core/rules.ts'
 import type { Caller, Compiled, Engine, Observer } from '../src/core/runtime.ts'
 import { showAval, physical } from '../src/core/aval.ts'
-import { optimise } from './inline.ts'
 import { lowerProgram } from '../backends/lowering/lower.ts'
+import { type Bounds, Cache } from './cache.ts'
+import { optimise } from './inline.ts'
 
 const ANONYMOUS: Caller = { what: 'a program', pathOf: () => '' }
 const placeOf = ({ what, pathOf }: Caller, i: number): string => {
@@ -18,22 +20,38 @@ const placeOf = ({ what, pathOf }: Caller, i: number): string => {
   return path === '' ? what : `${what} at ${path}`
 }
 
-const CACHED_PROGRAMS = 4096
-
 export interface EngineOptions {
   readonly rules: RuleTable
   readonly transforms: Transforms
   readonly backend: () => Backend
-  readonly cachedPrograms?: number
+  /** How many programs are kept, and how many bytes of them. */
+  readonly kept?: Bounds
 }
+const KEPT: Bounds = { count: 4096, bytes: 2 ** 29 }
+/** What a program holds, measured in Node: an instance, objects in proportion to its text (3 kB an equation), and code, which engines hold more than once. */
+const bytesOf = (text: string, { bytes = 0 }: Executable): number => 2 ** 16 + 64 * text.length + 4 * bytes
 
 export class ProgramEngine implements Engine {
   readonly #options: EngineOptions
-  readonly #cache = new Map<string, Compiled>()
-  readonly counters = { traced: 0, compiled: 0 }
+  readonly #bounds: Bounds
+  readonly #cache: Cache<Compiled>
+  /** Programs with functions of the user's, which live as long as those. */
+  readonly #ofFunctions = new WeakMap<object, Cache<Compiled>>()
+  readonly counters = { traced: 0, compiled: 0, divided: 0 }
   observer: Observer | null = null
   constructor(options: EngineOptions) {
     this.#options = options
+    this.#bounds = options.kept ?? KEPT
+    this.#cache = new Cache(this.#bounds)
+  }
+
+  /** Where the programs of a jaxpr are kept: those with functions of the user's by the one that was made last. */
+  #cacheOf(jaxpr: Jaxpr): Cache<Compiled> {
+    const last = newestRef(jaxpr)
+    if (last === null) return this.#cache
+    const own = this.#ofFunctions.get(last.to) ?? new Cache(this.#bounds)
+    this.#ofFunctions.set(last.to, own)
+    return own
   }
 
   lower(jaxpr: Jaxpr, donated: ReadonlySet<number> = new Set(), fused = true): { readonly jaxpr: Jaxpr; readonly program: Program } {
@@ -46,12 +64,9 @@ export class ProgramEngine implements Engine {
   compile(jaxpr: Jaxpr, donated: ReadonlySet<number> = new Set()): Compiled {
     const backend = this.#options.backend()
     const key = `${backend.name} ${[...donated].join(',')} ${printJaxpr(jaxpr)}`
-    const hit = this.#cache.get(key)
-    if (hit !== undefined && hit.backend === backend) {
-      this.#cache.delete(key) // to the end: the one used longest ago goes first
-      this.#cache.set(key, hit)
-      return hit
-    }
+    const cache = this.#cacheOf(jaxpr)
+    const hit = cache.get(key)
+    if (hit?.backend === backend) return hit
     for (const v of [...jaxpr.inputs, ...jaxpr.eqns.flatMap((eqn) => eqn.outs)])
       if (!backend.dtypes.includes(v.aval.dtype) && v.aval.dtype !== 'key')
         throw new DTypeError(`the device ${backend.name} can't hold ${showAval(v.aval)}: it holds ${backend.dtypes.join(', ')}`)
@@ -64,8 +79,7 @@ export class ProgramEngine implements Engine {
       backend,
       executable: backend.compile(lowered.program),
     }
-    if (this.#cache.size >= (this.#options.cachedPrograms ?? CACHED_PROGRAMS)) this.#cache.delete(this.#cache.keys().next().value!)
-    this.#cache.set(key, compiled)
+    cache.set(key, compiled, bytesOf(key, compiled.executable))
     return compiled
   }
 
@@ -93,6 +107,18 @@ export class ProgramEngine implements Engine {
     return this.run(this.compile(jaxpr), args)
   }
 }
+
+/** Of the functions of the user's in a jaxpr, at any depth, the one that was made last. */
+const newestRef = ({ eqns }: Jaxpr): Ref | null => {
+  let newest: Ref | null = null
+  const see = (value: unknown): void => {
+    const ref = value instanceof Ref ? value : isJaxpr(value) ? newestRef(value) : null
+    if (ref !== null && ref.id > (newest?.id ?? -1)) newest = ref
+  }
+  for (const { op } of eqns) for (const value of Object.values(op.params).flat() as unknown[]) see(value)
+  return newest
+}
+const isJaxpr = (x: unknown): x is Jaxpr => typeof x === 'object' && x !== null && 'eqns' in x
 
 const elsewhere = (x: ConcreteArray, backend: Backend, what: string): DeviceError => {
   const { name, lost } = x.backend

@@ -5,20 +5,32 @@ import { add, convertElementType, eq, iota, lit, reshape, slice } from '../src/c
 import { isFloat } from '../src/core/dtype.ts'
 import { DTypeError } from '../src/core/errors.ts'
 import { flatten, leaves as leavesOf, type TreeDef, unflatten } from '../src/tree.ts'
-import { type Args, type Fn, linearize, positions, selectLeaves, vjp, type Wrt } from './autodiff.ts'
+import { type Args, chosenArgs, type Fn, pullback, pushforward, selectLeaves, type Wrt } from './autodiff.ts'
 import { called, flattenArrays } from './leaves.ts'
 import { vmap } from './vmap.ts'
+import { flag, type Schema, wholes } from '../src/core/options.ts'
+import { takesOptions } from '../src/core/takes.ts'
 
 export interface JacobianOptions {
-  /** Which arguments to differentiate: a position, or several. Default 0. */
+  /** Which arguments to differentiate: a position, from the end if negative, or several in any order. Default 0. */
   readonly argnums?: number | readonly number[]
+  /** The function returns [result, aux]; aux is handed through: [Jacobian, aux]. */
+  readonly hasAux?: boolean
 }
+const jacobianOptions: Schema<JacobianOptions> = { argnums: wholes, hasAux: flag }
 /** A tree like R, with a tree like X in the place of each array. */
 export type Jacobian<R, X> = R extends NdArray ? X : { readonly [K in keyof R]: Jacobian<R[K], X> }
+/** And what its function was asked to hand through. */
+type WithAux<R, X, Opt> = Opt extends { readonly hasAux: true }
+  ? R extends readonly [infer Y, infer Aux]
+    ? readonly [Jacobian<Y, X>, Aux]
+    : never
+  : Jacobian<R, X>
 
+const totalOf = (xs: readonly NdArray[]): number => xs.reduce((n, x) => n + x.size, 0)
 /** Rows of the identity over all leaves together, split over them: leaf k is [total, ...its shape]. */
 const basis = (xs: readonly NdArray[]): NdArray[] => {
-  const total = xs.reduce((n, x) => n + x.size, 0)
+  const total = totalOf(xs)
   let offset = 0
   return xs.map((x) => {
     const column = iota([total, x.size], 'int32', 1)
@@ -44,7 +56,7 @@ const splitLike = (x: NdArray, axis: number, parts: readonly NdArray[]): NdArray
 
 /** f as a function of the chosen arguments alone, and how their leaves become a tree like them. */
 const chosen = <A extends Args, R>(f: Fn<A, R>, options: JacobianOptions | undefined, args: A, what: string) => {
-  const nums = positions(options?.argnums, args, what)
+  const nums = chosenArgs(options?.argnums, args, what)
   selectLeaves(args, nums, what)
   const xs = nums.map((n) => args[n])
   const g = (...some: readonly unknown[]): R => f(...(args.map((a, i) => (nums.includes(i) ? some[nums.indexOf(i)] : a)) as unknown as A))
@@ -57,33 +69,39 @@ const chosen = <A extends Args, R>(f: Fn<A, R>, options: JacobianOptions | undef
   return { g, xs, leaves, def, tree }
 }
 
+const beside = (jacobian: unknown, aux: readonly unknown[]): unknown => (aux.length === 0 ? jacobian : [jacobian, ...aux])
+
 /**
  * The Jacobian by reverse mode, a row of results at a time: best where results are fewer than arguments. For arrays [...out, ...in]; a tree of results
- * gives a tree like it, with a tree like the arguments in the place of each array. As `jax.jacrev`.
+ * gives a tree like it, with a tree like the arguments in the place of each array. `hasAux` gives [Jacobian, aux]. As `jax.jacrev`.
  *
  * @example jacrev((x: NdArray) => np.mul(x, x))(np.array([1, 2])) // [[2, 0], [0, 4]]
  * @throws DTypeError when an argument or a result isn't a float
  */
-export const jacrev = <A extends Args, R, const Opt extends JacobianOptions = Record<never, never>>(
-  f: Fn<A, R>,
-  options?: Opt,
-): ((...args: A) => Jacobian<R, Wrt<A, Opt>>) => {
-  const what = called('jacrev', f, options)
-  return (...args) => {
-    const { g, xs, leaves, tree } = chosen(f, options, args, what)
-    const [value, pull] = vjp(g, ...xs)
-    const [ys, out] = flatten(value) as readonly [NdArray[], TreeDef]
-    const whole = ys.find((y) => !isFloat(y.dtype))
-    if (whole !== undefined)
-      throw new DTypeError(`${what} needs a function that returns floats, and it returned ${showAval(whole.aval)}: convert with astype`)
-    const rows = vmap((...cts: readonly NdArray[]) => leavesOf(pull(unflatten(out, cts) as R)))(...basis(ys)) as readonly NdArray[]
-    const blocks = rows.map((row) => splitLike(row, 0, ys)) // by leaf of the arguments, then of the results
-    return unflatten(
-      out,
-      ys.map((y, k) => tree(leaves.map((x, j) => reshape(blocks[j]![k]!, [...y.shape, ...x.shape])))),
-    ) as Jacobian<R, Wrt<A, Opt>>
-  }
-}
+export const jacrev = takesOptions(
+  'jacrev',
+  2,
+  jacobianOptions,
+  <A extends Args, R, const Opt extends JacobianOptions = Record<never, never>>(
+    f: Fn<A, R>,
+    options?: Opt,
+  ): ((...args: A) => WithAux<R, Wrt<A, Opt>, Opt>) => {
+    const what = called('jacrev', f)
+    return (...args) => {
+      const { g, xs, leaves, tree } = chosen(f, options, args, what)
+      const [value, pull, ...aux] = pullback(`vjp(${what})`, g, xs, options?.hasAux === true)
+      const [ys, out] = flatten(value) as readonly [NdArray[], TreeDef]
+      const whole = ys.find((y) => !isFloat(y.dtype))
+      if (whole !== undefined)
+        throw new DTypeError(`${what} needs a function that returns floats, and it returned ${showAval(whole.aval)}: convert with astype`)
+      const pulled = (...cts: readonly NdArray[]): unknown[] => leavesOf(pull(unflatten(out, cts)))
+      const rows = vmap(pulled, { axisSize: totalOf(ys) })(...basis(ys)) as readonly NdArray[]
+      const blocks = rows.map((row) => splitLike(row, 0, ys)) // by leaf of the arguments, then of the results
+      const rowsOf = (y: NdArray, k: number): unknown => tree(leaves.map((x, j) => reshape(blocks[j]![k]!, [...y.shape, ...x.shape])))
+      return beside(unflatten(out, ys.map(rowsOf)), aux) as WithAux<R, Wrt<A, Opt>, Opt>
+    }
+  },
+)
 
 /**
  * The Jacobian by forward mode, a column of arguments at a time: best where arguments are fewer than results. The shapes and trees are jacrev's. As `jax.jacfwd`.
@@ -91,27 +109,29 @@ export const jacrev = <A extends Args, R, const Opt extends JacobianOptions = Re
  * @example jacfwd((x: NdArray) => np.mul(x, x))(np.array([1, 2])) // [[2, 0], [0, 4]]
  * @throws DTypeError when an argument isn't a float
  */
-export const jacfwd = <A extends Args, R, const Opt extends JacobianOptions = Record<never, never>>(
-  f: Fn<A, R>,
-  options?: Opt,
-): ((...args: A) => Jacobian<R, Wrt<A, Opt>>) => forward(f, options, called('jacfwd', f, options))
+export const jacfwd = takesOptions(
+  'jacfwd',
+  2,
+  jacobianOptions,
+  <A extends Args, R, const Opt extends JacobianOptions = Record<never, never>>(
+    f: Fn<A, R>,
+    options?: Opt,
+  ): ((...args: A) => WithAux<R, Wrt<A, Opt>, Opt>) => forward(f, options, called('jacfwd', f)),
+)
 
 const forward =
   <A extends Args, R, Opt extends JacobianOptions>(f: Fn<A, R>, options: Opt | undefined, what: string) =>
-  (...args: A): Jacobian<R, Wrt<A, Opt>> => {
+  (...args: A): WithAux<R, Wrt<A, Opt>, Opt> => {
     const { g, xs, leaves, def, tree } = chosen(f, options, args, what)
-    const [value, push] = linearize(g, ...xs)
+    const [value, push, ...aux] = pushforward(`linearize(${what})`, g, xs, options?.hasAux === true)
     const [ys, out] = flatten(value) as readonly [NdArray[], TreeDef]
-    const columns = vmap((...ts: readonly NdArray[]) => leavesOf(push(...(unflatten(def, ts) as readonly unknown[]))), { outAxes: -1 })(
-      ...basis(leaves),
-    ) as readonly NdArray[]
-    return unflatten(
-      out,
-      ys.map((y, k) => {
-        const parts = splitLike(columns[k]!, y.ndim, leaves)
-        return tree(leaves.map((x, j) => reshape(parts[j]!, [...y.shape, ...x.shape])))
-      }),
-    ) as Jacobian<R, Wrt<A, Opt>>
+    const pushed = (...ts: readonly NdArray[]): unknown[] => leavesOf(push(...(unflatten(def, ts) as readonly unknown[])))
+    const columns = vmap(pushed, { outAxes: -1, axisSize: totalOf(leaves) })(...basis(leaves)) as readonly NdArray[]
+    const columnsOf = (y: NdArray, k: number): unknown => {
+      const parts = splitLike(columns[k]!, y.ndim, leaves)
+      return tree(leaves.map((x, j) => reshape(parts[j]!, [...y.shape, ...x.shape])))
+    }
+    return beside(unflatten(out, ys.map(columnsOf)), aux) as WithAux<R, Wrt<A, Opt>, Opt>
   }
 
 /**
@@ -120,7 +140,13 @@ const forward =
  * @example hessian((x: NdArray) => np.sum(np.power(x, 3)))(np.array([1, 2])) // [[6, 0], [0, 12]]
  * @throws DTypeError when an argument or a result isn't a float
  */
-export const hessian = <A extends Args, R, const Opt extends JacobianOptions = Record<never, never>>(
-  f: Fn<A, R>,
-  options?: Opt,
-): ((...args: A) => Jacobian<Jacobian<R, Wrt<A, Opt>>, Wrt<A, Opt>>) => forward(jacrev(f, options), options, called('hessian', f, options))
+export const hessian = takesOptions(
+  'hessian',
+  2,
+  jacobianOptions,
+  <A extends Args, R, const Opt extends JacobianOptions = Record<never, never>>(
+    f: Fn<A, R>,
+    options?: Opt,
+  ): ((...args: A) => WithAux<WithAux<R, Wrt<A, Opt>, Opt>, Wrt<A, Opt>, Opt>) =>
+    forward(jacrev(f, options), options, called('hessian', f)),
+)

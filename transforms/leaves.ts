@@ -2,9 +2,9 @@
 import { INSPECT, NdArray } from '../src/core/array.ts'
 import { type Aval, aval } from '../src/core/aval.ts'
 import { byteWidth, type DType } from '../src/core/dtype.ts'
-import { CotangentError, ShapeError, TracerError, TreeError } from '../src/core/errors.ts'
+import { ArgumentError, ShapeError, TracerError, TreeError } from '../src/core/errors.ts'
 import { userScalar } from '../src/core/trace.ts'
-import { flatten, isDict, paths, type TreeDef, unflatten } from '../src/tree.ts'
+import { difference, flatten, isDict, paths, showDef, type TreeDef, unflatten } from '../src/tree.ts'
 
 const NUMBER = aval([], 'float32', true)
 const BOOLEAN = aval([], 'bool')
@@ -98,6 +98,9 @@ export const flattenArrays = (tree: unknown, what: string): Flat => {
   return { leaves: leaves as NdArray[], def }
 }
 
+/** Exactly: null isn't undefined. */
+export const sameDef = (a: TreeDef, b: TreeDef): boolean => difference(a, b) === null && showDef(a) === showDef(b)
+
 /** A flat function from one of trees, remembering the structure of what it returned. */
 export const flatFunction = (
   f: (...args: never[]) => unknown,
@@ -116,13 +119,8 @@ export const flatFunction = (
   }
 }
 
-/** A transform's call as errors name it, `grad(loss)`; what isn't a function is refused, and options without names, as Python has them. */
-export const called = (transform: string, f: unknown, options?: unknown): string => {
-  if (typeof f !== 'function') throw new CotangentError(`${transform} needs a function, and got ${describe(f)}`)
-  const what = `${transform}(${f.name || 'the function'})`
-  if (options !== undefined && (typeof options !== 'object' || options === null || Array.isArray(options)))
-    throw new CotangentError(
-      `${what} got ${describe(options)} as its options: name them in an object, such as { argnums: 1 } or { inAxes: 1 }`,
-    )
-  return what
+/** A transform's call as errors name it, `grad(loss)`; what isn't a function is refused. */
+export const called = (transform: string, f: unknown): string => {
+  if (typeof f !== 'function') throw new ArgumentError(`${transform} needs a function, and got ${describe(f)}`)
+  return `${transform}(${f.name || 'the function'})`
 }

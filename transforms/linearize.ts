@@ -4,6 +4,24 @@ import type { NdArray } from '../src/core/array.ts'
 import type { Jaxpr } from '../src/core/jaxpr.ts'
 import type { Traced, Transforms } from '../src/core/rules.ts'
 import { constant, evalJaxpr, trace } from '../src/core/trace.ts'
+import { deadCode } from './passes.ts'
+
+/** jvp, whose outs from `count` on have no tangents. */
+export const withTangents = (
+  transforms: Transforms,
+  jaxpr: Jaxpr,
+  moving: readonly boolean[],
+  count: number,
+): ReturnType<Transforms['jvp']> => {
+  const pushed = transforms.jvp(jaxpr, moving)
+  if (count === jaxpr.outs.length) return pushed
+  const wanted = jaxpr.outs.length + pushed.nonzero.slice(0, count).filter(Boolean).length
+  return {
+    ...pushed,
+    jaxpr: deadCode({ ...pushed.jaxpr, outs: pushed.jaxpr.outs.slice(0, wanted) }),
+    nonzero: pushed.nonzero.map((flag, i) => flag && i < count),
+  }
+}
 
 /** A linearized function: what it computes, and the linear map from its tangents, which needs `residuals`. */
 export interface Linearized {
@@ -17,13 +35,22 @@ export interface Linearized {
   readonly nonzero: readonly boolean[]
 }
 
-/** jvp, split into what depends on the inputs alone and what is linear in the tangents; where these stay `together`, as one program, nothing is done twice. */
-export const linearizeJaxpr = (transforms: Transforms, jaxpr: Jaxpr, moving: readonly boolean[], together?: boolean): Linearized => {
-  const { jaxpr: both, captures, nonzero } = transforms.jvp(jaxpr, moving)
-  const count = captures.length + jaxpr.inputs.length
-  const [inputs, dxs] = [both.inputs.slice(0, count), both.inputs.slice(count)]
+/**
+ * jvp, split into what depends on the inputs alone and what is linear in the tangents; where these stay `together`, as one program, nothing is done twice.
+ * Only the first `count` outs have tangents.
+ */
+export const linearizeJaxpr = (
+  transforms: Transforms,
+  jaxpr: Jaxpr,
+  moving: readonly boolean[],
+  together = false,
+  count = jaxpr.outs.length,
+): Linearized => {
+  const { jaxpr: both, captures, nonzero } = withTangents(transforms, jaxpr, moving, count)
+  const primals = captures.length + jaxpr.inputs.length
+  const [inputs, dxs] = [both.inputs.slice(0, primals), both.inputs.slice(primals)]
   const [outs, dys] = [both.outs.slice(0, jaxpr.outs.length), both.outs.slice(jaxpr.outs.length)]
-  const known = both.inputs.map((_, i) => i < count)
+  const known = both.inputs.map((_, i) => i < primals)
   const { before, after, saved, kept } = transforms.split({ ...both, outs: dys }, known, together)
   return {
     forward: { inputs, eqns: before, outs: [...outs, ...saved] },

@@ -87,6 +87,7 @@ export const wasm = ({ relaxed = relaxedSimd() }: WasmOptions = {}): Backend<Was
           run(table, arena)
           return results
         },
+        bytes: bytes.byteLength,
         source: text,
       }
     },

@@ -17,6 +17,8 @@ export interface Executable<S extends Storage = Storage> {
   run(inputs: readonly S[]): S[]
   /** Resolves once all its code is compiled, where a device compiles apart: a first run waits for nothing then. */
   ready?(): Promise<void>
+  /** Of its code, where it has any of its own. */
+  readonly bytes?: number
   /** Readable generated code, one text a function, for `explain`. */
   source(): readonly string[]
 }

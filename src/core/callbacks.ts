@@ -1,9 +1,10 @@
-/** Rules of the user's, by number: ops name them and stay plain data. */
+/** Functions of the user's as params of ops. */
 import type { NdArray } from './array.ts'
 import { type Aval, sizeOf } from './aval.ts'
 import type { TypedArray } from './dtype.ts'
 import { JaxprError } from './errors.ts'
 import type { HostCall } from './kernel.ts'
+import { Ref, type RefOrId } from './ref.ts'
 
 /** What isn't there: a tangent or a cotangent of zeros. */
 type Absent = NdArray | null
@@ -14,15 +15,13 @@ export type CustomJvpRule = (
   tangents: readonly Absent[],
 ) => readonly [outs: readonly NdArray[], tangents: readonly Absent[]]
 
-export interface CustomVjpRule {
-  /** `moving` says which operands have a tangent. */
-  readonly fwd: (
-    primals: readonly NdArray[],
-    moving: readonly boolean[],
-  ) => readonly [outs: readonly NdArray[], residuals: readonly NdArray[]]
-  /** A cotangent for each operand, or null for none, from those of the outs, whose avals these are. */
-  readonly bwd: (residuals: readonly NdArray[], cts: readonly Absent[], outs: readonly Aval[]) => readonly Absent[]
-}
+/** `moving` says which operands have a tangent. What residuals there are is the call's own affair, and so is the backward rule that reads them. */
+export type CustomVjpRule = (
+  primals: readonly NdArray[],
+  moving: readonly boolean[],
+) => readonly [outs: readonly NdArray[], residuals: readonly NdArray[], backward: BackwardRule]
+/** A cotangent for each operand, or null for none, from those of the outs, whose avals these are. */
+export type BackwardRule = (residuals: readonly NdArray[], cts: readonly Absent[], outs: readonly Aval[]) => readonly Absent[]
 
 /** Results of operands of which some have a batch axis in front, of this size; and which of them have one. */
 export type CustomVmapRule = (
@@ -39,21 +38,14 @@ export interface HostArray {
 /** What runs on the host in the middle of a program: of its operands and the shapes of its results, the data of those. */
 export type HostFunction = (inputs: readonly HostArray[], outs: readonly (readonly number[])[]) => readonly TypedArray[]
 
-type Rule = CustomJvpRule | CustomVjpRule | CustomVmapRule
-const table: Rule[] = []
-export const registerRule = (rule: Rule): number => table.push(rule) - 1
-export const ruleOf = <R extends Rule>(id: number, name: string): R => {
-  const rule = table[id]
-  if (rule === undefined) throw new JaxprError(`${name}: its rule ${id} isn't here: a jaxpr that was parsed has only its function`)
-  return rule as R
+type Rule = CustomJvpRule | CustomVjpRule | BackwardRule | CustomVmapRule
+export const ruleOf = <R extends Rule>(rule: RefOrId, name: string): R => {
+  if (rule instanceof Ref) return rule.to as R
+  throw new JaxprError(`${name}: its rule ${rule} isn't here: a jaxpr that was parsed has only its function`)
 }
-
-const hostFunctions: HostFunction[] = []
-export const registerHost = (f: HostFunction): number => hostFunctions.push(f) - 1
-export const hostFunction = (id: number): HostFunction => {
-  const f = hostFunctions[id]
-  if (f === undefined) throw new JaxprError(`the callback ${id} isn't here: a jaxpr that was parsed has none`)
-  return f
+export const hostFunction = (call: RefOrId): HostFunction => {
+  if (call instanceof Ref) return call.to as HostFunction
+  throw new JaxprError(`the callback ${call} isn't here: a jaxpr that was parsed has none`)
 }
 /** Done on views of the arrays of a kernel, whose inputs come first. */
 export const callHost = ({ call, inputs, shapes }: HostCall, views: readonly TypedArray[]): void => {

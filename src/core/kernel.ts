@@ -5,6 +5,7 @@
  */
 import type { DType } from './dtype.ts'
 import type { Elementwise } from './ops.ts'
+import type { RefOrId } from './ref.ts'
 
 /** An affine function of a kernel's iteration index: `offset + Σ strides[d] · index[d]`. */
 export interface Affine {
@@ -174,10 +175,10 @@ export interface Scatter {
   readonly args: readonly DType[]
 }
 
-/** A function of the host's, by its number: args are [...inputs, ...outputs], of these shapes. */
+/** A function of the host's: args are [...inputs, ...outputs], of these shapes. */
 export interface HostCall {
   readonly kind: 'hostCall'
-  readonly call: number
+  readonly call: RefOrId
   readonly inputs: number
   readonly shapes: readonly (readonly number[])[]
   readonly args: readonly DType[]

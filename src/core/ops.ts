@@ -1,9 +1,10 @@
 /**
- * Every primitive, declared once: its operands, its params, and its traits. An op is plain data, a name and params, so that it can be hashed, printed,
- * compared and sent to another process. The rule table, the emitters and the generators are total over these names.
+ * Every primitive, declared once: its operands, its params, and its traits. An op is plain data but for functions of the user's, which stand in it as
+ * references, so that it can be hashed, printed and compared. The rule table, the emitters and the generators are total over these names.
  */
-import { bool, dtype, int, ints, type Kind, kind, type Kinds, listOf, oneOf, orNone, pairOf, real, text } from './params.ts'
+import { bool, dtype, int, ints, type Kind, kind, type Kinds, listOf, oneOf, orNone, pairOf, real, ref, text } from './params.ts'
 import type { Jaxpr } from './jaxpr.ts'
+import type { RefOrId } from './ref.ts'
 
 /** What others need to know of a primitive, beside what it computes. */
 export interface Traits {
@@ -69,13 +70,12 @@ const attention: Kinds<AttentionParams> = { scale: real, left: orNone(int), righ
 
 interface CustomParams {
   readonly jaxpr: Jaxpr
-  /** A number in the table of callbacks, so that the op stays plain data. */
-  readonly rule: number
+  readonly rule: RefOrId
   readonly name: string
   /** Leading operands that the function closed over: the rule doesn't know them. */
   readonly captured: number
 }
-const custom: Kinds<CustomParams> = { jaxpr, rule: int, name: text, captured: int }
+const custom: Kinds<CustomParams> = { jaxpr, rule: ref, name: text, captured: int }
 /** A function with rules of the user's. */
 const withRules = many(0, custom, { ...carrier, opens: 'device' })
 
@@ -226,13 +226,13 @@ export const ops = {
   ),
   name: op(1, { name: text }, saved),
   /**
-   * A function of the host's, by its number. `batch`: what a batch of calls is, one after another, or one call with the batch axis in front of all
+   * A function of the host's. `batch`: what a batch of calls is, one after another, or one call with the batch axis in front of all
    * operands, or of those that have it and one of 1. `debug`: it is called for its effects, and its result is nobody's.
    */
   callback: many(
     0,
     {
-      call: int,
+      call: ref,
       shapes: listOf(ints),
       dtypes: listOf(dtype),
       batch: oneOf('sequential', 'broadcastAll', 'expandDims'),

@@ -1,5 +1,6 @@
 /** What a param of an op may be, at run time as well as by type: for text and data from outside, which no compiler has checked. */
 import { type DType, shortName } from './dtype.ts'
+import { Ref, type RefOrId } from './ref.ts'
 
 export interface Kind<T> {
   /** As in "must be …". */
@@ -24,4 +25,6 @@ export const dtype: Kind<DType> = kind(
   `one of ${Object.keys(shortName).join(', ')}`,
   (v) => typeof v === 'string' && Object.hasOwn(shortName, v),
 )
+/** A function of the user's; in a text its number alone. */
+export const ref: Kind<RefOrId> = kind('an integer', (v) => v instanceof Ref || Number.isInteger(v))
 export const ints: Kind<readonly number[]> = listOf(int)

@@ -2,6 +2,7 @@
 import { type Aval, showAval } from './aval.ts'
 import { isFloat } from './dtype.ts'
 import type { Atom, Eqn, Jaxpr, Var } from './jaxpr.ts'
+import { Ref } from './ref.ts'
 
 const snake = (name: string): string => name.replace(/[A-Z]/g, (c) => `_${c.toLowerCase()}`)
 
@@ -36,6 +37,7 @@ const showParam = (value: unknown, indent: string): string => {
     case 'string':
       return showText(value)
     default:
+      if (value instanceof Ref) return String(value.id)
       return value === null ? 'None' : printJaxpr(value as Jaxpr, `${indent}  `)
   }
 }

@@ -1,5 +1,6 @@
 /** A kernel's exact structure as text: equal texts are equal code. Nodes met again are named by their number. */
 import type { Kernel } from './kernel.ts'
+import { Ref } from './ref.ts'
 
 export const structure = (kernel: Kernel): string => {
   const numbers = new Map<object, number>()
@@ -7,6 +8,10 @@ export const structure = (kernel: Kernel): string => {
   const write = (value: unknown): void => {
     if (typeof value !== 'object' || value === null) {
       text += `${Object.is(value, -0) ? '-0' : String(value)} `
+      return
+    }
+    if (value instanceof Ref) {
+      text += `@${value.id} `
       return
     }
     const known = numbers.get(value)

@@ -1,22 +1,22 @@
 /** Looking at values while a program runs. */
+import { Kept } from '../../transforms/kept.ts'
 import { called, flattenArrays } from '../../transforms/leaves.ts'
 import { aval } from '../core/aval.ts'
 import { CotangentError } from '../core/errors.ts'
 import { unflatten } from '../tree.ts'
 import { callHost, hostArray } from './host.ts'
 
-const NOTHING = aval([], 'int32')
+const NOTHING = [aval([], 'int32')]
 const observed = <A extends readonly unknown[]>(what: string, f: (...args: A) => unknown, args: A): void => {
-  const { leaves, def } = flattenArrays(args, what)
-  const avals = leaves.map((x) => x.aval)
+  const given = flattenArrays(args, what)
+  const { def } = given
   callHost(
-    what,
-    (inputs) => {
-      f(...(unflatten(def, inputs.map((x, i) => hostArray(x, avals[i]!.dtype))) as A)) // prettier-ignore
+    f,
+    { what, args: given, out: { kind: 'leaf' }, outs: NOTHING },
+    (dtypes) => (inputs) => {
+      f(...(unflatten(def, inputs.map((x, i) => hostArray(x, dtypes[i]!))) as A)) // prettier-ignore
       return [new Int32Array(1)]
     },
-    leaves,
-    [NOTHING],
     { batch: 'sequential', debug: true },
   )
 }
@@ -44,11 +44,12 @@ export const print = (format: string, ...args: readonly unknown[]): void => {
   const texts = typeof format === 'string' ? format.split('{}') : []
   if (texts.length !== args.length + 1)
     throw new CotangentError(`debug.print(${JSON.stringify(format)}): ${Math.max(0, texts.length - 1)} {} for ${args.length} arguments`)
-  const show = (value: unknown): string =>
-    JSON.stringify(value, (_key, x: unknown) => (typeof x === 'number' && !Number.isFinite(x) ? String(x) : x))
-  observed(
-    'debug.print',
-    (...values) => console.log(texts.map((text, i) => text + (i < values.length ? show(values[i]) : '')).join('')),
-    args,
-  )
+  const shown = printers.of(format, () => (...values) => {
+    console.log(texts.map((text, i) => text + (i < values.length ? show(values[i]) : '')).join(''))
+  })
+  observed('debug.print', shown, args)
 }
+const show = (value: unknown): string =>
+  JSON.stringify(value, (_key, x: unknown) => (typeof x === 'number' && !Number.isFinite(x) ? String(x) : x))
+/** By format, so that a print in a loop is one program. */
+const printers = new Kept<string, (...values: readonly unknown[]) => void>((a, b) => a === b)

@@ -1,13 +1,17 @@
 /** Arrays on the host: what a callback is given, and what becomes of what it gives. */
+import { KeptFor } from '../../transforms/kept.ts'
+import { type Flat, sameDef } from '../../transforms/leaves.ts'
 import { ConcreteArray, NdArray } from '../core/array.ts'
-import { type Aval, aval, showAval, sizeOf } from '../core/aval.ts'
+import { type Aval, aval, eqAval, showAval, sizeOf } from '../core/aval.ts'
 import type { Backend, Storage } from '../core/backend.ts'
-import { type HostArray, type HostFunction, registerHost } from '../core/callbacks.ts'
+import { type HostArray, type HostFunction } from '../core/callbacks.ts'
 import { computedIn, type DType, isHalf, type TypedArray, typedArrayOf } from '../core/dtype.ts'
 import { CallbackError, DeviceError } from '../core/errors.ts'
 import type { OpParams } from '../core/ops.ts'
+import { Ref } from '../core/ref.ts'
 import { bind } from '../core/trace.ts'
 import { toBits } from '../core/half.ts'
+import type { TreeDef } from '../tree.ts'
 
 interface HostStorage extends Storage {
   readonly data: TypedArray
@@ -42,22 +46,42 @@ export const hostData = (value: unknown, { dtype, shape }: Aval, what: string): 
   return list.length === size ? Typed.from(Array.from(list, Number)) : refuse(`${list.length} numbers`)
 }
 
-/** An op of a function of data. What it throws is told as the call's own. */
+/** A call of a function of the user's: its name, the structures and types of what it is given, and those of what it gives. */
+export interface Call {
+  readonly what: string
+  readonly args: Flat
+  readonly out: TreeDef
+  readonly outs: readonly Aval[]
+}
+type Signature = Omit<Call, 'args'> & { readonly def: TreeDef; readonly dtypes: readonly DType[] }
+const sameSignature = (a: Signature, b: Signature): boolean =>
+  a.what === b.what &&
+  sameDef(a.def, b.def) &&
+  a.dtypes.every((dtype, i) => dtype === b.dtypes[i]) &&
+  sameDef(a.out, b.out) &&
+  a.outs.every((own, i) => eqAval(own, b.outs[i]!))
+const hostFunctions = new KeptFor<Signature, HostFunction>(sameSignature)
+
+/** An op of a function `f` of the user's, as a function of data, which is made once for what it is told apart by. What it throws is told as the call's own. */
 export const callHost = (
-  what: string,
-  f: HostFunction,
-  xs: readonly NdArray[],
-  outs: readonly Aval[],
+  f: object,
+  { what, args, out, outs }: Call,
+  ofData: (dtypes: readonly DType[]) => HostFunction,
   params: Pick<OpParams['callback'], 'batch' | 'debug'>,
 ): NdArray[] => {
-  const call = registerHost((...given) => {
+  const dtypes = args.leaves.map((x) => x.dtype)
+  const host = hostFunctions.of(f, { what, def: args.def, dtypes, out, outs }, () => telling(what, ofData(dtypes)))
+  const effects = params.debug ? (['debug'] as const) : []
+  const shapes = outs.map(({ shape }) => shape)
+  return bind('callback', { call: Ref.of(host), shapes, dtypes: outs.map(({ dtype }) => dtype), ...params }, args.leaves, effects)
+}
+const telling =
+  (what: string, f: HostFunction): HostFunction =>
+  (...given) => {
     try {
       return f(...given)
     } catch (error) {
       if (error instanceof CallbackError) throw error
       throw new CallbackError(`${what} threw: ${error instanceof Error ? error.message : String(error)}`, { cause: error })
     }
-  })
-  const effects = params.debug ? (['debug'] as const) : []
-  return bind('callback', { call, shapes: outs.map(({ shape }) => shape), dtypes: outs.map(({ dtype }) => dtype), ...params }, xs, effects)
-}
+  }

@@ -4,9 +4,9 @@ import type { NdArray } from '../core/array.ts'
 import { CallbackError } from '../core/errors.ts'
 import { isDict, showDef, type TreeDef, unflatten } from '../tree.ts'
 import { aval } from '../core/aval.ts'
+import { callHost, hostArray, hostData } from './host.ts'
 import { oneOf, type Schema } from '../core/options.ts'
 import { takesOptions } from '../core/takes.ts'
-import { callHost, hostArray, hostData } from './host.ts'
 
 /** A tree of arrays for one of shapes and dtypes. */
 export type Declared<T> = T extends ShapeDType ? NdArray : { readonly [K in keyof T]: Declared<T[K]> }
@@ -40,19 +40,18 @@ export const pureCallback = takesOptions(
   ): Declared<T> => {
     const what = called('pureCallback', f)
     const { vmapMethod = 'sequential' } = options
-    const { leaves, def } = flattenArrays(args, what)
-    const dtypes = leaves.map((x) => x.dtype)
+    const given = flattenArrays(args, what)
     const { leaves: declared, def: out } = flattenArrays(placeholders(result), `the declared result of ${what}`)
     const outs = declared.map((x) => aval(x.shape, x.dtype))
+    const { def } = given
     const flat = callHost(
-      what,
-      (inputs, shapes) => {
-        const given = inputs.map((x, i) => hostArray(x, dtypes[i]!))
-        const values = matched(out, f(...(unflatten(def, given) as A)), what)
+      f,
+      { what, args: given, out, outs },
+      (dtypes) => (inputs, shapes) => {
+        const own = inputs.map((x, i) => hostArray(x, dtypes[i]!))
+        const values = matched(out, f(...(unflatten(def, own) as A)), what)
         return values.map((x, k) => hostData(x, { ...outs[k]!, shape: shapes[k]! }, what))
       },
-      leaves,
-      outs,
       { batch: vmapMethod, debug: false },
     )
     return unflatten(out, flat) as Declared<T>

@@ -1,21 +1,24 @@
 /** Solutions with the derivatives of what they solve, however they were found: of an equation, and of a linear system. */
-import { joined } from '../../primitives/carried.ts'
+import { grouped, joined } from '../../primitives/carried.ts'
+import { Kept } from '../../transforms/kept.ts'
 import { linearizeJaxpr } from '../../transforms/linearize.ts'
 import { called, type Flat, flattenArrays } from '../../transforms/leaves.ts'
 import { runtime } from '../core/runtime.ts'
 import type { NdArray } from '../core/array.ts'
 import { type Aval, eqAval, showAvals } from '../core/aval.ts'
-import { type CustomJvpRule, registerRule } from '../core/callbacks.ts'
+import { type CustomJvpRule } from '../core/callbacks.ts'
 import * as c from '../core/constructors.ts'
 import { isFloat } from '../core/dtype.ts'
 import { ShapeError, TreeError } from '../core/errors.ts'
-import { variable } from '../core/jaxpr.ts'
+import { type Jaxpr, variable } from '../core/jaxpr.ts'
+import { printJaxpr } from '../core/print.ts'
+import { Ref } from '../core/ref.ts'
 import type { Traced } from '../core/rules.ts'
 import { bind, evalJaxpr, trace } from '../core/trace.ts'
 import { difference, unflatten } from '../tree.ts'
+import { avalsOf } from './body.ts'
 import { flag, func, type Schema } from '../core/options.ts'
 import { takes, takesOptions } from '../core/takes.ts'
-import { avalsOf } from './body.ts'
 
 type Leaves = readonly NdArray[]
 
@@ -86,26 +89,52 @@ export const customRoot = takes(
       },
       what,
     )
-    // What the solvers closed over comes first; the solution doesn't depend on it.
-    const own = [...found.captures, ...moved.captures]
-    const inputs = [...found.jaxpr.inputs]
-    inputs.splice(found.captures.length, 0, ...moved.captures.map((x) => variable(x.aval)))
-    const solution = (args: Leaves): NdArray[] =>
-      bind('customJvp', { jaxpr: { ...found.jaxpr, inputs }, rule, name: what, captured: 0 }, args)
-    const implicit: CustomJvpRule = (primals, tangents) => {
-      const closed = primals.slice(own.length, own.length + n)
-      const dclosed = tangents.slice(own.length, own.length + n)
-      const xs = solution(primals)
-      if (dclosed.every((t) => t === null)) return [xs, xs.map(() => null)]
-      const pushed = transforms.jvp(jaxpr, [...dclosed.map((t) => t !== null), ...xs.map(() => false)])
-      const dfs = evalJaxpr(pushed.jaxpr, [...pushed.captures, ...closed, ...xs, ...dclosed.filter((t) => t !== null)]).slice(xs.length)
-      const right = placed(pushed.nonzero, dfs, zeros()).map(c.neg)
-      return [xs, evalJaxpr(moved.jaxpr, [...primals.slice(found.captures.length, own.length), ...closed, ...xs, ...right])]
-    }
-    const rule = registerRule(implicit)
-    return tree(solution([...own, ...captures, ...guess.leaves]))
+    const sizes = { solve: found.captures.length, tangentSolve: moved.captures.length, closed: n, name: what }
+    const root: Root = { equation: jaxpr, found: found.jaxpr, moved: moved.jaxpr, ...sizes }
+    return tree(solution(root, [...found.captures, ...moved.captures, ...captures, ...guess.leaves]))
   },
 )
+
+/** A root as jaxprs, of operands in groups: what each of the solvers closed over, what the equation closed over, and the guess. */
+interface Root {
+  readonly equation: Jaxpr
+  /** Of the first group, the third and the guess: the solution. */
+  readonly found: Jaxpr
+  /** Of the second group, the third, the solution and y: the tangent. */
+  readonly moved: Jaxpr
+  readonly solve: number
+  readonly tangentSolve: number
+  readonly closed: number
+  readonly name: string
+}
+const solution = (root: Root, args: Leaves): NdArray[] => {
+  const { equation, found, moved, ...sizes } = root
+  const inputs = [...found.inputs]
+  inputs.splice(root.solve, 0, ...moved.inputs.slice(0, root.tangentSolve).map((v) => variable(v.aval)))
+  // Equal texts are equal programs, and have one derivative.
+  const text = [equation, found, moved].map((jaxpr) => printJaxpr(jaxpr)).join() + JSON.stringify(sizes)
+  const rule = Ref.of(derivatives.of(text, () => implicit(root)))
+  return bind('customJvp', { jaxpr: { ...found, inputs }, rule, name: root.name, captured: 0 }, args)
+}
+const derivatives = new Kept<string, CustomJvpRule>((a, b) => a === b)
+
+/** The derivative of a root by the implicit function theorem: of f(closed, x) = 0, the dx that ∂f/∂x dx = -∂f/∂closed dclosed. */
+const implicit =
+  (root: Root): CustomJvpRule =>
+  (primals, tangents) => {
+    const { transforms } = runtime
+    const [, own, closed] = grouped(primals, [root.solve, root.tangentSolve, root.closed])
+    const dclosed = grouped(tangents, [root.solve, root.tangentSolve, root.closed])[2]
+    const xs = solution(root, primals)
+    const there = dclosed.filter((t) => t !== null)
+    if (there.length === 0) return [xs, xs.map(() => null)]
+    const pushed = transforms.jvp(root.equation, [...dclosed.map((t) => t !== null), ...xs.map(() => false)])
+    const dfs = evalJaxpr(pushed.jaxpr, [...pushed.captures, ...closed, ...xs, ...there]).slice(xs.length)
+    const zeros = xs.map((x) => c.zerosLike(x.aval))
+    const right = placed(pushed.nonzero, dfs, zeros).map(c.neg)
+    return [xs, evalJaxpr(root.moved, [...own, ...closed, ...xs, ...right])]
+  }
+
 /** Values in the places of flags, and others elsewhere. */
 const placed = (flags: readonly boolean[], values: Leaves, others: Leaves): NdArray[] => {
   let next = 0

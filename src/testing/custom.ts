@@ -5,10 +5,11 @@ import { vjpJaxpr } from '../../transforms/linearize.ts'
 import { makeTransforms } from '../../transforms/transforms.ts'
 import type { NdArray } from '../core/array.ts'
 import { aval } from '../core/aval.ts'
-import { type CustomJvpRule, type CustomVjpRule, type CustomVmapRule, registerRule } from '../core/callbacks.ts'
+import { type BackwardRule, type CustomJvpRule, type CustomVjpRule, type CustomVmapRule } from '../core/callbacks.ts'
 import { zerosLike } from '../core/constructors.ts'
 import { isFloat } from '../core/dtype.ts'
 import { type Jaxpr, variable } from '../core/jaxpr.ts'
+import { Ref } from '../core/ref.ts'
 import * as O from '#fp-ts/Option.js'
 import type { BatchDim } from '../core/rules.ts'
 import type { OpName } from '../core/ops.ts'
@@ -32,9 +33,9 @@ const jvpRule =
     return [outs.slice(0, next), pushed.nonzero.map((there) => (there ? outs[next++]! : null))]
   }
 
-const vjpRule = (jaxpr: Jaxpr): CustomVjpRule => ({
-  fwd: (xs) => [evalJaxpr(jaxpr, xs), xs],
-  bwd: (xs, cts) => {
+const backward =
+  (jaxpr: Jaxpr): BackwardRule =>
+  (xs, cts) => {
     const moving = floatInputs(jaxpr)
     const seeds = jaxpr.outs.map((v, i) => isFloat(v.aval.dtype) && cts[i] !== null)
     const both = vjpJaxpr(transforms, jaxpr, moving, seeds)
@@ -42,8 +43,10 @@ const vjpRule = (jaxpr: Jaxpr): CustomVjpRule => ({
     const grads = evalJaxpr(both.jaxpr, [...both.captures, ...xs, ...given]).slice(jaxpr.outs.length)
     let next = 0
     return moving.map((moves) => (moves ? grads[next++]! : null))
-  },
-})
+  }
+const vjpRule =
+  (jaxpr: Jaxpr): CustomVjpRule =>
+  (xs) => [evalJaxpr(jaxpr, xs), xs, backward(jaxpr)]
 
 const vmapRule =
   (jaxpr: Jaxpr): CustomVmapRule =>
@@ -93,7 +96,7 @@ export const customGenerators = (table: Table, exact: readonly OpName[]) => {
   const custom = (rule: (jaxpr: Jaxpr) => CustomJvpRule | CustomVjpRule | CustomVmapRule) => {
     const call = (draw: typeof any) => (c: Choices) => {
       const { jaxpr, inputs } = draw(c)
-      return { params: { jaxpr, rule: registerRule(rule(jaxpr)), name: 'f', captured: 0 }, inputs }
+      return { params: { jaxpr, rule: Ref.of(rule(jaxpr)), name: 'f', captured: 0 }, inputs }
     }
     return { any: call(any), smooth: call(smooth) }
   }
@@ -102,7 +105,7 @@ export const customGenerators = (table: Table, exact: readonly OpName[]) => {
     const moving = floatInputs(jaxpr)
     const tangents = inputs.map(({ aval: a }) => c.value(a.shape, a.dtype, () => c.smooth())).filter((_, i) => moving[i])
     return {
-      params: { jaxpr, rule: registerRule(vjpRule(jaxpr)), name: 'f', captured: 0, moving },
+      params: { jaxpr, rule: Ref.of(backward(jaxpr)), name: 'f', captured: 0, moving },
       inputs: [...inputs, ...tangents.map((t) => ({ ...t, aval: aval(t.aval.shape, t.aval.dtype) }))],
     }
   }

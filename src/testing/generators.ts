@@ -2,7 +2,8 @@
 import { sizeOf } from '../core/aval.ts'
 import type { Jaxpr } from '../core/jaxpr.ts'
 import type { OpName, OpParams } from '../core/ops.ts'
-import { registerHost } from '../core/callbacks.ts'
+import { type HostFunction } from '../core/callbacks.ts'
+import { Ref } from '../core/ref.ts'
 import { attentionGenerators } from './attention.ts'
 import { axisGenerators } from './axes.ts'
 import type { Choices, Value } from './choices.ts'
@@ -37,11 +38,14 @@ const leaves: Omit<GeneratorTable, Carriers | keyof typeof axisGenerators> = {
   callback: onlyAny<'callback'>((c) => {
     const x = c.value(c.shape(), 'int32')
     const { shape } = x.aval
-    const call = registerHost(([y], [out]) => [
+    const reversed: HostFunction = ([y], [out]) => [
       new Int32Array(sizeOf(out!)).map((_, i) => y!.data.at(-1 - i)! ^ 5),
       new Int32Array([y!.shape.length]),
-    ])
-    return { params: { call, shapes: [shape, []], dtypes: ['int32', 'int32'], batch: 'sequential', debug: false }, inputs: [x] }
+    ]
+    return {
+      params: { call: Ref.of(reversed), shapes: [shape, []], dtypes: ['int32', 'int32'], batch: 'sequential', debug: false },
+      inputs: [x],
+    }
   }),
   randomWrap: onlyAny<'randomWrap'>((c) => ({ params: {}, inputs: [c.value([...c.shape(0, c.below(3)), 2], 'uint32')] })),
   randomUnwrap: onlyAny<'randomUnwrap'>((c) => ({ params: {}, inputs: [c.value(c.shape(), 'key')] })),

@@ -27,6 +27,12 @@ test('10,000 eager steps on 1 MB arrays, without dispose and without await, stay
   console.log(`eager loop: ${peakMegabytes!.toFixed(0)} MB at most, ${seconds!.toFixed(1)} s`)
 })
 
+test('functions made anew at each eager call leave nothing behind, without await', async () => {
+  const { left, most } = (await runProgram('functionLoop.ts')) as Record<string, number>
+  console.log(`function loop: ${left!.toFixed(1)} MB left, ${most!.toFixed(1)} MB at most`)
+  expect(most!).toBeLessThan(32) // of 200
+})
+
 interface State {
   readonly w: NdArray
   readonly moments: readonly NdArray[]

@@ -143,7 +143,7 @@ test('an engine keeps a bounded number of programs: the one used longest ago goe
   const device = reference()
   let compiled = 0
   const backend = { ...device, compile: (program: Parameters<typeof device.compile>[0]) => (compiled++, device.compile(program)) }
-  const engine = new ProgramEngine({ ...runtime, backend: () => backend as Backend, cachedPrograms: 8 })
+  const engine = new ProgramEngine({ ...runtime, backend: () => backend as Backend, kept: { count: 8, bytes: Infinity } })
   const program = (n: number): ReturnType<typeof engine.compile> => engine.compile(makeJaxpr((x: NdArray) => np.mul(x, n))(np.ones([2])))
   for (let n = 0; n < 8; n++) program(n)
   program(0)
@@ -154,6 +154,22 @@ test('an engine keeps a bounded number of programs: the one used longest ago goe
   expect(compiled).toBe(15)
   program(1)
   expect(compiled).toBe(16)
+})
+
+test('an engine keeps so many bytes of programs: large ones go sooner', () => {
+  const device = reference()
+  const backend = {
+    ...device,
+    compile: (program: Parameters<typeof device.compile>[0]) => ({ ...device.compile(program), bytes: 2 ** 20 }),
+  }
+  const engine = new ProgramEngine({ ...runtime, backend: () => backend as Backend, kept: { count: 100, bytes: 2 ** 24 } })
+  const compiledBy = (n: number): number => {
+    const before = engine.counters.compiled
+    engine.compile(makeJaxpr((x: NdArray) => np.mul(x, n))(np.ones([2])))
+    return engine.counters.compiled - before
+  }
+  for (let n = 0; n < 5; n++) expect(compiledBy(n)).toBe(1) // four of 4 MB don't fit in 16 with what else they hold
+  expect([compiledBy(4), compiledBy(3), compiledBy(2), compiledBy(0)]).toEqual([0, 0, 0, 1])
 })
 
 test('an inner jit is traced once however often it is called, and vmap of it adds no trace of its own', () => {

@@ -12,6 +12,7 @@ import {
   grad,
   hessian,
   jacfwd,
+  jacrev,
   jit,
   jvp,
   lax,
@@ -41,6 +42,9 @@ test('derivatives', () => {
   expectTypeOf(grad(loss)(p, x)).toEqualTypeOf<Params>()
   expectTypeOf(grad(loss, { argnums: 1 })(p, x)).toEqualTypeOf<NdArray>()
   expectTypeOf(grad(loss, { argnums: [0, 1] })(p, x)).toEqualTypeOf<readonly [Params, NdArray]>()
+  expectTypeOf(grad(loss, { argnums: -2 })(p, x)).toEqualTypeOf<Params>()
+  expectTypeOf(grad(loss, { argnums: [-1, 0] })(p, x)).toEqualTypeOf<readonly [NdArray, Params]>()
+  expectTypeOf(grad((q: Params, y: NdArray = x) => loss(q, y), { argnums: -1 })(p)).toEqualTypeOf<NdArray>()
   expectTypeOf(valueAndGrad(loss)(p, x)).toEqualTypeOf<readonly [NdArray, Params]>()
   expectTypeOf(grad(withAux, { hasAux: true })(p, x)).toEqualTypeOf<readonly [Params, { readonly y: NdArray; readonly n: 3 }]>()
   expectTypeOf(valueAndGrad(withAux, { argnums: 1, hasAux: true })(p, x)[1]).toEqualTypeOf<NdArray>()
@@ -53,6 +57,16 @@ test('derivatives', () => {
   const [value, push] = linearize((a: NdArray, b: NdArray) => [a, b] as const, x, x)
   expectTypeOf(value).toEqualTypeOf<readonly [NdArray, NdArray]>()
   expectTypeOf(push(x, x)).toEqualTypeOf<readonly [NdArray, NdArray]>()
+  const pair = (q: Params, y: NdArray) => [{ z: q.w.mul(y) }, { seen: y, n: 3 }] as const
+  const [z, back, handed] = vjp(pair, p, x, { hasAux: true })
+  expectTypeOf(z).toEqualTypeOf<{ readonly z: NdArray }>()
+  expectTypeOf(back(z)).toEqualTypeOf<[q: Params, y: NdArray]>()
+  expectTypeOf(handed.seen).toEqualTypeOf<NdArray>()
+  expectTypeOf(linearize(pair, p, x, { hasAux: true })[1](p, x).z).toEqualTypeOf<NdArray>()
+  expectTypeOf(jvp(pair, [p, x], [p, x], { hasAux: true })[2].seen).toEqualTypeOf<NdArray>()
+  expectTypeOf(jacrev(pair, { hasAux: true })(p, x)[0].z).toEqualTypeOf<Params>()
+  expectTypeOf(jacfwd(pair, { hasAux: true, argnums: 1 })(p, x)[1].seen).toEqualTypeOf<NdArray>()
+  expectTypeOf(hessian(withAux, { hasAux: true })(p, x)[0].w).toEqualTypeOf<Params>()
   expectTypeOf(linearTranspose((q: { a: NdArray }) => q.a, { a: x })(x)).toEqualTypeOf<{ a: NdArray }>()
   expectTypeOf(jacfwd((z: NdArray) => z)(x)).toEqualTypeOf<NdArray>()
   expectTypeOf(hessian((z: NdArray) => z.sum())(x)).toEqualTypeOf<NdArray>()
@@ -89,6 +103,11 @@ test('custom rules are typed by the function', () => {
     expectTypeOf(name).toEqualTypeOf<string>()
     return [y.mul(n), dy]
   }, { nondiffArgnums: [1, 2] }) // prettier-ignore
+  customJvp((n: number, y: NdArray, name: string) => y.mul(n + name.length), (n, name, [y], [dy]) => {
+    expectTypeOf(n).toEqualTypeOf<number>()
+    expectTypeOf(name).toEqualTypeOf<string>()
+    return [y.mul(n), dy]
+  }, { nondiffArgnums: [-1, 0] }) // prettier-ignore
   customJvp((a: NdArray, b: NdArray) => a.mul(b), ([a, b], [da]) => {
     expectTypeOf(da).toEqualTypeOf<NdArray | null>()
     return [a.mul(b), da]
@@ -131,6 +150,10 @@ test('wrong uses are no programs', () => {
     jvp(loss, [p, x], [x, x]),
     // @ts-expect-error a cotangent is a tree like the result
     vjp((q: Params) => q.w, p)[1]({ w: x }),
+    // @ts-expect-error the result isn't [result, aux]
+    vjp((q: Params) => q.w, p, { hasAux: true }),
+    // @ts-expect-error the result isn't [result, aux]
+    jacrev((y: NdArray) => y, { hasAux: true })(x).mul(1),
     // @ts-expect-error a spec says how results lie
     shardMap(loss, { mesh: { i: 1 }, inSpecs: P() }),
     // @ts-expect-error rules give [value, tangent]
