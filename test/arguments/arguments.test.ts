@@ -1,0 +1,71 @@
+/** What a function doesn't take it refuses: more arguments than it has, options that it doesn't know, and values that an option can't have. */
+import { readdirSync, readFileSync } from 'node:fs'
+import { describe, expect, test } from 'vitest'
+import { ArgumentError, CotangentError, nn, np } from '../../src/index.ts'
+import { type Fn, functions } from './spaces.ts'
+
+/** Those that take any number of arguments. */
+const variadic = new Set(
+  `np.einsum np.broadcastArrays np.at np.slice lax.cond lax.switch optim.chain tree.map debug.callback debug.print P linearize vjp closureConvert`.split(
+    ' ',
+  ),
+)
+/** Of the testing kit's tables and programs, which are data of generators. */
+const internal = /^testing\.(generators\.|drawProgram|callJaxpr|arbitrary)|^fp\.(\w+\.|refusing)/
+
+const refusal = async (f: Fn, args: readonly unknown[]): Promise<unknown> => {
+  try {
+    await f(...args)
+  } catch (error) {
+    return error
+  }
+  return null
+}
+const TAKES = /it takes (\d+) arguments?(?: and options \((.*)\))?, and got 40 arguments/
+
+describe.each(functions.filter(({ name }) => !internal.test(name) && !variadic.has(name)))('$name', ({ f }) => {
+  test('takes what it takes', async () => {
+    const error = await refusal(f, Array<undefined>(40).fill(undefined))
+    expect(error).toBeInstanceOf(ArgumentError)
+    const said = TAKES.exec((error as Error).message)
+    expect(said, (error as Error).message).not.toBeNull()
+    const [, count, names] = said!
+    if (names === undefined) return
+    const before = Array<undefined>(Number(count)).fill(undefined)
+    const unknown = await refusal(f, [...before, { neverHeardOf: 1 }])
+    expect(unknown).toBeInstanceOf(ArgumentError)
+    expect((unknown as Error).message).toContain(`there is no option neverHeardOf: it takes ${names}`)
+    for (const notOptions of [3, 'axis', [], null, () => 0, new Date(0)])
+      expect(await refusal(f, [...before, notOptions])).toBeInstanceOf(ArgumentError)
+    for (const key of names.split(', ').filter((one) => one !== 'mask')) {
+      const wrong = await refusal(f, [...before, { [key]: Symbol('wrong') }])
+      expect(wrong).toBeInstanceOf(CotangentError)
+      expect((wrong as Error).message).toContain(`${key} is `)
+    }
+  })
+})
+
+test('an option is named that may have been meant', () => {
+  const x = np.ones([3])
+  const loose = (f: unknown): Fn => f as Fn
+  expect(() => loose(nn.layerNorm)({}, x, { epsilon: 1 })).toThrow('nn.layerNorm: there is no option epsilon: did you mean eps? it takes eps')
+  expect(() => loose(np.sum)(x, { keepDims: true })).toThrow('did you mean keepdims?')
+  expect(() => loose(np.sum)(x, { colour: true })).toThrow(/there is no option colour: it takes/)
+})
+
+test('what lists hand along with an element is no argument', () => {
+  const xs = [np.array([1, 4]), np.array([9, 16])]
+  expect(xs.map(np.sqrt as (x: unknown) => unknown).length).toBe(2)
+  expect(xs.reduce(np.add as never)).toBeInstanceOf(np.array(0).constructor)
+  expect(() => (np.sqrt as Fn)(xs[0], 1, xs.slice())).not.toThrow(TypeError)
+  expect(() => (np.sqrt as Fn)(xs[0], 1, 2)).toThrow(ArgumentError)
+})
+
+test('options that a type names are declared', () => {
+  const files = ['src', 'transforms'].flatMap((folder) => readdirSync(folder, { recursive: true, encoding: 'utf8' }).map((f) => `${folder}/${f}`))
+  const undeclared = files
+    .filter((name) => name.endsWith('.ts'))
+    .flatMap((file) => [...readFileSync(file, 'utf8').matchAll(/\b(?:takes|composed)\(([^]*?)(?:=>(?: \{)?\n|\n(?=\S))/g)])
+    .flatMap(([whole, parameters]) => (/: \w*Options\b/.test(parameters!) ? [whole] : []))
+  expect(undeclared).toEqual([])
+})
