@@ -113,14 +113,18 @@ const transpose: Exclude<Rules<'cond'>['transpose'], 'notLinear'> = (cts, [index
     inputs,
     linear.map((flag) => !flag),
   ).map(known)
-  const branches = jaxprs.map((jaxpr): Traced => {
-    const back = transforms.transpose(jaxpr, linear, asked)
+  const backs = jaxprs.map((jaxpr) => transforms.transpose(jaxpr, linear, asked))
+  // What no branch gives a cotangent has none: what it comes from needn't be transposed.
+  const reached = inAny(backs.map(({ present }) => present))
+  if (!reached.includes(true)) return [O.none, ...inputs.map(() => O.none)]
+  const branches = backs.map((back, k): Traced => {
     const own = trace(
       back.jaxpr.inputs.map((v) => v.aval),
       (args) => {
         const outs = evalJaxpr(back.jaxpr, args)
         let next = 0
-        return pick(jaxpr.inputs, linear).map((v, i) => (back.present[i] ? outs[next++]! : zerosLike(v.aval)))
+        const all = pick(jaxprs[k]!.inputs, linear).map((v, i) => (back.present[i] ? outs[next++]! : zerosLike(v.aval)))
+        return pick(all, reached)
       },
       'transpose',
     )
@@ -128,8 +132,9 @@ const transpose: Exclude<Rules<'cond'>['transpose'], 'notLinear'> = (cts, [index
   })
   const all = joined(branches)
   const outs = bind('cond', { jaxprs: all.jaxprs }, [known(index!), ...all.captures, ...fixed, ...there(cts)])
+  const found = reached.values()
   let next = 0
-  return [O.none, ...linear.map((flag): Tangent => (flag ? O.some(outs[next++]!) : O.none))]
+  return [O.none, ...linear.map((flag): Tangent => (flag && found.next().value === true ? O.some(outs[next++]!) : O.none))]
 }
 
 const batch = (

@@ -5,7 +5,7 @@ import type { NdArray } from '../src/core/array.ts'
 import { type Aval, aval, eqShape } from '../src/core/aval.ts'
 import * as c from '../src/core/constructors.ts'
 import { add, div, exp, lit, mul, neg, sub } from '../src/core/constructors.ts'
-import { type DType, isFloat, isHalf, isInt, isNumeric } from '../src/core/dtype.ts'
+import { computedIn, type DType, isFloat, isHalf, isInt, isNumeric } from '../src/core/dtype.ts'
 import * as g from '../src/core/graph.ts'
 import type { ScalarOp } from '../src/core/kernel.ts'
 import type { OpName, OpParams } from '../src/core/ops.ts'
@@ -122,13 +122,35 @@ const half = (x: NdArray, y: NdArray, d: NdArray, wins: (x: NdArray, y: NdArray)
 }
 const fullOf = (x: NdArray, y: NdArray, value: number): NdArray => c.full(x.ndim > 0 ? x.shape : y.shape, value, x.dtype)
 
+/** 1 - x², of which nothing is lost near ±1. */
+const belowOne = (x: NdArray): NdArray => mul(sub(one_(x), x), add(one_(x), x))
+/** 1 / cosh x, which 1 - tanh² has no digits of where tanh is near 1. */
+const sech = (x: NdArray): NdArray => {
+  const e = c.exp(neg(c.abs(x)))
+  return div(add(e, e), add(one_(x), square(e)))
+}
+/** 1 / √(x² + 1), whose x² may overflow: beyond 2^30 it is 1 / |x|. */
+const inverseRoot = (x: NdArray): NdArray => {
+  const a = c.abs(x)
+  return div(c.rsqrt(add(square(c.min(a, lit(x, 2 ** 30))), one_(x))), c.max(mul(a, lit(x, 2 ** -30)), one_(x)))
+}
+/** (2/√π) e^(-x²) */
+const bell = (x: NdArray): NdArray => mul(lit(x, 2 / Math.sqrt(Math.PI)), exp(neg(square(x))))
+/** x / (x² + y²), whose squares may overflow or vanish: the larger is taken out. */
+const overSquares = (x: NdArray, y: NdArray): NdArray => {
+  const steep = c.gt(c.abs(y), c.abs(x))
+  const [low, high] = [c.select(steep, x, y), c.select(steep, y, x)]
+  const ratio = div(low, high)
+  return div(div(c.select(steep, ratio, one_(ratio)), add(one_(ratio), square(ratio))), high)
+}
+
 /** x^n by repeated squaring, in the kernel. */
 const powerNode = (x: g.Node, n: number): g.Node => {
   const times = (a: g.Node, b: g.Node): g.Node => g.map('mul', x.dtype, a, b)
   if (n < 0) return g.map('div', x.dtype, g.constNode(1, x.dtype), powerNode(x, -n))
   let result: g.Node | null = null
-  for (let base = x, k = n; k > 0; k >>>= 1) {
-    if (k & 1) result = result === null ? base : times(result, base)
+  for (let base = x, k = n; k > 0; k = Math.floor(k / 2)) {
+    if (k % 2 === 1) result = result === null ? base : times(result, base)
     if (k > 1) base = times(base, base)
   }
   return (
@@ -209,27 +231,32 @@ const specs = {
   ceil: unary('float', null),
   round: unary('float', null),
   exp: unary('float', (d, _, y) => mul(d, y)),
-  expm1: unary('float', (d, _, y) => mul(d, add(y, one_(y)))),
+  expm1: unary('float', (d, [x]) => mul(d, c.exp(x!))),
   log: unary('float', (d, [x]) => div(d, x!)),
   log1p: unary('float', (d, [x]) => div(d, add(x!, one_(x!)))),
   sqrt: unary('float', (d, _, y) => div(mul(d, lit(y, 0.5)), y)),
-  rsqrt: unary('float', (d, [x], y) => mul(d, mul(lit(y, -0.5), div(y, x!)))),
+  rsqrt: unary('float', (d, [x], y) => mul(d, div(mul(lit(y, -0.5), y), x!))),
   sin: unary('float', (d, [x]) => mul(d, c.cos(x!))),
   cos: unary('float', (d, [x]) => neg(mul(d, c.sin(x!)))),
   tan: unary('float', (d, _, y) => mul(d, add(one_(y), square(y)))),
-  asin: unary('float', (d, [x]) => mul(d, c.rsqrt(sub(one_(x!), square(x!))))),
-  acos: unary('float', (d, [x]) => neg(mul(d, c.rsqrt(sub(one_(x!), square(x!)))))),
+  asin: unary('float', (d, [x]) => mul(d, c.rsqrt(belowOne(x!)))),
+  acos: unary('float', (d, [x]) => neg(mul(d, c.rsqrt(belowOne(x!))))),
   atan: unary('float', (d, [x]) => div(d, add(one_(x!), square(x!)))),
   sinh: unary('float', (d, [x]) => mul(d, c.cosh(x!))),
   cosh: unary('float', (d, [x]) => mul(d, c.sinh(x!))),
-  tanh: unary('float', (d, _, y) => mul(d, sub(one_(y), square(y)))),
-  asinh: unary('float', (d, [x]) => mul(d, c.rsqrt(add(square(x!), one_(x!))))),
+  tanh: unary('float', (d, [x]) => mul(d, square(sech(x!)))),
+  asinh: unary('float', (d, [x]) => mul(d, inverseRoot(x!))),
   acosh: unary('float', (d, [x]) => mul(d, mul(c.rsqrt(sub(x!, one_(x!))), c.rsqrt(add(x!, one_(x!)))))),
-  atanh: unary('float', (d, [x]) => div(d, mul(sub(one_(x!), x!), add(one_(x!), x!)))),
+  atanh: unary('float', (d, [x]) => div(d, belowOne(x!))),
   cbrt: unary('float', (d, _, y) => mul(d, mul(lit(y, 1 / 3), c.integerPow(y, -2)))),
-  erf: unary('float', (d, [x]) => mul(d, mul(lit(x!, 2 / Math.sqrt(Math.PI)), exp(neg(square(x!)))))),
+  erf: unary('float', (d, [x]) => mul(d, bell(x!))),
+  erfc: unary('float', (d, [x]) => neg(mul(d, bell(x!)))),
   erfInv: unary('float', (d, _, y) => mul(d, mul(lit(y, Math.sqrt(Math.PI) / 2), exp(square(y))))),
-  logistic: unary('float', (d, _, y) => mul(d, mul(y, sub(one_(y), y)))),
+  // e / (1 + e)² with e = e^-|x|: y (1 - y) has no digits where y is near 1.
+  logistic: unary('float', (d, [x]) => {
+    const e = exp(neg(c.abs(x!)))
+    return mul(d, div(e, square(add(e, one_(e)))))
+  }),
   not: { takes: 'bits' },
   isFinite: { takes: 'float', result: 'bool' },
   integerPow: {
@@ -264,7 +291,14 @@ const specs = {
   pow: {
     takes: 'float',
     partials: [
-      (d, [x, y]) => mul(d, mul(y!, c.pow(x!, sub(y!, one_(y!))))),
+      (d, [x, y]) => {
+        if (!isInt(y!.dtype)) return mul(d, mul(y!, c.pow(x!, sub(y!, one_(y!)))))
+        // x^0 is 1 everywhere, and x^-1 may be infinite.
+        const flat = c.eq(y!, lit(y!, 0))
+        const factor = c.convertElementType(y!, x!.dtype, x!.aval.weak)
+        const below = c.pow(x!, c.select(flat, one_(y!), sub(y!, one_(y!))))
+        return mul(d, c.select(flat, lit(x!, 0), mul(factor, below)))
+      },
       (d, [x], out) => mul(d, mul(out, c.log(c.select(c.eq(x!, lit(x!, 0)), c.full(x!.shape, 1, x!.dtype), x!)))),
     ],
   },
@@ -278,10 +312,7 @@ const specs = {
   },
   atan2: {
     takes: 'float',
-    partials: [
-      (d, [y, x]) => mul(d, div(x!, add(square(x!), square(y!)))),
-      (d, [y, x]) => neg(mul(d, div(y!, add(square(x!), square(y!))))),
-    ],
+    partials: [(d, [y, x]) => mul(d, overSquares(x!, y!)), (d, [y, x]) => neg(mul(d, overSquares(y!, x!)))],
   },
   nextafter: { takes: 'float' },
   and: { takes: 'bits' },
@@ -325,6 +356,13 @@ const integerPow: Rules<'integerPow'> = {
     ),
 }
 
+/** Exponents may be integers, whose derivative is right at 0. */
+const pow: Rules<'pow'> = {
+  ...plain.pow,
+  abstractEval: ([x, y], params) => plain.pow.abstractEval([x!, isInt(y!.dtype) ? { ...y!, dtype: x!.dtype } : y!], params),
+  lower: ([x, y]) => [g.map('pow', x!.dtype, x!, g.convert(y!, computedIn(x!.dtype)))],
+}
+
 /** The next float32 isn't the next float of 16 bits. */
 const nextafter: Rules<'nextafter'> = {
   ...plain.nextafter,
@@ -337,6 +375,7 @@ const nextafter: Rules<'nextafter'> = {
 export const elementwiseRules = {
   ...plain,
   integerPow,
+  pow,
   nextafter,
   convertElementType: convert,
   bitcastConvertType: bitcast,

@@ -287,7 +287,9 @@ const iota: Rules<'iota'> = {
       ? dtypes(`there are no ${dtype} places: a number dtype is needed`)
       : badShape(shape) || !(dimension >= 0 && dimension < shape.length)
         ? shapes(`axis ${dimension} is out of range for [${shape.join(',')}]`)
-        : one(aval(shape, dtype)),
+        : shape[dimension]! > 2 ** 31
+          ? shapes(`${shape[dimension]} places are more than int32 counts, ${2 ** 31}`)
+          : one(aval(shape, dtype)),
   jvp: (_xs, _ts, p) => ({ outs: [c.iota(p.shape, p.dtype, p.dimension)], tangents: [O.none] }),
   transpose: 'notLinear',
   batch: (_xs, _dims, _size, p) => ({ outs: [c.iota(p.shape, p.dtype, p.dimension)], dims: [O.none] }),

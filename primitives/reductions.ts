@@ -48,10 +48,12 @@ const extreme =
   (make: (x: NdArray, axes: readonly number[]) => NdArray): Rules<AxesOp>['jvp'] =>
   ([x], [t], { axes }) => {
     const out = make(x!, axes)
-    return linearJvp(out, t!, (dx) => {
-      const at = c.convertElementType(c.eq(x!, spread(out, x!.shape, axes)), x!.dtype)
-      return c.div(c.reduceSum(c.mul(dx, at), axes), c.reduceSum(at, axes)) // ties share evenly
-    })
+    return linearJvp(out, t!, (dx) =>
+      c.roundedOnce((d) => {
+        const at = c.convertElementType(c.eq(x!, spread(out, x!.shape, axes)), d.dtype)
+        return c.div(c.reduceSum(c.mul(d, at), axes), c.reduceSum(at, axes)) // ties share evenly
+      })(dx),
+    )
   }
 
 /** The product of all the others at each place along the last axis: prefix times suffix, so that zeros are no trouble. */
@@ -72,7 +74,7 @@ const productJvp: Rules<AxesOp>['jvp'] = ([x], [t], { axes }) =>
     const kept = c.range(x!.ndim).filter((d) => !axes.includes(d))
     const flat = (y: NdArray): NdArray =>
       c.reshape(c.transpose(y, [...kept, ...axes]), [...without(y.shape, axes), sizeOf(axes.map((a) => y.shape[a]!))])
-    return c.reduceSum(c.mul(flat(dx), productOfOthers(flat(x!))), [kept.length])
+    return c.roundedOnce((d, y) => c.reduceSum(c.mul(flat(d), productOfOthers(flat(y))), [kept.length]))(dx, x!)
   })
 
 const sumTranspose: Rules<AxesOp>['transpose'] = (cts, [x], { axes }) => [
@@ -137,17 +139,18 @@ const prefix = <K extends PrefixOp>(name: K, jvp: Rules<K>['jvp'], transpose: Ru
 
 /** Σ_j dx_j Π_{k≤i, k≠j} x_k: x with its j-th element replaced by one, for every j. */
 const cumprodJvp: Rules<PrefixOp>['jvp'] = ([x], [t], { axis, reverse }) =>
-  linearJvp(c.cumprod(x!, axis, reverse), t!, (dx) => {
-    const n = x!.shape[axis]!
-    const shape = [...x!.shape, n] // the new last axis is j
-    const old = c.range(x!.ndim)
-    const j = c.iota(shape, 'int32', x!.ndim)
-    const k = c.iota(shape, 'int32', axis)
-    const others = c.cumprod(c.select(c.eq(j, k), c.full(shape, 1, x!.dtype), c.broadcastInDim(x!, shape, old)), axis, reverse)
-    const seen = reverse ? c.ge(j, k) : c.le(j, k)
-    const dxj = c.broadcastInDim(c.moveAxis(dx, axis, x!.ndim - 1), shape, [...old.filter((d) => d !== axis), x!.ndim])
-    return c.reduceSum(c.select(seen, c.mul(others, dxj), c.full(shape, 0, x!.dtype)), [x!.ndim])
-  })
+  linearJvp(c.cumprod(x!, axis, reverse), t!, (dx) => c.roundedOnce((y, dy) => cumprodTangent(y, dy, axis, reverse))(x!, dx))
+const cumprodTangent = (x: NdArray, dx: NdArray, axis: number, reverse: boolean): NdArray => {
+  const n = x.shape[axis]!
+  const shape = [...x.shape, n] // the new last axis is j
+  const old = c.range(x.ndim)
+  const j = c.iota(shape, 'int32', x.ndim)
+  const k = c.iota(shape, 'int32', axis)
+  const others = c.cumprod(c.select(c.eq(j, k), c.full(shape, 1, x.dtype), c.broadcastInDim(x, shape, old)), axis, reverse)
+  const seen = reverse ? c.ge(j, k) : c.le(j, k)
+  const dxj = c.broadcastInDim(c.moveAxis(dx, axis, x.ndim - 1), shape, [...old.filter((d) => d !== axis), x.ndim])
+  return c.reduceSum(c.select(seen, c.mul(others, dxj), c.full(shape, 0, x.dtype)), [x.ndim])
+}
 
 /**
  * Places that hold the running extreme share its tangent evenly. A run of equal extremes is a segment, and sums along segments take log n
@@ -166,8 +169,8 @@ const runningJvp =
       }
       const place = c.iota(x!.shape, 'int32', axis)
       const has = (by: number): NdArray => (reverse ? c.lt(place, c.lit(place, n - by)) : c.ge(place, c.lit(place, by)))
-      const zero = c.full(x!.shape, 0, x!.dtype)
       const sums = (y: NdArray): NdArray => {
+        const zero = c.zerosLike(y.aval)
         let sum = c.select(c.eq(x!, out), y, zero)
         for (let by = 1; by < n; by *= 2) {
           const same = c.and(has(by), c.eq(earlier(out, by), out))
@@ -175,7 +178,7 @@ const runningJvp =
         }
         return sum
       }
-      return c.div(sums(dx), sums(c.full(x!.shape, 1, x!.dtype)))
+      return c.roundedOnce((d) => c.div(sums(d), sums(c.full(d.shape, 1, d.dtype))))(dx)
     })
   }
 

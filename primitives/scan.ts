@@ -251,10 +251,14 @@ const transposed = (
     ...there(cts.slice(numCarry)),
     ...(pick(x, fixedXs) as NdArray[]),
   ])
+  // What no turn gives a cotangent has none: what it comes from needn't be transposed.
+  const present = back.present.values()
+  const given = (i: number): boolean => i < numCarry && O.isSome(cts[i] ?? O.none)
+  const reached = linear.map((flag, i) => (flag && present.next().value === true) || given(i - params.numConsts))
   let next = 0
   return inputs
-    .map((_, i) => (i >= params.numConsts && i < params.numConsts + numCarry ? results[next++]! : linear[i] ? results[next++]! : null))
-    .map((ct, i) => (operands[i] === null && ct !== null ? O.some(ct) : O.none))
+    .map((_, i) => (linear[i] ? results[next++]! : null))
+    .map((ct, i) => (operands[i] === null && ct !== null && reached[i] ? O.some(ct) : O.none))
 }
 
 const outAvals = ({ jaxpr, numCarry, length }: Params): readonly Aval[] =>

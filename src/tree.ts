@@ -291,7 +291,10 @@ export const paths = takes('tree.paths', 1, (tree: unknown): string[] => {
  */
 export function mapWithPath<T>(f: (path: string, leaf: NdArray) => NdArray, tree: T): T
 export function mapWithPath<T, U>(f: (path: string, leaf: NdArray) => U, tree: T): Mapped<T, U>
-export function mapWithPath(f: (path: string, leaf: NdArray) => unknown, tree: unknown): unknown {
+export function mapWithPath(...args: Parameters<typeof mappedWithPath>): unknown {
+  return mappedWithPath(...args)
+}
+const mappedWithPath = takes('tree.mapWithPath', 2, (f: (path: string, leaf: NdArray) => unknown, tree: unknown): unknown => {
   functionOf('mapWithPath', f)
   const [xs, def] = flatten(tree)
   const at = paths(tree)
@@ -299,7 +302,7 @@ export function mapWithPath(f: (path: string, leaf: NdArray) => unknown, tree: u
     def,
     xs.map((leaf, i) => f(at[i]!, leaf as NdArray)),
   )
-}
+})
 
 /**
  * A tree (of structure `outer`) of trees (of structure `inner`), turned inside out. As `jax.tree.transpose`.

@@ -4,7 +4,7 @@ import type { ScalarOp } from '../../src/core/kernel.ts'
 import { isOpName, traitsOf } from '../../src/core/ops.ts'
 
 /** What an op costs an element, in additions. */
-const costOf = (op: ScalarOp): number =>
+export const costOf = (op: ScalarOp): number =>
   (op === 'threefry0' || op === 'threefry1' ? traitsOf('threefry') : isOpName(op) ? traitsOf(op) : {}).cost ?? 1
 
 export const argsOf = (node: Node): readonly Node[] => {
@@ -50,7 +50,7 @@ export const sorted = (roots: readonly Node[]): Node[] => {
 }
 
 /** Computing this much again costs less than a trip through memory. */
-const CHEAP = 8
+export const CHEAP = 8
 /** A read of a whole array. */
 const LOAD = 4
 /** Expressions deeper than this are cut: kernels, which may merge several of these, are compiled by recursion over them. */

@@ -1,6 +1,7 @@
 /** Neighbouring dims of a nest that every access walks as one become one: matrices and vectors share their code, and loops are longer. */
 import { affinesIn, mapAffines } from '../../src/core/expressions.ts'
 import type { Affine, Nest } from '../../src/core/kernel.ts'
+import { REACH } from '../../src/core/reach.ts'
 
 export interface Collapsed {
   readonly kernel: Nest
@@ -25,6 +26,7 @@ export const collapse = (nest: Nest): Collapsed => {
     const joins =
       run !== undefined &&
       run[0]! < outer === d < outer &&
+      extent(run) * n <= REACH &&
       (n === 1 || extent(run) === 1 || affines.every((a) => stride(a, run) === a.strides[d]! * n))
     if (joins) run.push(d)
     else runs.push([d])

@@ -5,6 +5,7 @@ import { rounded } from '../../src/core/half.ts'
 import { type Composite, type Node, sizeOfNode } from '../../src/core/graph.ts'
 import { partsOf } from '../../src/core/expressions.ts'
 import type { Access, Expr, Guard, Kernel, Output, ScalarOp } from '../../src/core/kernel.ts'
+import { CHEAP, costOf } from './buffers.ts'
 import { collapse } from './collapse.ts'
 import { fromDims, type Position, sameAffine, start, throughReshape, throughView, unitAffine } from './place.ts'
 
@@ -88,6 +89,9 @@ class Emitter {
     if (out === undefined) {
       const computed = (node.kind === 'map' || node.kind === 'gather') && !this.#buffered(node)
       if (computed && ++this.#expressions > MOST_EXPRESSIONS && mine.size >= MOST_PLACES) throw new NeedsBuffer(node)
+      // Read at several places, as through a concatenation of slices, what is dear is kept too.
+      const price = computed && node.kind === 'map' ? costOf(node.op) : 0
+      if (price > 1 && price * mine.size > CHEAP) throw new NeedsBuffer(node)
       mine.set(key, (out = this.#emitOrKeep(node, p)))
     }
     return out

@@ -70,7 +70,7 @@ export const attention =
       const keep = keeps(b, h, i)
       for (let d = 0; d < valueDim; d++) {
         let out = 0
-        for (const [j, x] of e.entries()) if (x > 0) out += (x / sum) * keep[j]! * v(b, Math.floor(h / group), j, d)
+        for (const [j, x] of e.entries()) if (x !== 0) out += (x / sum) * keep[j]! * v(b, Math.floor(h / group), j, d)
         put(kernel.out, out, b, h, i, d)
       }
       put(kernel.lse, hidden ? Number.NEGATIVE_INFINITY : max + Math.log(sum), b, h, i, 0)

@@ -5,9 +5,11 @@
 import { callHost } from '../../src/core/callbacks.ts'
 import { absurd } from './absurd.ts'
 import type { Backend, Executable, Storage } from '../../src/core/backend.ts'
+import { DeviceError } from '../../src/core/errors.ts'
 import { byteWidth, type DType, type TypedArray, typedArrayOf } from '../../src/core/dtype.ts'
 import type { Kernel } from '../../src/core/kernel.ts'
 import { type Buffer, launchesIn, type Program, type Step } from '../../src/core/program.ts'
+import { refuseBeyondReach } from '../../src/core/reach.ts'
 import { attention, attentionGrad } from './attention.ts'
 import { dot, nest, type Run } from './nest.ts'
 import { cumulative, scatter, sort } from './order.ts'
@@ -21,7 +23,7 @@ export interface ReferenceStorage extends Storage {
 export const reference = (): Backend<ReferenceStorage> => {
   let inUse = 0
   const allocate = (byteLength: number): ReferenceStorage => {
-    let bytes: ArrayBuffer | null = new ArrayBuffer(byteLength)
+    let bytes: ArrayBuffer | null = memoryOf(byteLength)
     inUse += byteLength
     return {
       byteLength,
@@ -47,8 +49,19 @@ export const reference = (): Backend<ReferenceStorage> => {
     },
     readSync,
     read: async (storage, dtype, size) => readSync(storage, dtype, size),
-    compile: (program) => interpret(program, allocate),
+    compile: (program) => {
+      refuseBeyondReach(program, { device: 'reference', innerAsOne: false })
+      return interpret(program, allocate)
+    },
     bytesInUse: () => inUse,
+  }
+}
+
+const memoryOf = (byteLength: number): ArrayBuffer => {
+  try {
+    return new ArrayBuffer(byteLength)
+  } catch {
+    throw new DeviceError(`reference: out of memory: ${byteLength} bytes asked for`)
   }
 }
 

@@ -5,7 +5,7 @@
 import { absurd } from './absurd.ts'
 import { type DType, isFloat, isHalf } from '../../src/core/dtype.ts'
 import type { ReduceOp, ScalarOp } from '../../src/core/kernel.ts'
-import { bitcast, erf, erfInv, isWord, narrow, nextafter32, nextafter64, threefry, widen } from './special.ts'
+import { bitcast, erf, erfc, erfInv, isWord, narrow, nextafter32, nextafter64, threefry, widen } from './special.ts'
 
 /** A function of the op's operands, in order; ops with fewer than four ignore the rest. */
 export type Scalar = (a: number, b: number, c: number, d: number) => number
@@ -98,6 +98,8 @@ export const scalar = (op: ScalarOp, dtype: DType, from: readonly DType[]): Scal
       return f1(Math.cbrt)
     case 'erf':
       return f1(erf)
+    case 'erfc':
+      return f1(erfc)
     case 'erfInv':
       return f1(erfInv)
     case 'logistic':

@@ -16,11 +16,17 @@ const erfSeries = (x: number): number => {
   return twoOverSqrtPi * Math.exp(-x * x) * sum
 }
 
-/** erfc x for x >= 2: e^(-x²)/√π · 1/(x + (1/2)/(x + 1/(x + (3/2)/(x + …)))), from the 100th level up. */
+/** e^(-x²): a rounded x² would move a small result. x² = h² + (x - h)(x + h), where h² is exact. */
+const gauss = (x: number): number => {
+  const h = Math.fround(x)
+  return Math.exp(-h * h) * Math.exp(-(x - h) * (x + h))
+}
+
+/** erfc x for x >= 1.5: e^(-x²)/√π · 1/(x + (1/2)/(x + 1/(x + (3/2)/(x + …)))), from the 100th level up. */
 const erfcFraction = (x: number): number => {
   let tail = x
   for (let n = 100; n >= 1; n--) tail = x + n / 2 / tail
-  return Math.exp(-x * x) / (Math.sqrt(Math.PI) * tail)
+  return gauss(x) / (Math.sqrt(Math.PI) * tail)
 }
 
 export const erf = (x: number): number => {
@@ -28,6 +34,11 @@ export const erf = (x: number): number => {
   const a = Math.abs(x)
   if (a === 0) return x
   return Math.sign(x) * (a < 2 ? erfSeries(a) : a > 6 ? 1 : 1 - erfcFraction(a))
+}
+
+export const erfc = (x: number): number => {
+  if (x < 1.5 || Number.isNaN(x)) return 1 - erf(x)
+  return x > 28 ? 0 : erfcFraction(x)
 }
 
 /** y with erf y = x. Halley's steps from Winitzki's estimate, on erfc where x is near 1 and erf has no digits left. */

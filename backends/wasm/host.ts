@@ -22,18 +22,21 @@ const erfSeries = (x: number): number => {
   return (2 / Math.sqrt(Math.PI)) * Math.exp(-x * x) * sum
 }
 
-/** erfc x for x >= 2, by its continued fraction. */
+/** erfc x for x >= 1.5, by its continued fraction; x² = h² + (x - h)(x + h), where h² is exact. */
 const erfcFraction = (x: number): number => {
   let tail = x
   for (let n = 100; n >= 1; n--) tail = x + n / 2 / tail
-  return Math.exp(-x * x) / (Math.sqrt(Math.PI) * tail)
+  const h = Math.fround(x)
+  return (Math.exp(-h * h) * Math.exp(-(x - h) * (x + h))) / (Math.sqrt(Math.PI) * tail)
 }
 
 const erf64 = (x: number): number => {
   const a = Math.abs(x)
   if (!(a > 0)) return x
-  return Math.sign(x) * (a < 2 ? erfSeries(a) : 1 - erfcFraction(a))
+  return Math.sign(x) * (a < 2 ? erfSeries(a) : 1 - erfc64(a))
 }
+
+const erfc64 = (x: number): number => (x >= 1.5 ? (x > 28 ? 0 : erfcFraction(x)) : 1 - erf64(x))
 
 /** Halley's steps on erf, or on erfc where erf is flat, from Winitzki's estimate, which has no digits for tiny x. */
 const erfInv64 = (x: number): number => {
@@ -87,6 +90,7 @@ export const hostDoubles = {
   cbrt: Math.cbrt,
   atan2: Math.atan2,
   erf: erf64,
+  erfc: erfc64,
   erfInv: erfInv64,
   logistic: (x: number) => 1 / (1 + Math.exp(-x)),
   nextafter,

@@ -1,6 +1,7 @@
 /**
  * The WebAssembly backend: programs compiled to SIMD kernels over one memory. Synchronous, one thread.
  */
+import { refuseBeyondReach } from '../../src/core/reach.ts'
 import type { Backend } from '../../src/core/backend.ts'
 import { callHost } from '../../src/core/callbacks.ts'
 import { byteWidth, type DType, type TypedArray, typedArrayOf } from '../../src/core/dtype.ts'
@@ -8,7 +9,7 @@ import { relaxedSimd } from './assembler.ts'
 import { Heap } from './heap.ts'
 import { hostFunctions } from './host.ts'
 import { compileModule } from './module.ts'
-import type { CallHost } from './ordered.ts'
+import type { CallHost } from './hostKernel.ts'
 import { Residency, type WasmStorage } from './storage.ts'
 
 export type { WasmStorage } from './storage.ts'
@@ -57,6 +58,7 @@ export const wasm = ({ relaxed = relaxedSimd() }: WasmOptions = {}): Backend<Was
       return storage
     },
     compile: (program) => {
+      refuseBeyondReach(program, { device: 'wasm', innerAsOne: false })
       const { bytes, imports, records, arenaBytes, text } = compileModule(program, memory, callFunction, { relaxed })
       const instance = new WebAssembly.Instance(new WebAssembly.Module(bytes), { m: { memory, ...hostFunctions, ...imports } })
       const run = instance.exports.run as Run

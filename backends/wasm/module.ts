@@ -3,19 +3,22 @@
  * addresses from a table of arguments and an arena.
  */
 import { byteWidth } from '../../src/core/dtype.ts'
-import type { Kernel } from '../../src/core/kernel.ts'
+import type { Cumulative, HostCall, Kernel, Sort } from '../../src/core/kernel.ts'
 import type { FixedPlace, Program, Step } from '../../src/core/program.ts'
 import { type FunctionHandle, type Local, ModuleBuilder, type ModuleOptions } from './assembler.ts'
 import { attentionUnits, emitAttention } from './attention.ts'
 import { attentionGradUnits, emitAttentionGrad } from './attentionGrad.ts'
 import { emitControl } from './control.ts'
+import { emitCumulative } from './cumulative.ts'
 import { listings } from './disassemble.ts'
 import { dotUnits, emitDot } from './dot.ts'
+import { type CallHost, hostKernel } from './hostKernel.ts'
 import { emitNest, nestUnits } from './nest.ts'
-import { type CallHost, type Ordered, orderedKernel } from './ordered.ts'
+import { emitScatter } from './scatter.ts'
+import { emitSort } from './sort.ts'
 import { structure } from '../../src/core/structure.ts'
 
-type Emitted = Exclude<Kernel, Ordered>
+type Emitted = Exclude<Kernel, HostCall>
 
 /** How a kind of kernel becomes a function (pointer of each arg…, start, end), and how many units of work that range is over. */
 interface Emitter<K extends Kernel> {
@@ -26,14 +29,19 @@ interface Emitter<K extends Kernel> {
 
 export type Emitters = { readonly [K in Emitted as K['kind']]: Emitter<K> }
 
+/** Of those along the middle of [outer, n, inner]. */
+const lines = ({ outer, n, inner }: Cumulative | Sort): number => (n === 0 ? 0 : outer * inner)
+
 const emitters: Emitters = {
   nest: { emit: emitNest, units: nestUnits },
   dot: { emit: emitDot, units: dotUnits },
   attention: { emit: emitAttention, units: attentionUnits },
   attentionGrad: { emit: emitAttentionGrad, units: attentionGradUnits },
+  cumulative: { emit: emitCumulative, units: lines },
+  sort: { emit: emitSort, units: lines },
+  scatter: { emit: emitScatter, units: ({ rows, rest }) => (rest === 0 ? 0 : rows) },
 }
 
-const isOrdered = (kernel: Kernel): kernel is Ordered => ['sort', 'cumulative', 'scatter', 'hostCall'].includes(kernel.kind)
 const emitterOf = <K extends Emitted>(kernel: K): Emitter<K> => emitters[kernel.kind] as unknown as Emitter<K>
 
 export interface CompiledModule {
@@ -56,9 +64,9 @@ export const compileModule = (program: Program, memory: WebAssembly.Memory, call
   const imports: Record<string, (...addresses: number[]) => void> = {}
   const handles = new Map<Kernel, FunctionHandle>()
   const make = (kernel: Kernel): FunctionHandle => {
-    if (!isOrdered(kernel)) return emitterOf(kernel).emit(module, kernel)
+    if (kernel.kind !== 'hostCall') return emitterOf(kernel).emit(module, kernel)
     const name = `${kernel.kind} ${handles.size}`
-    imports[name] = orderedKernel(kernel, memory, callHost)
+    imports[name] = hostKernel(kernel, memory, callHost)
     return module.importFunction(name, Array(kernel.args.length).fill('i32'))
   }
   const compiled = (kernel: Kernel): FunctionHandle => {
@@ -90,12 +98,12 @@ export const compileModule = (program: Program, memory: WebAssembly.Memory, call
   const records: (FixedPlace | number)[] = []
   const launch = ({ kernel, segments }: Step & { readonly kind: 'launch' }): void => {
     const handle = compiled(kernel)
-    const units = (extent: number): number => (isOrdered(kernel) ? 1 : emitterOf(kernel).units(kernel, extent))
+    const units = (extent: number): number => (kernel.kind === 'hostCall' ? 1 : emitterOf(kernel).units(kernel, extent))
     const runs = segments.filter(({ extent }) => units(extent) > 0)
-    if (isOrdered(kernel) || runs.length < RECORDS_FROM || trips.size > 0)
+    if (kernel.kind === 'hostCall' || runs.length < RECORDS_FROM || trips.size > 0)
       for (const { buffers, extent } of runs) {
         buffers.forEach(pushAddress)
-        if (!isOrdered(kernel)) run.push(0, units(extent))
+        if (kernel.kind !== 'hostCall') run.push(0, units(extent))
         run.call(handle)
       }
     else {

@@ -42,6 +42,7 @@ export const opcodes = {
     run(0, 0x6a, 'add sub mul _ div_u _ rem_u and or xor shl shr_s shr_u'),
     run(0xfc, 2, 'trunc_sat_f64_s trunc_sat_f64_u'),
     run(0, 0x28, 'load', 'memory', 1),
+    run(0, 0x2d, 'load8_u', 'memory', 1),
     run(0, 0x36, 'store', 'memory', 2),
   ],
   i64: [run(0, 0x29, 'load', 'memory', 1), run(0, 0x37, 'store', 'memory', 2)],

@@ -13,18 +13,34 @@ const logistic: Inline = (c, x) => {
   return F.sub(y, F.mul(y, F.sub(e, F.sub(s, 1))))
 }
 
+/** erf a = a + a p(a²) up to 0.88. */
+const NEAR = [0.128379166, -0.376126319, 0.112836815, -0.0268590227, 0.00520072179, -0.000814415806, 8.3922685e-5]
+
 const erf: Inline = (c, x) => {
   const { F } = c
   const a = c.hold(F.pmin(F.abs(x), 4))
   const z = c.hold(F.mul(a, a))
-  const near = [0.128379166, -0.376126319, 0.112836815, -0.0268590227, 0.00520072179, -0.000814415806, 8.3922685e-5]
-  const small = c.hold(c.fma(a, c.poly(z, near), a))
+  const small = c.hold(c.fma(a, c.poly(z, NEAR), a))
   // erfc(t) = exp(-t p(t)) for 0.87 <= t <= 4
   const far = [
     1.12844729, 0.636189997, 0.10395395, -0.0209773388, 0.0015849889, 0.000617739395, -0.000247792515, 3.91441827e-5, -2.472495e-6,
   ]
   const big = F.sub(1, exp(c, F.neg(F.mul(a, c.poly(a, far)))))
   return c.copysign(c.pick(F.lt(a, 0.88), small, big), x)
+}
+
+/** Beyond 1/2: e^(-a²) t p(t) with t = 1 / (1 + a/2), and 2 less that of negative numbers. a² = h² + d, of which h has 12 bits, so that h² is exact. */
+const erfc: Inline = (c, x) => {
+  const { F, B } = c
+  const a = c.hold(F.pmin(F.abs(x), 11))
+  const t = c.hold(F.div(1, F.add(F.mul(a, 0.5), 1)))
+  const far = [0.282076925, 0.282564729, 0.241554648, 0.209459484, -0.0439187884, 0.304408312, -0.510433912, 0.295277208, -0.0609774403]
+  const h = c.hold(B.and(a, 0xfffff000))
+  const d = c.hold(F.mul(F.sub(a, h), F.add(a, h)))
+  const rest = c.poly(d, [1, -1, 1 / 2, -1 / 6, 1 / 24]) // e^-d of d < 0.06
+  const tail = c.hold(F.mul(exp(c, F.neg(F.mul(h, h))), F.mul(rest, F.mul(t, c.poly(t, far)))))
+  const small = F.sub(F.sub(1, x), F.mul(x, c.poly(c.hold(F.mul(x, x)), NEAR)))
+  return c.pick(F.lt(a, 0.5), small, c.pick(F.lt(x, 0), F.sub(2, tail), tail))
 }
 
 /** Giles' single precision polynomials, as XLA evaluates them. */
@@ -59,4 +75,4 @@ const nextafter: Inline2 = (c, x, y) => {
   return c.pick(B.or(F.ne(x, x), F.ne(y, y)), F.add(x, y), c.pick(F.eq(x, y), y, stepped))
 }
 
-export const special = { logistic, erf, erfInv, nextafter }
+export const special = { logistic, erf, erfc, erfInv, nextafter }

@@ -1,4 +1,5 @@
 /** The WebGPU backend: programs as compute passes. Calls are synchronous and their results pending; reading is asynchronous. */
+import { refuseBeyondReach } from '../../src/core/reach.ts'
 import type { Backend, KernelTime } from '../../src/core/backend.ts'
 import { byteWidth, type DType, type TypedArray, typedArrayOf } from '../../src/core/dtype.ts'
 import { CotangentError, DeviceError, DeviceLostError } from '../../src/core/errors.ts'
@@ -115,7 +116,10 @@ export const createWebgpu = (
       write(device, slab.buffer, offset, data)
       return storage
     },
-    compile: (program) => executable(program, runtime),
+    compile: (program) => {
+      refuseBeyondReach(program, { device: 'webgpu', innerAsOne: true })
+      return executable(program, runtime)
+    },
     ...(device.features.has('timestamp-query') ? { profile: () => profiling(device, stream, check) } : {}),
   }
 }

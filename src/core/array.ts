@@ -64,6 +64,8 @@ export class ConcreteArray extends NdArray {
   #why = ''
   /** A compiled function's constant: it outlives the scope in which it was made. */
   retained = false
+  /** The number that a weak scalar was made of, which its memory may hold less exactly. */
+  number: number | null = null
 
   constructor(aval: Aval, storage: Storage, backend: Backend) {
     super()

@@ -1,7 +1,7 @@
 /** The checker: whether a jaxpr keeps the IR's rules. It runs after every transform and pass in tests, and on jaxprs from outside. */
 import * as E from '#fp-ts/Either.js'
 import { type Aval, eqAval, showAval, showAvals } from './aval.ts'
-import { shortName } from './dtype.ts'
+import { isFloat, isInt, rangeOf, shortName } from './dtype.ts'
 import { JaxprError } from './errors.ts'
 import { type Atom, isEffect, type Jaxpr, type Lit, type Var } from './jaxpr.ts'
 import type { Op } from './ops.ts'
@@ -19,19 +19,14 @@ const badAval = ({ shape, dtype }: Aval): string | null => {
   return shape.every((n) => Number.isInteger(n) && n >= 0) ? null : `the shape [${shape.join(',')}] isn't a list of non-negative integers`
 }
 
-const range: Readonly<Partial<Record<Aval['dtype'], readonly [number, number]>>> = {
-  int32: [-(2 ** 31), 2 ** 31 - 1],
-  uint32: [0, 2 ** 32 - 1],
-  bool: [0, 1],
-}
 const badLiteral = ({ aval, value }: Lit): string | null => {
   if (aval.shape.length > 0) return `a literal is a scalar, and one is ${showAval(aval)}`
+  const bad = badAval(aval)
+  if (bad !== null) return bad
   if (aval.dtype === 'key') return 'a key is no literal'
-  const limits = range[aval.dtype]
-  if (limits === undefined) return badAval(aval)
-  return Number.isInteger(value) && value >= limits[0] && value <= limits[1]
-    ? null
-    : `the literal ${value} isn't in the range of ${aval.dtype}`
+  if (isFloat(aval.dtype)) return null
+  const [least, most] = isInt(aval.dtype) ? rangeOf[aval.dtype] : [0, 1]
+  return Number.isInteger(value) && value >= least && value <= most ? null : `the literal ${value} isn't in the range of ${aval.dtype}`
 }
 
 const check = (jaxpr: Jaxpr, done: Set<Jaxpr>): Checked => {

@@ -1,9 +1,9 @@
 /** A function for every primitive that rules and the public floors build with: strict, as in `jax.lax`. No broadcasting but of scalars. */
 import type { NdArray } from './array.ts'
 import { type Aval, aval, eqShape } from './aval.ts'
-import type { DType } from './dtype.ts'
+import { computedIn, type DType, isFloat } from './dtype.ts'
 import type { OpName, OpParams } from './ops.ts'
-import { bind, constant } from './trace.ts'
+import { bind, constant, numberAt } from './trace.ts'
 
 type NoParams = { [K in OpName]: keyof OpParams[K] extends never ? K : never }[OpName]
 /** The primitive of one operand and no params. */
@@ -32,6 +32,7 @@ export const cos = op1('cos')
 export const sinh = op1('sinh')
 export const cosh = op1('cosh')
 export const erf = op1('erf')
+export const erfc = op1('erfc')
 export const erfInv = op1('erfInv')
 export const logistic = op1('logistic')
 export const not = op1('not')
@@ -68,8 +69,20 @@ export const select = (condition: NdArray, ifTrue: NdArray, ifFalse: NdArray): N
 export const clamp = (low: NdArray, x: NdArray, high: NdArray): NdArray => bind('clamp', {}, [low, x, high])[0]!
 export const integerPow = (x: NdArray, y: number): NdArray => bind('integerPow', { y }, [x])[0]!
 export const convertElementType = (x: NdArray, dtype: DType, weak = false): NdArray =>
-  x.aval.dtype === dtype && x.aval.weak === weak ? x : bind('convertElementType', { dtype, weak }, [x])[0]!
+  x.aval.dtype === dtype && x.aval.weak === weak
+    ? x
+    : ((isFloat(dtype) ? numberAt(x, aval([], dtype, weak)) : null) ?? bind('convertElementType', { dtype, weak }, [x])[0]!)
 export const bitcastConvertType = (x: NdArray, dtype: DType): NdArray => bind('bitcastConvertType', { dtype }, [x])[0]!
+
+/** What it is computed with: 16-bit floats as float32. */
+export const widened = (x: NdArray): NdArray => convertElementType(x, computedIn(x.dtype), x.aval.weak)
+/** f, of operands of one dtype: where that is a float of 16 bits everything inside is float32, and only the result is rounded. */
+export const roundedOnce =
+  (f: (...xs: NdArray[]) => NdArray) =>
+  (...xs: NdArray[]): NdArray => {
+    const out = f(...xs.map(widened))
+    return convertElementType(out, xs[0]!.dtype, out.aval.weak)
+  }
 
 /** A word of threefry-2x32's block. */
 export const threefry = (word: 0 | 1, k0: NdArray, k1: NdArray, x0: NdArray, x1: NdArray): NdArray =>

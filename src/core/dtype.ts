@@ -37,9 +37,16 @@ export const shortName: Readonly<Record<DType, string>> = {
   key: 'key<fry>',
 }
 
+/** The least and the greatest whole number of an integer dtype. */
 export const isFloat = (dtype: DType): dtype is FloatDType => dtype.includes('float')
 export const isInt = (dtype: DType): dtype is IntDType => dtype === 'int32' || dtype === 'uint32'
 export const isNumeric = (dtype: DType): boolean => isFloat(dtype) || isInt(dtype)
+
+/** The least and the greatest of what an integer dtype holds. */
+export const rangeOf: Readonly<Record<IntDType, readonly [least: number, most: number]>> = {
+  int32: [-(2 ** 31), 2 ** 31 - 1],
+  uint32: [0, 2 ** 32 - 1],
+}
 
 /** Floats of 16 bits are for memory: they are computed with in float32. */
 export const isHalf = (dtype: DType): dtype is HalfFloat => dtype.endsWith('16')

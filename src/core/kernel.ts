@@ -150,7 +150,8 @@ export interface Cumulative {
 
 /**
  * Stable ascending sort along the middle dim of contiguous [outer, n, inner], by the first `keys` operands lexicographically; the
- * rest follow. NaN sorts last; -0 and 0 are equal. args are [...inputs, ...outputs], as many of each.
+ * rest follow. NaN sorts last; -0 and 0 are equal. args are [...inputs, ...outputs], as many of each;
+ * no output is an input's buffer.
  */
 export interface Sort {
   readonly kind: 'sort'

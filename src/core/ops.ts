@@ -108,6 +108,7 @@ export const ops = {
   atanh: elementwise(1, SERIES),
   cbrt: elementwise(1, SERIES),
   erf: elementwise(1, SERIES),
+  erfc: elementwise(1, SERIES),
   erfInv: elementwise(1, SERIES),
   logistic: elementwise(1, SERIES),
   /** Logical on bool, bitwise on integers. */

@@ -35,7 +35,7 @@ export const needed = <T>(of: OptionKind<T>): Needed<T> => ({ ...of, needed: tru
 export const either = <T, U>(a: OptionKind<T>, b: OptionKind<U>): OptionKind<T | U> =>
   option(a.error, `${a.what} or ${b.what}`, (x) => a.is(x) || b.is(x))
 export const list = <T>({ error, what, is }: OptionKind<T>, length?: number): OptionKind<readonly T[]> =>
-  option(error, `a list of ${length === undefined ? '' : `${length}, `}each ${what}`, (x) => isList(x, length) && x.every(is))
+  option(error, `a list${length === undefined ? '' : ` of ${length}`}, each ${what}`, (x) => isList(x, length) && x.every(is))
 export const pair = <T>(of: OptionKind<T>): OptionKind<readonly [T, T]> => list(of, 2) as OptionKind<readonly [T, T]>
 export const oneOf = <const T extends readonly unknown[]>(...values: T): OptionKind<T[number]> =>
   option(ArgumentError, `one of ${values.map(show).join(', ')}`, (x) => values.includes(x))
@@ -87,28 +87,28 @@ type AnyKind = OptionKind<unknown> & { readonly needed?: true }
 type Kinds = Readonly<Record<string, AnyKind>>
 
 /** A call's options: known ones alone, each of its kind. They are read once; undefined is absent. */
-export const optionsOf = <O extends object>(what: string, schema: Schema<O>, options: O | undefined): O => {
+export const optionsOf = <O extends object>(what: string, schema: Schema<O>, options: O | undefined, noun = 'option'): O => {
   try {
-    return checked(what, schema as Kinds, options) as O
+    return checked(what, schema as Kinds, options, noun) as O
   } catch (error) {
     if (error instanceof CotangentError) throw error
-    throw new ArgumentError(`${what}: its options can't be read`, { cause: error })
+    throw new ArgumentError(`${what}: its ${noun}s can't be read`, { cause: error })
   }
 }
-const checked = (what: string, schema: Kinds, options: unknown = {}): Given => {
+const checked = (what: string, schema: Kinds, options: unknown = {}, noun: string): Given => {
   const names = Object.keys(schema)
-  if (!isObject(options)) return refuse(ArgumentError, what, ['…', options], `options go by name, in an object: { ${names.join(', ')} }`)
+  if (!isObject(options)) return refuse(ArgumentError, what, ['…', options], `${noun}s go by name, in an object: { ${names.join(', ')} }`)
   const out: Record<string, unknown> = {}
   for (const key in options) {
     const value = (options as Given)[key]
-    if (!Object.hasOwn(schema, key)) throw new ArgumentError(`${what}: there is no option ${key}${suggested(key, names)}`)
+    if (!Object.hasOwn(schema, key)) throw new ArgumentError(`${what}: there is no ${noun} ${key}${suggested(key, names)}`)
     if (value === undefined) continue
     const { is, what: kind, error } = schema[key]!
     if (!is(value)) throw new error(`${what}: ${key} is ${kind}, and got ${show(value)}`)
     out[key] = value
   }
   const missing = names.find((key) => schema[key]!.needed === true && !Object.hasOwn(out, key))
-  if (missing !== undefined) throw new ArgumentError(`${what}: the option ${missing} is needed: ${schema[missing]!.what}`)
+  if (missing !== undefined) throw new ArgumentError(`${what}: the ${noun} ${missing} is needed: ${schema[missing]!.what}`)
   return out
 }
 const suggested = (key: string, names: readonly string[]): string => {

@@ -32,7 +32,13 @@ const as = <F extends Fn>(what: string, g: (...args: Args) => unknown): F =>
 
 /** f of promises, whose refusals are rejections. @__NO_SIDE_EFFECTS__ */
 export const promised = <F extends Fn>(f: F): F =>
-  ((...args: never[]) => Promise.resolve().then(() => f(...args))) as F
+  ((...args: never[]) => {
+    try {
+      return f(...args)
+    } catch (error) {
+      return Promise.reject(error as Error)
+    }
+  }) as F
 
 /** f, which refuses more than `count` arguments. @__NO_SIDE_EFFECTS__ */
 export const takes = <F extends Fn>(what: string, count: Count<F>, f: F): F =>

@@ -4,7 +4,7 @@
  */
 import { type Either, isLeft } from '#fp-ts/Either.js'
 import { ConcreteArray, INSPECT, NdArray } from './array.ts'
-import { type Aval, eqAval, showAval, showAvals } from './aval.ts'
+import { type Aval, eqAval, showAval, showAvals, sizeOf } from './aval.ts'
 import { isHalf, type TypedArray, typedArrayOf } from './dtype.ts'
 import { toBits } from './half.ts'
 import { DTypeError, ShapeError, TracerError } from './errors.ts'
@@ -159,8 +159,19 @@ export const constant = (value: number, aval: Aval): NdArray => {
 }
 
 /** A scalar that a user wrote: a literal under jit, and an input (so that a new value compiles nothing) everywhere else. */
-export const userScalar = (value: number, aval: Aval): NdArray =>
-  stack.some((b) => b.kind === 'jit') ? constant(value, aval) : scalarArray(value, aval)
+export const userScalar = (value: number, aval: Aval): NdArray => {
+  if (stack.some((b) => b.kind === 'jit')) return constant(value, aval)
+  const made = scalarArray(value, aval)
+  if (aval.weak) made.number = value
+  return made
+}
+/** The number that a weak scalar is, taken at another type with nothing lost on the way; null for what isn't known to be one. */
+export const numberAt = (x: NdArray, to: Aval): NdArray | null => {
+  if (!x.aval.weak) return null
+  if (x instanceof Tracer) return x.atom.kind === 'lit' ? constant(x.atom.value, to) : null
+  const { number } = x as ConcreteArray
+  return number === null || x.deleted ? null : userScalar(number, to)
+}
 
 /** The avals that an operation gives, by its rule. */
 export const abstractEval = (op: Op, avals: readonly Aval[]): Either<Refusal, readonly Aval[]> =>
@@ -173,6 +184,11 @@ const outAvals = (op: Op, inputs: readonly NdArray[]): readonly Aval[] => {
     const text = `${op.name}(${showAvals(avals)}): ${out.left.reason}`
     throw out.left.kind === 'shape' ? new ShapeError(text) : new DTypeError(text)
   }
+  for (const { shape } of out.right)
+    if (sizeOf(shape) > Number.MAX_SAFE_INTEGER)
+      throw new ShapeError(
+        `${op.name}(${showAvals(avals)}): [${shape.join(',')}] has ${sizeOf(shape)} elements, more than there are whole numbers for`,
+      )
   return out.right
 }
 

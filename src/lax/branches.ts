@@ -7,8 +7,8 @@ import { isFloat } from '../core/dtype.ts'
 import { ShapeError, TreeError } from '../core/errors.ts'
 import type { Traced } from '../core/rules.ts'
 import { bind, constant, evalJaxpr, trace } from '../core/trace.ts'
-import { refuse } from '../numpy/check.ts'
-import { anyArray } from '../numpy/promote.ts'
+import { clampedOf, refuse } from '../numpy/check.ts'
+import { anyArray, asIndex } from '../numpy/promote.ts'
 import { difference, paths, unflatten } from '../tree.ts'
 import { traced, type Fn, avalsOf } from './body.ts'
 import * as c from '../core/constructors.ts'
@@ -87,7 +87,7 @@ const switchCase = <A extends readonly unknown[], R>(
 ): R => {
   if (!Array.isArray(branches) || branches.length === 0) throw new ShapeError('switch needs a list of at least one branch')
   branches.forEach((f) => called('switch', f))
-  const at = typeof index === 'number' ? constant(index, aval([], 'int32')) : anyArray('switch', index)
+  const at = typeof index === 'number' ? constant(clampedOf('switch', index), aval([], 'int32')) : asIndex('switch', index)
   if (at.ndim > 0 || at.dtype !== 'int32') refuse(ShapeError, 'switch', [at], 'the index must be one int32')
   return branch('switch', at, branches, operands)
 }

@@ -5,6 +5,7 @@
 import type { NdArray } from '../core/array.ts'
 import type { DType } from '../core/dtype.ts'
 import type { Operand } from '../core/methods.ts'
+import { casting } from '../numpy/create.ts'
 import { takes } from '../core/takes.ts'
 import { binary, call, unary } from './call.ts'
 
@@ -60,6 +61,8 @@ export const atanh = unary('atanh')
 export const cbrt = unary('cbrt')
 /** 2/√π ∫₀ˣ e^(-t²) dt. As `lax.erf`. @example lax.erf(np.array([0, 1])) // [0, 0.8427008] */
 export const erf = unary('erf')
+/** 1 - erf(x) without the loss of small numbers. As `lax.erfc`. @example lax.erfc(np.array([0, 1])) // [1, 0.1572992] */
+export const erfc = unary('erfc')
 /** The inverse of erf. As `lax.erf_inv`. @example lax.erfInv(np.array([0, 0.5])) // [0, 0.47693628] */
 export const erfInv = unary('erfInv')
 /** 1 / (1 + e^-x). As `lax.logistic`. @example lax.logistic(np.array([0, 1])) // [0.5, 0.7310586] */
@@ -123,9 +126,7 @@ export const select = takes('select', 3, (condition: Operand, x: Operand, y: Ope
 /** x no less than `low` and no more than `high`. As `lax.clamp`. @example lax.clamp(0, np.array([-2, 0.5, 2]), 1) // [0, 0.5, 1] */
 export const clamp = takes('clamp', 3, (low: Operand, x: Operand, high: Operand): NdArray => call('clamp', {}, low, x, high))
 /** The values at another dtype. As `lax.convert_element_type`. @example lax.convertElementType(np.array([1.7, -1.7]), 'int32') // [1, -1] */
-export const convertElementType = takes('convertElementType', 2, (x: Operand, dtype: DType): NdArray =>
-  call('convertElementType', { dtype, weak: false }, x),
-)
+export const convertElementType = casting('convertElementType')
 /** The bits as another dtype of 32 bits. As `lax.bitcast_convert_type`. @example lax.bitcastConvertType(np.array([1]), 'int32') // [1065353216] */
 export const bitcastConvertType = takes('bitcastConvertType', 2, (x: Operand, dtype: DType): NdArray =>
   call('bitcastConvertType', { dtype }, x),

@@ -3,11 +3,11 @@ import type { NdArray } from '../core/array.ts'
 import type { DType } from '../core/dtype.ts'
 import { ShapeError } from '../core/errors.ts'
 import type { Operand } from '../core/methods.ts'
+import { composed, dtypeOf, numberOf, refuse } from '../numpy/check.ts'
+import { asIndex, scalarOf } from '../numpy/promote.ts'
+import { call } from './call.ts'
 import { dtype as dtypeKind, type Schema } from '../core/options.ts'
 import { takes, takesOptions } from '../core/takes.ts'
-import { composed, dtypeOf, refuse } from '../numpy/check.ts'
-import { asIndex } from '../numpy/promote.ts'
-import { call } from './call.ts'
 
 /** x with its axes at `broadcastDimensions` of the shape, repeated along the others. As `lax.broadcast_in_dim`. @example lax.broadcastInDim(np.array([1, 2]), [2, 2], [0]) // [[1, 1], [2, 2]] */
 export const broadcastInDim = takes(
@@ -65,8 +65,8 @@ const iotaOf = (what: string, dtype: DType, shape: readonly number[], dimension:
   call('iota', { shape, dtype: dtypeOf(what, dtype), dimension })
 /** One value everywhere. As `lax.full`. @example lax.full([2], 7, 'int32') // [7, 7] */
 export const full = composed('full', 3, (shape: readonly number[], value: number, dtype: DType = 'float32'): NdArray => {
-  const one = call('convertElementType', { dtype: dtypeOf('full', dtype), weak: false }, value)
-  return broadcastInDim(one, shape, [])
+  const of = dtypeOf('full', dtype)
+  return broadcastInDim(scalarOf('full', [value, of], numberOf('full', value), of), shape, [])
 })
 
 const starts = (what: string, indices: readonly Operand[]): NdArray[] =>

@@ -6,14 +6,14 @@ import type { NdArray } from '../core/array.ts'
 import { type Aval, aval, showAval } from '../core/aval.ts'
 import { ShapeError, TreeError } from '../core/errors.ts'
 import { bind, constant, evalJaxpr, trace } from '../core/trace.ts'
-import { atLeast, flag, type Schema } from '../core/options.ts'
-import { takes, takesOptions } from '../core/takes.ts'
-import { refuse } from '../numpy/check.ts'
+import { int32Of, refuse } from '../numpy/check.ts'
 import { anyArray } from '../numpy/promote.ts'
 import { flatten, map as mapTree, paths, type TreeDef, unflatten } from '../tree.ts'
 import { traced, type Body, type Fn, avalsOf, sameCarry, strengthened, type Arrays } from './body.ts'
 import { cond } from './branches.ts'
 import * as c from '../core/constructors.ts'
+import { atLeast, flag, type Schema } from '../core/options.ts'
+import { takes, takesOptions } from '../core/takes.ts'
 
 const rowOf = (a: Aval): Aval => ({ ...a, shape: a.shape.slice(1) })
 
@@ -56,6 +56,7 @@ export const scan = takesOptions(
     const { length, reverse = false, unroll = 1 } = options
     const scanned = flattenArrays(xs, what)
     const turns = turnsOf(what, scanned, paths(xs), length)
+    if (Math.min(unroll, turns) > 2 ** 16) throw new ShapeError(`${what}: unroll is ${unroll}, and ${2 ** 16} turns at most become one`)
 
     let carry = flattenArrays(init, what)
     const pair = (own: Arrays<C>, x: X): unknown => {
@@ -236,9 +237,8 @@ export const foriLoop = takes(
   <C>(lower: number | NdArray, upper: number | NdArray, body: (i: NdArray, carry: Arrays<C>) => Arrays<C>, init: C): Arrays<C> => {
     const what = called('foriLoop', body)
     const bound = (x: number | NdArray): NdArray => {
-      const value = typeof x === 'number' ? constant(x, aval([], 'int32')) : anyArray(what, x)
-      if (value.ndim > 0 || value.dtype !== 'int32' || (typeof x === 'number' && !Number.isInteger(x)))
-        refuse(ShapeError, what, [x], 'the bounds are whole numbers, or int32 scalars')
+      const value = typeof x === 'number' && Number.isInteger(x) ? constant(int32Of(what, x), aval([], 'int32')) : anyArray(what, x)
+      if (value.ndim > 0 || value.dtype !== 'int32') refuse(ShapeError, what, [x], 'the bounds are whole numbers, or int32 scalars')
       return value
     }
     const [from, to] = [bound(lower), bound(upper)]

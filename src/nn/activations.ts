@@ -4,15 +4,16 @@
  */
 import type { NdArray } from '../core/array.ts'
 import type { Operand } from '../core/methods.ts'
-import { axesOf, naming, optionsOf, wholeOf } from '../numpy/check.ts'
+import { axesOf, composedOptions, wholeOf } from '../numpy/check.ts'
 import * as np from '../numpy/index.ts'
+import { keptShape, logSumBelow0 } from '../numpy/logSum.ts'
 import { asArray, asFloat } from '../numpy/promote.ts'
-import { erf, logistic, stopGradient } from '../core/constructors.ts'
+import { erfc, logistic, roundedOnce, stopGradient } from '../core/constructors.ts'
+import { flag, type Schema, wholes } from '../core/options.ts'
+import { takes, takesOptions } from '../core/takes.ts'
 
-const activation =
-  (what: string, f: (x: NdArray) => NdArray) =>
-  (x: Operand): NdArray =>
-    f(asFloat(`nn.${what}`, x))
+const activation = (what: string, f: (x: NdArray) => NdArray) =>
+  takes(`nn.${what}`, 1, (x: Operand): NdArray => roundedOnce(f)(asFloat(`nn.${what}`, x)))
 
 /** max(x, 0), with the derivative 0 at 0 and at NaN. As `jax.nn.relu`. @example nn.relu(np.array([-1, 2])) // [0, 2] */
 export const relu = activation('relu', (x) => np.where(np.greater(x, 0), x, stopGradient(np.maximum(x, 0))))
@@ -31,45 +32,61 @@ export const silu = activation('silu', (x) => {
   const s = logistic(np.add(x, stopGradient(np.where(far, np.mul(x, -0.5), 0))))
   return np.mul(np.mul(x, s), stopGradient(np.where(far, s, 1)))
 })
+/** f(x) where |x| < 200, and x or 0 beyond it, which f is there, so that no derivative is 0 times infinity; -Infinity gives NaN, as in JAX. */
+const nearlyRelu = (x: NdArray, f: (x: NdArray) => NdArray): NdArray =>
+  np.where(np.greaterEqual(np.abs(x), 200), np.mul(x, np.greater(x, 0)), f(np.clip(x, -200, 200)))
 /** x · tanh(softplus(x)) (Misra 2019). As `jax.nn.mish`. @example nn.mish(np.array([1])) // [0.8650985] */
-export const mish = activation('mish', (x) => np.mul(x, np.tanh(softplus(x))))
+export const mish = activation('mish', (x) => nearlyRelu(x, (y) => np.mul(y, np.tanh(softplus(y)))))
 /** x where positive, else e^x - 1 (Clevert et al. 2015). As `jax.nn.elu`. @example nn.elu(np.array([-1, 2])) // [-0.63212055, 2] */
 export const elu = activation('elu', (x) => np.where(np.greater(x, 0), x, np.expm1(np.where(np.greater(x, 0), 0, x))))
 /** x, or x / 100 below 0. As `jax.nn.leaky_relu`. @example nn.leakyRelu(np.array([-1, 2])) // [-0.01, 2] */
 export const leakyRelu = activation('leakyRelu', (x) => np.where(np.greaterEqual(x, 0), x, np.mul(x, 0.01)))
 /** x / (1 + |x|). As `jax.nn.soft_sign`. @example nn.softSign(np.array([-1, 3])) // [-0.5, 0.75] */
-export const softSign = activation('softSign', (x) => np.div(x, np.add(np.abs(x), 1)))
+export const softSign = activation('softSign', (x) => {
+  const within = np.less(np.abs(x), 1)
+  const [near, far] = [np.where(within, x, 0), np.where(within, 1, x)]
+  const sign = stopGradient(np.div(far, np.abs(far))) // NaN of infinities, as in JAX
+  const beyond = np.mul(sign, np.sub(1, np.div(1, np.add(np.abs(far), 1)))) // whose derivative is 1 / (1 + |x|)² without a difference
+  return np.where(within, np.div(near, np.add(np.abs(near), 1)), beyond)
+})
 /** x kept within -1 and 1. As `jax.nn.hard_tanh`. @example nn.hardTanh(np.array([-3, 0.5])) // [-1, 0.5] */
 export const hardTanh = activation('hardTanh', (x) => np.where(np.greater(x, 1), 1, np.where(np.less(x, -1), -1, x)))
 
 export interface GeluOptions {
-  /** true (the default): the tanh formula, GPT-2's. false: exact, by erf. */
+  /** true (the default): the tanh formula, GPT-2's. false: exact, by erfc. */
   readonly approximate?: boolean
 }
+const geluOptions: Schema<GeluOptions> = { approximate: flag }
 /**
  * x · Φ(x), Φ the standard normal's distribution function. As `jax.nn.gelu` (Hendrycks and Gimpel 2016).
  *
  * @example nn.gelu(np.array([1]), { approximate: false }) // [0.8413447]
  */
-export const gelu = (x: Operand, options: GeluOptions = {}): NdArray => {
-  const y = asFloat('nn.gelu', x)
-  const phi2 =
-    (optionsOf('nn.gelu', options).approximate ?? true)
-      ? np.tanh(np.mul(np.add(y, np.mul(np.pow(y, 3), 0.044715)), Math.sqrt(2 / Math.PI)))
-      : erf(np.mul(y, Math.SQRT1_2)) // 2Φ(x) - 1
-  return np.mul(np.mul(y, 0.5), np.add(phi2, 1))
-}
+export const gelu = takesOptions('nn.gelu', 2, geluOptions, (x: Operand, options: GeluOptions = {}): NdArray => {
+  const { approximate = true } = options
+  return roundedOnce((y) =>
+    nearlyRelu(y, (z) =>
+      approximate
+        ? np.mul(z, logistic(np.mul(np.add(z, np.mul(np.pow(z, 3), 0.044715)), Math.sqrt(8 / Math.PI)))) // (1 + tanh u) / 2 = logistic 2u
+        : np.mul(np.mul(z, 0.5), erfc(np.mul(z, -Math.SQRT1_2))),
+    ),
+  )(asFloat('nn.gelu', x))
+})
 
 export interface AxisOptions {
   /** One axis or several; default: the last. */
   readonly axis?: number | readonly number[]
 }
-/** x as floats with its greatest along the axes at 0, and the axes. */
-const belowMax = (what: string, x: Operand, options: AxisOptions): readonly [NdArray, number[]] => {
-  const y = asFloat(what, x)
-  const axis = axesOf(what, y, optionsOf(what, options).axis ?? -1)
-  return [np.sub(y, stopGradient(np.max(y, { axis, keepdims: true }))), axis]
-}
+const axisOptions: Schema<AxisOptions> = { axis: wholes }
+/** f of floats and the axes, told as `what`. */
+const overAxes = (what: string, f: (x: NdArray, axis: readonly number[]) => NdArray) =>
+  composedOptions(what, 2, axisOptions, (x: Operand, options: AxisOptions = {}): NdArray => {
+    const y = asFloat(what, x)
+    const axis = axesOf(what, y, options.axis ?? -1)
+    return roundedOnce((z) => f(z, axis))(y)
+  })
+/** x with its greatest along the axes at 0. */
+const belowMax = (x: NdArray, axis: readonly number[]): NdArray => np.sub(x, stopGradient(np.max(x, { axis, keepdims: true })))
 
 /**
  * e^x over its sum along an axis, without overflow. As `jax.nn.softmax`; a row of -Infinity alone gives NaN.
@@ -77,9 +94,8 @@ const belowMax = (what: string, x: Operand, options: AxisOptions): readonly [NdA
  * @throws ShapeError when the axis is out of range, or empty
  * @example nn.softmax(np.array([0, 0])) // [0.5, 0.5]
  */
-export const softmax = naming('nn.softmax', (x: Operand, options: AxisOptions = {}): NdArray => {
-  const [y, axis] = belowMax('nn.softmax', x, options)
-  const e = np.exp(y)
+export const softmax = overAxes('nn.softmax', (x, axis) => {
+  const e = np.exp(belowMax(x, axis))
   return np.div(e, np.sum(e, { axis, keepdims: true }))
 })
 /**
@@ -88,9 +104,9 @@ export const softmax = naming('nn.softmax', (x: Operand, options: AxisOptions = 
  * @throws ShapeError when the axis is out of range, or empty
  * @example nn.logSoftmax(np.array([0, 0])) // [-0.6931472, -0.6931472]
  */
-export const logSoftmax = naming('nn.logSoftmax', (x: Operand, options: AxisOptions = {}): NdArray => {
-  const [y, axis] = belowMax('nn.logSoftmax', x, options)
-  return np.sub(y, np.log(np.sum(np.exp(y), { axis, keepdims: true })))
+export const logSoftmax = overAxes('nn.logSoftmax', (x, axis) => {
+  const y = belowMax(x, axis)
+  return np.sub(y, np.reshape(logSumBelow0(y, axis), keptShape(y, axis)))
 })
 /**
  * x with the mean 0 and the variance 1 along an axis: (x - mean) / √(var + 1e-5). As `jax.nn.standardize`.
@@ -98,12 +114,10 @@ export const logSoftmax = naming('nn.logSoftmax', (x: Operand, options: AxisOpti
  * @throws ShapeError when the axis is out of range
  * @example nn.standardize(np.array([1, 3])) // [-0.999995, 0.999995]
  */
-export const standardize = (x: Operand, options: AxisOptions = {}): NdArray => {
-  const y = asFloat('nn.standardize', x)
-  const axis = axesOf('nn.standardize', y, optionsOf('nn.standardize', options).axis ?? -1)
-  const centred = np.sub(y, np.mean(y, { axis, keepdims: true }))
+export const standardize = overAxes('nn.standardize', (x, axis) => {
+  const centred = np.sub(x, np.mean(x, { axis, keepdims: true }))
   return np.div(centred, np.sqrt(np.add(np.mean(np.square(centred), { axis, keepdims: true }), 1e-5)))
-}
+})
 
 /**
  * 1 at each class's place and 0 elsewhere: int [...] -> float32 [..., classes]. As `jax.nn.one_hot`; a class outside is all zeros.
@@ -111,7 +125,7 @@ export const standardize = (x: Operand, options: AxisOptions = {}): NdArray => {
  * @throws ShapeError when the number of classes isn't whole
  * @example nn.oneHot(np.arange(2), 3) // [[1, 0, 0], [0, 1, 0]]
  */
-export const oneHot = (x: Operand, classes: number): NdArray => {
+export const oneHot = takes('nn.oneHot', 2, (x: Operand, classes: number): NdArray => {
   const y = np.expandDims(asArray('nn.oneHot', x), -1)
   return np.astype(np.equal(y, np.astype(np.arange(wholeOf('nn.oneHot', classes, 0)), y.dtype === 'bool' ? 'int32' : y.dtype)), 'float32')
-}
+})

@@ -4,7 +4,9 @@ import { range } from '../core/constructors.ts'
 import { byteWidth, type DType } from '../core/dtype.ts'
 import { refuse, show } from '../core/show.ts'
 import { type Count, type OptionsOf, takes, takesOptions } from '../core/takes.ts'
-import { CotangentError, DTypeError, ShapeError, TreeError } from '../core/errors.ts'
+import { CotangentError, DTypeError, ShapeError } from '../core/errors.ts'
+import type { ReduceOptions } from '../core/methods.ts'
+import { flag, type Schema, wholes } from '../core/options.ts'
 
 export { refuse, show }
 
@@ -24,16 +26,18 @@ export const wholeOf = (what: string, n: unknown, least = -Infinity): number =>
     ? (n as number)
     : refuse(ShapeError, what, [n], `a whole number${least === -Infinity ? '' : ` of at least ${least}`} is needed`)
 
+/** A whole number that int32 holds: what devices count and index with. */
+export const int32Of = (what: string, n: unknown): number =>
+  wholeOf(what, n) === ((n as number) | 0) ? (n as number) : refuse(ShapeError, what, [n], `${String(n)} is beyond int32`)
+/** A whole number, beyond int32 the nearest: for places that are outside there anyway. */
+export const clampedOf = (what: string, n: unknown): number =>
+  Number.isInteger(n) || Math.abs(n as number) === Infinity ? Math.min(Math.max(n as number, -(2 ** 31)), 2 ** 31 - 1) : wholeOf(what, n)
+
 export const numberOf = (what: string, x: unknown): number =>
   typeof x === 'number' ? x : refuse(DTypeError, what, [x], 'a JavaScript number is needed')
 
-/** Options are an object, or absent. */
-export const optionsOf = <T extends object>(what: string, options: T | undefined): Partial<T> =>
-  options === undefined
-    ? {}
-    : typeof options === 'object' && options !== null && !Array.isArray(options) && !((options as object) instanceof NdArray)
-      ? options
-      : refuse(TreeError, what, ['…', options], 'options are an object, such as { axis: 0 }')
+/** What reductions over axes take. */
+export const reduceOptions: Schema<ReduceOptions> = { axis: wholes, keepdims: flag }
 
 /** The axis counted from the front. `rank`: where it isn't the array's, as for an axis that is to be made. */
 export const axisOf = (what: string, x: NdArray, axis: unknown, rank = x.ndim): number => {

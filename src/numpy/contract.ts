@@ -4,12 +4,14 @@ import { sizeOf } from '../core/aval.ts'
 import * as c from '../core/constructors.ts'
 import { ShapeError } from '../core/errors.ts'
 import type { Operand } from '../core/methods.ts'
-import { axesOf, refuse } from './check.ts'
+import { axesOf, refuse, wholeOf } from './check.ts'
 import { mul, numeric } from './elementwise.ts'
 import { diagonalOf } from './layout.ts'
 import { broadcastLists, promoted, toShape } from './promote.ts'
+import { atLeast, either, type OptionKind, optionsOf, pair, type Schema, wholes } from '../core/options.ts'
+import { takes } from '../core/takes.ts'
 
-const pair = (what: string, x: Operand, y: Operand): readonly [NdArray, NdArray] =>
+const bothOf = (what: string, x: Operand, y: Operand): readonly [NdArray, NdArray] =>
   promoted(what, [x, y]).map(numeric) as [NdArray, NdArray]
 /** dotGeneral once the contracted extents are known to match. */
 const contract = (what: string, a: NdArray, b: NdArray, axes: readonly [number[], number[]], batch: readonly number[] = []): NdArray => {
@@ -27,8 +29,8 @@ const contract = (what: string, a: NdArray, b: NdArray, axes: readonly [number[]
  * @throws ShapeError when the extents differ, or an operand is a scalar
  * @example np.matmul(np.array([[1, 2], [3, 4]]), np.array([1, 1])) // [3, 7]
  */
-export const matmul = (x: Operand, y: Operand): NdArray => {
-  const [a, b] = pair('matmul', x, y)
+export const matmul = takes('matmul', 2, (x: Operand, y: Operand): NdArray => {
+  const [a, b] = bothOf('matmul', x, y)
   if (a.ndim === 0 || b.ndim === 0) refuse(ShapeError, 'matmul', [a, b], 'scalars have no matrix product: use mul')
   if (b.ndim <= 2) return contract('matmul', a, b, [[a.ndim - 1], [Math.max(0, b.ndim - 2)]])
   if (a.ndim === 1) return contract('matmul', a, b, [[0], [b.ndim - 2]])
@@ -36,49 +38,60 @@ export const matmul = (x: Operand, y: Operand): NdArray => {
   const wide = (z: NdArray): NdArray => toShape(z, [...lead, ...z.shape.slice(-2)])
   const n = lead.length
   return contract('matmul', wide(a), wide(b), [[n + 1], [n]], c.range(n))
-}
+})
 /**
  * The sum over the last axis of x and the last but one of y; a scalar multiplies. As `jnp.dot`.
  *
  * @throws ShapeError when the extents differ
  * @example np.dot(np.array([1, 2]), np.array([3, 4])) // 11
  */
-export const dot = (x: Operand, y: Operand): NdArray => {
-  const [a, b] = pair('dot', x, y)
+export const dot = takes('dot', 2, (x: Operand, y: Operand): NdArray => {
+  const [a, b] = bothOf('dot', x, y)
   return a.ndim === 0 || b.ndim === 0 ? mul(a, b) : contract('dot', a, b, [[a.ndim - 1], [Math.max(0, b.ndim - 2)]])
-}
+})
 /**
  * Σ x y over all elements, both flat: []. As `jnp.vdot`.
  *
  * @throws ShapeError when they have several sizes
  * @example np.vdot(np.eye(2), np.array([[1, 2], [3, 4]])) // 5
  */
-export const vdot = (x: Operand, y: Operand): NdArray => {
-  const [a, b] = pair('vdot', x, y).map((z) => c.reshape(z, [z.size])) as [NdArray, NdArray]
+export const vdot = takes('vdot', 2, (x: Operand, y: Operand): NdArray => {
+  const [a, b] = bothOf('vdot', x, y).map((z) => c.reshape(z, [z.size])) as [NdArray, NdArray]
   return contract('vdot', a, b, [[0], [0]])
-}
+})
 /**
  * Every product of an element of x and one of y, both flat: [n, m]. As `jnp.outer`.
  *
  * @example np.outer(np.array([1, 2]), np.array([3, 4])) // [[3, 4], [6, 8]]
  */
-export const outer = (x: Operand, y: Operand): NdArray => {
-  const [a, b] = pair('outer', x, y)
+export const outer = takes('outer', 2, (x: Operand, y: Operand): NdArray => {
+  const [a, b] = bothOf('outer', x, y)
   return mul(c.reshape(a, [a.size, 1]), c.reshape(b, [1, b.size]))
+})
+/** So many of x's last and of y's first, or one axis or a list of each. */
+export type TensordotAxes = number | readonly [x: number | readonly number[], y: number | readonly number[]]
+export interface TensordotOptions {
+  readonly axes?: TensordotAxes
 }
+const sides: OptionKind<TensordotAxes> = either(atLeast(0), pair(wholes))
+const tensordotOptions: Schema<TensordotOptions> = { axes: sides }
+const isAxes = (x: unknown): x is TensordotAxes => typeof x === 'number' || Array.isArray(x)
 /**
  * The sum over the last n axes of x and the first n of y, or over given axes of each: the others in order. As `jnp.tensordot`.
  *
  * @throws ShapeError when the extents differ or an axis is out of range
- * @example np.tensordot(np.eye(2), np.array([[1, 2], [3, 4]]), 2) // 5
+ * @example np.tensordot(np.eye(2), np.array([[1, 2], [3, 4]]), { axes: 2 }) // 5
  */
-export const tensordot = (x: Operand, y: Operand, axes: number | readonly [readonly number[], readonly number[]] = 2): NdArray => {
-  const [a, b] = pair('tensordot', x, y)
-  const [left, right] = typeof axes === 'number' ? [c.range(axes).map((i) => a.ndim - axes + i), c.range(axes)] : axes
+export const tensordot = takes('tensordot', 3, (x: Operand, y: Operand, options: TensordotAxes | TensordotOptions = 2): NdArray => {
+  const [a, b] = bothOf('tensordot', x, y)
+  const axes = isAxes(options) ? options : (optionsOf('tensordot', tensordotOptions, options).axes ?? 2)
+  const n = typeof axes === 'number' ? wholeOf('tensordot', axes, 0) : 0
+  if (n > Math.min(a.ndim, b.ndim)) refuse(ShapeError, 'tensordot', [a, b, n], `each operand needs ${n} axes`)
+  const [left, right] = typeof axes === 'number' ? [c.range(n).map((i) => a.ndim - n + i), c.range(n)] : axes
   const sides = [axesOf('tensordot', a, left ?? []), axesOf('tensordot', b, right ?? [])] as const
   if (sides[0].length !== sides[1].length) refuse(ShapeError, 'tensordot', [a, b, axes], 'as many axes of each are needed')
   return contract('tensordot', a, b, sides)
-}
+})
 
 // Einstein's summation -----------------------------------------------------------------------------------------------------------
 
@@ -110,13 +123,15 @@ const labelsOf = (term: string, x: NdArray, fail: (reason: string) => never): st
   if (hidden < 0 || (hidden > 0 && after === undefined)) fail(`'${term}' has ${letters.length} axes, and the operand ${x.ndim}`)
   return [...before!, ...c.range(hidden).map((i) => `.${hidden - 1 - i}`), ...(after ?? '')]
 }
-/** Diagonals for labels that stand twice; axes of 1 beside wider ones of the same label go. */
+/** Diagonals for labels that stand twice, where an axis of 1 repeats; axes of 1 beside wider ones of the same label go. */
 const prepared = (x: NdArray, labels: readonly string[], extent: Map<string, number>): Term => {
   let term: Term = { x, labels }
   for (const l of new Set(labels))
     while (term.labels.indexOf(l) !== term.labels.lastIndexOf(l)) {
       const [i, j] = [term.labels.indexOf(l), term.labels.lastIndexOf(l)]
-      term = { x: diagonalOf(term.x, i, j), labels: [...term.labels.filter((_, d) => d !== i && d !== j), l] }
+      const wide = Math.max(term.x.shape[i]!, term.x.shape[j]!)
+      const square = toShape(term.x, term.x.shape.map((n, d) => (d === i || d === j ? wide : n))) // prettier-ignore
+      term = { x: diagonalOf(square, i, j), labels: [...term.labels.filter((_, d) => d !== i && d !== j), l] }
     }
   const stays = (d: number): boolean => term.x.shape[d] === extent.get(term.labels[d]!)
   const kept = c.range(term.labels.length).filter(stays)
@@ -172,7 +187,10 @@ export const einsum = (subscripts: string, ...operands: readonly Operand[]): NdA
       : result.replace('...', '.').split('').flatMap((l) => (l === '.' ? dots : [l])) // prettier-ignore
   const wrong = out.find((l, i) => !extent.has(l) || out.indexOf(l) !== i)
   if (wrong !== undefined) fail(`the result's label ${wrong} stands in no operand, or twice`)
-  const terms = raw.map((t) => prepared(t.x, t.labels, extent))
+  // One contraction rounds once by itself; of several steps those between stay wide.
+  const inside = (l: string): boolean => out.includes(l) || every.indexOf(l) !== every.lastIndexOf(l)
+  const steps = raw.length > 2 || (raw.length === 2 && !every.every(inside))
+  const terms = raw.map((t) => prepared(steps ? c.widened(t.x) : t.x, t.labels, extent))
   while (terms.length > 1) {
     let [bi, bj, least] = [0, 1, Infinity]
     const kept = (i: number, j: number): Set<string> => new Set([...out, ...terms.flatMap((t, k) => (k === i || k === j ? [] : t.labels))])
@@ -188,5 +206,7 @@ export const einsum = (subscripts: string, ...operands: readonly Operand[]): NdA
     terms.splice(bi, 1)
     terms.push(merged)
   }
-  return reorder(sumOut(terms[0]!, (l) => out.includes(l)), out) // prettier-ignore
+  const { dtype } = xs[0]!
+  const whole = reorder(sumOut(terms[0]!, (l) => out.includes(l)), out) // prettier-ignore
+  return c.convertElementType(whole, dtype, whole.aval.weak)
 }

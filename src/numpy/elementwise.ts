@@ -4,38 +4,38 @@
  */
 import { NdArray } from '../core/array.ts'
 import * as c from '../core/constructors.ts'
-import { isFloat } from '../core/dtype.ts'
+import { isFloat, isInt } from '../core/dtype.ts'
 import { DTypeError } from '../core/errors.ts'
 import type { Operand } from '../core/methods.ts'
-import { numberOf, optionsOf, refuse, wholeOf } from './check.ts'
-import { asArray, asFloat, broadcastShapes, promoted, together, toShape } from './promote.ts'
+import { numberOf, refuse } from './check.ts'
+import { asArray, asFloat, broadcastShapes, modular, oneShape, promoted, together, toShape } from './promote.ts'
+import { flag, number, type Schema, whole as wholeNumber } from '../core/options.ts'
+import { takes, takesOptions } from '../core/takes.ts'
 
 type Unary = (x: Operand) => NdArray
 type Binary = (x: Operand, y: Operand) => NdArray
 
-const unary =
-  (what: string, f: (x: NdArray) => NdArray): Unary =>
-  (x) =>
-    f(asArray(what, x))
-const floatUnary =
-  (what: string, f: (x: NdArray) => NdArray): Unary =>
-  (x) =>
-    f(asFloat(what, x))
+const unary = (what: string, f: (x: NdArray) => NdArray): Unary => takes<Unary>(what, 1, (x) => f(asArray(what, x)))
+const floatUnary = (what: string, f: (x: NdArray) => NdArray): Unary => takes<Unary>(what, 1, (x) => f(asFloat(what, x)))
+/** Of several operations. */
+const composite = (what: string, f: (x: NdArray) => NdArray): Unary => floatUnary(what, c.roundedOnce(f))
 /** The primitive of this name. */
 const floatOp = (name: Parameters<typeof c.op1>[0]): Unary => floatUnary(name, c.op1(name))
-const binary =
-  (what: string, f: (x: NdArray, y: NdArray) => NdArray): Binary =>
-  (x, y) => {
+const binary = (what: string, f: (x: NdArray, y: NdArray) => NdArray): Binary =>
+  takes<Binary>(what, 2, (x, y) => {
     const [a, b] = together(what, x, y)
     return f(a!, b!)
-  }
+  })
 const floatBinary = (what: string, f: (x: NdArray, y: NdArray) => NdArray): Binary =>
   binary(what, (x, y) => f(asFloat(what, x), asFloat(what, y)))
+const compositeBinary = (what: string, f: (x: NdArray, y: NdArray) => NdArray): Binary => floatBinary(what, c.roundedOnce(f))
 /** A bool as int32, to count with. */
 export const numeric = (x: NdArray): NdArray => (x.dtype === 'bool' ? c.convertElementType(x, 'int32') : x)
 /** Of two bools the operation is `logic`, or the one of their int32. */
 const arithmetic = (what: string, f: (x: NdArray, y: NdArray) => NdArray, logic?: typeof c.or): Binary =>
   binary(what, (x, y) => (logic !== undefined && x.dtype === 'bool' ? logic(x, y) : f(numeric(x), numeric(y))))
+/** Right modulo 2^32. */
+const ring = (f: Binary): Binary => takes<Binary>(f.name, 2, (x, y) => f(modular(x, y), modular(y, x)))
 const whole = (f: (x: NdArray) => NdArray) => (x: NdArray) => (isFloat(x.dtype) ? f(x) : x)
 const truth = (x: NdArray): NdArray => c.convertElementType(x, 'bool')
 
@@ -54,13 +54,33 @@ export const trunc = unary(
   'trunc',
   whole((x) => c.select(c.lt(x, c.lit(x, 0)), c.ceil(x), c.floor(x))),
 )
-/** To the nearest whole number, halves to even, or at so many decimals. As `jnp.round`. @example np.round(np.array([0.5, 1.5, 2.5])) // [0, 2, 2] */
-export const round = (x: Operand, options: { readonly decimals?: number } = {}): NdArray => {
+export interface RoundOptions {
+  /** Default 0; negative ones round to tens, hundreds and so on. */
+  readonly decimals?: number
+}
+const roundOptions: Schema<RoundOptions> = { decimals: wholeNumber }
+/** To the nearest whole number, halves to even, or at so many decimals; negative ones round integers too. As `np.round` of NumPy. @example np.round(np.array([0.5, 1.5, 2.5])) // [0, 2, 2] */
+export const round = takesOptions('round', 2, roundOptions, (x: Operand, options: RoundOptions = {}): NdArray => {
   const y = asArray('round', x)
-  const decimals = wholeOf('round', optionsOf('round', options).decimals ?? 0)
+  const { decimals = 0 } = options
+  if (isInt(y.dtype) && decimals < 0) return toTens(y, -decimals)
   if (!isFloat(y.dtype)) return y
-  const factor = c.lit(y, 10 ** decimals)
-  return decimals === 0 ? c.round(y) : c.div(c.round(c.mul(y, factor)), factor)
+  if (decimals === 0) return c.round(y)
+  return c.roundedOnce((z) => {
+    const factor = c.lit(z, 10 ** decimals)
+    return c.div(c.round(c.mul(z, factor)), factor)
+  })(y)
+})
+/** Integers to the nearest multiple of 10^digits, halves to the even one. */
+const toTens = (x: NdArray, digits: number): NdArray => {
+  const lit = (n: number): NdArray => c.lit(x, n)
+  if (digits > 9) return c.full(x.shape, 0, x.dtype) // less than half of 10^10
+  const [ten, rest] = [10 ** digits, c.rem(x, lit(10 ** digits))]
+  const below = c.sub(x, rest) // towards 0
+  const odd = c.ne(c.rem(c.div(below, lit(ten)), lit(2)), lit(0))
+  const size = c.abs(rest)
+  const up = c.or(c.gt(size, lit(ten / 2)), c.and(c.eq(size, lit(ten / 2)), odd))
+  return c.add(below, c.select(up, c.mul(c.sign(rest), lit(ten)), lit(0)))
 }
 /** e^x. As `jnp.exp`. @example np.exp(np.array([0, 1])) // [1, 2.7182817] */
 export const exp = floatOp('exp')
@@ -70,7 +90,7 @@ export const expm1 = floatOp('expm1')
 export const log = floatOp('log')
 /** log(1 + x), exact near 0. As `jnp.log1p`. @example np.log1p(np.array([1e-8])) // [1e-8] */
 export const log1p = floatOp('log1p')
-const logOf = (what: string, base: number): Unary => floatUnary(what, (x) => c.div(c.log(x), c.lit(x, Math.log(base))))
+const logOf = (what: string, base: number): Unary => composite(what, (x) => c.div(c.log(x), c.lit(x, Math.log(base))))
 /** The logarithm to base 2. As `jnp.log2`. @example np.log2(np.array([1, 8])) // [0, 3] */
 export const log2 = logOf('log2', 2)
 /** The logarithm to base 10. As `jnp.log10`. @example np.log10(np.array([1, 1000])) // [0, 3] */
@@ -117,57 +137,69 @@ export const isnan = floatUnary('isnan', (x) => c.ne(x, x))
 export const logicalNot = unary('logicalNot', (x) => c.not(truth(x)))
 
 /** x + y; of bools, either. As `jnp.add`. @example np.add(np.array([1, 2]), 3) // [4, 5] */
-export const add = arithmetic('add', c.add, c.or)
+export const add = ring(arithmetic('add', c.add, c.or))
 /** x - y. As `jnp.subtract`. @example np.sub(np.array([1, 2]), 3) // [-2, -1] */
-export const sub = arithmetic('sub', c.sub)
+export const sub = ring(arithmetic('sub', c.sub))
 /** x · y; of bools, both. As `jnp.multiply`. @example np.mul(np.array([1, 2]), 3) // [3, 6] */
-export const mul = arithmetic('mul', c.mul, c.and)
+export const mul = ring(arithmetic('mul', c.mul, c.and))
 /** x / y; integers become float32. As `jnp.divide`. @example np.div(np.array([1, 2]), 4) // [0.25, 0.5] */
 export const div = floatBinary('div', c.div)
 /** The greater; NaN where either is, and ties share the gradient. As `jnp.maximum`. @example np.maximum(np.array([1, 5]), 3) // [3, 5] */
 export const maximum = binary('maximum', c.max)
 /** The lesser; NaN where either is, and ties share the gradient. As `jnp.minimum`. @example np.minimum(np.array([1, 5]), 3) // [1, 3] */
 export const minimum = binary('minimum', c.min)
-const passing = (what: string, f: typeof c.max): Binary => binary(what, (x, y) => c.select(c.ne(x, x), y, c.select(c.ne(y, y), x, f(x, y))))
+/** The left one where it wins or the right one is NaN; of equals the right one has the gradient, as in JAX. */
+const passing = (what: string, wins: typeof c.gt): Binary => binary(what, (x, y) => c.select(c.or(wins(x, y), c.ne(y, y)), x, y))
 /** The greater, passing over NaN. As `jnp.fmax`. @example np.fmax(np.array([1, NaN]), 3) // [3, 3] */
-export const fmax = passing('fmax', c.max)
+export const fmax = passing('fmax', c.gt)
 /** The lesser, passing over NaN. As `jnp.fmin`. @example np.fmin(np.array([1, NaN]), 3) // [1, 3] */
-export const fmin = passing('fmin', c.min)
+export const fmin = passing('fmin', c.lt)
 /** The angle of the point (x, y), in radians. As `jnp.atan2`. @example np.atan2(np.array([1]), np.array([-1])) // [2.3561945] */
 export const atan2 = floatBinary('atan2', c.atan2)
 /** √(x² + y²) without overflow. As `jnp.hypot`. @example np.hypot(np.array([3]), 4) // [5] */
-export const hypot = floatBinary('hypot', (x, y) => {
+export const hypot = compositeBinary('hypot', (x, y) => {
   const [a, b] = [c.abs(x), c.abs(y)]
-  const [low, high] = [c.min(a, b), c.max(a, b)]
-  const still = c.eq(high, c.lit(high, 0))
-  const ratio = c.div(low, c.select(still, c.lit(high, 1), high))
-  const out = c.select(still, high, c.mul(high, c.sqrt(c.add(c.mul(ratio, ratio), c.lit(ratio, 1)))))
-  return c.select(c.or(isinf(a), isinf(b)), c.lit(out, Infinity), out)
+  const top = c.stopGradient(c.max(a, b))
+  const [zero, one] = [c.lit(top, 0), c.lit(top, 1)]
+  const [still, endless] = [isZero(top), c.or(isinf(a), isinf(b))]
+  // Of two infinities the derivative is NaN, as in JAX, of one it is ±1.
+  const special = c.or(still, c.ne(isinf(a), isinf(b)))
+  // A derivative goes through the scale, and mustn't vanish there.
+  const scale = c.select(special, one, c.max(top, c.lit(top, x.dtype === 'float64' ? 2 ** -960 : 2 ** -100)))
+  const part = (z: NdArray): NdArray => c.integerPow(c.div(c.select(special, one, z), scale), 2)
+  const only = (z: NdArray): NdArray => c.select(isinf(z), z, zero)
+  const limit = c.select(endless, c.add(only(a), only(b)), c.max(a, b))
+  return c.select(c.or(still, endless), limit, c.mul(scale, c.sqrt(c.add(part(x), part(y)))))
 })
 /** log(e^x + e^y) without overflow. As `jnp.logaddexp`. @example np.logaddexp(np.array([1000]), 1000) // [1000.6931] */
-export const logaddexp = floatBinary('logaddexp', (x, y) => {
-  const top = c.stopGradient(c.max(x, y))
+export const logaddexp = compositeBinary('logaddexp', (x, y) => {
+  const first = c.ge(x, y)
+  const top = c.select(first, x, c.select(c.ne(x, x), x, y))
   const [zero, infinity] = [c.lit(top, 0), c.lit(top, Infinity)]
-  const safe = c.select(c.isFinite(top), top, zero)
   const endless = c.eq(top, infinity)
-  const e = (z: NdArray): NdArray => c.exp(c.sub(c.select(endless, zero, z), safe))
   const only = (z: NdArray): NdArray => c.select(c.eq(z, infinity), z, zero) // the gradient of what is infinite is 1
-  return c.select(endless, c.add(only(x), only(y)), c.add(c.log(c.add(e(x), e(y))), safe))
+  const below = c.select(endless, zero, c.select(first, c.sub(y, x), c.sub(x, y))) // -|x - y|; of two -Infinity NaN, as is the derivative
+  const sum = c.add(top, c.log1p(c.exp(below)))
+  return c.select(endless, c.add(only(x), only(y)), c.select(c.eq(top, c.lit(top, -Infinity)), top, sum))
 })
-/** x to the y. A whole number as exponent is exact multiplication, and has its derivative at 0. As `jnp.power`. @example np.pow(np.array([2, 3]), 2) // [4, 9] */
-export const pow = (x: Operand, y: Operand): NdArray => {
-  if (typeof y === 'number' && Number.isInteger(y) && Math.abs(y) <= 64) {
+/** x to the y. A whole number as exponent is exact multiplication, and has its derivative at 0, as have integer arrays. As `jnp.power`. @example np.pow(np.array([2, 3]), 2) // [4, 9] */
+export const pow = takes('pow', 2, (x: Operand, y: Operand): NdArray => {
+  if (typeof y === 'number' && Number.isInteger(y)) {
     const base = numeric(asArray('pow', x))
-    if (y >= 0 || isFloat(base.dtype)) return c.integerPow(base, y)
+    if (isFloat(base.dtype) ? Math.abs(y) <= 64 : y >= 0) return c.integerPow(base, y)
+  }
+  if (x instanceof NdArray && isFloat(x.dtype) && y instanceof NdArray && !isFloat(y.dtype)) {
+    const [base, exponent] = oneShape('pow', [asArray('pow', x), numeric(asArray('pow', y))])
+    return c.pow(base!, exponent!)
   }
   const [a, b] = together('pow', x, y)
   return isFloat(a!.dtype) ? c.pow(a!, b!) : integerPower(numeric(a!), numeric(b!))
-}
+})
 /** Repeated squaring over the bits of the exponent; a negative one gives what is left of 1 / x. */
 const integerPower = (x: NdArray, y: NdArray): NdArray => {
   const one = c.lit(x, 1)
   let [result, base, left] = [c.full(x.ndim > 0 ? x.shape : y.shape, 1, x.dtype), x, y]
-  for (let bit = 0; bit < 31; bit++) {
+  for (let bit = 0; bit < (x.dtype === 'uint32' ? 32 : 31); bit++) {
     result = c.select(c.ne(c.and(left, one), c.lit(left, 0)), c.mul(result, base), result)
     base = c.mul(base, base)
     left = c.shiftRightLogical(left, one)
@@ -192,13 +224,13 @@ export const mod = arithmetic('mod', (x, y) => {
 })
 /** The remainder with the dividend's sign; an integer's by 0 is 0. As `jnp.fmod`. @example np.fmod(np.array([7, -7]), 3) // [1, -1] */
 export const fmod = arithmetic('fmod', (x, y) => (isFloat(x.dtype) ? c.rem(x, y) : c.select(isZero(y), c.lit(y, 0), c.rem(x, y))))
-/** The quotient rounded down; an integer's by 0 is -2, and -1 for 0 by 0. As `jnp.floor_divide`. @example np.floorDivide(np.array([7, -7]), 2) // [3, -4] */
+/** The quotient rounded down, whose derivative is 0; an integer's by 0 is -2, and -1 for 0 by 0. As `jnp.floor_divide`. @example np.floorDivide(np.array([7, -7]), 2) // [3, -4] */
 export const floorDivide = arithmetic('floorDivide', (x, y) => {
   const q = c.div(x, y)
   if (x.dtype === 'uint32') return q
   const [r, off] = remainder(x, y)
   const down = (z: NdArray): NdArray => c.select(off, c.sub(z, c.lit(z, 1)), z)
-  if (isFloat(x.dtype)) return c.select(isZero(y), q, c.round(down(c.div(c.sub(x, r), y))))
+  if (isFloat(x.dtype)) return c.stopGradient(c.select(isZero(y), q, c.round(down(c.div(c.sub(x, r), y)))))
   return c.select(isZero(y), c.select(isZero(x), q, c.sub(q, c.lit(q, 1))), down(q))
 })
 
@@ -229,11 +261,11 @@ const bitwise = (what: string, f: typeof c.and, of = (x: NdArray): NdArray => x)
 /** Every bit turned: of int32, uint32 or bool. As `jnp.bitwise_not`. @example np.bitwiseNot(np.astype(5, 'int32')) // -6 */
 export const bitwiseNot = unary('bitwiseNot', (x) => c.not(bitsOf('bitwiseNot', x)))
 /** The bits that both have. As `jnp.bitwise_and`. @example np.bitwiseAnd(np.astype(6, 'int32'), 3) // 2 */
-export const bitwiseAnd = bitwise('bitwiseAnd', c.and)
+export const bitwiseAnd = ring(bitwise('bitwiseAnd', c.and))
 /** The bits that either has. As `jnp.bitwise_or`. @example np.bitwiseOr(np.astype(6, 'int32'), 3) // 7 */
-export const bitwiseOr = bitwise('bitwiseOr', c.or)
+export const bitwiseOr = ring(bitwise('bitwiseOr', c.or))
 /** The bits that one of the two has. As `jnp.bitwise_xor`. @example np.bitwiseXor(np.astype(6, 'int32'), 3) // 5 */
-export const bitwiseXor = bitwise('bitwiseXor', c.xor)
+export const bitwiseXor = ring(bitwise('bitwiseXor', c.xor))
 /** x · 2^y, wrapping; 0 when y is 32 or more. As `jnp.left_shift`. @example np.leftShift(np.astype(3, 'int32'), 2) // 12 */
 export const leftShift = bitwise('leftShift', c.shiftLeft, numeric)
 /** x / 2^y rounded down; the sign of an int32 stays. As `jnp.right_shift`. @example np.rightShift(np.astype(-8, 'int32'), 1) // -4 */
@@ -251,37 +283,47 @@ const chosen = (what: string, condition: Operand, x: Operand, y: Operand): NdArr
   return c.select(fit(p), fit(a!), fit(b!))
 }
 /** x where the condition holds (isn't 0), else y; only the taken side gets a gradient. As `jnp.where`. @example np.where(np.array([true, false]), 1, 2) // [1, 2] */
-export const where = (condition: Operand, x: Operand, y: Operand): NdArray => chosen('where', condition, x, y)
+export const where = takes('where', 3, (condition: Operand, x: Operand, y: Operand): NdArray => chosen('where', condition, x, y))
 /**
  * f(x) where the condition holds, else y. Unlike `where(condition, f(x), y)`, whose gradient is NaN where f's is infinite or NaN though nobody took f's
  * side, f sees only elements for which the condition holds, and 1 in place of the others (or `safe`).
  *
  * @example np.safeWhere(np.array([true, false]), np.sqrt, np.array([4, -1]), 0) // [2, 0]
  */
-export const safeWhere = (condition: Operand, f: (x: NdArray) => Operand, x: Operand, y: Operand, safe: Operand = 1): NdArray =>
-  typeof f === 'function'
-    ? chosen('safeWhere', condition, f(chosen('safeWhere', condition, x, safe)), y)
-    : refuse(DTypeError, 'safeWhere', [f], 'a function is needed')
+export const safeWhere = takes(
+  'safeWhere',
+  5,
+  (condition: Operand, f: (x: NdArray) => Operand, x: Operand, y: Operand, safe: Operand = 1): NdArray =>
+    typeof f === 'function'
+      ? chosen('safeWhere', condition, f(chosen('safeWhere', condition, x, safe)), y)
+      : refuse(DTypeError, 'safeWhere', [f], 'a function is needed'),
+)
 /** x no less than `min` and no more than `max`; null or undefined leaves a side open. As `jnp.clip`. @example np.clip(np.array([-2, 0.5, 2]), 0, 1) // [0, 0.5, 1] */
-export const clip = (x: Operand, min?: Operand | null, max?: Operand | null): NdArray => {
+export const clip = takes('clip', 3, (x: Operand, min?: Operand | null, max?: Operand | null): NdArray => {
   const open = (y: Operand | null | undefined): y is null | undefined => y === null || y === undefined
   const [y, low, high] = promoted('clip', [x, open(min) ? x : min, open(max) ? x : max])
   const raised = open(min) ? y! : maximum(y!, low!)
   return open(max) ? raised : minimum(raised, high!)
+})
+export interface NanToNumOptions {
+  /** In NaN's place; default 0. */
+  readonly nan?: number
+  /** In infinity's; default the greatest finite number. */
+  readonly posinf?: number
+  /** In minus infinity's; default the least finite number. */
+  readonly neginf?: number
 }
+const nanToNumOptions: Schema<NanToNumOptions> = { nan: number, posinf: number, neginf: number }
 /** NaN and infinities replaced: by 0 and the greatest finite numbers unless said. As `jnp.nan_to_num`. @example np.nanToNum(np.array([NaN, 1])) // [0, 1] */
-export const nanToNum = (
-  x: Operand,
-  options: { readonly nan?: number; readonly posinf?: number; readonly neginf?: number } = {},
-): NdArray => {
+export const nanToNum = takesOptions('nanToNum', 2, nanToNumOptions, (x: Operand, options: NanToNumOptions = {}): NdArray => {
   const y = asArray('nanToNum', x)
   if (!isFloat(y.dtype)) return y
   const greatest = { float16: 65504, bfloat16: 2 ** 128 - 2 ** 120, float32: 2 ** 128 - 2 ** 104, float64: Number.MAX_VALUE }[y.dtype]
-  const { nan = 0, posinf = greatest, neginf = -greatest } = optionsOf('nanToNum', options)
+  const { nan = 0, posinf = greatest, neginf = -greatest } = options
   const to = (n: number): NdArray => c.lit(y, numberOf('nanToNum', n))
   const at = (n: number): NdArray => c.eq(y, c.lit(y, n))
   return c.select(c.ne(y, y), to(nan), c.select(at(Infinity), to(posinf), c.select(at(-Infinity), to(neginf), y)))
-}
+})
 
 export interface CloseOptions {
   /** Relative to |y|; default 1e-5. */
@@ -291,11 +333,14 @@ export interface CloseOptions {
   /** Whether NaN is close to NaN; default false. */
   readonly equalNan?: boolean
 }
+export const closeOptions: Schema<CloseOptions> = { rtol: number, atol: number, equalNan: flag }
 /** |x - y| ≤ atol + rtol |y|: bool; equal infinities are close. As `jnp.isclose`. @example np.isclose(np.array([1, 1]), np.array([1.000001, 1.1])) // [true, false] */
-export const isclose = (x: Operand, y: Operand, options: CloseOptions = {}): NdArray => closeness('isclose', x, y, options)
+export const isclose = takesOptions('isclose', 3, closeOptions, (x: Operand, y: Operand, options: CloseOptions = {}): NdArray =>
+  closeness('isclose', x, y, options),
+)
 export const closeness = (what: string, x: Operand, y: Operand, options: CloseOptions): NdArray => {
-  const { rtol = 1e-5, atol = 1e-8, equalNan = false } = optionsOf(what, options)
-  const [a, b] = together(what, x, y).map((z) => asFloat(what, z)) as [NdArray, NdArray]
+  const { rtol = 1e-5, atol = 1e-8, equalNan = false } = options
+  const [a, b] = together(what, x, y).map((z) => c.widened(asFloat(what, z))) as [NdArray, NdArray]
   const within = c.le(c.abs(c.sub(a, b)), c.add(c.lit(b, numberOf(what, atol)), c.mul(c.abs(b), c.lit(b, numberOf(what, rtol)))))
   const near = c.select(c.and(c.isFinite(a), c.isFinite(b)), within, c.eq(a, b))
   return equalNan ? c.or(near, c.and(c.ne(a, a), c.ne(b, b))) : near

@@ -10,12 +10,15 @@
 import { NdArray } from '../core/array.ts'
 import { aval, eqShape, rowMajor, sizeOf } from '../core/aval.ts'
 import * as c from '../core/constructors.ts'
+import { isFloat } from '../core/dtype.ts'
 import { DTypeError, ShapeError } from '../core/errors.ts'
 import type { Index, Operand, Place } from '../core/methods.ts'
 import { constant } from '../core/trace.ts'
-import { axisOf, optionsOf, refuse } from './check.ts'
+import { axisOf, clampedOf, refuse } from './check.ts'
 import { wrapped } from './layout.ts'
-import { anyArray, asArray, asIndex, broadcastLists, promoted, toShape } from './promote.ts'
+import { anyArray, asArray, asIndex, broadcastLists, likened, modular, toShape } from './promote.ts'
+import { oneOf, type Schema, whole } from '../core/options.ts'
+import { takes, takesOptions } from '../core/takes.ts'
 
 /** Negative places count from the end, once. */
 const fromEnd = (i: NdArray, n: number): NdArray => c.select(c.lt(i, c.lit(i, 0)), c.add(i, c.lit(i, n)), i)
@@ -39,10 +42,20 @@ interface Plan {
   readonly shape: readonly number[]
 }
 
+/** A list that isn't meant as a slice. */
+const listHint = (index: unknown): string =>
+  Array.isArray(index) ? ': a list is one slice, and indices are separate arguments, such as at(0, 2), or an integer array' : ''
+
 const plan = (what: string, x: NdArray, given: readonly Index[]): Plan => {
   const shown = [x, ...given]
   const used = given.filter((i) => i !== null && i !== '...').length
-  if (used > x.ndim) refuse(ShapeError, what, shown, `${used} indices are too many for rank ${x.ndim}`)
+  if (used > x.ndim)
+    refuse(
+      ShapeError,
+      what,
+      shown,
+      `${used} indices are too many for rank ${x.ndim}${given.map(listHint).find((hint) => hint !== '') ?? ''}`,
+    )
   const dots = given.indexOf('...')
   if (dots !== given.lastIndexOf('...')) refuse(ShapeError, what, shown, "'...' can stand once")
   const open = c.range(x.ndim - used).map((): Index => [])
@@ -64,7 +77,7 @@ const plan = (what: string, x: NdArray, given: readonly Index[]): Plan => {
     else if (index instanceof NdArray || (arrays && typeof index === 'number')) {
       if (index instanceof NdArray && index.dtype === 'bool')
         refuse(DTypeError, what, shown, 'a mask as an index would make a shape that depends on values: use np.where')
-      const i = asIndex(what, index)
+      const i = asIndex(what, typeof index === 'number' ? clampedOf(what, index) : index)
       window(0, n, 1)
       axes.push(axis)
       raw.push(fromEnd(i, n))
@@ -93,7 +106,13 @@ const plan = (what: string, x: NdArray, given: readonly Index[]): Plan => {
       }
       kept.push(axis)
       items.push('kept')
-    } else refuse(ShapeError, what, shown, 'an index is a whole number, a slice [start, stop, step], null, "..." or an integer array')
+    } else
+      refuse(
+        ShapeError,
+        what,
+        shown,
+        `an index is a whole number, a slice [start, stop, step], null, "..." or an integer array${listHint(index)}`,
+      )
   }
   const shape = broadcastLists(
     what,
@@ -161,6 +180,29 @@ const write = (x: NdArray, window: NdArray, p: Plan): NdArray => {
   return c.select(around(c.full(straight.shape, 1, 'bool')), around(straight), x)
 }
 
+/** Values, and of how many equal ones each is the extreme. */
+interface Counted {
+  readonly values: NdArray
+  readonly count: NdArray
+}
+const both =
+  (f: typeof c.mul) =>
+  (a: Counted, b: Counted): Counted => ({ values: f(a.values, b.values), count: a.count })
+/** The extreme of both. Equals share its gradient in proportion to what each stands for: a + (b - a) share is a, since b - a is 0. */
+const sharing =
+  (f: typeof c.max) =>
+  (a: Counted, b: Counted): Counted => {
+    const [x, y] = [a.values, b.values]
+    const count = c.add(a.count, b.count)
+    const share = c.convertElementType(c.div(b.count, count), x.dtype, x.aval.weak)
+    const extreme = f(x, y)
+    const tie = c.eq(x, y)
+    return {
+      values: c.select(c.and(tie, c.isFinite(x)), c.add(x, c.mul(c.sub(y, x), share)), extreme),
+      count: c.select(tie, count, c.select(c.eq(x, extreme), a.count, b.count)),
+    }
+  }
+
 /**
  * Updates at the indices, of which several may be one place. `set` and `add` are scatters. For the others the updates of one place stand
  * together after a stable sort; log n steps of doubling combine them, and the last of each place is set.
@@ -181,14 +223,18 @@ const scattered = (x: NdArray, v: NdArray, { axes, indices }: Plan, how: Combine
   const [places, order] = c.sort([c.reshape(c.select(inside, number, i32(rows)), [n]), c.iota([n], 'int32', 0)], 0)
   const later = (y: NdArray, by: number, fill: NdArray): NdArray =>
     c.pad(y, fill, [by, ...c.range(y.ndim - 1).map(() => 0)], [-by, ...c.range(y.ndim - 1).map(() => 0)])
-  let values = c.gather(c.reshape(v, [n, rest]), [order!], [0], 'clip')
+  const combine = how === 'mul' || !isFloat(x.dtype) ? both(f) : sharing(f)
+  let all: Counted = { values: c.gather(c.reshape(v, [n, rest]), [order!], [0], 'clip'), count: c.full([n, rest], 1, 'float32') }
   for (let by = 1; by < n; by *= 2) {
-    const same = c.eq(later(places!, by, i32(-1)), places!)
-    values = c.select(c.broadcastInDim(same, [n, rest], [0]), f(values, later(values, by, c.lit(values, 0))), values)
+    const same = c.broadcastInDim(c.eq(later(places!, by, i32(-1)), places!), [n, rest], [0])
+    const { values, count } = all
+    const next = combine(all, { values: later(values, by, c.lit(values, 0)), count: later(count, by, c.lit(count, 1)) })
+    all = { values: c.select(same, next.values, values), count: c.select(same, next.count, count) }
   }
   const last = c.ne(later(places!, -1, i32(-1)), places!)
   const target = c.select(last, places!, i32(rows))
-  const updated = c.scatter(flat, f(c.gather(flat, [places!], [0], 'clip'), values), [target], [0], 'set')
+  const before = { values: c.gather(flat, [places!], [0], 'clip'), count: c.full([n, rest], 1, 'float32') }
+  const updated = c.scatter(flat, combine(before, all).values, [target], [0], 'set')
   const back = c.reshape(
     updated,
     lead.map((d) => x.shape[d]!),
@@ -200,7 +246,7 @@ const scattered = (x: NdArray, v: NdArray, { axes, indices }: Plan, how: Combine
 }
 
 const update = (what: string, x: NdArray, p: Plan, value: Operand, how: Combine): NdArray => {
-  const v = c.convertElementType(promoted(what, [x, value], anyArray)[1]!, x.dtype, x.aval.weak)
+  const v = likened(what, x, how === 'add' || how === 'mul' ? modular(value, x) : value)
   if (!eqShape(broadcastLists(what, [p.shape, v.shape], [p.shape, v]), p.shape))
     refuse(ShapeError, what, [x, v], `the values don't broadcast to the indexed [${p.shape.join(',')}]`)
   if (p.outside) return x
@@ -252,6 +298,7 @@ export interface TakeOptions {
   /** Outside the axis: 'fill' (the default) gives NaN, or the least int; 'clip' the nearest element; 'wrap' counts round. */
   readonly mode?: 'fill' | 'clip' | 'wrap'
 }
+const takeOptions: Schema<TakeOptions> = { axis: whole, mode: oneOf('fill', 'clip', 'wrap') }
 const placed = (what: string, i: NdArray, n: number, mode: unknown): NdArray =>
   mode === 'wrap'
     ? wrapped(i, n)
@@ -266,23 +313,24 @@ const placed = (what: string, i: NdArray, n: number, mode: unknown): NdArray =>
  * @throws ShapeError when the axis is out of range; DTypeError when the indices aren't integers
  * @example np.take(np.array([10, 20, 30]), np.array([2, 0], { dtype: 'int32' })) // [30, 10]
  */
-export const take = (x: Operand, indices: Operand, options: TakeOptions = {}): NdArray => {
+export const take = takesOptions('take', 3, takeOptions, (x: Operand, indices: Operand, options: TakeOptions = {}): NdArray => {
   const whole = anyArray('take', x)
-  const { axis, mode = 'fill' } = optionsOf('take', options)
+  const { axis, mode = 'fill' } = options
   const y = axis === undefined ? c.reshape(whole, [whole.size]) : whole
   const a = axis === undefined ? 0 : axisOf('take', y, axis)
-  const i = asIndex('take', indices)
-  const out = c.gather(y, [placed('take', i, y.shape[a]!, mode)], [a], mode === 'fill' ? 'fill' : 'clip') // [...indices, ...others]
+  const n = y.shape[a]!
+  const i = asIndex('take', typeof indices === 'number' && mode === 'wrap' && n > 0 ? indices % n : indices)
+  const out = c.gather(y, [placed('take', i, n, mode)], [a], mode === 'fill' ? 'fill' : 'clip') // [...indices, ...others]
   const others = c.range(y.ndim - 1).map((d) => d + i.ndim)
   return c.transpose(out, [...others.slice(0, a), ...c.range(i.ndim), ...others.slice(a)])
-}
+})
 /**
  * Along one axis, an element for each index, the other axes matched: as argsort's result is used. As `jnp.take_along_axis`.
  *
  * @throws ShapeError when the other axes don't broadcast; DTypeError when the indices aren't integers
  * @example np.takeAlongAxis(np.array([[3, 1, 2]]), np.array([[1, 2, 0]], { dtype: 'int32' }), 1) // [[1, 2, 3]]
  */
-export const takeAlongAxis = (x: Operand, indices: Operand, axis: number): NdArray => {
+export const takeAlongAxis = takes('takeAlongAxis', 3, (x: Operand, indices: Operand, axis: number): NdArray => {
   const y = anyArray('takeAlongAxis', x)
   const a = axisOf('takeAlongAxis', y, axis)
   const i = asIndex('takeAlongAxis', indices)
@@ -294,4 +342,4 @@ export const takeAlongAxis = (x: Operand, indices: Operand, axis: number): NdArr
   const own = placed('takeAlongAxis', wide, y.shape[a]!, 'fill')
   const places = others.map((_, d) => (d === a ? own : c.iota(wide.shape, 'int32', d)))
   return c.gather(toShape(y, at(y.shape[a]!)), places, c.range(y.ndim), 'fill')
-}
+})

@@ -1,8 +1,8 @@
 /** JAX's promotion lattice for the dtypes that are there, weak types included, and operands made ready for a primitive. */
 import { NdArray } from '../core/array.ts'
-import { aval, eqShape } from '../core/aval.ts'
-import { broadcastInDim, convertElementType, range } from '../core/constructors.ts'
-import { type DType, isFloat, isHalf } from '../core/dtype.ts'
+import { type Aval, aval, eqShape } from '../core/aval.ts'
+import { broadcastInDim, convertElementType, lit, min, range } from '../core/constructors.ts'
+import { type DType, isFloat, isHalf, isInt, rangeOf } from '../core/dtype.ts'
 import { DTypeError, ShapeError } from '../core/errors.ts'
 import type { Operand } from '../core/methods.ts'
 import { userScalar } from '../core/trace.ts'
@@ -21,28 +21,39 @@ export const promoteTypes = (a: DType, b: DType, weakA = false, weakB = false): 
   return { dtype: a !== b && isHalf(a) && isHalf(b) ? 'float32' : order.indexOf(a) >= order.indexOf(b) ? a : b, weak }
 }
 
+/** The value at the dtype: integers drop the fraction. What an integer dtype can't hold is refused, as in JAX, and never wraps. */
+export const fitting = (what: string, args: readonly unknown[], value: number, dtype: DType): number => {
+  if (!isInt(dtype)) return dtype === 'bool' ? Number(value !== 0) : value
+  const [least, most] = rangeOf[dtype]
+  const whole = Math.trunc(value) + 0
+  return whole >= least && whole <= most
+    ? whole
+    : refuse(DTypeError, what, args, `${dtype} holds ${least} to ${most}, and ${value} isn't there: convert to a float dtype with astype`)
+}
+/** A user's number as a scalar of the dtype, exactly. */
+export const scalarOf = (what: string, args: readonly unknown[], value: number | boolean, dtype: DType, weak = false): NdArray =>
+  userScalar(fitting(what, args, Number(value), dtype), aval([], dtype, weak))
+
+/** A negative number beside uint32, where only the result modulo 2^32 matters: its two's complement, as in JAX. */
+export const modular = (x: Operand, beside: Operand): Operand =>
+  typeof x === 'number' && x < 0 && x >= -(2 ** 31) && beside instanceof NdArray && beside.dtype === 'uint32' ? x + 2 ** 32 : x
+
+const isHost = (x: unknown): x is number | boolean => typeof x === 'number' || typeof x === 'boolean'
 /** A number joins an array as the array's own dtype where it can hold it: `int + 1` stays int, `int + 0.5` is float32. */
-const scalar = (value: number | boolean, beside: NdArray | undefined): NdArray => {
-  if (typeof value === 'boolean') return userScalar(value ? 1 : 0, aval([], 'bool'))
-  const d = beside?.dtype
-  const dtype =
-    d !== undefined && (isFloat(d) || (d !== 'bool' && d !== 'key' && Number.isInteger(value)))
-      ? d
-      : d === 'bool' && Number.isInteger(value)
-        ? 'int32'
-        : 'float32'
-  return userScalar(value, aval([], dtype, true))
+const joining = (value: number | boolean, beside: DType | undefined): Aval => {
+  if (typeof value === 'boolean') return aval([], 'bool')
+  const whole = Number.isInteger(value) && beside !== undefined && beside !== 'key'
+  const dtype = beside !== undefined && isFloat(beside) ? beside : !whole ? 'float32' : beside === 'bool' ? 'int32' : beside
+  return aval([], dtype, true)
 }
 
 /** An array that may hold keys. */
-export const anyArray = (what: string, x: unknown, beside?: NdArray): NdArray =>
-  x instanceof NdArray
-    ? x.deleted
-      ? x.concrete(what) // refuses
-      : x
-    : typeof x === 'number' || typeof x === 'boolean'
-      ? scalar(x, beside)
-      : refuse(DTypeError, what, [x], 'an array or a number is needed: make one with np.array')
+export const anyArray = (what: string, x: unknown, beside?: NdArray): NdArray => {
+  if (x instanceof NdArray) return x.deleted ? x.concrete(what) : x // refuses
+  if (!isHost(x)) return refuse(DTypeError, what, [x], 'an array or a number is needed: make one with np.array')
+  const { dtype, weak } = joining(x, beside?.dtype)
+  return scalarOf(what, beside === undefined ? [x] : [beside, x], x, dtype, weak)
+}
 
 /** An array of numbers or booleans. */
 export const asArray = (what: string, x: unknown, beside?: NdArray): NdArray => {
@@ -58,10 +69,9 @@ export const asFloat = (what: string, x: unknown): NdArray => {
 
 /** Integers, as int32: indices and the like. */
 export const asIndex = (what: string, x: unknown): NdArray => {
-  const y = asArray(what, typeof x === 'number' && Number.isInteger(x) ? userScalar(x, aval([], 'int32')) : x)
-  return isFloat(y.dtype) || y.dtype === 'bool'
-    ? refuse(DTypeError, what, [x], "indices are integers: convert with astype('int32')")
-    : convertElementType(y, 'int32')
+  const y = asArray(what, typeof x === 'number' && Number.isInteger(x) ? scalarOf(what, [x], x, 'int32') : x)
+  if (isFloat(y.dtype) || y.dtype === 'bool') return refuse(DTypeError, what, [x], "indices are integers: convert with astype('int32')")
+  return convertElementType(y.dtype === 'uint32' ? min(y, lit(y, rangeOf.int32[1])) : y, 'int32') // beyond int32 is outside, not negative
 }
 
 /** NumPy's broadcasting of shapes: from the right, extents equal or 1. `xs` are what is shown when they don't fit. */
@@ -99,23 +109,33 @@ export const toShape = (x: NdArray, shape: readonly number[]): NdArray =>
         range(x.ndim).map((d) => d + shape.length - x.ndim),
       )
 
-/** Operands at the dtype that they promote to; numbers take it where they can. */
+/** Operands at the dtype that they promote to; a number takes it at once, so that nothing is lost on the way. */
 export const promoted = (what: string, operands: readonly Operand[], as = asArray): NdArray[] => {
-  const beside = operands.find((x): x is NdArray => x instanceof NdArray)
-  const xs = operands.map((x) => as(what, x, beside))
-  const to = xs
-    .map((x) => x.aval)
-    .reduce((a, b) => {
+  const meet = (avals: readonly Aval[]): Aval =>
+    avals.reduce((a, b) => {
       if ((a.dtype === 'key') !== (b.dtype === 'key')) refuse(DTypeError, what, operands, "keys and numbers don't mix")
-      const p = promoteTypes(a.dtype, b.dtype, a.weak, b.weak)
-      return aval([], p.dtype, p.weak)
+      const { dtype, weak } = promoteTypes(a.dtype, b.dtype, a.weak, b.weak)
+      return aval([], dtype, weak)
     })
-  return xs.map((x) => (x.dtype === to.dtype ? x : convertElementType(x, to.dtype, to.weak)))
+  const xs = operands.map((x) => (isHost(x) ? x : as(what, x)))
+  const arrays = xs.flatMap((x) => (isHost(x) ? [] : [x.aval]))
+  const beside = arrays.length > 0 ? meet(arrays).dtype : undefined
+  const own = xs.map((x) => (isHost(x) ? joining(x, beside) : x.aval))
+  const { dtype, weak } = meet(own)
+  return xs.map((x, i) =>
+    isHost(x) ? scalarOf(what, operands, x, dtype, own[i]!.weak || weak) : x.dtype === dtype ? x : convertElementType(x, dtype, weak),
+  )
 }
+/** A value as x's dtype, whatever it is. */
+export const likened = (what: string, x: NdArray, value: Operand): NdArray =>
+  isHost(value) && x.dtype !== 'key'
+    ? scalarOf(what, [x, value], value, x.dtype, x.aval.weak)
+    : convertElementType(promoted(what, [x, value], anyArray)[1]!, x.dtype, x.aval.weak)
 
 /** Operands at one dtype and, scalars aside, at one shape. */
-export const together = (what: string, ...operands: readonly Operand[]): NdArray[] => {
-  const xs = promoted(what, operands)
+export const together = (what: string, ...operands: readonly Operand[]): NdArray[] => oneShape(what, promoted(what, operands))
+/** Arrays at one shape, scalars aside. */
+export const oneShape = (what: string, xs: readonly NdArray[]): NdArray[] => {
   const shape = broadcastShapes(what, xs)
   return xs.map((x) => (x.ndim === 0 ? x : toShape(x, shape)))
 }

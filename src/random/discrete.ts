@@ -1,15 +1,14 @@
 /** Discrete distributions: coins, classes, whole numbers, orders. Bit for bit as `jax.random`. */
 import { NdArray } from '../core/array.ts'
-import { aval, eqShape, sizeOf } from '../core/aval.ts'
+import { eqShape, sizeOf } from '../core/aval.ts'
 import * as c from '../core/constructors.ts'
 import { computedIn, type IntDType, isInt, type WideFloat } from '../core/dtype.ts'
 import { DTypeError, ShapeError } from '../core/errors.ts'
 import type { Operand } from '../core/methods.ts'
-import { userScalar } from '../core/trace.ts'
 import { dtypeAmong, extents, flag, type Schema, whole } from '../core/options.ts'
 import { takes, takesOptions } from '../core/takes.ts'
 import { axisOf, refuse, shapeOf, wholeOf } from '../numpy/check.ts'
-import { anyArray, asFloat, toShape } from '../numpy/promote.ts'
+import { anyArray, asFloat, scalarOf, toShape } from '../numpy/promote.ts'
 import { drawShape, gumbelOf, parameter, uniformIn } from './distributions.ts'
 import { fused, keyOf, keys, pick, words } from './keys.ts'
 
@@ -65,11 +64,11 @@ export const categorical = takesOptions(
 
 /** Bounds as integers of the dtype, and whether the upper one was one beyond it: a number may be. */
 const bound = (what: string, x: Operand, dtype: IntDType): readonly [NdArray, beyond: boolean] => {
-  const [least, most] = dtype === 'int32' ? [-(2 ** 31), 2 ** 31 - 1] : [0, 2 ** 32 - 1]
   if (x instanceof NdArray)
     return isInt(x.dtype) ? [c.convertElementType(x, dtype), false] : refuse(DTypeError, what, [x], 'bounds are integers')
   const n = wholeOf(what, x)
-  return [userScalar(Math.min(most, Math.max(least, n)), aval([], dtype)), n > most]
+  const beyond = n === (dtype === 'int32' ? 2 ** 31 : 2 ** 32)
+  return [scalarOf(what, [x], beyond ? n - 1 : n, dtype), beyond]
 }
 export interface RandintOptions {
   /** Default: int32. */

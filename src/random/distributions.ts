@@ -128,6 +128,35 @@ export const normal = takesOptions(
   },
 )
 
+/** Beyond this erf is so near to 1 that a draw between two of its values has few digits. */
+const FAR = { float32: 4, float64: 7 } as const
+/** Mills' ratio at x ≥ 4, (1 - Φ(x)) / φ(x) = 1/(x + 1/(x + 2/(x + …))) (Laplace). */
+const mills = (x: NdArray): NdArray => {
+  let down = x
+  for (let k = 6; k > 0; k--) down = c.add(x, c.div(c.lit(x, k), down))
+  return c.integerPow(down, -1)
+}
+/** The z in (a, b), a ≥ 4, above which there is the share 1 - u of what is above a and below b: z² = a² - 2 log(share · mills(a) / mills(z)). */
+const tail = (u: NdArray, a: NdArray, b: NdArray): NdArray => {
+  const [half, one] = [c.lit(a, 0.5), c.lit(a, 1)]
+  const beyond = c.exp(c.mul(c.mul(c.sub(a, b), c.add(a, b)), half)) // φ(b) / φ(a)
+  const share = c.sub(one, c.mul(u, c.sub(one, c.mul(beyond, c.div(mills(b), mills(a))))))
+  let z = a
+  for (let i = 0; i < 6; i++) {
+    const more = c.mul(c.log(c.mul(share, c.div(mills(a), mills(z)))), c.lit(a, -2)) // z² - a²
+    z = c.add(a, c.div(more, c.add(a, c.sqrt(c.add(c.mul(a, a), more)))))
+  }
+  return z
+}
+/** Where both bounds are far out on one side a draw of that tail, with u as the share below it; elsewhere the body's. */
+const outIn = (body: NdArray, u: NdArray, low: NdArray, high: NdArray, far: number): NdArray => {
+  const edge = c.lit(low, far)
+  const [above, below] = [c.gt(low, edge), c.lt(high, c.neg(edge))]
+  const [a, b] = [c.select(below, c.neg(high), c.select(above, low, edge)), c.select(below, c.neg(low), c.select(above, high, edge))]
+  const z = tail(c.select(below, c.sub(c.lit(u, 1), u), u), a, b)
+  return c.select(above, z, c.select(below, c.neg(z), body))
+}
+
 /**
  * Standard normal, kept within (lower, upper): key [], bounds that broadcast -> float. As `jax.random.truncated_normal`, within 4 ulp.
  *
@@ -143,9 +172,12 @@ export const truncatedNormal = takesOptions(
     const { dtype = 'float32' } = options
     const [low, high] = [parameter(what, lower, dtype), parameter(what, upper, dtype)]
     const of = drawShape(what, shape, low, high)
+    const far = FAR[dtype]
+    const near = [lower, upper].some((x) => typeof x === 'number' && Math.abs(x) <= far)
     const draw = (one: NdArray, lo: NdArray, hi: NdArray): NdArray => {
       const erfOf = (x: NdArray): NdArray => c.erf(c.div(x, scalar(Math.SQRT2, dtype)))
-      const z = quantile(uniformIn(one, of, erfOf(lo), erfOf(hi)))
+      const body = quantile(uniformIn(one, of, erfOf(lo), erfOf(hi)))
+      const z = near ? body : outIn(body, unit(one, of, dtype), spread(lo, of), spread(hi, of), far)
       const inside = (x: NdArray, towards: number): NdArray => spread(c.nextafter(c.stopGradient(x), scalar(towards, dtype)), of)
       return c.min(c.max(z, inside(lo, Infinity)), inside(hi, -Infinity)) // rounding mustn't lead to a bound
     }

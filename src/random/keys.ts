@@ -4,10 +4,10 @@ import { aval, sizeOf } from '../core/aval.ts'
 import * as c from '../core/constructors.ts'
 import { DTypeError, ShapeError } from '../core/errors.ts'
 import type { Operand } from '../core/methods.ts'
-import { applyJaxpr, trace, tracing, upload, userScalar } from '../core/trace.ts'
+import { applyJaxpr, trace, tracing, upload } from '../core/trace.ts'
 import { takes } from '../core/takes.ts'
 import { refuse, shapeOf, wholeOf } from '../numpy/check.ts'
-import { asIndex } from '../numpy/promote.ts'
+import { asIndex, scalarOf } from '../numpy/promote.ts'
 
 /** Several operations as one program, outside a trace too. */
 export const fused = <A extends readonly NdArray[]>(what: string, f: (...args: A) => NdArray, ...args: A): NdArray => {
@@ -82,7 +82,7 @@ export const foldIn = takes('random.foldIn', 2, (k: NdArray, data: Operand): NdA
   const what = 'random.foldIn'
   const word =
     typeof data === 'number'
-      ? userScalar(wholeOf(what, data) >>> 0, aval([], 'uint32'))
+      ? scalarOf(what, [k, data], wholeOf(what, data), 'uint32')
       : data instanceof NdArray && data.dtype === 'uint32'
         ? data
         : c.convertElementType(asIndex(what, data), 'uint32')

@@ -76,6 +76,7 @@ export const elementwise = {
   atanh: of<'atanh'>(float, [within]),
   cbrt: of<'cbrt'>(float, [awayFromZero]),
   erf: of<'erf'>(float, [same]),
+  erfc: of<'erfc'>(float, [same]),
   erfInv: of<'erfInv'>(float, [within]),
   logistic: of<'logistic'>(float, [same]),
   not: words<'not'>(bits, 1),
@@ -124,7 +125,12 @@ export const elementwise = {
       return { params: {}, inputs: [x, y] }
     },
   }),
-  pow: of<'pow'>(float, [positive, same]),
+  pow: of<'pow'>(float, [positive, same], {
+    any: (c) => {
+      const [x, y] = operands(c, 2, c.dtype(float)) as [Value, Value]
+      return { params: {}, inputs: [x, c.oneIn(3) ? c.value(y.aval.shape, c.dtype(int)) : y] }
+    },
+  }),
   max: of<'max'>(plain, [same, same]),
   min: of<'min'>(plain, [same, same]),
   atan2: of<'atan2'>(float, [awayFromZero, awayFromZero]),

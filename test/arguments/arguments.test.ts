@@ -48,7 +48,9 @@ describe.each(functions.filter(({ name }) => !internal.test(name) && !variadic.h
 test('an option is named that may have been meant', () => {
   const x = np.ones([3])
   const loose = (f: unknown): Fn => f as Fn
-  expect(() => loose(nn.layerNorm)({}, x, { epsilon: 1 })).toThrow('nn.layerNorm: there is no option epsilon: did you mean eps? it takes eps')
+  expect(() => loose(nn.layerNorm)({}, x, { epsilon: 1 })).toThrow(
+    'nn.layerNorm: there is no option epsilon: did you mean eps? it takes eps',
+  )
   expect(() => loose(np.sum)(x, { keepDims: true })).toThrow('did you mean keepdims?')
   expect(() => loose(np.sum)(x, { colour: true })).toThrow(/there is no option colour: it takes/)
 })
@@ -62,10 +64,12 @@ test('what lists hand along with an element is no argument', () => {
 })
 
 test('options that a type names are declared', () => {
-  const files = ['src', 'transforms'].flatMap((folder) => readdirSync(folder, { recursive: true, encoding: 'utf8' }).map((f) => `${folder}/${f}`))
+  const files = ['src', 'transforms'].flatMap((folder) =>
+    readdirSync(folder, { recursive: true, encoding: 'utf8' }).map((f) => `${folder}/${f}`),
+  )
   const undeclared = files
     .filter((name) => name.endsWith('.ts'))
     .flatMap((file) => [...readFileSync(file, 'utf8').matchAll(/\b(?:takes|composed)\(([^]*?)(?:=>(?: \{)?\n|\n(?=\S))/g)])
-    .flatMap(([whole, parameters]) => (/: \w*Options\b/.test(parameters!) ? [whole] : []))
+    .flatMap(([whole, parameters]) => (/: [A-Z]\w*Options\b/.test(parameters!) ? [whole] : []))
   expect(undeclared).toEqual([])
 })

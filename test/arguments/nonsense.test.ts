@@ -14,7 +14,8 @@ const seed = nightly ? Date.now() % 2 ** 31 : 42
 const SOON = 5000
 
 /** Those that change the process, or have no arguments that are nobody's business. */
-const apart = /^(init|profile|devices|debug\.(nans|print|compileWarnings)|tree\.registerNode)$|^testing\.(generators|sameOnAllDevices)|^io\.write/
+const apart =
+  /^(init|profile|devices|debug\.(nans|print|compileWarnings)|tree\.registerNode)$|^testing\.(generators|sameOnAllDevices)|^io\.write/
 /** What a function gives back is called too. */
 const callables = (value: unknown): readonly Fn[] =>
   typeof value === 'function'
@@ -31,7 +32,9 @@ const outcome = async (f: Fn, args: readonly unknown[]): Promise<{ readonly valu
     if (took > SOON) return { fault: `took ${Math.round(took)} ms` }
     return { value: value instanceof Promise ? await value : value }
   } catch (error) {
-    return error instanceof CotangentError ? {} : { fault: error instanceof Error ? (error.stack ?? '').split('\n').slice(0, 4).join(' ') : String(error) }
+    return error instanceof CotangentError
+      ? {}
+      : { fault: error instanceof Error ? (error.stack ?? '').split('\n').slice(0, 4).join(' ') : String(error) }
   }
 }
 
@@ -41,7 +44,8 @@ describe.each(Object.entries(spaces))('%s', (_, all) => {
     const keys = await optionsOf(f)
     const faults = new Map<string, string>()
     const tell = (of: string, args: readonly unknown[], fault: string | undefined): void => {
-      if (fault !== undefined && !faults.has(fault.slice(0, 200))) faults.set(fault.slice(0, 200), `${of}(${args.map((x) => show(x)).join(', ')}): ${fault}`)
+      if (fault !== undefined && !faults.has(fault.slice(0, 200)))
+        faults.set(fault.slice(0, 200), `${of}(${args.map((x) => show(x)).join(', ')}): ${fault}`)
     }
     for (let i = 0; i < calls; i++) {
       const args = Array.from({ length: draw(5) }, () => nonsense(draw, keys))

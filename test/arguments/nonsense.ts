@@ -64,7 +64,21 @@ const getters = (): object =>
     },
   })
 const numbers: readonly number[] = [-1, 0, 1, 2, 3, 7, -0, 2.5, -3.5, NaN, Infinity, -Infinity, 1e300, 2 ** 53, -(2 ** 60), 5e-324]
-const texts: readonly string[] = ['', 'a', 'i', 'ij,jk->ik', '...', 'ij', 'float32', 'int8', 'key', '__proto__', 'length', '{ lambda ; a:f32[3]. let b:f32[3] = sin a in (b,) }', '\ud800']
+const texts: readonly string[] = [
+  '',
+  'a',
+  'i',
+  'ij,jk->ik',
+  '...',
+  'ij',
+  'float32',
+  'int8',
+  'key',
+  '__proto__',
+  'length',
+  '{ lambda ; a:f32[3]. let b:f32[3] = sin a in (b,) }',
+  '\ud800',
+]
 const functions: readonly unknown[] = [
   ...[(x: unknown) => x, () => 1, () => undefined, () => null, (...xs: unknown[]) => xs, (x: unknown) => [x, x], () => 'text'],
   ...[(x: NdArray) => np.sum(x), (x: NdArray) => np.mul(x, x), async () => 1, grad, Math.max, Point, Symbol],
@@ -77,9 +91,25 @@ const others: readonly (() => unknown)[] = [
   ...[() => new Proxy([1, 2], {}), () => new Proxy(np.ones([2]), {}), () => new Proxy(() => 1, {}), () => new String('axis')],
   ...[() => new Float32Array(3), () => new Float64Array(2), () => new Uint8Array(2), () => new BigInt64Array(2), () => new Int16Array(2)],
   ...[() => new Float32Array(new SharedArrayBuffer(8)), () => new DataView(new ArrayBuffer(8)), () => new ArrayBuffer(8)],
-  ...[() => new Uint8ClampedArray(2), () => new Uint32Array(2), () => new Int32Array(0), () => [[1, 2], [3]], () => [[], [1]], () => [[[]]]],
-  ...[() => ({ length: 3 }), () => ({ shape: [2], dtype: 'float32' }), () => ({ shape: [-1], dtype: 'x' }), () => ({ eqns: 1, inputs: [], outs: [] })],
-  ...[() => ({ eqns: [], inputs: [1], outs: [2] }), () => ({ kind: 'list', children: null }), () => ({ kind: 'dict', keys: [1], children: [] })],
+  ...[
+    () => new Uint8ClampedArray(2),
+    () => new Uint32Array(2),
+    () => new Int32Array(0),
+    () => [[1, 2], [3]],
+    () => [[], [1]],
+    () => [[[]]],
+  ],
+  ...[
+    () => ({ length: 3 }),
+    () => ({ shape: [2], dtype: 'float32' }),
+    () => ({ shape: [-1], dtype: 'x' }),
+    () => ({ eqns: 1, inputs: [], outs: [] }),
+  ],
+  ...[
+    () => ({ eqns: [], inputs: [1], outs: [2] }),
+    () => ({ kind: 'list', children: null }),
+    () => ({ kind: 'dict', keys: [1], children: [] }),
+  ],
   ...[() => ({ toString: () => { throw new Error('no text') } }), () => ({ then: 1 }), () => ({ update: 1 }), () => ({ w: np.ones([3, 2]) })], // prettier-ignore
 ]
 
@@ -109,11 +139,20 @@ export const nonsense = (draw: Draw, keys: readonly string[], depth = 0): unknow
 /** An argument as a failure shows it. */
 export const show = (x: unknown, depth = 0): string => {
   try {
-    if (arrays.includes(x)) return x === escaped[0] ? 'escaped' : x === donated ? 'donated' : x === disposed ? 'disposed' : `${(x as NdArray).dtype}[${(x as NdArray).shape.join()}]`
+    if (arrays.includes(x))
+      return x === escaped[0]
+        ? 'escaped'
+        : x === donated
+          ? 'donated'
+          : x === disposed
+            ? 'disposed'
+            : `${(x as NdArray).dtype}[${(x as NdArray).shape.join()}]`
     if (depth > 3) return '…'
     if (Array.isArray(x)) return x.length > 9 ? 'a long list' : `[${Array.from(x, (y) => show(y, depth + 1)).join(', ')}]`
     if (typeof x === 'object' && x !== null)
-      return `${x.constructor === undefined ? 'bare' : x.constructor === Object ? '' : x.constructor.name}{${Object.entries(x).map(([k, v]) => `${k}: ${show(v, depth + 1)}`).join(', ')}}`
+      return `${x.constructor === undefined ? 'bare' : x.constructor === Object ? '' : x.constructor.name}{${Object.entries(x)
+        .map(([k, v]) => `${k}: ${show(v, depth + 1)}`)
+        .join(', ')}}`
     return typeof x === 'string' ? JSON.stringify(x) : String(x).slice(0, 40)
   } catch {
     return 'what can’t be shown'

@@ -23,6 +23,7 @@ export const bounds: Partial<Record<ScalarOp, readonly [ulps: number, from: numb
   atanh: [3, -20, 0],
   cbrt: [2, -126, 127],
   erf: [2, -20, 3],
+  erfc: [8, -20, 4],
   // Giles' formula as XLA evaluates it: x² is rounded to float32 before 1 - x² is taken.
   erfInv: [70, -20, 0],
   logistic: [3, -20, 7],

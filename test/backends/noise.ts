@@ -28,6 +28,7 @@ export const inexact: ReadonlySet<ScalarOp> = new Set<ScalarOp>([
   'atanh',
   'cbrt',
   'erf',
+  'erfc',
   'erfInv',
   'logistic',
   'pow',

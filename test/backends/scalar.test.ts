@@ -108,6 +108,12 @@ describe('float to float', () => {
     for (const [i, [x, y]] of known.entries()) expect(Math.abs(results[i]! / y - 1), `erf(${x})`).toBeLessThan(8e-16)
     check('erf', 'float32', 'float32', '0 -> 0', '-0 -> -0', 'inf -> 1', '-inf -> -1', '-7 -> -1', 'nan -> nan')
   })
+  test('erfc to float64 accuracy, far out', () => {
+    const known = [[-3, 1.9999779095030015], [1e-10, 0.9999999998871621], [1.4, 0.04771488023735119], [2, 0.004677734981047266], [10, 2.088487583762545e-45], [26, 5.663192408856143e-296]] as const // prettier-ignore
+    const results = elementwise(backend, 'erfc', 'float64', 'float64', known.map(([x]) => x)) // prettier-ignore
+    for (const [i, [x, y]] of known.entries()) expect(Math.abs(results[i]! / y - 1), `erfc(${x})`).toBeLessThan(1e-14)
+    check('erfc', 'float32', 'float32', '0 -> 1', 'inf -> 0', '-inf -> 2', '-7 -> 2', '11 -> 0', 'nan -> nan')
+  })
   test('erfInv undoes erf', () => {
     check('erfInv', 'float32', 'float32', '1 -> inf', '-1 -> -inf', '2 -> nan', 'nan -> nan', '0 -> 0', '-0 -> -0')
     const ys = [1e-300, 1e-12, 1e-5, 1e-4, 0.01, 0.3, 0.8, 1.5, 2.5, 4]

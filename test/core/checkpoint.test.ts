@@ -109,7 +109,7 @@ describe('checkpoint', () => {
     for (const [plain, less] of Object.values(figures)) expect(less / plain).toBeLessThanOrEqual(1 / 4)
     const { jaxpr } = await explain(grad(unrolled(saved, 2)))(model(2), x)
     const count = (word: RegExp): number => jaxpr.match(word)!.length
-    expect(count(/= tanh /g)).toBe(2 * 2) // once forward and once backward for each block
+    expect(count(/= logistic /g)).toBe(2 * 2) // once forward and once backward for each block
     expect(count(/checkpoint\[/g)).toBe(2 * 2)
   })
   test('a policy that there is not is refused', () => {

@@ -1,6 +1,6 @@
 /** jit(f).lower(...): traced and compiled ahead of calls, which then find what they need. */
 import { expect, test } from 'vitest'
-import { grad, jit, type NdArray, np, ShapeError, TreeError } from '../../src/index.ts'
+import { grad, jit, makeJaxpr, type NdArray, np, ShapeError, TreeError } from '../../src/index.ts'
 import { runtime } from '../../src/core/runtime.ts'
 
 const { counters } = runtime.engine
@@ -53,4 +53,17 @@ test('what stands for no array is refused', () => {
     expect(() => f.lower(bad as never)).toThrow(ShapeError)
   expect(() => f.lower('x' as never)).toThrow(TreeError)
   expect(() => jit((x: NdArray) => x, { donateArgnums: 1 }).lower(f32())).toThrow(ShapeError)
+})
+
+test('what is dear is computed once where a kernel reads it at several places', () => {
+  const patches = (x: NdArray): NdArray => np.concatenate([0, 1, 2, 3].map((i) => np.pad(x, 3).slice([i, i + 8])))
+  const tanhs = (f: (x: NdArray) => NdArray): number => {
+    const { program } = runtime.engine.lower(makeJaxpr(f)(np.ones([8])))
+    return program.steps.reduce((n, s) => n + (s.kind === 'launch' ? JSON.stringify(s.kernel).split('"op":"tanh"').length - 1 : 0), 0)
+  }
+  expect(tanhs((x) => patches(np.tanh(x)))).toBe(1)
+  expect(tanhs((x) => np.dot(patches(np.tanh(x)).reshape(4, 8), np.ones([8, 3])))).toBe(1)
+  expect(tanhs((x) => np.tanh(patches(x)))).toBe(1)
+  const x = np.arange(8).astype('float32')
+  expect(np.allclose(jit((y: NdArray) => patches(np.tanh(y)))(x), patches(np.tanh(x))).item()).toBe(1)
 })

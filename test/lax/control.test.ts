@@ -4,6 +4,7 @@ import { linearizeJaxpr } from '../../transforms/linearize.ts'
 import { runtime } from '../../src/core/runtime.ts'
 import {
   checkJaxpr,
+  checkpoint,
   customVjp,
   explain,
   grad,
@@ -113,12 +114,12 @@ describe('scan', () => {
   })
   test('what is the same at every turn is computed once, before, and not stacked for reverse mode', () => {
     const f = (w: NdArray, xs: NdArray): NdArray =>
-      np.sum(lax.scan((h: NdArray, x: NdArray) => [np.tanh(h.mul(np.sum(np.exp(w)))).add(x), null], np.zeros([5]), xs)[0])
+      np.sum(lax.scan((h: NdArray, x: NdArray) => [np.tanh(h.mul(np.sum(np.cos(w)))).add(x), null], np.zeros([5]), xs)[0])
     const { eqns } = makeJaxpr(grad(f))(np.ones([100]), np.ones([8, 5]))
     const scans = eqns.filter((eqn) => eqn.op.name === 'scan')
     expect(scans.length).toBe(2)
     const inner = scans.flatMap(({ op }) => (op.name === 'scan' ? op.params.jaxpr.eqns.map((eqn) => eqn.op.name) : []))
-    expect(inner).not.toContain('exp')
+    expect(inner).not.toContain('cos')
     const stacked = scans[0]!.outs.map((v) => v.aval.shape)
     expect(stacked.every((shape) => shape.join() === '5' || shape.join() === '8,5')).toBe(true)
   })
@@ -175,6 +176,31 @@ describe('whileLoop and foriLoop', () => {
     expect(jvp(power, [np.array(3)], [np.array(1)])[1].item()).toBe(27)
     expect(linearize(power, np.array(3))[1](np.array(1)).item()).toBe(27)
     expect(() => grad(power)(np.array(3))).toThrow(/give whileLoop maxSteps/)
+  })
+  describe('where nobody needs its derivative it is no reason to refuse reverse mode', () => {
+    const doubled = (x: NdArray): NdArray => lax.whileLoop((y: NdArray) => y.sum().less(10), (y) => y.mul(2), x) // prettier-ignore
+    const square = (x: NdArray): NdArray => x.mul(x).sum()
+    const step = (y: NdArray): NdArray => np.where(y.sum().greater(3), 1, 0)
+    const inBranch = (x: NdArray, y: NdArray): NdArray => lax.cond(x.sum().greater(0), (a, b) => square(a).add(step(b)), (a, _b) => a.sum(), x, y) // prettier-ignore
+    const ways: Readonly<Record<string, (x: NdArray, y: NdArray) => NdArray>> = {
+      'a branch that compares it': inBranch,
+      'a branch of a branch': (x, y) => lax.cond(x.sum().greater(0), inBranch, (a, _b) => a.sum(), x, y),
+      'a switch that ignores it': (x, y) => lax.switch(1, [(a, _b) => a.sum(), (a, _b) => square(a), (a, b) => square(a).add(step(b))], x, y), // prettier-ignore
+      'a branch in a scan': (x, y) =>
+        lax.scan((c: NdArray, row: NdArray) => [c.add(inBranch(x, row)), null], np.array(0), y.reshape(1, 2))[0],
+      'rows of a scan': (x, y) => square(x).add(lax.scan((c: NdArray, row: NdArray) => [c.add(np.floor(row)), null], np.array(0), y)[0]),
+      'a jitted function': (x, y) => jit(inBranch)(x, y),
+      checkpoint: (x, y) => checkpoint(inBranch)(x, y),
+      vmap: (x, y) => vmap((b: NdArray) => inBranch(x, b))(np.stack([y])).sum(),
+    }
+    test.each(Object.keys(ways))('%s', (name) => {
+      const f = (x: NdArray): NdArray => ways[name]!(x, doubled(x))
+      for (const d of [grad(f), jit(grad(f))]) expect(d(np.array([1, 2])).toArray()).toEqual([2, 4])
+    })
+    test('and where one branch needs it, it is', () => {
+      const f = (x: NdArray): NdArray => lax.cond(x.sum().greater(0), (a, b) => square(a).add(step(b)), (_a, b) => b.sum(), x, doubled(x)) // prettier-ignore
+      expect(() => grad(f)(np.array([1, 2]))).toThrow(/give whileLoop maxSteps/)
+    })
   })
   test('with maxSteps it has a gradient, and stops in any case', () => {
     const grow = (x: NdArray): NdArray =>
@@ -316,7 +342,11 @@ describe('what is refused says what to do', () => {
     ],
     ['no branches', /at least one branch/, () => lax.switch(0, [], one)],
     ['bounds that are no integers', /whole numbers, or int32 scalars/, () => lax.foriLoop(0, 2.5, (_, x: NdArray) => x, one)],
-    ['unroll 0', /unroll is a whole number of at least 1, and got 0/, () => lax.scan((x: NdArray, _: null) => [x, null], one, null, { length: 2, unroll: 0 })],
+    [
+      'unroll 0',
+      /unroll is a whole number of at least 1, and got 0/,
+      () => lax.scan((x: NdArray, _: null) => [x, null], one, null, { length: 2, unroll: 0 }),
+    ],
   ])('%s', (_, message, f) => {
     expect(f).toThrow(message)
     expect(f).toThrow(expect.objectContaining({ name: expect.stringMatching(/^(Shape|Tree|DType)Error$/) }))

@@ -3,6 +3,8 @@ import { describe, expect, test } from 'vitest'
 import { grad, jit, jvp, makeJaxpr, type NdArray, np, random, vmap } from '../../src/index.ts'
 import { type AttentionOptions, dotProductAttention } from '../../src/nn/attention.ts'
 import { runtime } from '../../src/core/runtime.ts'
+import { trace } from '../../src/core/trace.ts'
+import { run } from '../laws/harness.ts'
 
 const draw = (seed: number, shape: readonly number[], dtype: 'float32' | 'float64'): NdArray =>
   np.astype(random.normal(random.key(seed), shape), dtype)
@@ -74,4 +76,21 @@ describe('attention', () => {
     expect(() => dotProductAttention(q, k, v, { mask: np.ones([3, 5, 7], 'bool') })).toThrow(/mask bool\[1,3,5,7\] doesn't broadcast/)
     expect(() => dotProductAttention(q, k, v, { dropout: { key: random.key(0), rate: 1 } })).toThrow(/isn't in \[0, 1\)/)
   })
+})
+
+test('a NaN in a key that a query sees is in that query’s result and nobody else’s, on every device', () => {
+  const q = np.arange(16).astype('float32').reshape(1, 4, 1, 4)
+  const k = np.at(q, 0, 2, 0, 0).set(NaN)
+  for (const [options, rows] of [
+    [{ causal: true }, [2, 3]],
+    [{}, [0, 1, 2, 3]],
+    [{ window: 1 }, [1, 2, 3]],
+  ] as const) {
+    const attend = (...xs: NdArray[]): NdArray => dotProductAttention(xs[0]!, xs[1]!, xs[2]!, options)
+    const { jaxpr } = trace([q, k, q].map((x) => x.aval), (xs) => [attend(...xs)], 'attend') // prettier-ignore
+    for (const device of ['reference', 'wasm'] as const) {
+      const [out] = run(device, jaxpr, [q, k, q].map((x) => ({ aval: x.aval, data: Array.from(x.toTyped()) }))) // prettier-ignore
+      out!.data.forEach((x, i) => expect(Number.isNaN(x), `${device}, row ${i >> 2}`).toBe((rows as readonly number[]).includes(i >> 2)))
+    }
+  }
 })

@@ -1,4 +1,5 @@
 /** What the golden file has no rows for: creation, layout, products, order, and how np behaves under transforms. */
+import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { grad, jit, type NdArray, np, vmap } from '../../src/index.ts'
 
@@ -129,4 +130,27 @@ test('reshape and transpose take extents, or one list of them', () => {
   const x = np.arange(6)
   expect(x.reshape([2, -1]).toArray()).toEqual(x.reshape(2, -1).toArray())
   expect(x.reshape([2, 3]).transpose([1, 0]).toArray()).toEqual(x.reshape(2, 3).transpose().toArray())
+})
+
+test('pad goes back and forth, round and round, and over empty axes where nothing is added', () => {
+  const x = np.array([1, 2, 3])
+  expect(np.pad(x, 4, { mode: 'reflect' }).toArray()).toEqual([1, 2, 3, 2, 1, 2, 3, 2, 1, 2, 3])
+  expect(np.pad(np.array([5]), 2, { mode: 'reflect' }).toArray()).toEqual([5, 5, 5, 5, 5])
+  expect(np.pad(x, 7, { mode: 'wrap' }).toArray()).toEqual([3, 1, 2, 3, 1, 2, 3, 1, 2, 3, 1, 2, 3, 1, 2, 3, 1])
+  const none = [[0, 0], [1, 1]] as const // prettier-ignore
+  for (const mode of ['edge', 'reflect', 'wrap', 'constant'] as const)
+    expect(np.pad(np.zeros([0, 2]), none, { mode }).shape).toEqual([0, 4])
+  for (const mode of ['edge', 'reflect', 'wrap'] as const) expect(() => np.pad(np.zeros([0]), 1, { mode })).toThrow(/axis 0 is empty/)
+  expect(() => np.pad(x, 0, { mode: 'round' as 'edge' })).toThrow(/the mode is one of constant, edge, reflect, wrap/)
+  fc.assert(
+    fc.property(fc.integer({ min: 1, max: 5 }), fc.nat({ max: 12 }), fc.nat({ max: 12 }), (n, before, after) => {
+      const at = (i: number): number => {
+        const there = Math.max(1, 2 * (n - 1))
+        const r = ((i % there) + there) % there
+        return Math.min(r, there - r)
+      }
+      const want = Array.from({ length: before + n + after }, (_, i) => at(i - before))
+      expect(np.pad(np.arange(n), [[before, after]], { mode: 'reflect' }).toArray()).toEqual(want)
+    }),
+  )
 })

@@ -1,5 +1,6 @@
 /** All of the golden file of semantics: values, dtypes, shapes and gradients where JAX, NumPy and common sense disagree. */
 import { readFileSync } from 'node:fs'
+import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import * as c from '../../src/core/constructors.ts'
 import { type DType, type HostArray, isFloat, typedArrayOf } from '../../src/core/dtype.ts'
@@ -246,4 +247,23 @@ describe('dtypes promote as in JAX', () => {
       expect({ dtype, weak }, `${a} + ${b}`).toEqual(out)
     }
   })
+})
+
+test('integers round to tens, hundreds and so on, halves to the even one, as NumPy does', () => {
+  const round = (xs: readonly number[], decimals: number, dtype: DType = 'int32'): unknown =>
+    np.round(np.array(xs, { dtype }), { decimals }).toArray()
+  expect(round([15, 25, -15, -25, 27, -34, 1234, 5, 0], -1)).toEqual([20, 20, -20, -20, 30, -30, 1230, 0, 0])
+  expect(round([1234, 1250, 1350, -1250], -2)).toEqual([1200, 1200, 1400, -1200])
+  expect(round([2147483647, -2147483648, 500000000, 1500000000], -9)).toEqual([2e9, -2e9, 0, 2e9])
+  expect(round([4294967295, 3500000000, 2500000000], -9, 'uint32')).toEqual([4e9, 4e9, 2e9])
+  expect(round([2147483647, -5], -10)).toEqual([0, 0])
+  expect(round([1234], 2)).toEqual([1234])
+  fc.assert(
+    fc.property(fc.integer({ min: -2e9, max: 2e9 }), fc.integer({ min: 1, max: 9 }), (x, digits) => {
+      const got = (round([x], -digits) as number[])[0]!
+      const off = Math.abs(got - x) * 2
+      expect(got % 10 ** digits).toBe(got < 0 ? -0 : 0)
+      expect(off < 10 ** digits || (off === 10 ** digits && (got / 10 ** digits) % 2 === 0)).toBe(true)
+    }),
+  )
 })

@@ -136,3 +136,27 @@ describe('draws and transforms', () => {
     expect(new Set(top)).toEqual(new Set([2 ** 31 - 2, 2 ** 31 - 1]))
   })
 })
+
+test('a truncated normal far out has the distribution of its tail, on both sides alike', () => {
+  // Means from scipy.stats.truncnorm.
+  for (const [low, high, mean] of [
+    [5, 6, 5.183147],
+    [8, 9, 8.121189],
+    [4.5, 1e6, 4.70432],
+    [30, 31, 30.03326],
+    [8, Infinity, 8.121368],
+    [11, 12, 11.089456],
+  ] as const)
+    // prettier-ignore
+    for (const sign of [1, -1]) {
+      const [a, b] = sign > 0 ? [low, high] : [-high, -low]
+      const z = random.truncatedNormal(random.key(3), a, b, [20_000])
+      expect(z.mean().item()).toBeCloseTo(sign * mean, 2)
+      expect(new Set(z.toTyped()).size).toBeGreaterThan(4_000)
+      expect(z.greater(a).all().item() === 1 && z.less(b).all().item() === 1).toBe(true)
+    }
+  const each = vmap((l: NdArray) => random.truncatedNormal(random.key(1), l, 1e6))(np.array([3.9, 4.1, 5, 6, 8])).toTyped()
+  each.forEach((z, i) => expect(z - [3.9, 4.1, 5, 6, 8][i]!).toBeGreaterThan(0))
+  each.forEach((z, i) => expect(z - [3.9, 4.1, 5, 6, 8][i]!).toBeLessThan(1))
+  expect(random.truncatedNormal(random.key(3), 11, 12, [20_000], { dtype: 'float64' }).mean().item()).toBeCloseTo(11.089456, 2)
+})

@@ -4,7 +4,7 @@ import { power } from './functions/power.ts'
 import { trigonometric } from './functions/trigonometric.ts'
 
 /** Names start with c_. NaN is told by its bits, since WGSL's comparisons may assume that there is none. */
-const functions: Readonly<Record<string, string>> = {
+const functions = {
   ...exponential,
   ...trigonometric,
   ...power,
@@ -65,12 +65,14 @@ fn c_float(bits: u32) -> f32 { return bitcast<f32>(bits | zero); }`,
 }`,
 }
 
+export type FunctionName = keyof typeof functions
+
 /** The definitions that `code` needs, callees first. */
 export const library = (code: string): readonly string[] => {
   const found = new Map<string, string>()
   const need = (text: string): void => {
     for (const [name] of text.matchAll(/\bc_\w+/g)) {
-      const definition = functions[name]
+      const definition = (functions as Readonly<Record<string, string>>)[name]
       if (definition === undefined) throw new Error(`internal: no library function ${name}`)
       if (found.has(name)) continue
       found.set(name, '') // a definition names itself

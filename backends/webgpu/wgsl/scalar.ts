@@ -1,22 +1,24 @@
 /** One element operation as a WGSL expression, and constants. WGSL's own functions are taken where they are exact, and ours elsewhere. */
 import { type DType, isHalf, isInt } from '../../../src/core/dtype.ts'
 import type { ReduceOp, ScalarOp } from '../../../src/core/kernel.ts'
+import type { FunctionName } from './library.ts'
 import { typeOf } from './shader.ts'
 
-const infix: Readonly<Partial<Record<ScalarOp, string>>> = { add: '+', sub: '-', mul: '*', lt: '<', le: '<=', gt: '>', ge: '>=', and: '&', or: '|', xor: '^' } // prettier-ignore
-/** Of floats only: an integer is whole already. */
-const wholes: readonly ScalarOp[] = ['floor', 'ceil', 'round']
+const infix = { add: '+', sub: '-', mul: '*', lt: '<', le: '<=', gt: '>', ge: '>=', and: '&', or: '|', xor: '^' } as const
+const isInfix = (op: ScalarOp): op is keyof typeof infix => op in infix
 
 /** `args`: names or constants, of `from`'s dtypes. */
 export const scalarOp = (op: ScalarOp, dtype: DType, from: readonly DType[], args: readonly string[]): string => {
   const [x, y, z] = args as readonly [string, string, string]
   const source = from[0]!
-  if (source === 'bool' && op !== 'select' && op !== 'cast') return ofBools(op, x, y)
+  if (source === 'bool' && op !== 'select' && op !== 'cast') return ofBools[op as OfBools](x, y)
   const [type, float] = [typeOf(dtype), source === 'float32']
-  const operator = infix[op]
-  if (operator !== undefined) return `(${x} ${operator} ${y})`
-  if (wholes.includes(op)) return float ? `${op}(${x})` : x
+  if (isInfix(op)) return `(${x} ${infix[op]} ${y})`
   switch (op) {
+    case 'floor':
+    case 'ceil':
+    case 'round':
+      return float ? `${op}(${x})` : x // an integer is whole already
     case 'neg':
       return source === 'uint32' ? `(0u - ${x})` : `(-${x})`
     case 'abs':
@@ -66,7 +68,7 @@ export const scalarOp = (op: ScalarOp, dtype: DType, from: readonly DType[], arg
     case 'threefry1':
       return `c_threefry(vec2<u32>(${x}, ${y}), vec2<u32>(${z}, ${args[3]!})).${op === 'threefry0' ? 'x' : 'y'}`
     default:
-      return `c_${op}(${x})`
+      return `${`c_${op}` satisfies FunctionName}(${x})`
   }
 }
 
@@ -76,33 +78,21 @@ const combiningBools = { sum: 'or', prod: 'and', max: 'max', min: 'min' } as con
 export const combined = (op: ReduceOp, dtype: DType, x: string, y: string): string =>
   scalarOp((dtype === 'bool' ? combiningBools : combining)[op], dtype, [dtype, dtype], [x, y])
 
+type OfBools = 'not' | 'and' | 'or' | 'xor' | 'min' | 'max' | 'eq' | 'ne' | 'lt' | 'le' | 'gt' | 'ge'
 /** false is less than true. */
-const ofBools = (op: ScalarOp, x: string, y: string): string => {
-  switch (op) {
-    case 'not':
-      return `(!${x})`
-    case 'and':
-    case 'min':
-      return `(${x} && ${y})`
-    case 'or':
-    case 'max':
-      return `(${x} || ${y})`
-    case 'xor':
-    case 'ne':
-      return `(${x} != ${y})`
-    case 'eq':
-      return `(${x} == ${y})`
-    case 'lt':
-      return `(!${x} && ${y})`
-    case 'le':
-      return `(!${x} || ${y})`
-    case 'gt':
-      return `(${x} && !${y})`
-    case 'ge':
-      return `(${x} || !${y})`
-    default:
-      throw new Error(`internal: ${op} of bool`)
-  }
+const ofBools: { readonly [K in OfBools]: (x: string, y: string) => string } = {
+  not: (x) => `(!${x})`,
+  and: (x, y) => `(${x} && ${y})`,
+  min: (x, y) => `(${x} && ${y})`,
+  or: (x, y) => `(${x} || ${y})`,
+  max: (x, y) => `(${x} || ${y})`,
+  xor: (x, y) => `(${x} != ${y})`,
+  ne: (x, y) => `(${x} != ${y})`,
+  eq: (x, y) => `(${x} == ${y})`,
+  lt: (x, y) => `(!${x} && ${y})`,
+  le: (x, y) => `(!${x} || ${y})`,
+  gt: (x, y) => `(${x} && !${y})`,
+  ge: (x, y) => `(${x} || !${y})`,
 }
 
 const bits = (value: number): number => new Uint32Array(Float32Array.of(value).buffer)[0]!

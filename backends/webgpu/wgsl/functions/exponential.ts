@@ -7,7 +7,10 @@ const reduced = (x: string): string => `let n = floor(${x} * ${real(Math.LOG2E)}
 /** e^r - 1. */
 const near = `(r + r * r * ${polynomial('r', [0.5, 0.166666657, 0.0416664779, 0.00833356567, 0.0013933708, 0.000197442845])})`
 
-export const exponential: Readonly<Record<string, string>> = {
+/** erf a / a - 1 up to 0.88, of z = a². */
+const nearErf = polynomial('z', [0.128379166, -0.376126319, 0.112836815, -0.0268590227, 0.00520072179, -0.000814415806, 8.3922685e-5])
+
+export const exponential = {
   // p · 2^n in two steps, so that the result may be subnormal or infinite; |n| <= 252.
   c_scale: `fn c_scale(p: f32, n: i32) -> f32 {
   let half = n >> 1u;
@@ -107,9 +110,21 @@ export const exponential: Readonly<Record<string, string>> = {
   c_erf: `fn c_erf(x: f32) -> f32 {
   let a = min(abs(x), 4.0);
   let z = a * a;
-  let small = a + a * ${polynomial('z', [0.128379166, -0.376126319, 0.112836815, -0.0268590227, 0.00520072179, -0.000814415806, 8.3922685e-5])};
+  let small = a + a * ${nearErf};
   let big = 1.0 - c_exp(-a * ${polynomial('a', [1.12844729, 0.636189997, 0.10395395, -0.0209773388, 0.0015849889, 0.000617739395, -0.000247792515, 3.91441827e-5, -2.472495e-6])});
   return select(c_copysign(select(big, small, a < 0.88), x), x, c_isnan(x));
+}`,
+  // Beyond 1/2: e^(-a²) t p(t) with t = 1 / (1 + a/2), and 2 less that of negative numbers. a² = h² + d, and h has 12 bits, so that h² is exact.
+  c_erfc: `fn c_erfc(x: f32) -> f32 {
+  let a = min(abs(x), 11.0);
+  let z = a * a;
+  let small = (1.0 - x) - x * ${nearErf};
+  let t = 1.0 / (1.0 + 0.5 * a);
+  let far = t * ${polynomial('t', [0.282076925, 0.282564729, 0.241554648, 0.209459484, -0.0439187884, 0.304408312, -0.510433912, 0.295277208, -0.0609774403])};
+  let h = c_top(a);
+  let d = (a - h) * (a + h);
+  let tail = c_exp(-h * h) * (${polynomial('d', [1, -1, 1 / 2, -1 / 6, 1 / 24])} * far);
+  return select(select(select(tail, 2.0 - tail, x < 0.0), small, a < 0.5), x, c_isnan(x));
 }`,
   // Giles' single precision polynomials in w = -log(1 - x²), as XLA evaluates them.
   c_erfInv: `fn c_erfInv(x: f32) -> f32 {

@@ -5,7 +5,7 @@ import { polynomial, real } from '../text.ts'
 const LOG2E_HIGH = 1.4423828125
 const LOG2E_LOW = Math.LOG2E - LOG2E_HIGH
 
-export const power: Readonly<Record<string, string>> = {
+export const power = {
   // Its first 12 bits: products of such are exact.
   c_top: 'fn c_top(x: f32) -> f32 { return bitcast<f32>(bitcast<u32>(x) & 0xfffff000u); }',
   // log2 of a positive finite number as two floats, the first of 12 bits, together good for 2^-31: k + (2 s + s³ R(s²)) log2 e, where

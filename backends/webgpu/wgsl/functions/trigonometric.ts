@@ -11,7 +11,7 @@ const HALF_PI_LOW = Math.PI / 2 - HALF_PI
 
 const nan = (x: string, y: string): string => `select(${y}, c_float(0x7fc00000u), (bitcast<u32>(${x}) & 0x7fffffffu) >= 0x7f800000u)`
 
-export const trigonometric: Readonly<Record<string, string>> = {
+export const trigonometric = {
   c_mulhi: `fn c_mulhi(x: u32, y: u32) -> u32 {
   let x1 = x >> 16u; let x0 = x & 0xffffu;
   let y1 = y >> 16u; let y0 = y & 0xffffu;
