@@ -55,10 +55,14 @@ const names = [
 ] as const
 const own = Object.fromEntries(names.map((name) => [name, np[name]])) as Pick<typeof np, (typeof names)[number]>
 
+/** Numbers, or one list of them. */
+const listOf = (xs: readonly number[] | readonly [readonly number[]]): readonly number[] =>
+  xs.length === 1 && typeof xs[0] === 'object' ? xs[0] : (xs as readonly number[])
+
 const methods: MethodTable = {
   ...own,
-  reshape: (x, ...shape) => np.reshape(x, shape.flat()),
-  transpose: (x, ...permutation) => np.transpose(x, permutation.length > 0 ? permutation.flat() : undefined),
+  reshape: (x, ...shape) => np.reshape(x, listOf(shape)),
+  transpose: (x, ...permutation) => np.transpose(x, permutation.length > 0 ? listOf(permutation) : undefined),
   item: takes('item', 1, (x: NdArray) => {
     if (x.size !== 1) throw new ShapeError(`item(${showAval(x.aval)}): one element is needed: use toArray()`)
     return x.concrete('item').dataSync()[0]!

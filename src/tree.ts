@@ -1,7 +1,9 @@
 /** Pytrees: arrays in tuples, sorted-key objects and registered nodes. null and undefined are empty nodes. */
 import { NdArray } from './core/array.ts'
-import { TreeError } from './core/errors.ts'
+import { CotangentError, TreeError } from './core/errors.ts'
 import { takes } from './core/takes.ts'
+import { isDense, isListOf } from './core/params.ts'
+import { show } from './core/show.ts'
 
 /** The structure of a tree without its leaves; equal texts are equal structures. */
 export type TreeDef =
@@ -22,10 +24,28 @@ const functionOf = <F>(what: string, f: F): F => {
   if (typeof f !== 'function') throw new TreeError(`tree.${what}: a function comes first, and this is ${typeof f}`)
   return f
 }
-const defOf = (what: string, def: TreeDef): TreeDef => {
-  if (typeof (def as TreeDef | null | undefined)?.kind !== 'string')
-    throw new TreeError(`tree.${what}: a structure is needed, and this is ${typeof def}: make one with tree.structure`)
-  return def
+/** Whether a value has a structure's form: one from outside may be anything. */
+const isDef = (x: unknown, depth = 0): x is TreeDef => {
+  if (typeof x !== 'object' || x === null || depth > DEEPEST) return false
+  const { kind, value, keys, children, type } = x as Readonly<Record<string, unknown>>
+  const within = (): boolean => isListOf(children, (child) => isDef(child, depth + 1))
+  switch (kind) {
+    case 'leaf':
+      return true
+    case 'none':
+      return value === null || value === undefined
+    case 'list':
+      return within()
+    case 'dict':
+      return within() && isListOf(keys, (key) => typeof key === 'string') && keys.length === (children as readonly unknown[]).length
+    default:
+      return kind === 'node' && within() && typeof type === 'object' && [...registered.values()].includes(type as NodeType)
+  }
+}
+const defOf = (what: string, def: unknown): TreeDef => {
+  if (!reading(() => isDef(def)))
+    throw new TreeError(`tree.${what}: a structure is needed, and this is ${show(def)}: make one with tree.structure`)
+  return def as TreeDef
 }
 
 /**
@@ -58,6 +78,63 @@ const LEAF: TreeDef = { kind: 'leaf' }
 export const isDict = (x: unknown): x is Record<string, unknown> =>
   typeof x === 'object' && x !== null && (Object.getPrototypeOf(x) === Object.prototype || Object.getPrototypeOf(x) === null)
 
+/** A step into a tree: where from, and by which key. */
+type Step = readonly [from: unknown, key: string | number]
+const pathOf = (steps: readonly Step[]): string =>
+  steps.map(([, key]) => (typeof key === 'number' ? `[${key}]` : `.${key}`)).join('') || 'the root'
+/** So deep are trees at most. */
+const DEEPEST = 1000
+const tooDeep = (steps: readonly Step[]): never => {
+  const above = steps.map(([from]) => from)
+  const twice = above.findIndex((x, i) => above.indexOf(x) < i)
+  throw new TreeError(
+    twice < 0
+      ? `a tree is more than ${DEEPEST} deep`
+      : `a tree contains itself: what is at ${pathOf(steps.slice(0, above.indexOf(above[twice])))} is at ${pathOf(steps.slice(0, twice))} again`,
+  )
+}
+const childOf = (x: unknown, child: unknown, key: string | number, leaves: unknown[], steps: Step[]): TreeDef => {
+  steps.push([x, key])
+  const def = walk(child, leaves, steps)
+  steps.pop()
+  return def
+}
+const walk = (x: unknown, leaves: unknown[], steps: Step[]): TreeDef => {
+  if (x === null || x === undefined) return { kind: 'none', value: x }
+  if (x instanceof NdArray) {
+    leaves.push(x)
+    return LEAF
+  }
+  if (steps.length > DEEPEST) return tooDeep(steps)
+  if (Array.isArray(x)) return { kind: 'list', children: listed(x, steps).map((child, i) => childOf(x, child, i, leaves, steps)) }
+  if (isDict(x)) {
+    const keys = Object.keys(x).sort()
+    return { kind: 'dict', keys, children: keys.map((k) => childOf(x, x[k], k, leaves, steps)) }
+  }
+  const type = typeof x === 'object' ? registered.get(x.constructor) : undefined
+  if (type !== undefined) {
+    const [children, aux] = type.flatten(x as never)
+    return { kind: 'node', type, aux, children: children.map((child, i) => childOf(x, child, i, leaves, steps)) }
+  }
+  leaves.push(x)
+  return LEAF
+}
+/** A list without holes. */
+const listed = (xs: readonly unknown[], steps: readonly Step[]): readonly unknown[] => {
+  for (let i = 0; i < xs.length; i++)
+    if (!(i in xs)) throw new TreeError(`the list at ${pathOf(steps)} has a hole at ${i}: null stands for nothing`)
+  return xs
+}
+/** What reading an object of the user's throws, a getter or a proxy, is told as a refusal. */
+const reading = <T>(read: () => T): T => {
+  try {
+    return read()
+  } catch (cause) {
+    if (cause instanceof CotangentError) throw cause
+    throw new TreeError(`a tree can't be read: ${cause instanceof Error ? cause.message : 'it threw'}`, { cause })
+  }
+}
+
 /**
  * Leaves in order (object keys sorted) and the structure. As `jax.tree.flatten`.
  *
@@ -65,26 +142,7 @@ export const isDict = (x: unknown): x is Record<string, unknown> =>
  */
 export const flatten = takes('tree.flatten', 1, (tree: unknown): readonly [leaves: unknown[], def: TreeDef] => {
   const leaves: unknown[] = []
-  const walk = (x: unknown): TreeDef => {
-    if (x === null || x === undefined) return { kind: 'none', value: x }
-    if (x instanceof NdArray) {
-      leaves.push(x)
-      return LEAF
-    }
-    if (Array.isArray(x)) return { kind: 'list', children: x.map(walk) }
-    if (isDict(x)) {
-      const keys = Object.keys(x).sort()
-      return { kind: 'dict', keys, children: keys.map((k) => walk(x[k])) }
-    }
-    const type = typeof x === 'object' ? registered.get(x.constructor) : undefined
-    if (type !== undefined) {
-      const [children, aux] = type.flatten(x as never)
-      return { kind: 'node', type, aux, children: children.map(walk) }
-    }
-    leaves.push(x)
-    return LEAF
-  }
-  const def = walk(tree)
+  const def = reading(() => walk(tree, leaves, []))
   return [leaves, def]
 })
 
@@ -127,8 +185,12 @@ const childrenLike = (defs: readonly TreeDef[], children: readonly unknown[], ou
  * @throws TreeError when there are more or fewer leaves than places
  * @example tree.unflatten(tree.structure({ a: 0, b: [0] }), [1, 2]) // { a: 1, b: [2] }
  */
-export const unflatten = takes('tree.unflatten', 2, (def: TreeDef, leaves: readonly unknown[]): unknown => {
-  if (!Array.isArray(leaves)) throw new TreeError('tree.unflatten: a list of leaves is needed')
+export const unflattenTree = takes('tree.unflatten', 2, (def: TreeDef, leaves: readonly unknown[]): unknown => {
+  if (!isDense(leaves)) throw new TreeError(`tree.unflatten: a list of leaves is needed, and this is ${show(leaves)}`)
+  return unflatten(defOf('unflatten', def), leaves)
+})
+/** The same of a structure that is known to be one. */
+export const unflatten = (def: TreeDef, leaves: readonly unknown[]): unknown => {
   let next = 0
   const build = (d: TreeDef): unknown => {
     switch (d.kind) {
@@ -153,10 +215,10 @@ export const unflatten = takes('tree.unflatten', 2, (def: TreeDef, leaves: reado
         return d.type.unflatten(d.aux, d.children.map(build))
     }
   }
-  const tree = build(defOf('unflatten', def))
+  const tree = build(def)
   if (next !== leaves.length) throw new TreeError(`tree.unflatten: ${leaves.length} leaves for a structure of ${next}`)
   return tree
-})
+}
 
 /** The structure as text: `{"a": *, "b": [*, *]}`. */
 export const showDef = (d: TreeDef): string => {

@@ -9,6 +9,9 @@ import { evalJaxpr as evaluate, trace } from '../src/core/trace.ts'
 import { type TreeDef, unflatten } from '../src/tree.ts'
 import { called, flatFunction, flattenArrays, type ShapeDType } from './leaves.ts'
 import { takes } from '../src/core/takes.ts'
+import { checkJaxpr } from '../src/core/check.ts'
+import { isListOf } from '../src/core/params.ts'
+import { show } from '../src/core/show.ts'
 
 /** A jaxpr that is its text where a text is wanted. */
 export type PrintableJaxpr = Jaxpr & { toString(): string }
@@ -56,8 +59,10 @@ export const parseJaxpr = takes('parseJaxpr', 1, (text: string): PrintableJaxpr 
  * @throws ShapeError where the arrays aren't those that the jaxpr takes
  */
 export const evalJaxpr = takes('evalJaxpr', 2, (jaxpr: Jaxpr, args: readonly NdArray[]): NdArray[] => {
+  checkJaxpr(jaxpr)
+  if (!isListOf(args, (x) => x instanceof NdArray)) throw new ShapeError(`evalJaxpr: a list of arrays is needed, and got ${show(args)}`)
   const takes = jaxpr.inputs.map((v) => showAval(v.aval)).join(', ')
-  const given = args.map((x: unknown) => (x instanceof NdArray ? showAval(x.aval) : String(x))).join(', ')
+  const given = args.map((x) => showAval(x.aval)).join(', ')
   if (takes !== given) throw new ShapeError(`evalJaxpr(${given}): the jaxpr takes (${takes})`)
   return evaluate(jaxpr, args)
 })

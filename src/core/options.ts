@@ -8,7 +8,7 @@ import { NdArray } from './array.ts'
 import { byteWidth, type DType } from './dtype.ts'
 import { ArgumentError, CotangentError, DTypeError, ShapeError } from './errors.ts'
 import type { Operand } from './methods.ts'
-import type { Kind } from './params.ts'
+import { isListOf, type Kind } from './params.ts'
 import { nearest } from './nearest.ts'
 import { type Refusal, refuse, show } from './show.ts'
 
@@ -35,7 +35,11 @@ export const needed = <T>(of: OptionKind<T>): Needed<T> => ({ ...of, needed: tru
 export const either = <T, U>(a: OptionKind<T>, b: OptionKind<U>): OptionKind<T | U> =>
   option(a.error, `${a.what} or ${b.what}`, (x) => a.is(x) || b.is(x))
 export const list = <T>({ error, what, is }: OptionKind<T>, length?: number): OptionKind<readonly T[]> =>
-  option(error, `a list${length === undefined ? '' : ` of ${length}`}, each ${what}`, (x) => isList(x, length) && x.every(is))
+  option(
+    error,
+    `a list${length === undefined ? '' : ` of ${length}`}, each ${what}`,
+    (x) => isListOf(x, is) && (length === undefined || x.length === length),
+  )
 export const pair = <T>(of: OptionKind<T>): OptionKind<readonly [T, T]> => list(of, 2) as OptionKind<readonly [T, T]>
 export const oneOf = <const T extends readonly unknown[]>(...values: T): OptionKind<T[number]> =>
   option(ArgumentError, `one of ${values.map(show).join(', ')}`, (x) => values.includes(x))
@@ -54,9 +58,6 @@ export const recordOf = <T>({ error, what, is }: OptionKind<T>): OptionKind<Read
   option(error, `an object, each ${what}`, (x) => isObject(x) && Object.values(x).every((value) => value === undefined || is(value)))
 /** An object whose parts somebody else looks at. */
 export const plainObject = <O extends object>(): OptionKind<O> => option(ArgumentError, 'an object', isObject)
-/** A list without holes. */
-const isList = (x: unknown, length?: number): x is readonly unknown[] =>
-  Array.isArray(x) && (length === undefined || x.length === length) && !x.includes(undefined)
 const isObject = (x: unknown): x is object =>
   typeof x === 'object' && x !== null && !(x instanceof NdArray) && Object.prototype.toString.call(x) === '[object Object]'
 

@@ -6,6 +6,7 @@ import { JaxprError } from './errors.ts'
 import { type Atom, type Effect, type Eqn, isEffect, type Jaxpr, literal, type Var, variable } from './jaxpr.ts'
 import type { Op } from './ops.ts'
 import { badOp, isOpName } from './ops.ts'
+import { show } from './show.ts'
 
 /** Where the text can't go on, and what would let it. */
 interface Refusal {
@@ -212,6 +213,7 @@ const locate = (text: string, at: number): string => {
  * @example parseJaxpr('{ lambda ; a:f32[3]. let b:f32[3] = sin a in (b,) }').eqns.length // 1
  */
 export const parseJaxpr = (text: string): Jaxpr => {
+  if (typeof text !== 'string') throw new JaxprError(`parseJaxpr: a text is needed, and got ${show(text)}`)
   const r = new Reader(text)
   const parsed = readJaxpr(r)
   const whole = E.isRight(parsed) && !r.sees(/\s*$/y) ? r.expected('the end of the text') : parsed

@@ -13,7 +13,7 @@ export type OptionsOf<F extends Fn> = Required<Parameters<F>> extends readonly [
 /** What lists hand along with an element: `xs.map(np.exp)` and `xs.reduce(np.add)` mean the element alone. */
 const handedAlong = (args: Args, count: number): boolean => {
   const [index, xs] = args.slice(count)
-  return args.length === count + 2 && Array.isArray(xs) && xs[index as number] === args[count - 1]
+  return args.length === count + 2 && typeof index === 'number' && Array.isArray(xs) && xs[index] === args[count - 1]
 }
 const surplus = (what: string, count: number, options: readonly string[] | null, args: Args): void => {
   if (handedAlong(args, count)) return

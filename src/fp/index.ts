@@ -22,13 +22,17 @@ import { chain, type Optimizer } from '../optim/index.ts'
 import { difference, flatten, type TreeDef, unflatten } from '../tree.ts'
 import { takes, takesOptions } from '../core/takes.ts'
 import { readOptions } from '../io/safetensors.ts'
+import { called } from '../../transforms/leaves.ts'
 
 /** A promise of the library's as a TaskEither. What isn't the library's refusal is a bug, and stays a rejection. */
 export const refusing = <A>(promise: () => Promise<A>): TE.TaskEither<CotangentError, A> =>
-  TE.tryCatch(promise, (reason) => {
-    if (reason instanceof CotangentError) return reason
-    throw reason
-  })
+  TE.tryCatch(
+    async () => promise(),
+    (reason) => {
+      if (reason instanceof CotangentError) return reason
+      throw reason
+    },
+  )
 
 /** `init` with the reason why a device can't be had on the left: `await init({ device: 'wasm' })() // { _tag: 'Right', right: 'wasm' }`. */
 export const init = takes('fp.init', 1, (options: Parameters<typeof initPromise>[0]): TE.TaskEither<CotangentError, string> =>
@@ -62,8 +66,9 @@ export const eqTreeDef: Eq<TreeDef> = { equals: (a, b) => difference(a, b) === n
 export const traverseEither = takes(
   'fp.traverseEither',
   1,
-  <E_>(f: (leaf: NdArray) => E.Either<E_, unknown>) =>
-    <T>(tree: T): E.Either<E_, T> => {
+  <E_>(f: (leaf: NdArray) => E.Either<E_, unknown>): (<T>(tree: T) => E.Either<E_, T>) => {
+    called('traverseEither', f)
+    return <T>(tree: T): E.Either<E_, T> => {
       const [leaves, def] = flatten(tree)
       const results: unknown[] = []
       for (const leaf of leaves) {
@@ -72,10 +77,12 @@ export const traverseEither = takes(
         results.push(result.right)
       }
       return E.right(unflatten(def, results) as T)
-    },
+    }
+  },
 )
 /** Every leaf through a function that may give nothing: `traverseOption((x) => (x.ndim === 0 ? O.none : O.some(x)))(params)`. */
 export const traverseOption = takes('fp.traverseOption', 1, (f: (leaf: NdArray) => O.Option<unknown>): (<T>(tree: T) => O.Option<T>) => {
+  called('traverseOption', f)
   const traverse = traverseEither((leaf) => E.fromOption(() => null)(f(leaf)))
   return (tree) => O.fromEither(traverse(tree))
 })

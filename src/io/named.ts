@@ -7,6 +7,8 @@ import { quoted } from './scan.ts'
 import type { Tensors } from './safetensors.ts'
 import { type Schema, text } from '../core/options.ts'
 import { takesOptions } from '../core/takes.ts'
+import { show } from '../core/show.ts'
+import { isPlain } from './header.ts'
 
 export interface NameOptions {
   /** Put before every name: `params.` gives `params.wte.w`. Default: nothing. */
@@ -48,6 +50,8 @@ export const fromNamed = takesOptions(
   4,
   nameOptions,
   <T>(like: T, tensors: Tensors, source: string = 'these tensors', { prefix = '' }: NameOptions = {}): T => {
+    if (typeof source !== 'string') throw new FileError(`fromNamed: what errors call the tensors is a text, and got ${show(source)}`)
+    if (!isPlain(tensors)) throw new FileError(`fromNamed: ${show(tensors)} is no object of arrays by name`)
     const places = named('fromNamed', like, prefix)
     const found = [...places].map(([name, leaf]) => {
       const tensor = Object.hasOwn(tensors, name) ? tensors[name]! : null

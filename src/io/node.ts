@@ -27,10 +27,16 @@ import {
   type Tensors,
 } from './safetensors.ts'
 import { promised, takes, takesOptions } from '../core/takes.ts'
+import { ArgumentError } from '../core/errors.ts'
+import { show } from '../core/show.ts'
 
 /** Bytes that one read may ask for: more than 2 GiB fail. */
 const MAX_READ = 1 << 30
 
+/** A name of a file, as the functions here take it. */
+const named = (what: string, path: unknown): void => {
+  if (typeof path !== 'string') throw new ArgumentError(`${what}: a path is needed, a text, and got ${show(path)}`)
+}
 const refused = (verb: string, path: string, cause: unknown): FileError =>
   new FileError(`${path} can't be ${verb}: ${cause instanceof Error ? cause.message : String(cause)}`, { cause })
 
@@ -42,6 +48,7 @@ const refused = (verb: string, path: string, cause: unknown): FileError =>
  */
 export const readSafetensors = promised(
   takesOptions('readSafetensors', 2, readOptions, async (path: string, options: ReadOptions = {}): Promise<Safetensors> => {
+    named('readSafetensors', path)
     try {
       const file = await open(path, 'r')
       try {
@@ -90,6 +97,7 @@ export const writeSafetensors = promised(
  */
 export const writeAtomically = promised(
   takes('writeAtomically', 2, async (path: string, contents: Uint8Array | string | readonly Uint8Array[]): Promise<void> => {
+    named('writeAtomically', path)
     const temporary = join(dirname(path), `.${basename(path)}.${process.pid}.tmp`)
     try {
       const file = await open(temporary, 'w')

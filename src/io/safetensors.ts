@@ -1,7 +1,7 @@
 /** safetensors, bytes in: the format of Hugging Face's library of that name, which PyTorch, JAX and NumPy read. */
 import type { NdArray } from '../core/array.ts'
 import { aval } from '../core/aval.ts'
-import { DTypeError } from '../core/errors.ts'
+import { ArgumentError, DTypeError } from '../core/errors.ts'
 import { runtime } from '../core/runtime.ts'
 import { upload } from '../core/trace.ts'
 import { type Cast, castFault, hostData, readAs } from './dtypes.ts'
@@ -10,6 +10,7 @@ import { type Entry, headerEnd, LENGTH_BYTES, parseHeader, type Refuse, type Ten
 import { quoted } from './scan.ts'
 import { either, func, list, option, type OptionKind, recordOf, type Schema, text } from '../core/options.ts'
 import { takesOptions } from '../core/takes.ts'
+import { show } from '../core/show.ts'
 
 export type Tensors = Readonly<Record<string, NdArray>>
 export type Metadata = Readonly<Record<string, string>>
@@ -43,6 +44,8 @@ export const decodeSafetensors = takesOptions(
   3,
   readOptions,
   (bytes: ArrayBufferLike | ArrayBufferView, source: string = 'these bytes', options: ReadOptions = {}): Safetensors => {
+    if (typeof source !== 'string')
+      throw new ArgumentError(`decodeSafetensors: what errors call the bytes is a text, and got ${show(source)}`)
     const refuse = refusing(source)
     const all = viewOf(bytes, refuse)
     const start = headerEnd(all, all.length, refuse)

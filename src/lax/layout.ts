@@ -8,6 +8,7 @@ import { asIndex, scalarOf } from '../numpy/promote.ts'
 import { call } from './call.ts'
 import { dtype as dtypeKind, type Schema } from '../core/options.ts'
 import { takes, takesOptions } from '../core/takes.ts'
+import { isDense, isListOf } from '../core/params.ts'
 
 /** x with its axes at `broadcastDimensions` of the shape, repeated along the others. As `lax.broadcast_in_dim`. @example lax.broadcastInDim(np.array([1, 2]), [2, 2], [0]) // [[1, 1], [2, 2]] */
 export const broadcastInDim = takes(
@@ -32,7 +33,7 @@ export const slice = takes(
     x: Operand,
     startIndices: readonly number[],
     limitIndices: readonly number[],
-    strides: readonly number[] = Array.isArray(startIndices) ? startIndices.map(() => 1) : [],
+    strides: readonly number[] = isDense(startIndices) ? startIndices.map(() => 1) : [],
   ): NdArray => call('slice', { startIndices, limitIndices, strides }, x),
 )
 /**
@@ -44,14 +45,14 @@ export const pad = takes(
   'pad',
   3,
   (x: Operand, value: Operand, config: readonly (readonly [low: number, high: number, interior: number])[]): NdArray => {
-    if (!Array.isArray(config) || config.some((c) => !Array.isArray(c)))
+    if (!isListOf(config, Array.isArray))
       refuse(ShapeError, 'pad', [x, value, config], 'the padding is [low, high, interior] for every axis')
     return call('pad', { lo: config.map((c) => c[0]), hi: config.map((c) => c[1]), interior: config.map((c) => c[2]) }, x, value)
   },
 )
 /** One after the other along an axis. As `lax.concatenate`. @example lax.concatenate([np.array([1]), np.array([2, 3])], 0) // [1, 2, 3] */
 export const concatenate = takes('concatenate', 2, (xs: readonly NdArray[], dimension: number): NdArray =>
-  Array.isArray(xs)
+  isDense(xs)
     ? call('concatenate', { dimension }, ...(xs as readonly NdArray[]))
     : refuse(ShapeError, 'concatenate', [xs], 'a list of arrays is needed'),
 )
@@ -70,7 +71,7 @@ export const full = composed('full', 3, (shape: readonly number[], value: number
 })
 
 const starts = (what: string, indices: readonly Operand[]): NdArray[] =>
-  Array.isArray(indices)
+  isDense(indices)
     ? indices.map((i) => asIndex(what, i))
     : refuse(ShapeError, what, [indices], 'a list of scalar indices, one for every axis, is needed')
 /** A window at places known only at run time, moved to fit where it sticks out. As `lax.dynamic_slice`. @example lax.dynamicSlice(np.arange(5), [np.array(9, { dtype: 'int32' })], [2]) // [3, 4] */

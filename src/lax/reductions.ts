@@ -4,6 +4,7 @@ import type { Operand } from '../core/methods.ts'
 import { atLeast, flag, type Schema, whole } from '../core/options.ts'
 import { takes, takesOptions } from '../core/takes.ts'
 import { call, calls } from './call.ts'
+import { isDense } from '../core/params.ts'
 
 const over = (name: 'reduceSum' | 'reduceProd' | 'reduceMax' | 'reduceMin' | 'reduceAnd' | 'reduceOr') =>
   takes(name, 2, (x: Operand, axes: readonly number[]): NdArray => call(name, { axes }, x))
@@ -53,7 +54,7 @@ const sortOptions: Schema<SortOptions> = { dimension: whole, numKeys: atLeast(1)
 /** Operands of one shape, put in the order of the first `numKeys` of them; stable, NaN last. As `lax.sort`. @example lax.sort([np.array([2, 1]), np.array([8, 9])])[1] // [9, 8] */
 export const sort = takesOptions('sort', 2, sortOptions, (xs: readonly NdArray[], options: SortOptions = {}): NdArray[] => {
   const { dimension = -1, numKeys = 1 } = options
-  const operands = Array.isArray(xs) ? xs : [xs]
+  const operands = isDense(xs) ? xs : [xs]
   const rank = (operands[0] as NdArray | undefined)?.ndim ?? 0
   return calls('sort', { axis: dimension < 0 ? dimension + rank : dimension, numKeys }, operands)
 })

@@ -3,7 +3,7 @@ import { NdArray } from '../core/array.ts'
 import { convertElementType, rsqrt, widened } from '../core/constructors.ts'
 import { ShapeError } from '../core/errors.ts'
 import type { Operand } from '../core/methods.ts'
-import { composed, composedOptions } from '../numpy/check.ts'
+import { composed, composedOptions, numberOf } from '../numpy/check.ts'
 import * as np from '../numpy/index.ts'
 import { asFloat, promoteTypes } from '../numpy/promote.ts'
 import { bernoulli } from '../random/index.ts'
@@ -100,7 +100,7 @@ export const rmsNorm = composedOptions(
  * @throws ShapeError when the rate isn't in [0, 1)
  */
 export const dropout = composed('nn.dropout', 3, (key: NdArray, x: Operand, rate: number): NdArray => {
-  if (!(rate >= 0 && rate < 1)) throw new ShapeError(`nn.dropout: the rate ${String(rate)} isn't in [0, 1)`)
+  if (!(numberOf('nn.dropout', rate) >= 0 && rate < 1)) throw new ShapeError(`nn.dropout: the rate ${rate} isn't in [0, 1)`)
   const y = asFloat('nn.dropout', x)
   return rate === 0 ? y : np.where(bernoulli(key, 1 - rate, y.shape), np.div(y, 1 - rate), 0)
 })

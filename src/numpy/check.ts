@@ -7,12 +7,13 @@ import { type Count, type OptionsOf, takes, takesOptions } from '../core/takes.t
 import { CotangentError, DTypeError, ShapeError } from '../core/errors.ts'
 import type { ReduceOptions } from '../core/methods.ts'
 import { flag, type Schema, wholes } from '../core/options.ts'
+import { isListOf } from '../core/params.ts'
 
 export { refuse, show }
 
 /** Non-negative whole extents. */
 export const shapeOf = (what: string, shape: unknown): readonly number[] =>
-  Array.isArray(shape) && shape.every((n) => Number.isSafeInteger(n) && n >= 0)
+  isListOf(shape, (n) => Number.isSafeInteger(n) && (n as number) >= 0)
     ? (shape as readonly number[])
     : refuse(ShapeError, what, [shape], 'a shape is a list of non-negative whole numbers')
 
@@ -48,7 +49,9 @@ export const axisOf = (what: string, x: NdArray, axis: unknown, rank = x.ndim): 
 /** Axes from the options' form: absent is all. */
 export const axesOf = (what: string, x: NdArray, axis: number | readonly number[] | undefined): number[] => {
   if (axis === undefined) return range(x.ndim)
-  const axes = (Array.isArray(axis) ? axis : [axis]).map((a) => axisOf(what, x, a))
+  const given: readonly unknown[] = Array.isArray(axis) ? axis : [axis]
+  if (given.length > x.ndim) refuse(ShapeError, what, [x], `${given.length} axes are given, and there are ${x.ndim}`)
+  const axes = Array.from(given, (a) => axisOf(what, x, a))
   return new Set(axes).size === axes.length ? axes : refuse(ShapeError, what, [x], `an axis is repeated in ${show(axis)}`)
 }
 

@@ -10,11 +10,13 @@ import { dtypeOf, numberOf, refuse, shapeOf, wholeOf } from './check.ts'
 import { anyArray, asArray, broadcastLists, fitting, scalarOf, toShape } from './promote.ts'
 import { atLeast, dtype as anyDtype, extents, flag, oneOf, type Schema, whole } from '../core/options.ts'
 import { takes, takesOptions } from '../core/takes.ts'
+import { isDense } from '../core/params.ts'
 
+const DEEPEST = 32
 /** The shape by the first element at each depth. */
 const nestedShape = (x: Nested): number[] => {
   const shape: number[] = []
-  for (let y = x; Array.isArray(y) && shape.length <= 32; y = y[0] as Nested) {
+  for (let y = x; Array.isArray(y) && shape.length <= DEEPEST; y = y[0] as Nested) {
     shape.push(y.length)
     if (y.length === 0) break
   }
@@ -34,7 +36,7 @@ const flatten = (x: Nested, shape: readonly number[], depth: number, out: (numbe
   }
   if (!Array.isArray(x) || x.length !== shape[depth])
     return refuse(ShapeError, 'array', [x], `${shape[depth]} elements were expected${path && ` at ${path}`}: rows must have one length`)
-  x.forEach((y, i) => flatten(y as Nested, shape, depth + 1, out, `${path}[${i}]`))
+  for (let i = 0; i < x.length; i++) flatten(x[i] as Nested, shape, depth + 1, out, `${path}[${i}]`)
 }
 const dtypeOfTyped = (x: HostArray): DType =>
   (['float32', 'float64', 'int32', 'uint32'] as const).find((dtype) => x instanceof typedArrayOf(dtype)) ??
@@ -74,6 +76,7 @@ export const array = takesOptions('array', 2, arrayOptions, (x: Nested | HostArr
     return make(isInt(own) && isInt(as) ? x.slice() : Array.from(x, (v) => fit(v, as)), [x.length], as)
   }
   const own = nestedShape(x)
+  if (own.length > DEEPEST) refuse(ShapeError, 'array', [x], `lists are at most ${DEEPEST} deep`)
   const flat: (number | boolean)[] = []
   flatten(x, own, 0, flat, '')
   const as = dtype ?? (flat.length > 0 && flat.every((v) => typeof v === 'boolean') ? 'bool' : 'float32')
@@ -268,4 +271,4 @@ export const meshgrid = takesOptions('meshgrid', 2, meshgridOptions, (xs: readon
 })
 /** A list of at least one. */
 export const someOf = (what: string, xs: readonly Operand[]): readonly Operand[] =>
-  Array.isArray(xs) && xs.length > 0 ? xs : refuse(ShapeError, what, [xs], 'a list of at least one array is needed')
+  isDense(xs) && xs.length > 0 ? xs : refuse(ShapeError, what, [xs], 'a list of at least one array is needed')

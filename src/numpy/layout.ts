@@ -11,11 +11,12 @@ import { someOf } from './create.ts'
 import { anyArray, asArray, broadcastLists, likened, promoted, toShape } from './promote.ts'
 import { atLeast, oneOf, operand, type Schema, whole } from '../core/options.ts'
 import { takes, takesOptions } from '../core/takes.ts'
+import { isDense, isListOf } from '../core/params.ts'
 
 /** The same elements, row-major, at another shape; one extent may be -1 and takes what is left. As `jnp.reshape`. @example np.reshape(np.arange(6), [2, -1]) // [[0, 1, 2], [3, 4, 5]] */
 export const reshape = takes('reshape', 2, (x: Operand, shape: readonly number[]): NdArray => {
   const y = anyArray('reshape', x)
-  const open = Array.isArray(shape) ? shape.indexOf(-1) : -1
+  const open = isDense(shape) ? shape.indexOf(-1) : -1
   const given = shapeOf('reshape', open < 0 ? shape : shape.filter((_, d) => d !== open))
   const rest = y.size / sizeOf(given)
   const to = open < 0 ? given : [...given.slice(0, open), rest, ...given.slice(open)]
@@ -198,7 +199,7 @@ export const pad = takesOptions(
     const y = asArray('pad', x)
     const { mode = 'constant', value = 0 } = options
     const widths = typeof width === 'number' ? y.shape.map(() => [width, width] as const) : width
-    if (!Array.isArray(widths) || widths.length !== y.ndim || widths.some((w) => !Array.isArray(w) || w.length !== 2))
+    if (!isListOf(widths, (w) => Array.isArray(w) && w.length === 2) || widths.length !== y.ndim)
       refuse(ShapeError, 'pad', [y, width], `a width, or [before, after] for each of ${y.ndim} axes, is needed`)
     for (const w of widths) shapeOf('pad', w)
     if (mode === 'constant') {

@@ -10,12 +10,18 @@ import { range } from '../core/constructors.ts'
 import { arbitrary, type Sizes } from './choices.ts'
 import { exactOps, generators, opNames, smoothNames } from './generators.ts'
 import { drawProgram, type Program, programSizes, smoothSizes } from './programs.ts'
-import { atLeast, extents as wholeExtents, flag, list, oneOf, plainObject, type Schema } from '../core/options.ts'
+import { atLeast, dtype, extents as wholeExtents, flag, list, oneOf, plainObject, type Schema } from '../core/options.ts'
 import { takes, takesOptions } from '../core/takes.ts'
+import { isListOf } from '../core/params.ts'
+import { show } from '../core/show.ts'
+import { DTypeError } from '../core/errors.ts'
 
 const DTYPES: readonly DType[] = ['float32', 'int32', 'bool', 'uint32', 'float64', 'float16', 'bfloat16']
 /** A dtype, float32 the simplest. */
-export const dtypes = takes('dtypes', 1, (among: readonly DType[] = DTYPES): fc.Arbitrary<DType> => fc.constantFrom(...among))
+export const dtypes = takes('dtypes', 1, (among: readonly DType[] = DTYPES): fc.Arbitrary<DType> => {
+  if (!isListOf(among, dtype.is) || among.length === 0) throw new DTypeError(`dtypes: a list of dtypes is needed, and got ${show(among)}`)
+  return fc.constantFrom(...among)
+})
 
 export interface ShapesOptions {
   readonly minRank?: number

@@ -4,7 +4,7 @@ import { isFloat } from '../core/dtype.ts'
 import { CotangentError } from '../core/errors.ts'
 import { upload } from '../core/trace.ts'
 import { jvp, vjp } from '../../transforms/autodiff.ts'
-import { direction, doubled, inner, leavesOf, mapLeaves, numbers } from './trees.ts'
+import { checked, direction, doubled, inner, leavesOf, mapLeaves, numbers } from './trees.ts'
 import { atLeast, list, number, oneOf, type Schema } from '../core/options.ts'
 import { takesOptions } from '../core/takes.ts'
 
@@ -37,6 +37,7 @@ export const checkGrads = takesOptions(
   checkGradsOptions,
   <A extends readonly unknown[]>(f: (...args: A) => unknown, args: A, options: CheckGradsOptions = {}): void => {
     const { order = 1, modes = ['forward', 'reverse'], tolerance = 1e-6, step = 1e-5 } = options
+    checked('checkGrads', f, args)
     const xs = doubled(args)
     const odd = leavesOf(xs).find((x) => !isFloat(x.dtype))
     if (odd !== undefined) throw new CotangentError(`checkGrads: ${showAval(odd.aval)} is no float: close over what isn't differentiated`)

@@ -16,7 +16,7 @@ import { type DeviceName, deviceNamed } from '../init.ts'
 import { stack } from '../numpy/layout.ts'
 import { slice } from '../numpy/indexing.ts'
 import { paths, unflatten } from '../tree.ts'
-import { direction, inner, leavesOf, mapLeaves, near, sameNumbers } from './trees.ts'
+import { checked, direction, inner, leavesOf, mapLeaves, near, sameNumbers } from './trees.ts'
 import { list, number, oneOf, type Schema } from '../core/options.ts'
 import { promised, takesOptions } from '../core/takes.ts'
 
@@ -26,8 +26,6 @@ export interface CheckOptions {
   readonly tolerance?: number
 }
 const checkOptions: Schema<CheckOptions> = { tolerance: number }
-const named = (check: string, f: { readonly name: string }): string => `${check}(${f.name || 'the function'})`
-
 /**
  * Throws where jit(f) differs from f.
  *
@@ -38,7 +36,7 @@ export const checkJit = takesOptions(
   3,
   checkOptions,
   <A extends readonly unknown[]>(f: Fn<A, unknown>, args: A, { tolerance = 1e-5 }: CheckOptions = {}): void =>
-    near(named('checkJit', f), jit(f)(...args), f(...args), tolerance),
+    near(checked('checkJit', f, args), jit(f)(...args), f(...args), tolerance),
 )
 
 export interface CheckVmapOptions extends CheckOptions {
@@ -57,7 +55,7 @@ export const checkVmap = takesOptions(
   checkVmapOptions,
   <A extends readonly unknown[]>(f: Fn<A, unknown>, args: A, options: CheckVmapOptions = {}): void => {
     const { inAxes = 0, tolerance = 1e-5 } = options
-    const what = named('checkVmap', f)
+    const what = checked('checkVmap', f, args)
     const got = vmap(f, { inAxes })(...args)
     const { leaves, def } = flattenArrays(args, what)
     const axes = spread(inAxes, def, isAxis, `${what}: inAxes`)
@@ -83,6 +81,7 @@ export const checkTranspose = takesOptions(
   3,
   checkOptions,
   <T>(f: (x: T) => unknown, example: T, { tolerance = 1e-5 }: CheckOptions = {}): void => {
+    const what = checked('checkTranspose', f, [])
     const random = direction(1)
     const x = mapLeaves(example, random)
     const y = f(x)
@@ -90,7 +89,7 @@ export const checkTranspose = takesOptions(
     const back = (linearTranspose as (g: typeof f, e: T) => (c: unknown) => T)(f, example)(ct)
     const [left, right] = [inner(leavesOf(y), leavesOf(ct)), inner(leavesOf(x), leavesOf(back))]
     if (!(Math.abs(left - right) <= tolerance * Math.max(1, Math.abs(left))))
-      throw new CotangentError(`${named('checkTranspose', f)}: ⟨f(x), ct⟩ is ${left}, and ⟨x, fᵀ(ct)⟩ is ${right}`)
+      throw new CotangentError(`${what}: ⟨f(x), ct⟩ is ${left}, and ⟨x, fᵀ(ct)⟩ is ${right}`)
   },
 )
 
@@ -109,7 +108,7 @@ const compared = takesOptions(
   devicesOptions,
   async <A extends readonly unknown[]>(f: Fn<A, unknown>, args: A, options: DevicesOptions = {}): Promise<void> => {
     const { tolerance = 1e-5, devices = await available() } = options
-    const what = named('sameOnAllDevices', f)
+    const what = checked('sameOnAllDevices', f, args)
     const { leaves, def } = flattenArrays(args, what)
     const flat = flatFunction(f as (...xs: never[]) => unknown, def, what)
     const avals = leaves.map((x) => x.aval)

@@ -12,6 +12,9 @@ import { checkJit, checkVmap } from './checks.ts'
 import { direction, inner, leavesOf, mapLeaves, near } from './trees.ts'
 import { number, type Schema } from '../core/options.ts'
 import { takesOptions } from '../core/takes.ts'
+import { called } from '../../transforms/leaves.ts'
+import { ArgumentError } from '../core/errors.ts'
+import { show } from '../core/show.ts'
 
 export interface LawsOptions {
   /** Relative to the larger of 1 and what is expected. Default 1e-4. */
@@ -42,6 +45,8 @@ export const laws = takesOptions(
   3,
   lawsOptions,
   <A extends readonly unknown[]>(f: (...args: A) => unknown, args: fc.Arbitrary<A>, { tolerance = 1e-4 }: LawsOptions = {}): Laws => {
+    called('laws', f)
+    if (!(args instanceof fc.Arbitrary)) throw new ArgumentError(`laws: arguments are an arbitrary of fast-check, and got ${show(args)}`)
     type Fn = (...xs: A) => unknown
     /** A scalar of all that f gives. */
     const loss = (...xs: A): NdArray =>

@@ -6,7 +6,7 @@ import { type Fn, functions } from './spaces.ts'
 
 /** Those that take any number of arguments. */
 const variadic = new Set(
-  `np.einsum np.broadcastArrays np.at np.slice lax.cond lax.switch optim.chain tree.map debug.callback debug.print P linearize vjp closureConvert`.split(
+  `np.einsum np.broadcastArrays np.at np.slice lax.cond lax.switch optim.chain tree.map debug.callback debug.print P linearize vjp closureConvert x.reshape x.transpose x.slice x.at`.split(
     ' ',
   ),
 )
@@ -21,9 +21,9 @@ const refusal = async (f: Fn, args: readonly unknown[]): Promise<unknown> => {
   }
   return null
 }
-const TAKES = /it takes (\d+) arguments?(?: and options \((.*)\))?, and got 40 arguments/
+const TAKES = /it takes (\d+) arguments?(?: and options \((.*)\))?, and got 4[01] arguments/
 
-describe.each(functions.filter(({ name }) => !internal.test(name) && !variadic.has(name)))('$name', ({ f }) => {
+describe.each(functions.filter(({ name }) => !internal.test(name) && !variadic.has(name)))('$name', ({ name, f }) => {
   test('takes what it takes', async () => {
     const error = await refusal(f, Array<undefined>(40).fill(undefined))
     expect(error).toBeInstanceOf(ArgumentError)
@@ -31,7 +31,7 @@ describe.each(functions.filter(({ name }) => !internal.test(name) && !variadic.h
     expect(said, (error as Error).message).not.toBeNull()
     const [, count, names] = said!
     if (names === undefined) return
-    const before = Array<undefined>(Number(count)).fill(undefined)
+    const before = Array<undefined>(Number(count) - (name.startsWith('x.') ? 1 : 0)).fill(undefined) // an array is its method's first
     const unknown = await refusal(f, [...before, { neverHeardOf: 1 }])
     expect(unknown).toBeInstanceOf(ArgumentError)
     expect((unknown as Error).message).toContain(`there is no option neverHeardOf: it takes ${names}`)

@@ -4,7 +4,7 @@ import { CotangentError, init } from '../../src/index.ts'
 import type { Fn } from './spaces.ts'
 
 await init({ device: 'reference' }) // nothing to compile
-const { draws, nonsense, show } = await import('./nonsense.ts')
+const { callOf, draws, nonsense, show } = await import('./nonsense.ts')
 const { spaces } = await import('./spaces.ts')
 
 const nightly = process.env['NIGHTLY'] !== undefined
@@ -13,9 +13,9 @@ const seed = nightly ? Date.now() % 2 ** 31 : 42
 /** Milliseconds after which an answer is no answer; other processes run here. */
 const SOON = 5000
 
-/** Those that change the process, or have no arguments that are nobody's business. */
+/** Those that change the process or write files; and what makes fast-check's arbitraries or fp-ts's instances, whose business it is. */
 const apart =
-  /^(init|profile|devices|debug\.(nans|print|compileWarnings)|tree\.registerNode)$|^testing\.(generators|sameOnAllDevices)|^io\.write/
+  /^(init|profile|devices|debug\.(nans|print|compileWarnings)|tree\.registerNode)$|^io\.write|^fp\.(write|init|refusing|\w+\.)|^testing\.(?!check)/
 /** What a function gives back is called too. */
 const callables = (value: unknown): readonly Fn[] =>
   typeof value === 'function'
@@ -48,11 +48,11 @@ describe.each(Object.entries(spaces))('%s', (_, all) => {
         faults.set(fault.slice(0, 200), `${of}(${args.map((x) => show(x)).join(', ')}): ${fault}`)
     }
     for (let i = 0; i < calls; i++) {
-      const args = Array.from({ length: draw(5) }, () => nonsense(draw, keys))
+      const args = callOf(draw, keys)
       const { value, fault } = await outcome(f, args)
       tell(name, args, fault)
       if (value === undefined || args.includes(value)) continue
-      for (const inner of callables(value)) {
+      for (const inner of name.startsWith('fp.') ? [] : callables(value)) {
         const more = Array.from({ length: draw(4) }, () => nonsense(draw, []))
         tell(`${name}(${args.map((x) => show(x)).join(', ')})`, more, (await outcome(inner, more)).fault)
       }

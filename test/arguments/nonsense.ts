@@ -81,7 +81,7 @@ const texts: readonly string[] = [
 ]
 const functions: readonly unknown[] = [
   ...[(x: unknown) => x, () => 1, () => undefined, () => null, (...xs: unknown[]) => xs, (x: unknown) => [x, x], () => 'text'],
-  ...[(x: NdArray) => np.sum(x), (x: NdArray) => np.mul(x, x), async () => 1, grad, Math.max, Point, Symbol],
+  ...[(x: NdArray) => np.sum(x), (x: NdArray) => np.mul(x, x), async () => 1, grad, Math.max, Symbol],
 ]
 const others: readonly (() => unknown)[] = [
   ...[() => undefined, () => null, () => true, () => false, () => 1n, () => 2n ** 70n, () => Symbol('s'), () => new Date(0), () => /x/],
@@ -134,6 +134,14 @@ export const nonsense = (draw: Draw, keys: readonly string[], depth = 0): unknow
     default:
       return Object.fromEntries(Array.from({ length: draw(3) }, () => [keys.length > 0 && draw(4) > 0 ? pick(keys) : pick(texts), more()]))
   }
+}
+
+/** Arguments of a call: all of any kind, or most of them arrays and the last options, so that more than the first is looked at. */
+export const callOf = (draw: Draw, keys: readonly string[]): readonly unknown[] => {
+  if (draw(2) === 0) return Array.from({ length: draw(5) }, () => nonsense(draw, keys))
+  const fitting = draw(3) === 0 ? functions : arrays
+  const given = Array.from({ length: 1 + draw(3) }, () => (draw(4) === 0 ? nonsense(draw, keys) : fitting[draw(fitting.length)]))
+  return keys.length === 0 || draw(2) === 0 ? given : [...given, { [keys[draw(keys.length)]!]: nonsense(draw, keys) }]
 }
 
 /** An argument as a failure shows it. */

@@ -22,7 +22,7 @@ const walk = (prefix: string, space: object): readonly Public[] =>
   })
 
 const { np, lax, nn, random, optim, tree, debug, ...transforms } = cotangent
-export const spaces: Readonly<Record<string, readonly Public[]>> = {
+const entries: Readonly<Record<string, readonly Public[]>> = {
   np: walk('np', np),
   lax: walk('lax', lax),
   nn: walk('nn', nn),
@@ -36,4 +36,13 @@ export const spaces: Readonly<Record<string, readonly Public[]>> = {
   testing: walk('testing', testing),
   fp: walk('fp', { ...fp, ...fpNode }),
 }
+/** Of an array, as functions of it; toJSON is JSON's. */
+const methods = Object.getOwnPropertyNames(cotangent.NdArray.prototype)
+  .filter((name) => !['constructor', 'concrete', 'toJSON'].includes(name))
+  .flatMap((name): readonly Public[] => {
+    const { value } = Object.getOwnPropertyDescriptor(cotangent.NdArray.prototype, name)!
+    const method = value as ((this: unknown, ...args: readonly unknown[]) => unknown) | undefined
+    return typeof method === 'function' ? [{ name: `x.${name}`, f: (...args) => method.call(cotangent.np.ones([2, 3]), ...args) }] : []
+  })
+export const spaces: Readonly<Record<string, readonly Public[]>> = { ...entries, methods }
 export const functions: readonly Public[] = Object.values(spaces).flat()
