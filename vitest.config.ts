@@ -1,18 +1,34 @@
-import { defineConfig } from 'vitest/config'
+import { configDefaults, defineConfig } from 'vitest/config'
+import type { Effort } from './test/effort.ts'
 import { adapter } from './test/webgpu/adapter.ts'
 
 // Workers are processes that start with this environment: the Vulkan loader finds the software device in it.
 const device = adapter()
 if ('env' in device) Object.assign(process.env, device.env)
 
-export default defineConfig({
-  test: {
-    include: ['test/**/*.test.ts'],
-    globalSetup: ['test/structure/build.ts'],
-    setupFiles: ['test/setup.ts'],
-    testTimeout: 120_000,
-    hookTimeout: 120_000,
-    pool: 'forks',
-    maxWorkers: 2,
-  },
+/** What starts browsers, Deno, npm or the training job, or asks for a GPU. */
+const slow = ['test/webgpu/**', 'test/examples/train.test.ts', 'test/structure/{entries,package,sizes}.test.ts']
+
+const efforts: Readonly<Record<string, Effort>> = { quick: 'quick', test: 'normal', nightly: 'nightly' }
+const MINUTE = 60_000
+
+/** `--mode` says how hard to try: see test/effort.ts. */
+export default defineConfig(({ mode }) => {
+  const effort = efforts[mode]
+  if (effort === undefined) throw new Error(`--mode ${mode}: quick or nightly is needed, or none`)
+  // For what hangs: no test takes a tenth of it.
+  const limit = effort === 'nightly' ? 120 * MINUTE : 30 * MINUTE
+  return {
+    test: {
+      include: ['test/**/*.test.ts'],
+      exclude: [...configDefaults.exclude, ...(effort === 'quick' ? slow : [])],
+      globalSetup: effort === 'quick' ? [] : ['test/structure/build.ts'],
+      setupFiles: ['test/setup.ts'],
+      provide: { effort },
+      testTimeout: limit,
+      hookTimeout: limit,
+      pool: 'forks',
+      maxWorkers: 2,
+    },
+  }
 })

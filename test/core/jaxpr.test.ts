@@ -9,6 +9,7 @@ import { printJaxpr } from '../../src/core/print.ts'
 import { trace } from '../../src/core/trace.ts'
 import { jit, JaxprError, makeJaxpr, type NdArray, np, random } from '../../src/index.ts'
 import { commonSubexpressions, deadCode } from '../../transforms/passes.ts'
+import { nightly } from '../effort.ts'
 
 describe('text and back', () => {
   const same = (text: string): void => expect(printJaxpr(checkJaxpr(parseJaxpr(text)))).toBe(text)
@@ -137,19 +138,16 @@ describe('the checker names the equation', () => {
   })
 })
 
-test('200,000 equations: traced, passed, printed, parsed and checked', () => {
-  const n = 200_000
+test('many equations: traced, passed, printed, parsed and checked', () => {
+  const n = nightly ? 200_000 : 40_000 // of which quadratic work at night would take hours
   const chain = (x: NdArray): NdArray => {
     for (let i = 0; i < n / 4; i++) x = add(mul(sin(x), cos(x)), neg(x))
     return x
   }
   const { jaxpr } = trace([aval([8], 'float32')], ([x]) => [chain(x!)], 'chain')
   expect(jaxpr.eqns.length).toBe((n / 4) * 5)
-  const started = performance.now()
   const kept = deadCode(commonSubexpressions(jaxpr))
   expect(kept.eqns.length).toBe(jaxpr.eqns.length)
   const text = printJaxpr(kept)
   expect(printJaxpr(checkJaxpr(parseJaxpr(text)))).toBe(text)
-  // All of it takes about two seconds; quadratic work would take hours.
-  expect(performance.now() - started).toBeLessThan(60_000)
 })

@@ -11,6 +11,7 @@ import { corpusOf } from '../../examples/train/text.ts'
 import { np, tree } from '../../src/index.ts'
 import { fromNamed } from '../../src/io/index.ts'
 import { readSafetensors } from '../../src/io/node.ts'
+import { tries } from '../effort.ts'
 import { type Ended, type Lab, lossesOf, makeLab, rowsOf, small, text } from './run.ts'
 
 let lab: Lab
@@ -123,7 +124,7 @@ describe('stopping and resuming', () => {
         expect([code, err]).toEqual([0, ''])
         expect(lossesOf(folder)).toEqual(lossesOf(whole))
       }),
-      { numRuns: 6, endOnFailure: true },
+      { numRuns: tries(3), endOnFailure: true },
     )
   })
 

@@ -18,6 +18,7 @@ import { evalJaxpr, trace } from '../../src/core/trace.ts'
 import { type Choices, type Sizes, arbitrary, type Value } from '../../src/testing/choices.ts'
 import type { Program } from '../../src/testing/programs.ts'
 import { makeTransforms } from '../../transforms/transforms.ts'
+import { tries, nightly } from '../effort.ts'
 import { ulps } from './compare.ts'
 import { ProgramEngine } from '../../transforms/engine.ts'
 
@@ -116,9 +117,6 @@ export const runEqnByEqn = (device: Device, jaxpr: Jaxpr, inputs: readonly Value
   return jaxpr.outs.map(valueOf)
 }
 
-/** `NIGHTLY=1` tries everything more often (or for 20 s), from a new seed each time (or `SEED`); a failure prints its seed. */
-export const nightly = process.env.NIGHTLY !== undefined
-const scale = nightly ? 20 : 1
 /** Holds what `check` says of whatever `make` draws; a failure shows the program that was drawn. */
 export const law = <T extends Program>(
   name: string,
@@ -126,16 +124,12 @@ export const law = <T extends Program>(
   make: (c: Choices) => T,
   check: (drawn: T) => void,
   sizes?: Sizes,
-  /** So many at night, however long they take. */
-  whole?: number,
+  /** So many at night. */
+  atNight = tries(runs),
 ): void => {
   const drawn = arbitrary(make, sizes).map((d) => Object.defineProperty(d, fc.toStringMethod, { value: () => shown(d.jaxpr, d.inputs) }))
-  test(name, { timeout: 60_000 * scale * (whole === undefined ? 1 : 3) }, () => {
-    if (!nightly) return fc.assert(fc.property(drawn, check), { numRuns: runs, seed: 7 })
-    const seed = Number(process.env['SEED'] ?? Date.now() % 2 ** 31)
-    const often = whole === undefined ? { numRuns: runs * scale, interruptAfterTimeLimit: 20_000 } : { numRuns: whole }
-    fc.assert(fc.property(drawn, check), { ...often, seed })
-    if (whole !== undefined) console.log(`${name}: ${whole} times, seed ${seed}`)
+  test(name, () => {
+    fc.assert(fc.property(drawn, check), { numRuns: nightly ? atNight : tries(runs) })
   })
 }
 

@@ -7,7 +7,7 @@ import { range } from '../../src/core/constructors.ts'
 import { variable } from '../../src/core/jaxpr.ts'
 import { isFloat } from '../../src/core/dtype.ts'
 import type { Node } from '../../src/core/graph.ts'
-import type { Op, OpName } from '../../src/core/ops.ts'
+import { type Op, type OpName, ulpsOf, traitsOf } from '../../src/core/ops.ts'
 import { parseJaxpr } from '../../src/core/parse.ts'
 import { Ref } from '../../src/core/ref.ts'
 import { printJaxpr } from '../../src/core/print.ts'
@@ -21,7 +21,6 @@ import { vjpJaxpr } from '../../transforms/linearize.ts'
 import { startLowering } from '../../backends/lowering/lower.ts'
 import { optimise } from '../../transforms/inline.ts'
 import { agree, batchOf, bound, closed, largest, law, run, same, sameAsLoop, transforms } from './harness.ts'
-import { ulpsOf } from '../../src/testing/rounding.ts'
 
 const generatorOf = (name: OpName): Generator<OpName> => generators[name] as Generator<OpName>
 /** One call as a jaxpr with its inputs. */
@@ -55,7 +54,7 @@ const meant =
 const runs = (name: OpName): boolean => generatorOf(name).meaning === null
 
 each('abstract evaluation predicts what lowering makes', (name) =>
-  law(name, 60, meant(name), ({ jaxpr, inputs }) => {
+  law(name, 40, meant(name), ({ jaxpr, inputs }) => {
     const nodes = jaxpr.inputs.map((v, index): Node => ({ kind: 'input', index, ...physical(v.aval) }))
     const made = startLowering({ rules, transforms, optimise })
       .lower(jaxpr, nodes)
@@ -95,7 +94,7 @@ const disturb =
   }
 
 each('abstract evaluation refuses, with a reason, what lowering could not do', (name) => {
-  law(name, 100, disturb(name), ({ jaxpr: { inputs: vars }, inputs, op }) => {
+  law(name, 60, disturb(name), ({ jaxpr: { inputs: vars }, inputs, op }) => {
     if (badOp(op, vars.length) !== null) return
     const avals = vars.map((v) => v.aval)
     const predicted = rules[name].abstractEval(avals, op.params as never)
@@ -162,7 +161,7 @@ const withTangents =
 
 each('jvp matches finite differences', (name) => {
   if (generatorOf(name).reverseOnly) return
-  law(name, 40, withTangents(name), ({ jaxpr, inputs, tangents }) => {
+  law(name, 30, withTangents(name), ({ jaxpr, inputs, tangents }) => {
     const pushed = transforms.jvp(
       jaxpr,
       tangents.map((t) => t !== null),
@@ -195,7 +194,7 @@ const withBoth = (name: OpName) => (c: Choices) => {
 
 each('reverse mode matches finite differences', (name) => {
   if (!runs(name) || generatorOf(name).forwardOnly) return
-  law(name, 40, withBoth(name), ({ jaxpr, inputs, tangents, cts }) => {
+  law(name, 30, withBoth(name), ({ jaxpr, inputs, tangents, cts }) => {
     const moving = tangents.map((t) => t !== null)
     const floats = jaxpr.outs.map((v) => isFloat(v.aval.dtype))
     const both = closed(vjpJaxpr(transforms, jaxpr, moving, floats))
@@ -246,7 +245,7 @@ test('the generators name linear operands where there is a transpose, and there 
 
 each('transpose is the adjoint', (name) => {
   if (rules[name].transpose === 'notLinear' || generatorOf(name).forwardOnly) return
-  law(name, 60, withCotangents(name), ({ jaxpr, meaning, inputs, linear, seeds, cts }) => {
+  law(name, 40, withCotangents(name), ({ jaxpr, meaning, inputs, linear, seeds, cts }) => {
     if (linear.length === 0) return
     const mask = inputs.map((_, i) => linear.includes(i))
     const back = transforms.transpose(jaxpr, mask, seeds)
@@ -270,13 +269,13 @@ each('transpose is the adjoint', (name) => {
 // Batching and devices ----------------------------------------------------------------------------------------------------------
 
 /** What is rounded on the way differs between a kernel and its composition. */
-const tolerance = (name: OpName): number => (generatorOf(name).rounding === 'largest' ? ulpsOf(name) : 0)
+const tolerance = (name: OpName): number => (traitsOf(name).rounding === 'largest' ? ulpsOf(name) : 0)
 
 each('batching is the stacked loop', (name) => {
   if (!runs(name)) return
   law(
     name,
-    60,
+    40,
     (c) => batchOf(c, any(name)(c), any(name)(c).inputs),
     (drawn) => sameAsLoop(drawn, tolerance(name)),
   )
@@ -294,10 +293,10 @@ each('wasm gives what reference gives', (name) => {
   if (!runs(name)) return
   const alike = ({ jaxpr, inputs }: Program): void => {
     const expected = run('reference', jaxpr, inputs)
-    const { rounding } = generatorOf(name)
+    const { rounding } = traitsOf(name)
     const scales = rounding === 'terms' ? magnitudes({ jaxpr, inputs }) : rounding === 'largest' ? largest(inputs, expected) : []
-    agree(same(run('wasm', jaxpr, inputs), expected, ulpsOf(name), scales), jaxpr, inputs)
+    agree(same(run('wasm', jaxpr, inputs), expected, ulpsOf(name, 'wasm'), scales), jaxpr, inputs)
   }
-  law(name, 60, any(name), alike)
+  law(name, 40, any(name), alike)
   law(`${name}, along longer axes`, 15, any(name), alike, longSizes)
 })

@@ -1,7 +1,7 @@
-/** A program: an eager loop that never yields, disposes of nothing and awaits nothing. Prints its peak memory and its last value. */
+/** A program: an eager loop of so many steps that never yields, disposes of nothing and awaits nothing. Prints its peak memory and its last value. */
 import { np } from '../../src/index.ts'
 
-const STEPS = 10_000
+const STEPS = Number(process.argv[2])
 const one = np.ones([512, 512]) // 1 MB
 let x = np.zeros([512, 512])
 const begin = performance.now()

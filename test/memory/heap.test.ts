@@ -43,18 +43,16 @@ test('what is given back in pieces serves larger blocks without growing', () => 
   expect(heap.bytes.length).toBe(grown)
 })
 
-test('holes between arrays in use are not searched: another size is had nearly as fast as if there were none', () => {
+test('holes between arrays in use are not searched: what is searched for another size is no longer than if there were none', () => {
   const [small, other] = [Heap.blockSize(16), Heap.blockSize(64)]
-  /** Milliseconds for 20,000 blocks of another size among 40,000 small ones, of which every second is free or none is. */
-  const allocate = (holes: boolean): number => {
+  /** Blocks that are looked through for one of another size, with 40,000 small ones, of which every second is free or none is. */
+  const searched = (holes: boolean): number => {
     const heap = new Heap()
     const blocks = Array.from({ length: 40_000 }, () => heap.allocate(small))
     if (holes) blocks.forEach((at, i) => i % 2 === 0 && heap.release(at, small))
     heap.allocate(Heap.blockSize(heap.bytes.length)) // joins what is free before it grows
-    const begin = performance.now()
-    for (let i = 0; i < 20_000; i++) heap.allocate(other)
-    return performance.now() - begin
+    heap.allocate(other)
+    return (heap as unknown as { readonly free: readonly unknown[] }).free.length
   }
-  const best = (holes: boolean): number => Math.min(...[1, 2, 3].map(() => allocate(holes))) // others use the machine too
-  expect(best(true)).toBeLessThan(10 * best(false) + 300) // searching 20,000 holes each time takes seconds
+  expect(searched(true)).toBe(searched(false))
 })

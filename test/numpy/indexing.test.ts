@@ -2,6 +2,7 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import type { Index, Slice } from '../../src/core/methods.ts'
+import { tries } from '../effort.ts'
 import { grad, jit, NdArray, np, vmap } from '../../src/index.ts'
 
 /** The places of x that an index list reaches, as NumPy has it: flat numbers in the shape of the result. */
@@ -80,7 +81,7 @@ describe('indexing by whole numbers and slices', () => {
         expect(got.shape).toEqual(want.shape)
         expect([...got.toTyped()]).toEqual(want.flat)
       }),
-      { numRuns: 200 },
+      { numRuns: tries(200) },
     ))
   test('writes where it reads', () =>
     fc.assert(
@@ -108,7 +109,7 @@ describe('indexing by whole numbers and slices', () => {
           ]).toEqual(expected)
         },
       ),
-      { numRuns: 200 },
+      { numRuns: tries(200) },
     ))
 })
 

@@ -5,6 +5,7 @@ import { ModuleBuilder, relaxedSimd } from '../../backends/wasm/assembler.ts'
 import { dotUnits, emitDot } from '../../backends/wasm/dot.ts'
 import { type DType, type TypedArray, typedArrayOf } from '../../src/core/dtype.ts'
 import type { Access, Affine, Dot, Expr, Output, ScalarOp } from '../../src/core/kernel.ts'
+import { tries } from '../effort.ts'
 import { random } from './random.ts'
 import { exportPlace } from './scratch.ts'
 
@@ -255,13 +256,13 @@ for (const relaxed of relaxedSimd() ? [true, false] : [false])
     it('equals the sum of products in float32', () => {
       fc.assert(
         fc.property(cases(['float32'], 26), (c) => checkCase(c, relaxed)),
-        { numRuns: 200 },
+        { numRuns: tries(200) },
       )
     })
     it('equals it in other dtypes', () => {
       fc.assert(
         fc.property(cases(['float64', 'int32', 'uint32'], 9), (c) => checkCase(c, relaxed)),
-        { numRuns: 100 },
+        { numRuns: tries(100) },
       )
     })
     it('equals it over several blocks of rows, columns and k', () => {

@@ -18,7 +18,7 @@ const WEBGPU = ['--enable-unsafe-webgpu', '--use-webgpu-adapter=swiftshader', '-
 const launch = async (): Promise<Browser> => {
   const folder = cached('chromium', ['chromium', 'swiftshader', 'al2023'])
   const env = { ...process.env, LD_LIBRARY_PATH: `${join(folder, 'lib')}:${folder}` }
-  return chromium.launch({ executablePath: join(folder, 'chromium'), env, args: ['--no-sandbox', ...WEBGPU], timeout: 60_000 })
+  return chromium.launch({ executablePath: join(folder, 'chromium'), env, args: ['--no-sandbox', ...WEBGPU], timeout: 0 })
 }
 
 const started: Browser | string = supported
@@ -45,6 +45,7 @@ export interface Page {
 export const openPage = async (modules: Readonly<Record<string, string>>, folder?: string): Promise<Page> => {
   if (typeof started === 'string') throw new Error(started)
   const page = await started.newPage()
+  page.setDefaultTimeout(0)
   const server = await serve({ ...modules, '/': '<!doctype html><title>cotangent</title>' }, folder)
   const close = async (): Promise<void> => {
     await page.close()

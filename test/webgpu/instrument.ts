@@ -6,6 +6,8 @@ export interface Counts {
   submits: number
   passes: number
   dispatches: number
+  /** What passes are told: pipelines, bind groups and dispatches. Each costs about as much CPU as the others. */
+  calls: number
   writes: number
   /** Copies to buffers that the host reads. */
   reads: number
@@ -18,6 +20,7 @@ export const noCounts = (): Counts => ({
   submits: 0,
   passes: 0,
   dispatches: 0,
+  calls: 0,
   writes: 0,
   reads: 0,
   pipelines: new Set(),
@@ -50,15 +53,18 @@ export const instrument = (device: GPUDevice): { readonly device: GPUDevice; rea
   const passOf = (pass: GPUComputePassEncoder): GPUComputePassEncoder =>
     wrapped(pass, {
       setPipeline: (pipeline: never) => {
+        counts.calls++
         counts.pipelines.add(pipeline)
         pass.setPipeline(pipeline)
       },
       setBindGroup: (index: never, group: never, offsets?: never) => {
+        counts.calls++
         counts.storageBuffers = Math.max(counts.storageBuffers, buffersOf.get(group) ?? 0)
         if (offsets === undefined) pass.setBindGroup(index, group)
         else pass.setBindGroup(index, group, offsets)
       },
       dispatchWorkgroups: (x: never, y: never, z: never) => {
+        counts.calls++
         counts.dispatches++
         pass.dispatchWorkgroups(x, y, z)
       },

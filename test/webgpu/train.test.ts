@@ -5,7 +5,7 @@ import type { Backend } from '../../src/core/backend.ts'
 import { runtime } from '../../src/core/runtime.ts'
 import { bundle } from './bundle.ts'
 import { describeInBrowser, openPage } from './chromium.ts'
-import { expectedLosses, follow } from './expected.ts'
+import { expectedLosses, follow, STEPS } from './expected.ts'
 import { describeOnDevice } from './gpu.ts'
 import { losses } from './losses.ts'
 
@@ -15,20 +15,20 @@ beforeAll(async () => {
 })
 
 describeOnDevice('training on WebGPU', () => {
-  test('fifty losses follow those on wasm within 1e-3', { timeout: 300_000 }, async () => {
+  test('losses follow those on wasm within 1e-3', async () => {
     runtime.device.choose((await openWebgpu()) as Backend)
-    follow(await losses(), expected)
+    follow(await losses(STEPS), expected)
   })
 })
 
 describeInBrowser('training on WebGPU in a page', () => {
-  test('fifty losses follow those on wasm in Node within 1e-3', { timeout: 300_000 }, async () => {
+  test('losses follow those on wasm in Node within 1e-3', async () => {
     const main = await bundle(`
       import { init } from '../../src/index.ts'
       import { losses } from './losses.ts'
       export const run = async () => {
         await init({ device: 'webgpu' })
-        return losses()
+        return losses(${STEPS})
       }`)
     const page = await openPage({ '/main.js': main })
     follow(await page.evaluate(`return (await import('/main.js')).run()`), expected)

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { grad, jit, type NdArray, np, tree } from '../../src/index.ts'
+import { grad, jit, type NdArray, np, tree } from '../src/index.ts'
 
 class Affine {
   readonly w: NdArray

@@ -110,7 +110,7 @@ describe('functions that are compiled again and again', () => {
     const f = jit((x: NdArray, n: number) => np.mul(x, n), { staticArgnums: 1 })
     for (const n of [1, 2]) f(np.ones([2]), n)
     f(np.ones([5]), 2)
-    await vi.waitFor(() => expect(warn).toHaveBeenCalledTimes(1))
+    await vi.waitFor(() => expect(warn).toHaveBeenCalledTimes(1), { timeout: 600_000 })
     expect(warn.mock.calls[0]![0]).toMatch(
       /^jit\(the function\) was traced and compiled 3 times.*\n  a static argument was 1 and is 2\n  argument \[0\] was f32\[2\] and is f32\[5\]$/,
     )
