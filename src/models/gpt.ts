@@ -5,8 +5,10 @@ import { ShapeError } from '../core/errors.ts'
 import * as nn from '../nn/index.ts'
 import * as np from '../numpy/index.ts'
 import * as random from '../random/index.ts'
-import { array, atLeast, needed, number, record, type Schema } from '../core/options.ts'
+import { array, atLeast, list, needed, number, optionsOf, record, type Schema } from '../core/options.ts'
 import { takesOptions } from '../core/takes.ts'
+import { showAval } from '../core/aval.ts'
+import { anyArray } from '../numpy/promote.ts'
 
 export interface GptConfig {
   readonly layers: number
@@ -55,6 +57,16 @@ export interface GptParams {
   readonly wte: { readonly w: NdArray } // [V,D]
 }
 
+const matrix = needed(record({ w: needed(array) }))
+const scales = needed(record({ scale: needed(array) }))
+const blockParams: Schema<BlockParams> = {
+  attn: needed(record({ proj: matrix, qkv: matrix })),
+  ln1: scales,
+  ln2: scales,
+  mlp: needed(record({ down: matrix, up: matrix })),
+}
+const gptParams: Schema<GptParams> = { blocks: needed(list(record(blockParams))), lnF: scales, wpe: matrix, wte: matrix }
+
 /**
  * GPT-2's initialisation: weights N(0, 0.02²), those that write to the residual stream divided by sqrt(2 layers), scales 1. All float32.
  *
@@ -100,6 +112,8 @@ const attention = (p: BlockParams['attn'], x: NdArray, heads: number, dropout: D
 
 /** One block: [B,T,D] -> [B,T,D]. */
 export const block = takesOptions('gpt.block', 3, applyOptions, (p: BlockParams, x: NdArray, { heads, dropout }: ApplyOptions): NdArray => {
+  optionsOf('gpt.block', blockParams, p, 'parameter')
+  if (anyArray('gpt.block', x).ndim !== 3) throw new ShapeError(`gpt.block: ${showAval(x.aval)} where [B,T,D] was expected`)
   const mixed = attention(p.attn, nn.layerNorm(p.ln1, x), heads, part(dropout, 0)) // [B,T,D]
   const h = np.add(x, drop(mixed, part(dropout, 1)))
   const moved = nn.linear(p.mlp.down, nn.gelu(nn.linear(p.mlp.up, nn.layerNorm(p.ln2, h)))) // [B,T,4D] inside
@@ -113,6 +127,8 @@ export const block = takesOptions('gpt.block', 3, applyOptions, (p: BlockParams,
  * @throws ShapeError when the tokens aren't [B,T], or T is longer than the context
  */
 export const apply = takesOptions('gpt.apply', 3, applyOptions, (params: GptParams, tokens: NdArray, options: ApplyOptions): NdArray => {
+  optionsOf('gpt.apply', gptParams, params, 'parameter')
+  anyArray('gpt.apply', tokens)
   const [context, D] = params.wpe.w.shape as readonly [number, number]
   const T = tokens.shape[1]
   if (tokens.ndim !== 2 || T === undefined) throw new ShapeError(`gpt.apply: tokens [${tokens.shape.join(',')}] where [B,T] was expected`)

@@ -1,15 +1,14 @@
 /** Whatever a public function is given, it answers or refuses with an error of the family, soon; nothing else escapes from the inside. */
 import { describe, expect, test } from 'vitest'
 import { CotangentError, init } from '../../src/index.ts'
+import { seed, tries } from '../effort.ts'
 import type { Fn } from './spaces.ts'
 
 await init({ device: 'reference' }) // nothing to compile
 const { callOf, draws, nonsense, show } = await import('./nonsense.ts')
 const { spaces } = await import('./spaces.ts')
 
-const nightly = process.env['NIGHTLY'] !== undefined
-const calls = nightly ? 1000 : 40
-const seed = nightly ? Date.now() % 2 ** 31 : 42
+const calls = tries(60)
 /** Milliseconds after which an answer is no answer; other processes run here. */
 const SOON = 5000
 
