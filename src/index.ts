@@ -6,7 +6,7 @@
  * jit(grad((x: NdArray) => np.sum(np.mul(x, x))))(np.array([1, 2, 3])).toArray() // [2, 4, 6]
  */
 import './runtime.ts'
-import { all, flatten, leaves, map, mapWithPath, paths, reduce, registerNode, structure, transpose, unflattenTree as unflatten } from './tree.ts'
+import { all, flatten, leaves, map, mapWithPath, paths, reduce, registerNode, structure, transpose, unflatten } from './tree.ts'
 
 export const tree = { all, flatten, leaves, map, mapWithPath, paths, reduce, registerNode, structure, transpose, unflatten } as const
 export * as debug from './debug/index.ts'

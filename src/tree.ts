@@ -39,7 +39,7 @@ const isDef = (x: unknown, depth = 0): x is TreeDef => {
     case 'dict':
       return within() && isListOf(keys, (key) => typeof key === 'string') && keys.length === (children as readonly unknown[]).length
     default:
-      return kind === 'node' && within() && typeof type === 'object' && [...registered.values()].includes(type as NodeType)
+      return kind === 'node' && within() && typeof (type as NodeType | null)?.unflatten === 'function'
   }
 }
 const defOf = (what: string, def: unknown): TreeDef => {
@@ -78,52 +78,69 @@ const LEAF: TreeDef = { kind: 'leaf' }
 export const isDict = (x: unknown): x is Record<string, unknown> =>
   typeof x === 'object' && x !== null && (Object.getPrototypeOf(x) === Object.prototype || Object.getPrototypeOf(x) === null)
 
-/** A step into a tree: where from, and by which key. */
-type Step = readonly [from: unknown, key: string | number]
-const pathOf = (steps: readonly Step[]): string =>
-  steps.map(([, key]) => (typeof key === 'number' ? `[${key}]` : `.${key}`)).join('') || 'the root'
 /** So deep are trees at most. */
 const DEEPEST = 1000
-const tooDeep = (steps: readonly Step[]): never => {
-  const above = steps.map(([from]) => from)
-  const twice = above.findIndex((x, i) => above.indexOf(x) < i)
-  throw new TreeError(
-    twice < 0
-      ? `a tree is more than ${DEEPEST} deep`
-      : `a tree contains itself: what is at ${pathOf(steps.slice(0, above.indexOf(above[twice])))} is at ${pathOf(steps.slice(0, twice))} again`,
-  )
-}
-const childOf = (x: unknown, child: unknown, key: string | number, leaves: unknown[], steps: Step[]): TreeDef => {
-  steps.push([x, key])
-  const def = walk(child, leaves, steps)
-  steps.pop()
-  return def
-}
-const walk = (x: unknown, leaves: unknown[], steps: Step[]): TreeDef => {
+const walk = (x: unknown, leaves: unknown[], depth: number, root: unknown): TreeDef => {
   if (x === null || x === undefined) return { kind: 'none', value: x }
   if (x instanceof NdArray) {
     leaves.push(x)
     return LEAF
   }
-  if (steps.length > DEEPEST) return tooDeep(steps)
-  if (Array.isArray(x)) return { kind: 'list', children: listed(x, steps).map((child, i) => childOf(x, child, i, leaves, steps)) }
-  if (isDict(x)) {
-    const keys = Object.keys(x).sort()
-    return { kind: 'dict', keys, children: keys.map((k) => childOf(x, x[k], k, leaves, steps)) }
+  const type = nodeTypeOf(x)
+  if (type === null) {
+    leaves.push(x)
+    return LEAF
   }
-  const type = typeof x === 'object' ? registered.get(x.constructor) : undefined
-  if (type !== undefined) {
-    const [children, aux] = type.flatten(x as never)
-    return { kind: 'node', type, aux, children: children.map((child, i) => childOf(x, child, i, leaves, steps)) }
+  if (depth > DEEPEST) throw noTree(root)
+  if (type === 'list') {
+    const [xs, children] = [x as readonly unknown[], [] as TreeDef[]]
+    for (let i = 0; i < xs.length; i++) {
+      if (!(i in xs)) throw noTree(root)
+      children.push(walk(xs[i], leaves, depth + 1, root))
+    }
+    return { kind: 'list', children }
   }
-  leaves.push(x)
-  return LEAF
+  if (type === 'dict') {
+    const own = x as Readonly<Record<string, unknown>>
+    const keys = Object.keys(own).sort()
+    return { kind: 'dict', keys, children: keys.map((k) => walk(own[k], leaves, depth + 1, root)) }
+  }
+  const [children, aux] = type.flatten(x as never)
+  return { kind: 'node', type, aux, children: children.map((child) => walk(child, leaves, depth + 1, root)) }
 }
-/** A list without holes. */
-const listed = (xs: readonly unknown[], steps: readonly Step[]): readonly unknown[] => {
-  for (let i = 0; i < xs.length; i++)
-    if (!(i in xs)) throw new TreeError(`the list at ${pathOf(steps)} has a hole at ${i}: null stands for nothing`)
-  return xs
+/** What kind of inner node a value is; null for a leaf. */
+const nodeTypeOf = (x: unknown): 'list' | 'dict' | NodeType | null =>
+  Array.isArray(x) ? 'list' : isDict(x) ? 'dict' : typeof x === 'object' && x !== null ? (registered.get(x.constructor) ?? null) : null
+
+/** Why this is no tree, with the place: a list with a hole, or what contains itself. */
+const noTree = (root: unknown): TreeError => {
+  const above: unknown[] = []
+  const at: string[] = []
+  const path = (steps: number): string => at.slice(0, steps).join('') || 'the root'
+  const search = (x: unknown): string | null => {
+    const type = nodeTypeOf(x)
+    if (type === null) return null
+    if (above.includes(x)) return `a tree contains itself: what is at ${path(above.indexOf(x))} is at ${path(at.length)} again`
+    if (at.length > DEEPEST) return `a tree is more than ${DEEPEST} deep`
+    above.push(x)
+    for (const [step, child] of childrenOf(x, type)) {
+      at.push(step)
+      const found = child === HOLE ? `a list has a hole at ${path(at.length)}: null stands for nothing` : search(child)
+      if (found !== null) return found
+      at.pop()
+    }
+    above.pop()
+    return null
+  }
+  return new TreeError(search(root) ?? 'a tree changes while it is read')
+}
+const HOLE = Symbol('hole')
+function* childrenOf(x: unknown, type: 'list' | 'dict' | NodeType): Generator<readonly [step: string, child: unknown]> {
+  if (type === 'dict') for (const key of Object.keys(x as object).sort()) yield [`.${key}`, (x as Readonly<Record<string, unknown>>)[key]]
+  else {
+    const children = type === 'list' ? (x as readonly unknown[]) : type.flatten(x as never)[0]
+    for (let i = 0; i < children.length; i++) yield [`[${i}]`, i in children ? children[i] : HOLE]
+  }
 }
 /** What reading an object of the user's throws, a getter or a proxy, is told as a refusal. */
 const reading = <T>(read: () => T): T => {
@@ -142,7 +159,7 @@ const reading = <T>(read: () => T): T => {
  */
 export const flatten = takes('tree.flatten', 1, (tree: unknown): readonly [leaves: unknown[], def: TreeDef] => {
   const leaves: unknown[] = []
-  const def = reading(() => walk(tree, leaves, []))
+  const def = reading(() => walk(tree, leaves, 0, tree))
   return [leaves, def]
 })
 
@@ -185,12 +202,12 @@ const childrenLike = (defs: readonly TreeDef[], children: readonly unknown[], ou
  * @throws TreeError when there are more or fewer leaves than places
  * @example tree.unflatten(tree.structure({ a: 0, b: [0] }), [1, 2]) // { a: 1, b: [2] }
  */
-export const unflattenTree = takes('tree.unflatten', 2, (def: TreeDef, leaves: readonly unknown[]): unknown => {
+export const unflatten = takes('tree.unflatten', 2, (def: TreeDef, leaves: readonly unknown[]): unknown => {
   if (!isDense(leaves)) throw new TreeError(`tree.unflatten: a list of leaves is needed, and this is ${show(leaves)}`)
-  return unflatten(defOf('unflatten', def), leaves)
+  return rebuild(defOf('unflatten', def), leaves)
 })
 /** The same of a structure that is known to be one. */
-export const unflatten = (def: TreeDef, leaves: readonly unknown[]): unknown => {
+export const rebuild = (def: TreeDef, leaves: readonly unknown[]): unknown => {
   let next = 0
   const build = (d: TreeDef): unknown => {
     switch (d.kind) {

@@ -4,7 +4,7 @@ import { showAval } from '../src/core/aval.ts'
 import { ShapeError, TracerError } from '../src/core/errors.ts'
 import type { Jaxpr } from '../src/core/jaxpr.ts'
 import { bind, trace, Tracer, tracing } from '../src/core/trace.ts'
-import { leaves as treeLeaves, paths, type TreeDef, unflatten } from '../src/tree.ts'
+import { leaves as treeLeaves, paths, type TreeDef, rebuild } from '../src/tree.ts'
 import type { Caller, Compiled } from '../src/core/runtime.ts'
 import { Entries, type Signature } from './entries.ts'
 import { type PrintableJaxpr, printable } from './jaxprs.ts'
@@ -49,7 +49,7 @@ export interface Inspection {
 export const inspections = new WeakMap<object, Inspection>()
 /** How often a function is traced before a warning says why. */
 export const warnings = { after: 8 }
-export const pathsOf = ({ def, avals }: Pick<Signature, 'def' | 'avals'>): readonly string[] => paths(unflatten(def, avals.map(() => 0))) // prettier-ignore
+export const pathsOf = ({ def, avals }: Pick<Signature, 'def' | 'avals'>): readonly string[] => paths(rebuild(def, avals.map(() => 0))) // prettier-ignore
 /** So many are remembered. */
 const MOST_TRACED = 32
 
@@ -171,10 +171,10 @@ export const jit = takesOptions(
     const call = (entry: Entry, leaves: unknown[]): R => {
       const numbers = toArrays(leaves)
       const args = (entry.captures.length === 0 ? leaves : [...entry.captures, ...leaves]) as readonly NdArray[]
-      if (tracing()) return unflatten(entry.out, bind('jit', { jaxpr: entry.jaxpr, name }, args)) as R
+      if (tracing()) return rebuild(entry.out, bind('jit', { jaxpr: entry.jaxpr, name }, args)) as R
       const outs = runtime.engine.run(compiledOf(entry), args as readonly ConcreteArray[], entry.caller)
       for (const x of numbers) x.dispose() // made for this call, and nobody else's
-      return unflatten(entry.out, outs) as R
+      return rebuild(entry.out, outs) as R
     }
     inspections.set(jitted, {
       traced,

@@ -35,8 +35,7 @@ class Placeholder extends NdArray {
 }
 const placeholder = (x: ShapeDType): Placeholder => {
   const sizes: unknown = x.shape
-  if (Object.hasOwn(byteWidth, x.dtype) && isListOf(sizes, (n) => Number.isSafeInteger(n) && (n as number) >= 0))
-    return new Placeholder(x)
+  if (Object.hasOwn(byteWidth, x.dtype) && isListOf(sizes, (n) => Number.isSafeInteger(n) && (n as number) >= 0)) return new Placeholder(x)
   throw new ShapeError(`${show(x)} stands for no array: a shape of whole numbers and a dtype are needed`)
 }
 /** A tree with placeholders where it has a shape and a dtype instead of an array. */
@@ -59,7 +58,11 @@ const refused = (leaf: unknown, what: string, path: string): Error =>
       )
 
 const describe = (x: unknown): string =>
-  typeof x === 'object' && x !== null ? `an instance of ${nameOf(x)}` : typeof x === 'string' ? `the string ${show(x)}` : show(x)
+  typeof x === 'object' && x !== null
+    ? `an instance of ${nameOf(x)}`
+    : x === null || x === undefined || typeof x === 'function'
+      ? show(x)
+      : `the ${typeof x} ${show(x)}`
 const nameOf = (x: object): string => {
   try {
     return (x.constructor as typeof x.constructor | undefined)?.name ?? 'nothing'

@@ -59,7 +59,9 @@ export const recordOf = <T>({ error, what, is }: OptionKind<T>): OptionKind<Read
 /** An object whose parts somebody else looks at. */
 export const plainObject = <O extends object>(): OptionKind<O> => option(ArgumentError, 'an object', isObject)
 const isObject = (x: unknown): x is object =>
-  typeof x === 'object' && x !== null && !(x instanceof NdArray) && Object.prototype.toString.call(x) === '[object Object]'
+  typeof x === 'object' &&
+  x !== null &&
+  (Object.getPrototypeOf(x) === Object.prototype || (!(x instanceof NdArray) && Object.prototype.toString.call(x) === '[object Object]'))
 
 export const anything: OptionKind<unknown> = option(ArgumentError, 'anything', () => true)
 export const flag: OptionKind<boolean> = option(ArgumentError, 'true or false', (x) => typeof x === 'boolean')
@@ -97,19 +99,20 @@ export const optionsOf = <O extends object>(what: string, schema: Schema<O>, opt
   }
 }
 const checked = (what: string, schema: Kinds, options: unknown = {}, noun: string): Given => {
-  const names = Object.keys(schema)
-  if (!isObject(options)) return refuse(ArgumentError, what, ['…', options], `${noun}s go by name, in an object: { ${names.join(', ')} }`)
+  if (!isObject(options))
+    return refuse(ArgumentError, what, ['…', options], `${noun}s go by name, in an object: { ${Object.keys(schema).join(', ')} }`)
   const out: Record<string, unknown> = {}
   for (const key in options) {
     const value = (options as Given)[key]
-    if (!Object.hasOwn(schema, key)) throw new ArgumentError(`${what}: there is no ${noun} ${key}${suggested(key, names)}`)
+    if (!Object.hasOwn(schema, key)) throw new ArgumentError(`${what}: there is no ${noun} ${key}${suggested(key, Object.keys(schema))}`)
     if (value === undefined) continue
     const { is, what: kind, error } = schema[key]!
     if (!is(value)) throw new error(`${what}: ${key} is ${kind}, and got ${show(value)}`)
     out[key] = value
   }
-  const missing = names.find((key) => schema[key]!.needed === true && !Object.hasOwn(out, key))
-  if (missing !== undefined) throw new ArgumentError(`${what}: the ${noun} ${missing} is needed: ${schema[missing]!.what}`)
+  for (const key in schema)
+    if (schema[key]!.needed === true && !Object.hasOwn(out, key))
+      throw new ArgumentError(`${what}: the ${noun} ${key} is needed: ${schema[key]!.what}`)
   return out
 }
 const suggested = (key: string, names: readonly string[]): string => {

@@ -51,7 +51,9 @@ export const takes = <F extends Fn>(what: string, count: Count<F>, f: F): F =>
 export const takesOptions = <F extends Fn>(what: string, count: Count<F>, schema: OptionsOf<F>, f: F): F =>
   as<F>(what, (...args) => {
     if (args.length > count) surplus(what, count, Object.keys(schema), args)
-    const whole = Array.from({ length: count }, (_, i) => args[i])
-    whole[count - 1] = optionsOf(what, schema as Schema<object>, whole[count - 1] as object | undefined)
+    const options = optionsOf(what, schema as Schema<object>, args[count - 1] as object | undefined)
+    const whole = args.slice(0, count - 1)
+    while (whole.length < count - 1) whole.push(undefined)
+    whole.push(options)
     return f(...(whole as never[]))
   })

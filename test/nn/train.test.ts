@@ -15,12 +15,9 @@ interface Golden {
     readonly lr: readonly number[]
   }
 }
-const {
-  config: { batch: examples, ...config },
-  losses,
-  gradNorms,
-  check,
-} = read('train') as Golden
+const { config: golden, losses, gradNorms, check } = read('train') as Golden
+const { batch: examples, layers, heads, width, context, vocab } = golden
+const config: gpt.GptConfig = { layers, heads, width, context, vocab }
 
 const hash = (i: number, t: number): number => {
   let h = Math.imul(i + 1, 0x9e3779b1) ^ Math.imul(t + 1, 0x85ebca77)
