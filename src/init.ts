@@ -5,7 +5,7 @@ import { wasm } from '../backends/wasm/index.ts'
 import type { Backend } from './core/backend.ts'
 import { DeviceError } from './core/errors.ts'
 import { runtime } from './core/runtime.ts'
-import { atLeast, flag, needed, oneOf, type Schema } from './core/options.ts'
+import { atLeast, flag, needed, oneOf, option, type Schema } from './core/options.ts'
 import { promised, takes, takesOptions } from './core/takes.ts'
 
 /** Only the default comes with the entry; the others are loaded when they are chosen. */
@@ -24,7 +24,7 @@ export interface InitOptions extends WebgpuOptions {
   readonly device: string
 }
 const initOptions: Schema<InitOptions> = {
-  device: needed(oneOf(...Object.keys(makers))),
+  device: needed(option(DeviceError, `one of ${Object.keys(makers).join(', ')}`, (x) => typeof x === 'string' && Object.hasOwn(makers, x))),
   powerPreference: oneOf('high-performance', 'low-power'),
   memoryLimit: atLeast(0),
   tune: flag,
@@ -37,12 +37,9 @@ const initOptions: Schema<InitOptions> = {
  */
 export const init = promised(
   takesOptions('init', 1, initOptions, async (options: InitOptions): Promise<string> => {
-    const name: unknown = (options as typeof options | undefined)?.device
-    const make = typeof name === 'string' && Object.hasOwn(makers, name) ? makers[name] : undefined
-    if (make === undefined)
-      throw new DeviceError(`init: there is no device ${JSON.stringify(name)}: choose ${Object.keys(makers).join(' or ')}`)
-    const made = runtime.device.known() ?? (await make(options))
-    const device = runtime.device.known() ?? made // another one may have been chosen meanwhile
+    const { device: name } = options
+    const made = runtime.device.inUse() ?? (await makers[name]!(options))
+    const device = runtime.device.inUse() ?? made // another one may have been chosen meanwhile
     runtime.device.choose(device)
     if (device.name !== name) throw new DeviceError(`init: arrays already live on ${device.name}: call init before anything else`)
     return device.name

@@ -1,4 +1,5 @@
 /** Differentiation for users: grad, valueAndGrad, jvp, vjp, linearize, linearTranspose. Options come last. */
+import { place } from '../src/core/flags.ts'
 import type { NdArray } from '../src/core/array.ts'
 import { type Aval, eqAval, showAval } from '../src/core/aval.ts'
 import { range, zerosLike } from '../src/core/constructors.ts'
@@ -50,7 +51,7 @@ const traceKnown = (f: Fn<never[], unknown>, leaves: readonly NdArray[], def: Tr
     leaves.map((x) => x.aval),
     flat.call,
     what,
-    { kind: 'known', operands: leaves },
+    { kind: 'readable', operands: leaves },
   )
   return { jaxpr, args: [...captures, ...leaves], captures: captures.length, out: flat.out() }
 }
@@ -215,8 +216,7 @@ const pushed = takesOptions(
     const both = withTangents(runtime.transforms, t.jaxpr, [...range(t.captures).map(() => false), ...moving], count)
     const results = applyJaxpr(both.jaxpr, [...both.captures, ...t.args, ...ts.filter((_, i) => moving[i])], what)
     const { out, value, aux, outs } = partsOf(t.out, results, hasAux)
-    let next = t.jaxpr.outs.length
-    const dys = outs.map((y, i) => (both.nonzero[i] ? results[next++]! : zerosLike(y.aval)))
+    const dys = place(both.nonzero.slice(0, outs.length), results.slice(t.jaxpr.outs.length), (i) => zerosLike(outs[i]!.aval))
     return [value, unflatten(out, dys), ...aux]
   },
 )
@@ -257,10 +257,10 @@ export const pushforward = (what: string, f: Fn<never[], unknown>, primals: Args
     const ts = flattenArrays(tangents, what).leaves
     sameAvals(what, leaves, ts, paths(primals))
     const dys = applyJaxpr(lin.linear, [...residuals, ...ts.filter((_, i) => moving[i])], what)
-    let next = 0
+    const own = lin.nonzero.slice(0, outs.length)
     return unflatten(
       out,
-      outs.map((y, i) => (lin.nonzero[i] ? dys[next++]! : zerosLike(y.aval))),
+      place(own, dys, (i) => zerosLike(outs[i]!.aval)),
     )
   }
   return [value, push, ...aux] as const
@@ -297,11 +297,10 @@ export const pullback = (what: string, f: Fn<never[], unknown>, primals: Args, h
       used.map(() => true),
     )
     const grads = applyJaxpr(back.jaxpr, [...back.captures, ...residuals, ...used.map((i) => cts[i]!)], what)
-    let next = 0
-    let k = 0
+    const reached = place(moving, back.present, () => false)
     return unflatten(
       def,
-      leaves.map((x, i) => (moving[i] && back.present[k++] ? grads[next++]! : zerosLike(x.aval))),
+      place(reached, grads, (i) => zerosLike(leaves[i]!.aval)),
     )
   }
   return [value, pull, ...aux] as const
@@ -334,12 +333,10 @@ export const linearTranspose = takes('linearTranspose', 2, <T, R>(f: (x: T) => R
       cts.map(() => true),
     )
     const grads = applyJaxpr(back.jaxpr, [...back.captures, ...captures, ...cts], what)
-    let next = 0
-    return (
-      unflatten(
-        def,
-        leaves.map((x, i) => (back.present[i] ? grads[next++]! : zerosLike(x.aval))),
-      ) as readonly [T]
-    )[0]
+    const [x] = unflatten(
+      def,
+      place(back.present, grads, (i) => zerosLike(leaves[i]!.aval)),
+    ) as readonly [T]
+    return x
   }
 })

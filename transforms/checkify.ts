@@ -1,5 +1,6 @@
 /** checkify: a function that checks what it computes, and says as a value what went wrong first. */
-import { grouped, joined } from '../primitives/carried.ts'
+import { grouped } from '../src/core/flags.ts'
+import { joined } from '../primitives/carrying.ts'
 import { NdArray } from '../src/core/array.ts'
 import { aval, showAvals } from '../src/core/aval.ts'
 import * as c from '../src/core/constructors.ts'

@@ -6,7 +6,7 @@ import type { Jaxpr } from '../src/core/jaxpr.ts'
 import { bind, trace, Tracer, tracing } from '../src/core/trace.ts'
 import { leaves as treeLeaves, paths, type TreeDef, rebuild } from '../src/tree.ts'
 import type { Caller, Compiled } from '../src/core/runtime.ts'
-import { Entries, type Signature } from './entries.ts'
+import { TraceCache, type Signature } from './traceCache.ts'
 import { type PrintableJaxpr, printable } from './jaxprs.ts'
 import { avalOf, called, flatFunction, flattenLeaves, placeholders, type ShapeDType, toArrays } from './leaves.ts'
 import { commonSubexpressions, deadCode } from './passes.ts'
@@ -91,7 +91,7 @@ export const jit = takesOptions(
   2,
   jitOptions,
   <A extends readonly unknown[], R>(f: (...args: A) => R, options: JitOptions = {}): Jitted<A, R> => {
-    const entries = new Entries<Entry>()
+    const entries = new TraceCache<Entry>()
     const what = called('jit', f)
     const name = f.name || 'the function'
     const traced: Signature[] = []

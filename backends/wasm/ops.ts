@@ -9,7 +9,7 @@ import { type DType, type HalfFloat, isFloat, isHalf } from '../../src/core/dtyp
 import type { ScalarOp } from '../../src/core/kernel.ts'
 import type { FunctionBuilder, FunctionHandle, Local, ModuleBuilder, Value } from './assembler.ts'
 import { functionNames, functions } from './functions.ts'
-import { intDiv, shiftLanes } from './integer.ts'
+import { intDiv, shiftLanes } from './intLanes.ts'
 import { type Inline, lanewise } from './math.ts'
 import { threefry } from './threefry.ts'
 import { type Calculator, calculator, type Vec } from './vec.ts'

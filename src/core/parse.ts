@@ -140,7 +140,7 @@ const readEffects = (r: Reader): Parsed<Effect[]> => {
   const marks = r.take(/<([a-z,]*)>/y)
   if (marks === null) return E.right([])
   const names = marks[1]!.split(',')
-  return names.every(isEffect) ? E.right(names) : r.expected('effects: ordered or debug', r.at - marks[0].length)
+  return names.every(isEffect) ? E.right(names) : r.expected('an effect: debug', r.at - marks[0].length)
 }
 
 const readEqn = (r: Reader, scope: Scope): Parsed<Eqn> => {
@@ -171,7 +171,7 @@ const readEqn = (r: Reader, scope: Scope): Parsed<Eqn> => {
   const bad = badOp(op, inputs.length)
   if (bad !== null) return r.expected(`other params or operands: ${bad}`, from)
   for (const [key, v] of outs) scope.set(key, v)
-  return E.right({ op, inputs, outs: [...outs.values()], effects: effects.right, names: [], source: null })
+  return E.right({ op, inputs, outs: [...outs.values()], effects: effects.right, source: null })
 }
 
 const readJaxpr = (r: Reader): Parsed<Jaxpr> => {

@@ -1,5 +1,5 @@
 /** Which operation first made a NaN: found by running a program again, equation by equation. */
-import { grouped } from '../../primitives/carried.ts'
+import { grouped } from '../core/flags.ts'
 import { scope } from '../../transforms/scope.ts'
 import { type Observer, runtime } from '../core/runtime.ts'
 import type { ConcreteArray, NdArray } from '../core/array.ts'

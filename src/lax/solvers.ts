@@ -1,5 +1,6 @@
 /** Solutions with the derivatives of what they solve, however they were found: of an equation, and of a linear system. */
-import { grouped, joined } from '../../primitives/carried.ts'
+import { grouped, place } from '../core/flags.ts'
+import { joined } from '../../primitives/carrying.ts'
 import { Kept } from '../../transforms/kept.ts'
 import { linearizeJaxpr } from '../../transforms/linearize.ts'
 import { called, type Flat, flattenArrays } from '../../transforms/leaves.ts'
@@ -65,7 +66,7 @@ export const customRoot = takes(
     const { jaxpr, captures } = trace(avalsOf(guess.leaves), flatly(f, guess, what), what)
     const n = captures.length
     const avals = avalsOf([...captures, ...guess.leaves])
-    const zeros = (): NdArray[] => guess.leaves.map((x) => c.zerosLike(x.aval))
+    const zero = (i: number): NdArray => c.zerosLike(guess.leaves[i]!.aval)
     /** Of what f closed over and the guess: the solution. */
     const found = trace(
       avals,
@@ -84,7 +85,7 @@ export const customRoot = takes(
         const inputs = [...linear.captures, ...at]
         const saved = evalJaxpr(linear.forward, inputs).slice(guess.leaves.length)
         const residuals = [...linear.inputs.map((i) => inputs[i]!), ...saved]
-        const g = (v: T): T => tree(placed(linear.nonzero, evalJaxpr(linear.linear, [...residuals, ...like(guess, v, what)]), zeros()))
+        const g = (v: T): T => tree(place(linear.nonzero, evalJaxpr(linear.linear, [...residuals, ...like(guess, v, what)]), zero))
         return like(guess, tangentSolve(g, tree(args.slice(avals.length))), `tangentSolve of ${what}`)
       },
       what,
@@ -130,16 +131,9 @@ const implicit =
     if (there.length === 0) return [xs, xs.map(() => null)]
     const pushed = transforms.jvp(root.equation, [...dclosed.map((t) => t !== null), ...xs.map(() => false)])
     const dfs = evalJaxpr(pushed.jaxpr, [...pushed.captures, ...closed, ...xs, ...there]).slice(xs.length)
-    const zeros = xs.map((x) => c.zerosLike(x.aval))
-    const right = placed(pushed.nonzero, dfs, zeros).map(c.neg)
+    const right = place(pushed.nonzero, dfs, (i) => c.zerosLike(xs[i]!.aval)).map(c.neg)
     return [xs, evalJaxpr(root.moved, [...own, ...closed, ...xs, ...right])]
   }
-
-/** Values in the places of flags, and others elsewhere. */
-const placed = (flags: readonly boolean[], values: Leaves, others: Leaves): NdArray[] => {
-  let next = 0
-  return flags.map((flag, i) => (flag ? values[next++]! : others[i]!))
-}
 
 export interface LinearSolveOptions<T> {
   /** Solves with the transposed matrix, as `solve` does: needed for reverse mode. */
@@ -203,7 +197,7 @@ const transposedMatrix = ({ jaxpr, captures }: Traced, vector: readonly Aval[]):
   )
   const whole = trace(
     back.jaxpr.inputs.map((v) => v.aval),
-    (args) => placed(back.present, evalJaxpr(back.jaxpr, args), vector.map(c.zerosLike)),
+    (args) => place(back.present, evalJaxpr(back.jaxpr, args), (i) => c.zerosLike(vector[i]!)),
     'transpose',
   )
   return { jaxpr: whole.jaxpr, captures: [...whole.captures, ...back.captures] }

@@ -7,7 +7,7 @@ import { devices, engines, upload } from '../laws/harness.ts'
 
 test('a program refuses an array that is on another device, and says where it is', () => {
   const [v, out] = [variable(aval([2], 'float32')), variable(aval([2], 'float32'))]
-  const eqn = { op: { name: 'neg', params: {} }, inputs: [v], outs: [out], effects: [], names: [], source: null } as const
+  const eqn = { op: { name: 'neg', params: {} }, inputs: [v], outs: [out], effects: [], source: null } as const
   const x = upload(devices.wasm(), { aval: v.aval, data: [1, 2] })
   const run = (): unknown => engines.reference.execute({ inputs: [v], eqns: [eqn], outs: [out] }, [x])
   expect(run).toThrow(DeviceError)

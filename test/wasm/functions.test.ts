@@ -2,7 +2,7 @@
 import { describe, expect, test } from 'vitest'
 import { reference } from '../../backends/reference/index.ts'
 import { wasm } from '../../backends/wasm/index.ts'
-import { erf, erfc } from '../../backends/reference/special.ts'
+import { erf, erfc } from '../../backends/reference/functions.ts'
 import { type Elementwise, ops, type Traits } from '../../src/core/ops.ts'
 import { nn, np } from '../../src/index.ts'
 import { pairs, specials } from '../backends/functions.ts'
