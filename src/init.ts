@@ -35,7 +35,7 @@ const initOptions: Schema<InitOptions> = {
  * @example await init({ device: 'wasm' }) // 'wasm'
  * @throws DeviceError (a rejection) when it can't be had, or arrays live on another one
  */
-export const init = promised(
+export const init = /* @__PURE__ */ promised(
   takesOptions('init', 1, initOptions, async (options: InitOptions): Promise<string> => {
     const { device: name } = options
     const made = runtime.device.inUse() ?? (await makers[name]!(options))
@@ -58,7 +58,7 @@ export interface DeviceInfo {
  *
  * @example (await devices()).map((d) => d.device) // ['wasm', 'reference', 'webgpu']
  */
-export const devices = promised(
+export const devices = /* @__PURE__ */ promised(
   takes('devices', 0, async (): Promise<readonly DeviceInfo[]> =>
     Promise.all(
       Object.keys(makers).map(async (name): Promise<DeviceInfo> => {

@@ -10,4 +10,4 @@ import { takes } from './core/takes.ts'
  * const x = np.ones([1024])
  * bytesInUse() - before >= 4 * x.size // true
  */
-export const bytesInUse = takes('bytesInUse', 0, (): number => runtime.device.current().bytesInUse())
+export const bytesInUse = /* @__PURE__ */ takes('bytesInUse', 0, (): number => runtime.device.current().bytesInUse())

@@ -30,7 +30,7 @@ export interface Profile {
  * @example await profile(() => np.ones([3]).data()).catch((error) => error.name) // 'DeviceError'
  * @throws DeviceError (a rejection) where the device times no kernels: wasm, reference, and adapters without timestamp-query
  */
-export const profile = promised(
+export const profile = /* @__PURE__ */ promised(
   takes('profile', 1, async (f: () => unknown): Promise<Profile> => {
     const device = runtime.device.current()
     if (device.profile === undefined)

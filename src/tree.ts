@@ -57,7 +57,7 @@ const defOf = (what: string, def: unknown): TreeDef => {
  * tree.registerNode(Pair, (p) => [[p.a, p.b], null], (_, [a, b]) => new Pair(a as NdArray, b as NdArray))
  * tree.map((x) => x.mul(2), new Pair(np.array(1), np.array(2))).b // 4
  */
-export const registerNode = takes(
+export const registerNode = /* @__PURE__ */ takes(
   'tree.registerNode',
   3,
   <T, A>(
@@ -157,7 +157,7 @@ const reading = <T>(read: () => T): T => {
  *
  * @example tree.flatten({ b: 1, a: [2, null] })[0] // [2, 1]
  */
-export const flatten = takes('tree.flatten', 1, (tree: unknown): readonly [leaves: unknown[], def: TreeDef] => {
+export const flatten = /* @__PURE__ */ takes('tree.flatten', 1, (tree: unknown): readonly [leaves: unknown[], def: TreeDef] => {
   const leaves: unknown[] = []
   const def = reading(() => walk(tree, leaves, 0, tree))
   return [leaves, def]
@@ -202,7 +202,7 @@ const childrenLike = (defs: readonly TreeDef[], children: readonly unknown[], ou
  * @throws TreeError when there are more or fewer leaves than places
  * @example tree.unflatten(tree.structure({ a: 0, b: [0] }), [1, 2]) // { a: 1, b: [2] }
  */
-export const unflatten = takes('tree.unflatten', 2, (def: TreeDef, leaves: readonly unknown[]): unknown => {
+export const unflatten = /* @__PURE__ */ takes('tree.unflatten', 2, (def: TreeDef, leaves: readonly unknown[]): unknown => {
   if (!isDense(leaves)) throw new TreeError(`tree.unflatten: a list of leaves is needed, and this is ${show(leaves)}`)
   return rebuild(defOf('unflatten', def), leaves)
 })
@@ -291,13 +291,13 @@ export type Leaf<T> = T extends NdArray | number | boolean
  *
  * @example tree.leaves({ b: 1, a: [2, 3] }) // [2, 3, 1]
  */
-export const leaves = takes('tree.leaves', 1, <T>(tree: T): Leaf<T>[] => flatten(tree)[0] as Leaf<T>[])
+export const leaves = /* @__PURE__ */ takes('tree.leaves', 1, <T>(tree: T): Leaf<T>[] => flatten(tree)[0] as Leaf<T>[])
 /**
  * The structure without its leaves. As `jax.tree.structure`.
  *
  * @example tree.structure([1, 2]).kind // list
  */
-export const structure = takes('tree.structure', 1, (tree: unknown): TreeDef => flatten(tree)[1])
+export const structure = /* @__PURE__ */ takes('tree.structure', 1, (tree: unknown): TreeDef => flatten(tree)[1])
 
 /** A tree like T, with U in the place of each leaf. */
 export type Mapped<T, U> = T extends NdArray | number | boolean ? U : { readonly [K in keyof T]: Mapped<T[K], U> }
@@ -329,7 +329,7 @@ export function map(f: (...leaf: NdArray[]) => unknown, tree: unknown, ...rest: 
  *
  * @example tree.reduce((n, x) => n + x.size, [np.ones([2]), np.ones([3])], 0) // 5
  */
-export const reduce = takes('tree.reduce', 3, <A>(f: (acc: A, leaf: NdArray) => A, tree: unknown, initial: A): A => {
+export const reduce = /* @__PURE__ */ takes('tree.reduce', 3, <A>(f: (acc: A, leaf: NdArray) => A, tree: unknown, initial: A): A => {
   functionOf('reduce', f)
   return flatten(tree)[0].reduce((acc: A, leaf) => f(acc, leaf as NdArray), initial)
 })
@@ -340,7 +340,7 @@ export const reduce = takes('tree.reduce', 3, <A>(f: (acc: A, leaf: NdArray) => 
  * @throws TreeError when an array has several elements
  * @example tree.all({ a: true, b: np.array([0]) }) // false
  */
-export const all = takes('tree.all', 1, (tree: unknown): boolean =>
+export const all = /* @__PURE__ */ takes('tree.all', 1, (tree: unknown): boolean =>
   flatten(tree)[0].every((leaf) => {
     if (!(leaf instanceof NdArray)) return Boolean(leaf)
     if (leaf.size !== 1) throw new TreeError(`tree.all: an array has ${leaf.size} elements: reduce it with np.all`)
@@ -353,7 +353,7 @@ export const all = takes('tree.all', 1, (tree: unknown): boolean =>
  *
  * @example tree.paths({ blocks: [{ w: 0 }], b: 1 }) // ['.b', '.blocks[0].w']
  */
-export const paths = takes('tree.paths', 1, (tree: unknown): string[] => {
+export const paths = /* @__PURE__ */ takes('tree.paths', 1, (tree: unknown): string[] => {
   const out: string[] = []
   const walk = (d: TreeDef, path: string): void => {
     if (d.kind === 'leaf') out.push(path)
@@ -373,15 +373,19 @@ export function mapWithPath<T, U>(f: (path: string, leaf: NdArray) => U, tree: T
 export function mapWithPath(...args: Parameters<typeof mappedWithPath>): unknown {
   return mappedWithPath(...args)
 }
-const mappedWithPath = takes('tree.mapWithPath', 2, (f: (path: string, leaf: NdArray) => unknown, tree: unknown): unknown => {
-  functionOf('mapWithPath', f)
-  const [xs, def] = flatten(tree)
-  const at = paths(tree)
-  return unflatten(
-    def,
-    xs.map((leaf, i) => f(at[i]!, leaf as NdArray)),
-  )
-})
+const mappedWithPath = /* @__PURE__ */ takes(
+  'tree.mapWithPath',
+  2,
+  (f: (path: string, leaf: NdArray) => unknown, tree: unknown): unknown => {
+    functionOf('mapWithPath', f)
+    const [xs, def] = flatten(tree)
+    const at = paths(tree)
+    return unflatten(
+      def,
+      xs.map((leaf, i) => f(at[i]!, leaf as NdArray)),
+    )
+  },
+)
 
 /**
  * A tree (of structure `outer`) of trees (of structure `inner`), turned inside out. As `jax.tree.transpose`.
@@ -389,7 +393,7 @@ const mappedWithPath = takes('tree.mapWithPath', 2, (f: (path: string, leaf: NdA
  * @example tree.transpose(tree.structure([0, 0]), tree.structure({ a: 0 }), [{ a: 1 }, { a: 2 }]) // { a: [1, 2] }
  * @throws TreeError where the tree isn't of those structures
  */
-export const transpose = takes('tree.transpose', 3, (outer: TreeDef, inner: TreeDef, tree: unknown): unknown => {
+export const transpose = /* @__PURE__ */ takes('tree.transpose', 3, (outer: TreeDef, inner: TreeDef, tree: unknown): unknown => {
   const [flat, def] = flatten(tree)
   const [height, width] = [countLeaves(defOf('transpose', outer)), countLeaves(defOf('transpose', inner))]
   const expected = structure(unflatten(outer, Array<unknown>(height).fill(unflatten(inner, Array<unknown>(width).fill(0)))))

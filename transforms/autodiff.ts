@@ -126,7 +126,7 @@ const likeArgnums = (options: GradOptions | undefined, grads: readonly unknown[]
  * @example valueAndGrad((x: NdArray) => np.sum(np.mul(x, x)))(np.array([1, 2])) // [5, [2, 4]]
  * @throws ShapeError when f doesn't return a scalar, DTypeError when it or a differentiated leaf isn't a float
  */
-export const valueAndGrad = takesOptions(
+export const valueAndGrad = /* @__PURE__ */ takesOptions(
   'valueAndGrad',
   2,
   gradOptions,
@@ -148,7 +148,7 @@ export const valueAndGrad = takesOptions(
  * @example grad((x: NdArray) => np.sum(np.mul(x, x)))(np.array([1, 2, 3])) // [2, 4, 6]
  * @throws ShapeError when f doesn't return a scalar, DTypeError when it or a differentiated leaf isn't a float
  */
-export const grad = takesOptions(
+export const grad = /* @__PURE__ */ takesOptions(
   'grad',
   2,
   gradOptions,
@@ -198,7 +198,7 @@ export function jvp<A extends Args, R>(f: Fn<A, R>, primals: A, tangents: A): re
 export function jvp(...args: Parameters<typeof pushed>): Args {
   return pushed(...args)
 }
-const pushed = takesOptions(
+const pushed = /* @__PURE__ */ takesOptions(
   'jvp',
   4,
   auxOptions,
@@ -312,7 +312,7 @@ export const pullback = (what: string, f: Fn<never[], unknown>, primals: Args, h
  * @example linearTranspose((x: NdArray) => np.mul(x, 3), np.zeros([2]))(np.array([1, 2])) // [3, 6]
  * @throws CotangentError when the function isn't linear, ShapeError when the cotangent hasn't the result's aval
  */
-export const linearTranspose = takes('linearTranspose', 2, <T, R>(f: (x: T) => R, example: T): ((ct: R) => T) => {
+export const linearTranspose = /* @__PURE__ */ takes('linearTranspose', 2, <T, R>(f: (x: T) => R, example: T): ((ct: R) => T) => {
   const what = called('linearTranspose', f)
   const { leaves, def } = flattenArrays([example], what)
   const flat = flatFunction(f as Fn<never[], unknown>, def, what)

@@ -77,7 +77,7 @@ const checkifyOptions: Schema<CheckifyOptions> = { errors: list(oneOf(...KINDS))
  * @example checkify((x: NdArray) => np.log(x))(np.array(-1))[0].get()?.startsWith('log(f32[]) gave a NaN, at ') // true
  * @throws CotangentError when there is no such check
  */
-export const checkify = takesOptions(
+export const checkify = /* @__PURE__ */ takesOptions(
   'checkify',
   2,
   checkifyOptions,

@@ -30,7 +30,7 @@ const checkpointOptions: Schema<CheckpointOptions> = {
  * @example grad(checkpoint((x: NdArray) => np.sum(np.sin(np.sin(x)))))(np.zeros([2])) // [1, 1]
  * @throws CotangentError when there is no such policy
  */
-export const checkpoint = takesOptions(
+export const checkpoint = /* @__PURE__ */ takesOptions(
   'checkpoint',
   2,
   checkpointOptions,
@@ -58,7 +58,7 @@ export const checkpoint = takesOptions(
  *
  * @example checkpointName(np.array(3), 'hidden') // 3
  */
-export const checkpointName = takes('checkpointName', 2, (x: NdArray, name: string): NdArray => {
+export const checkpointName = /* @__PURE__ */ takes('checkpointName', 2, (x: NdArray, name: string): NdArray => {
   if (!(x instanceof NdArray) || typeof name !== 'string') throw new CotangentError('checkpointName takes an array and a name')
   return bind('name', { name }, [x])[0]!
 })

@@ -128,7 +128,7 @@ const leafless = (def: TreeDef): null[] => (def.kind === 'leaf' ? [null] : def.k
  * @example grad(customJvp((x: NdArray) => np.abs(x), ([x], [dx]) => [np.abs(x), np.mul(dx, 2)]))(np.array(-3)) // 2
  * @throws TreeError when the rule's results aren't trees like f's, ShapeError when their avals aren't
  */
-export const customJvp = takesOptions(
+export const customJvp = /* @__PURE__ */ takesOptions(
   'customJvp',
   3,
   customOptions,
@@ -159,7 +159,7 @@ export const customJvp = takesOptions(
  * @example grad(customVjp((x: NdArray) => np.exp(x), (x: NdArray) => [np.exp(x), x] as const, (x, ct) => [np.mul(ct, x)]))(np.array(5)) // 5
  * @throws TreeError when results aren't trees like f's and cotangents like its arguments', ShapeError when their avals aren't
  */
-export const customVjp = takesOptions(
+export const customVjp = /* @__PURE__ */ takesOptions(
   'customVjp',
   4,
   customOptions,
@@ -216,7 +216,7 @@ const isBool = (x: unknown): x is boolean => typeof x === 'boolean'
  * @example vmap(customVmap((x: NdArray) => np.sin(x), (_n, [batched], x) => [np.mul(x, 2), batched]))(np.array([1, 2])) // [2, 4]
  * @throws TreeError when the rule's results aren't trees like f's, ShapeError when their avals aren't
  */
-export const customVmap = takes(
+export const customVmap = /* @__PURE__ */ takes(
   'customVmap',
   2,
   <A extends Args, R>(

@@ -60,7 +60,7 @@ export interface Explanation {
  * @example (await explain((x: NdArray) => np.sum(np.square(np.matmul(x, x))))(np.ones([3, 3]))).residuals().map((r) => r.what) // ["f32[3,3] of an argument", "f32[3,3] of dotGeneral"]
  * @example (await explain((x: NdArray) => np.sum(np.exp(x)))(np.ones([3]))).kernels.length // 1
  */
-export const explain = takes(
+export const explain = /* @__PURE__ */ takes(
   'explain',
   1,
   <A extends readonly unknown[]>(f: (...args: A) => unknown): ((...args: A) => Promise<Explanation>) =>
@@ -91,7 +91,7 @@ export const explain = takes(
  * @example scope(() => { const f = jit((x: NdArray) => x.sum()); f(np.ones([2])); f(np.ones([3])); return explainMiss(f)[0] }) // "argument [0] was f32[2] and is f32[3]"
  * @throws CotangentError when the function isn't jitted
  */
-export const explainMiss = takes('explainMiss', 1, (f: (...args: never[]) => unknown): readonly string[] => {
+export const explainMiss = /* @__PURE__ */ takes('explainMiss', 1, (f: (...args: never[]) => unknown): readonly string[] => {
   const what = called('explainMiss', f)
   const traced = inspections.get(f)?.traced
   if (traced === undefined) throw new CotangentError(`${what}: the function isn't jitted: pass what jit returned`)

@@ -78,7 +78,7 @@ const beside = (jacobian: unknown, aux: readonly unknown[]): unknown => (aux.len
  * @example jacrev((x: NdArray) => np.mul(x, x))(np.array([1, 2])) // [[2, 0], [0, 4]]
  * @throws DTypeError when an argument or a result isn't a float
  */
-export const jacrev = takesOptions(
+export const jacrev = /* @__PURE__ */ takesOptions(
   'jacrev',
   2,
   jacobianOptions,
@@ -109,7 +109,7 @@ export const jacrev = takesOptions(
  * @example jacfwd((x: NdArray) => np.mul(x, x))(np.array([1, 2])) // [[2, 0], [0, 4]]
  * @throws DTypeError when an argument isn't a float
  */
-export const jacfwd = takesOptions(
+export const jacfwd = /* @__PURE__ */ takesOptions(
   'jacfwd',
   2,
   jacobianOptions,
@@ -140,7 +140,7 @@ const forward =
  * @example hessian((x: NdArray) => np.sum(np.power(x, 3)))(np.array([1, 2])) // [[6, 0], [0, 12]]
  * @throws DTypeError when an argument or a result isn't a float
  */
-export const hessian = takesOptions(
+export const hessian = /* @__PURE__ */ takesOptions(
   'hessian',
   2,
   jacobianOptions,

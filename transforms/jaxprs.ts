@@ -35,7 +35,7 @@ const staged = (
  *
  * @example String(makeJaxpr((x: NdArray) => np.sin(x))(np.ones([3]))) // { lambda ; a:f32[3]. let b:f32[3] = sin a in (b,) }
  */
-export const makeJaxpr = takes(
+export const makeJaxpr = /* @__PURE__ */ takes(
   'makeJaxpr',
   1,
   <A extends readonly unknown[]>(f: (...args: A) => unknown): ((...args: A) => PrintableJaxpr) => {
@@ -50,7 +50,7 @@ export const makeJaxpr = takes(
  * @example parseJaxpr('{ lambda ; a:f32[3]. let b:f32[3] = sin a in (b,) }').eqns.length // 1
  * @throws JaxprError with line and column where the text stands for none
  */
-export const parseJaxpr = takes('parseJaxpr', 1, (text: string): PrintableJaxpr => printable(parse(text)))
+export const parseJaxpr = /* @__PURE__ */ takes('parseJaxpr', 1, (text: string): PrintableJaxpr => printable(parse(text)))
 
 /**
  * A jaxpr's results on arrays, equation by equation; `jit` around it makes them one program. As `jax.core.eval_jaxpr`.
@@ -58,7 +58,7 @@ export const parseJaxpr = takes('parseJaxpr', 1, (text: string): PrintableJaxpr 
  * @example evalJaxpr(parseJaxpr('{ lambda ; a:f32[3]. let b:f32[3] = neg a in (b,) }'), [np.ones([3])])[0] // [-1, -1, -1]
  * @throws ShapeError where the arrays aren't those that the jaxpr takes
  */
-export const evalJaxpr = takes('evalJaxpr', 2, (jaxpr: Jaxpr, args: readonly NdArray[]): NdArray[] => {
+export const evalJaxpr = /* @__PURE__ */ takes('evalJaxpr', 2, (jaxpr: Jaxpr, args: readonly NdArray[]): NdArray[] => {
   checkJaxpr(jaxpr)
   if (!isListOf(args, (x) => x instanceof NdArray)) throw new ShapeError(`evalJaxpr: a list of arrays is needed, and got ${show(args)}`)
   const takes = jaxpr.inputs.map((v) => showAval(v.aval)).join(', ')
@@ -75,11 +75,15 @@ export type Shapes<R> = R extends NdArray | number | boolean ? ShapeDType : { re
  *
  * @example evalShape((x: NdArray) => np.sum(x, { axis: 0 }))(np.ones([2, 3])).shape // [3]
  */
-export const evalShape = takes('evalShape', 1, <A extends readonly unknown[], R>(f: (...args: A) => R): ((...args: A) => Shapes<R>) => {
-  const what = called('evalShape', f)
-  return (...args) => {
-    const { jaxpr, out } = staged(f, args, what)
-    const shapes = jaxpr.outs.map(({ aval }): ShapeDType => ({ shape: aval.shape, dtype: aval.dtype }))
-    return unflatten(out, shapes) as Shapes<R>
-  }
-})
+export const evalShape = /* @__PURE__ */ takes(
+  'evalShape',
+  1,
+  <A extends readonly unknown[], R>(f: (...args: A) => R): ((...args: A) => Shapes<R>) => {
+    const what = called('evalShape', f)
+    return (...args) => {
+      const { jaxpr, out } = staged(f, args, what)
+      const shapes = jaxpr.outs.map(({ aval }): ShapeDType => ({ shape: aval.shape, dtype: aval.dtype }))
+      return unflatten(out, shapes) as Shapes<R>
+    }
+  },
+)

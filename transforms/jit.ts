@@ -86,7 +86,7 @@ const NONE: readonly unknown[] = []
  * @example (await jit((x: NdArray) => np.sin(x)).lower({ shape: [3], dtype: 'float32' }).compile())(np.zeros([3])) // [0, 0, 0]
  * @throws TracerError when f reads the value of an argument that isn't static, or returns a promise
  */
-export const jit = takesOptions(
+export const jit = /* @__PURE__ */ takesOptions(
   'jit',
   2,
   jitOptions,

@@ -12,7 +12,7 @@ import { takes } from '../src/core/takes.ts'
  * @example scope(() => np.add(np.ones([2]), np.ones([2]))) // [2, 2]
  * @throws TracerError when f returns a promise: arrays made after an await would escape
  */
-export const scope = takes('scope', 1, <R>(f: () => R): R => {
+export const scope = /* @__PURE__ */ takes('scope', 1, <R>(f: () => R): R => {
   called('scope', f)
   const made = new Set<ConcreteArray>()
   scopes.push(made)

@@ -55,7 +55,7 @@ const shardMapOptions: Schema<ShardMapOptions> = { mesh: needed(recordOf(atLeast
  * @example shardMap((x: NdArray) => lax.psum(x.sum(), 'i'), { mesh: { i: 2 }, inSpecs: P('i'), outSpecs: P() })(np.array([1, 2, 3, 4])) // 10
  * @throws ShapeError where arrays can't be divided so, or a result changes along a mesh axis that outSpecs doesn't name
  */
-export const shardMap = takesOptions(
+export const shardMap = /* @__PURE__ */ takesOptions(
   'shardMap',
   2,
   shardMapOptions,

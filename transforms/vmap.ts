@@ -63,7 +63,7 @@ export const overBatch = (
  *
  * @example vmap((x: NdArray) => x.sum())(np.ones([3, 4])) // [4, 4, 4]
  */
-export const vmap = takesOptions(
+export const vmap = /* @__PURE__ */ takesOptions(
   'vmap',
   2,
   vmapOptions,

@@ -94,7 +94,7 @@ const checkInner = (op: Op, done: Set<unknown>): Checked => {
  * @example checkJaxpr(makeJaxpr((x: NdArray) => np.sin(x))(np.ones([3]))).outs.length // 1
  * @throws JaxprError naming the equation that breaks the rules
  */
-export const checkJaxpr = takes('checkJaxpr', 1, <J extends Jaxpr>(jaxpr: J): J => {
+export const checkJaxpr = /* @__PURE__ */ takes('checkJaxpr', 1, <J extends Jaxpr>(jaxpr: J): J => {
   const checked = check(jaxpr, new Set())
   if (E.isRight(checked)) return jaxpr
   throw new JaxprError(`checkJaxpr: ${checked.left}`)

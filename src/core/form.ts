@@ -17,8 +17,7 @@ const isEqn = (x: unknown): boolean =>
   isOp(x['op']) &&
   isListOf(x['inputs'], isAtom) &&
   isListOf(x['outs'], isVar) &&
-  isListOf(x['effects'], (e) => typeof e === 'string') &&
-  isListOf(x['names'], (e) => typeof e === 'string')
+  isListOf(x['effects'], (e) => typeof e === 'string')
 
 /** Of its own equations; those of jaxprs among their params are looked at as these are. */
 export const isJaxpr = (x: unknown): x is Jaxpr => {

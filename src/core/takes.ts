@@ -30,7 +30,7 @@ const surplus = (what: string, count: number, options: readonly string[] | null,
 const as = <F extends Fn>(what: string, g: (...args: Args) => unknown): F =>
   Object.defineProperty(g, 'name', { value: what.slice(what.lastIndexOf('.') + 1) }) as Fn as F
 
-/** f of promises, whose refusals are rejections. @__NO_SIDE_EFFECTS__ */
+/** f of promises, whose refusals are rejections. */
 export const promised = <F extends Fn>(f: F): F =>
   ((...args: never[]) => {
     try {
@@ -40,14 +40,14 @@ export const promised = <F extends Fn>(f: F): F =>
     }
   }) as F
 
-/** f, which refuses more than `count` arguments. @__NO_SIDE_EFFECTS__ */
+/** f, which refuses more than `count` arguments. */
 export const takes = <F extends Fn>(what: string, count: Count<F>, f: F): F =>
   as<F>(what, (...args) => {
     if (args.length > count) surplus(what, count, null, args)
     return f(...(args as never[]))
   })
 
-/** And whose last argument is options: f gets those that were given, checked. @__NO_SIDE_EFFECTS__ */
+/** And whose last argument is options: f gets those that were given, checked. */
 export const takesOptions = <F extends Fn>(what: string, count: Count<F>, schema: OptionsOf<F>, f: F): F =>
   as<F>(what, (...args) => {
     if (args.length > count) surplus(what, count, Object.keys(schema), args)

@@ -10,7 +10,7 @@ import { takes } from '../core/takes.ts'
  * @throws ShapeError when it is no whole number from 2 on
  * @example debug.compileWarnings(8) // undefined
  */
-export const compileWarnings = takes('debug.compileWarnings', 1, (after: number | false): void => {
+export const compileWarnings = /* @__PURE__ */ takes('debug.compileWarnings', 1, (after: number | false): void => {
   if (after !== false && !(Number.isInteger(after) && after >= 2))
     throw new ShapeError(`debug.compileWarnings: false, or a whole number from 2 on is needed, and this is ${String(after)}`)
   warnings.after = after === false ? Infinity : after

@@ -22,7 +22,7 @@ import { constant } from '../core/trace.ts'
  * const caught = (() => { try { np.log(np.array(-1)) } catch (error) { return (error as Error).name } finally { debug.nans(false) } })()
  * caught === 'NanError' // true
  */
-export const nans = takes('debug.nans', 1, (on: boolean): void => {
+export const nans = /* @__PURE__ */ takes('debug.nans', 1, (on: boolean): void => {
   const { name } = runtime.device.current()
   if (on && name === 'webgpu')
     throw new DeviceError(`debug.nans: ${name} can't be read synchronously: look for NaN on another device, init({ device: 'wasm' })`)

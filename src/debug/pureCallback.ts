@@ -28,7 +28,7 @@ const pureCallbackOptions: Schema<PureCallbackOptions> = { vmapMethod: oneOf('se
  * @throws CallbackError where f throws or gives what wasn't declared
  * @example jit((x: NdArray) => pureCallback((y) => y.toTyped().map((v) => Math.hypot(v, 4)), { shape: [2], dtype: 'float32' }, [x]))(np.array([3, 0])) // [5, 4]
  */
-export const pureCallback = takesOptions(
+export const pureCallback = /* @__PURE__ */ takesOptions(
   'pureCallback',
   4,
   pureCallbackOptions,

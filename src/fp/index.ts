@@ -14,7 +14,8 @@ import type { Semigroup } from '#fp-ts/Semigroup.js'
 import * as TE from '#fp-ts/TaskEither.js'
 import type { NdArray } from '../core/array.ts'
 import { type Aval, eqAval as sameAval } from '../core/aval.ts'
-import { CotangentError } from '../core/errors.ts'
+import { ArgumentError, CotangentError } from '../core/errors.ts'
+import { show } from '../core/show.ts'
 import { init as initPromise } from '../init.ts'
 import { decodeSafetensors, encodeSafetensors, type Metadata, type ReadOptions, type Safetensors, type Tensors } from '../io/index.ts'
 import { add } from '../numpy/index.ts'
@@ -22,7 +23,6 @@ import { chain, type Optimizer } from '../optim/index.ts'
 import { difference, flatten, type TreeDef, unflatten } from '../tree.ts'
 import { takes, takesOptions } from '../core/takes.ts'
 import { readOptions } from '../io/safetensors.ts'
-import { called } from '../../transforms/leaves.ts'
 
 /** A promise of the library's as a TaskEither. What isn't the library's refusal is a bug, and stays a rejection. */
 export const refusing = <A>(promise: () => Promise<A>): TE.TaskEither<CotangentError, A> =>
@@ -35,11 +35,13 @@ export const refusing = <A>(promise: () => Promise<A>): TE.TaskEither<CotangentE
   )
 
 /** `init` with the reason why a device can't be had on the left: `await init({ device: 'wasm' })() // { _tag: 'Right', right: 'wasm' }`. */
-export const init = takes('fp.init', 1, (options: Parameters<typeof initPromise>[0]): TE.TaskEither<CotangentError, string> =>
-  refusing(() => initPromise(options)),
+export const init = /* @__PURE__ */ takes(
+  'fp.init',
+  1,
+  (options: Parameters<typeof initPromise>[0]): TE.TaskEither<CotangentError, string> => refusing(() => initPromise(options)),
 )
 /** The arrays and texts in a safetensors file's bytes; `name` is what an error calls it. */
-export const decode = takesOptions(
+export const decode = /* @__PURE__ */ takesOptions(
   'fp.decode',
   3,
   readOptions,
@@ -47,8 +49,11 @@ export const decode = takesOptions(
     refusing(async () => decodeSafetensors(bytes, name, options)),
 )
 /** Arrays and texts as a safetensors file's bytes. */
-export const encode = takes('fp.encode', 2, (tensors: Tensors, metadata: Metadata = {}): TE.TaskEither<CotangentError, Uint8Array> =>
-  refusing(async () => encodeSafetensors(tensors, metadata)),
+export const encode = /* @__PURE__ */ takes(
+  'fp.encode',
+  2,
+  (tensors: Tensors, metadata: Metadata = {}): TE.TaskEither<CotangentError, Uint8Array> =>
+    refusing(async () => encodeSafetensors(tensors, metadata)),
 )
 
 /** Gradient transformations one after the other; the empty one passes gradients on. */
@@ -62,12 +67,16 @@ export const monoidTangent: Monoid<O.Option<NdArray>> = O.getMonoid(semigroupSum
 export const eqAval: Eq<Aval> = { equals: sameAval }
 export const eqTreeDef: Eq<TreeDef> = { equals: (a, b) => difference(a, b) === null }
 
+const functionOf = (what: string, f: unknown): void => {
+  if (typeof f !== 'function') throw new ArgumentError(`fp.${what}: a function is needed, and got ${show(f)}`)
+}
+
 /** Every leaf through a function that may refuse: the tree of results, or the first refusal. */
-export const traverseEither = takes(
+export const traverseEither = /* @__PURE__ */ takes(
   'fp.traverseEither',
   1,
   <E_>(f: (leaf: NdArray) => E.Either<E_, unknown>): (<T>(tree: T) => E.Either<E_, T>) => {
-    called('traverseEither', f)
+    functionOf('traverseEither', f)
     return <T>(tree: T): E.Either<E_, T> => {
       const [leaves, def] = flatten(tree)
       const results: unknown[] = []
@@ -81,8 +90,12 @@ export const traverseEither = takes(
   },
 )
 /** Every leaf through a function that may give nothing: `traverseOption((x) => (x.ndim === 0 ? O.none : O.some(x)))(params)`. */
-export const traverseOption = takes('fp.traverseOption', 1, (f: (leaf: NdArray) => O.Option<unknown>): (<T>(tree: T) => O.Option<T>) => {
-  called('traverseOption', f)
-  const traverse = traverseEither((leaf) => E.fromOption(() => null)(f(leaf)))
-  return (tree) => O.fromEither(traverse(tree))
-})
+export const traverseOption = /* @__PURE__ */ takes(
+  'fp.traverseOption',
+  1,
+  (f: (leaf: NdArray) => O.Option<unknown>): (<T>(tree: T) => O.Option<T>) => {
+    functionOf('traverseOption', f)
+    const traverse = traverseEither((leaf) => E.fromOption(() => null)(f(leaf)))
+    return (tree) => O.fromEither(traverse(tree))
+  },
+)

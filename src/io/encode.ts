@@ -29,7 +29,7 @@ const refuse: Refuse = (why) => new FileError(`encodeSafetensors: ${why}`)
  * @throws DTypeError for PRNG keys, which the format doesn't know, and for what is no array
  * @throws FileError for names, metadata and shapes that readers of the format refuse, and for more bytes than one buffer holds
  */
-export const encodeSafetensors = promised(
+export const encodeSafetensors = /* @__PURE__ */ promised(
   takes('encodeSafetensors', 2, async (tensors: Tensors, metadata: Metadata = {}): Promise<Uint8Array<ArrayBuffer>> => {
     const parts = await encodeParts(tensors, metadata)
     const length = parts.reduce((n, part) => n + part.length, 0)

@@ -34,8 +34,11 @@ const named = (what: string, params: unknown, prefix: string): ReadonlyMap<strin
  *
  * @throws FileError where two leaves have one name, as in `{ 'a.b': x, a: { b: y } }`, or a leaf is no array
  */
-export const toNamed = takesOptions('toNamed', 2, nameOptions, (params: unknown, { prefix = '' }: NameOptions = {}): Tensors =>
-  Object.fromEntries(named('toNamed', params, prefix)),
+export const toNamed = /* @__PURE__ */ takesOptions(
+  'toNamed',
+  2,
+  nameOptions,
+  (params: unknown, { prefix = '' }: NameOptions = {}): Tensors => Object.fromEntries(named('toNamed', params, prefix)),
 )
 
 /**
@@ -45,7 +48,7 @@ export const toNamed = takesOptions('toNamed', 2, nameOptions, (params: unknown,
  * @example const params = fromNamed(gpt.init(key, config), (await readSafetensors(path)).tensors, path)
  * @throws FileError naming the tensor that is missing, has another shape or dtype, or has no place in the tree, or has two
  */
-export const fromNamed = takesOptions(
+export const fromNamed = /* @__PURE__ */ takesOptions(
   'fromNamed',
   4,
   nameOptions,

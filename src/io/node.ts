@@ -46,7 +46,7 @@ const refused = (verb: string, path: string, cause: unknown): FileError =>
  * @example const { tensors, metadata } = await readSafetensors('model.safetensors', { names: ['wte.weight'] })
  * @throws FileError (the promise rejects) as `decodeSafetensors`, and where the file can't be read
  */
-export const readSafetensors = promised(
+export const readSafetensors = /* @__PURE__ */ promised(
   takesOptions('readSafetensors', 2, readOptions, async (path: string, options: ReadOptions = {}): Promise<Safetensors> => {
     named('readSafetensors', path)
     try {
@@ -85,7 +85,7 @@ const readRanges = async (file: FileHandle, length: number, path: string, option
 }
 
 /** Writes arrays and texts to a safetensors file, atomically. `await writeSafetensors('w.safetensors', { w })` */
-export const writeSafetensors = promised(
+export const writeSafetensors = /* @__PURE__ */ promised(
   takes('writeSafetensors', 3, async (path: string, tensors: Tensors, metadata: Metadata = {}): Promise<void> =>
     writeAtomically(path, await encodeParts(tensors, metadata)),
   ),
@@ -95,7 +95,7 @@ export const writeSafetensors = promised(
  * Writes a file so that at every moment its name leads to the old contents or the new: to a file beside it, flushed to the disk, renamed over it.
  * What a crash may leave beside it ends in `.tmp`.
  */
-export const writeAtomically = promised(
+export const writeAtomically = /* @__PURE__ */ promised(
   takes('writeAtomically', 2, async (path: string, contents: Uint8Array | string | readonly Uint8Array[]): Promise<void> => {
     named('writeAtomically', path)
     const temporary = join(dirname(path), `.${basename(path)}.${process.pid}.tmp`)

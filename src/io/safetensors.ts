@@ -39,7 +39,7 @@ export const readOptions: Schema<ReadOptions> = {
  * @throws FileError where the bytes are truncated or contradict themselves, lack a name of `names`, or hold what no dtype here holds
  * @throws DTypeError for a cast that there is none of
  */
-export const decodeSafetensors = takesOptions(
+export const decodeSafetensors = /* @__PURE__ */ takesOptions(
   'decodeSafetensors',
   3,
   readOptions,

@@ -22,7 +22,7 @@ const associativeScanOptions: Schema<AssociativeScanOptions> = { axis: whole, re
  *
  * @example lax.associativeScan((x: NdArray, y: NdArray) => x.add(y), np.array([1, 2, 3, 4, 5])) // [1, 3, 6, 10, 15]
  */
-export const associativeScan = takesOptions(
+export const associativeScan = /* @__PURE__ */ takesOptions(
   'associativeScan',
   3,
   associativeScanOptions,

@@ -67,7 +67,7 @@ export const pmin: <T>(x: T, axisName: AxisNames) => Arrays<T> = reduction('pmin
  * @example vmap((x: NdArray) => lax.pmean(x, 'i'), { axisName: 'i' })(np.array([1, 2, 3])) // [2, 2, 2]
  * @throws TracerError where no vmap has that axisName
  */
-export const pmean = takes('pmean', 2, <T>(x: T, axisName: AxisNames): Arrays<T> => {
+export const pmean = /* @__PURE__ */ takes('pmean', 2, <T>(x: T, axisName: AxisNames): Arrays<T> => {
   const size = namesOf(axisName).reduce((n, one) => n * sizeOf('pmean', one), 1)
   return each('pmean', x, (y) => {
     const sum = overAll('psum', axisName, y)
@@ -90,7 +90,7 @@ const allGatherOptions: Schema<AllGatherOptions> = { ...tiledOptions, axis: whol
  * @example vmap((x: NdArray) => lax.allGather(x, 'i'), { axisName: 'i' })(np.array([1, 2])) // [[1, 2], [1, 2]]
  * @throws TracerError where no vmap has that axisName, ShapeError where there is no such axis
  */
-export const allGather = takesOptions(
+export const allGather = /* @__PURE__ */ takesOptions(
   'allGather',
   3,
   allGatherOptions,
@@ -115,7 +115,7 @@ const psumScatterOptions: Schema<PsumScatterOptions> = { ...tiledOptions, scatte
  * @example vmap((x: NdArray) => lax.psumScatter(x, 'i'), { axisName: 'i' })(np.array([[1, 2], [3, 4]])) // [4, 6]
  * @throws TracerError where no vmap has that axisName, ShapeError where the axis can't be dealt out to the examples
  */
-export const psumScatter = takesOptions(
+export const psumScatter = /* @__PURE__ */ takesOptions(
   'psumScatter',
   3,
   psumScatterOptions,
@@ -135,7 +135,7 @@ export const psumScatter = takesOptions(
  * @example vmap((x: NdArray) => lax.allToAll(x, 'i', 0, 0), { axisName: 'i' })(np.array([[1, 2], [3, 4]])) // [[1, 3], [2, 4]]
  * @throws TracerError where no vmap has that axisName, ShapeError where splitAxis can't be dealt out to the examples
  */
-export const allToAll = takesOptions(
+export const allToAll = /* @__PURE__ */ takesOptions(
   'allToAll',
   5,
   tiledOptions,
@@ -156,7 +156,7 @@ export const allToAll = takesOptions(
  * @example vmap((x: NdArray) => lax.ppermute(x, 'i', [[0, 1], [1, 2]]), { axisName: 'i' })(np.array([1, 2, 3])) // [0, 1, 2]
  * @throws TracerError where no vmap has that axisName, ShapeError where a place gives or takes twice, or isn't there
  */
-export const ppermute = takes(
+export const ppermute = /* @__PURE__ */ takes(
   'ppermute',
   3,
   <T>(x: T, axisName: string, perm: readonly (readonly [from: number, to: number])[]): Arrays<T> => {
@@ -173,7 +173,7 @@ export const ppermute = takes(
  * @example vmap((x: NdArray) => np.add(x, lax.axisIndex('i')), { axisName: 'i' })(np.array([10, 10])) // [10, 11]
  * @throws TracerError where no vmap has that axisName
  */
-export const axisIndex = takes('axisIndex', 1, (axisName: string): NdArray => {
+export const axisIndex = /* @__PURE__ */ takes('axisIndex', 1, (axisName: string): NdArray => {
   sizeOf('axisIndex', axisName)
   return bind('axisIndex', { axisName }, [])[0]!
 })
@@ -183,7 +183,7 @@ export const axisIndex = takes('axisIndex', 1, (axisName: string): NdArray => {
  * @example vmap((x: NdArray) => np.mul(x, lax.axisSize('i')), { axisName: 'i' })(np.array([1, 10])) // [2, 20]
  * @throws TracerError where no vmap has that axisName
  */
-export const axisSize = takes('axisSize', 1, (axisName: string): number => sizeOf('axisSize', axisName))
+export const axisSize = /* @__PURE__ */ takes('axisSize', 1, (axisName: string): number => sizeOf('axisSize', axisName))
 
 /** An axis and the one behind it as one. */
 const merged = (x: NdArray, axis: number): NdArray =>

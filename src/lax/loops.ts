@@ -47,7 +47,7 @@ const turnsOf = (what: string, { leaves }: Flat, at: readonly string[], length: 
  * @example lax.scan((sum: NdArray, x: NdArray) => [sum.add(x), sum], np.array(0), np.array([1, 2, 3])) // [6, [0, 1, 3]]
  * @throws ShapeError or TreeError where the carry changes its type, or the leading axes differ
  */
-export const scan = takesOptions(
+export const scan = /* @__PURE__ */ takesOptions(
   'scan',
   4,
   scanOptions,
@@ -141,7 +141,7 @@ const mapOptions: Schema<MapOptions> = { batchSize: atLeast(1) }
  *
  * @example lax.map((x: NdArray) => x.mul(x), np.array([1, 2, 3])) // [1, 4, 9]
  */
-export const map = takesOptions('map', 3, mapOptions, <X, Y>(f: (x: X) => Y, xs: X, options: MapOptions = {}): Y => {
+export const map = /* @__PURE__ */ takesOptions('map', 3, mapOptions, <X, Y>(f: (x: X) => Y, xs: X, options: MapOptions = {}): Y => {
   const what = called('map', f)
   const { batchSize = 1 } = options
   const each = (own: X, g: (x: X) => Y): Y => scan((_: null, x: X) => [null, g(x)] as const, null, own)[1]
@@ -182,7 +182,7 @@ const whileOptions: Schema<WhileOptions> = { maxSteps: atLeast(0) }
  * @example lax.whileLoop((x: NdArray) => x.less(100), (x) => x.mul(2), np.array(3)) // 192
  * @throws ShapeError or TreeError where the carry changes its type, or the condition isn't one bool
  */
-export const whileLoop = takesOptions(
+export const whileLoop = /* @__PURE__ */ takesOptions(
   'whileLoop',
   4,
   whileOptions,
@@ -231,7 +231,7 @@ const bounded = <C>(test: (carry: Arrays<C>) => NdArray, body: (carry: Arrays<C>
  *
  * @example lax.foriLoop(0, 5, (i, sum) => sum.add(i), np.array(0, { dtype: 'int32' })) // 10
  */
-export const foriLoop = takes(
+export const foriLoop = /* @__PURE__ */ takes(
   'foriLoop',
   4,
   <C>(lower: number | NdArray, upper: number | NdArray, body: (i: NdArray, carry: Arrays<C>) => Arrays<C>, init: C): Arrays<C> => {

@@ -21,9 +21,9 @@ export const reduceAnd = over('reduceAnd')
 /** Whether one holds, of bools. As `lax.reduce_or`. @example lax.reduceOr(np.array([true, false]), [0]) // true */
 export const reduceOr = over('reduceOr')
 /** The place of the greatest, the first of several: int32. As `lax.argmax`. @example lax.argmax(np.array([2, 5, 3]), 0) // 1 */
-export const argmax = takes('argmax', 2, (x: Operand, axis: number): NdArray => call('argmax', { axis }, x))
+export const argmax = /* @__PURE__ */ takes('argmax', 2, (x: Operand, axis: number): NdArray => call('argmax', { axis }, x))
 /** The place of the least, the first of several: int32. As `lax.argmin`. @example lax.argmin(np.array([2, 5, 3]), 0) // 0 */
-export const argmin = takes('argmin', 2, (x: Operand, axis: number): NdArray => call('argmin', { axis }, x))
+export const argmin = /* @__PURE__ */ takes('argmin', 2, (x: Operand, axis: number): NdArray => call('argmin', { axis }, x))
 
 export interface PrefixOptions {
   /** From the end; default false. */
@@ -52,7 +52,7 @@ export interface SortOptions {
 }
 const sortOptions: Schema<SortOptions> = { dimension: whole, numKeys: atLeast(1) }
 /** Operands of one shape, put in the order of the first `numKeys` of them; stable, NaN last. As `lax.sort`. @example lax.sort([np.array([2, 1]), np.array([8, 9])])[1] // [9, 8] */
-export const sort = takesOptions('sort', 2, sortOptions, (xs: readonly NdArray[], options: SortOptions = {}): NdArray[] => {
+export const sort = /* @__PURE__ */ takesOptions('sort', 2, sortOptions, (xs: readonly NdArray[], options: SortOptions = {}): NdArray[] => {
   const { dimension = -1, numKeys = 1 } = options
   const operands = isDense(xs) ? xs : [xs]
   const rank = (operands[0] as NdArray | undefined)?.ndim ?? 0

@@ -53,7 +53,7 @@ const flatly =
  * @example grad((a: NdArray) => lax.customRoot((x) => np.sub(np.mul(x, x), a), np.array(1), () => np.sqrt(a.mul(1)), (g, y) => np.div(y, g(np.array(1)))))(np.array(4)) // 0.25
  * @throws TreeError or ShapeError where what comes back isn't like the initial guess
  */
-export const customRoot = takes(
+export const customRoot = /* @__PURE__ */ takes(
   'customRoot',
   4,
   <T>(f: (x: T) => T, initialGuess: T, solve: (f: (x: T) => T, initialGuess: T) => T, tangentSolve: (g: (v: T) => T, y: T) => T): T => {
@@ -150,7 +150,7 @@ const linearSolveOptions: Schema<LinearSolveOptions<unknown>> = { transposeSolve
  * @example grad((a: NdArray) => lax.customLinearSolve((x) => np.mul(a, x), np.array(6), (f, b) => np.div(b, f(np.array(1))), { symmetric: true }))(np.array(2)) // -1.5
  * @throws TreeError or ShapeError where what comes back isn't like b
  */
-export const customLinearSolve = takesOptions(
+export const customLinearSolve = /* @__PURE__ */ takesOptions(
   'customLinearSolve',
   4,
   linearSolveOptions,

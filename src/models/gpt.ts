@@ -73,7 +73,7 @@ const gptParams: Schema<GptParams> = { blocks: needed(list(record(blockParams)))
  * @example const params = init(random.key(0), { layers: 2, heads: 2, width: 32, context: 32, vocab: 65 })
  * @throws ShapeError when the heads don't divide the width
  */
-export const init = takesOptions('gpt.init', 2, sizes, (key: NdArray, config: GptConfig): GptParams => {
+export const init = /* @__PURE__ */ takesOptions('gpt.init', 2, sizes, (key: NdArray, config: GptConfig): GptParams => {
   const { layers, heads, width: D, context, vocab } = config
   if (D % heads !== 0) throw new ShapeError(`gpt.init: ${heads} heads don't divide the width ${D}`)
   let drawn = 0
@@ -111,14 +111,19 @@ const attention = (p: BlockParams['attn'], x: NdArray, heads: number, dropout: D
 }
 
 /** One block: [B,T,D] -> [B,T,D]. */
-export const block = takesOptions('gpt.block', 3, applyOptions, (p: BlockParams, x: NdArray, { heads, dropout }: ApplyOptions): NdArray => {
-  optionsOf('gpt.block', blockParams, p, 'parameter')
-  if (anyArray('gpt.block', x).ndim !== 3) throw new ShapeError(`gpt.block: ${showAval(x.aval)} where [B,T,D] was expected`)
-  const mixed = attention(p.attn, nn.layerNorm(p.ln1, x), heads, part(dropout, 0)) // [B,T,D]
-  const h = np.add(x, drop(mixed, part(dropout, 1)))
-  const moved = nn.linear(p.mlp.down, nn.gelu(nn.linear(p.mlp.up, nn.layerNorm(p.ln2, h)))) // [B,T,4D] inside
-  return np.add(h, drop(moved, part(dropout, 2)))
-})
+export const block = /* @__PURE__ */ takesOptions(
+  'gpt.block',
+  3,
+  applyOptions,
+  (p: BlockParams, x: NdArray, { heads, dropout }: ApplyOptions): NdArray => {
+    optionsOf('gpt.block', blockParams, p, 'parameter')
+    if (anyArray('gpt.block', x).ndim !== 3) throw new ShapeError(`gpt.block: ${showAval(x.aval)} where [B,T,D] was expected`)
+    const mixed = attention(p.attn, nn.layerNorm(p.ln1, x), heads, part(dropout, 0)) // [B,T,D]
+    const h = np.add(x, drop(mixed, part(dropout, 1)))
+    const moved = nn.linear(p.mlp.down, nn.gelu(nn.linear(p.mlp.up, nn.layerNorm(p.ln2, h)))) // [B,T,4D] inside
+    return np.add(h, drop(moved, part(dropout, 2)))
+  },
+)
 
 /**
  * Logits of the next token at every position: int32 [B,T] -> float32 [B,T,V].
@@ -126,21 +131,26 @@ export const block = takesOptions('gpt.block', 3, applyOptions, (p: BlockParams,
  * @example apply(params, tokens, { heads: 2 })
  * @throws ShapeError when the tokens aren't [B,T], or T is longer than the context
  */
-export const apply = takesOptions('gpt.apply', 3, applyOptions, (params: GptParams, tokens: NdArray, options: ApplyOptions): NdArray => {
-  optionsOf('gpt.apply', gptParams, params, 'parameter')
-  anyArray('gpt.apply', tokens)
-  const [context, D] = params.wpe.w.shape as readonly [number, number]
-  const T = tokens.shape[1]
-  if (tokens.ndim !== 2 || T === undefined) throw new ShapeError(`gpt.apply: tokens [${tokens.shape.join(',')}] where [B,T] was expected`)
-  if (T > context) throw new ShapeError(`gpt.apply: ${T} tokens are more than the context of ${context}`)
-  const embedded = np.add(nn.embedding(params.wte, tokens), slice(params.wpe.w, [0, 0], [T, D])) // [B,T,D]
-  const { heads, dropout } = options
-  const h = params.blocks.reduce((x, p, n) => block(p, x, { heads, dropout: part(dropout, n + 1) }), drop(embedded, part(dropout, 0))) // [B,T,D]
-  return dotGeneral(nn.layerNorm(params.lnF, h), params.wte.w, [[2], [1]]) // [B,T,V]
-})
+export const apply = /* @__PURE__ */ takesOptions(
+  'gpt.apply',
+  3,
+  applyOptions,
+  (params: GptParams, tokens: NdArray, options: ApplyOptions): NdArray => {
+    optionsOf('gpt.apply', gptParams, params, 'parameter')
+    anyArray('gpt.apply', tokens)
+    const [context, D] = params.wpe.w.shape as readonly [number, number]
+    const T = tokens.shape[1]
+    if (tokens.ndim !== 2 || T === undefined) throw new ShapeError(`gpt.apply: tokens [${tokens.shape.join(',')}] where [B,T] was expected`)
+    if (T > context) throw new ShapeError(`gpt.apply: ${T} tokens are more than the context of ${context}`)
+    const embedded = np.add(nn.embedding(params.wte, tokens), slice(params.wpe.w, [0, 0], [T, D])) // [B,T,D]
+    const { heads, dropout } = options
+    const h = params.blocks.reduce((x, p, n) => block(p, x, { heads, dropout: part(dropout, n + 1) }), drop(embedded, part(dropout, 0))) // [B,T,D]
+    return dotGeneral(nn.layerNorm(params.lnF, h), params.wte.w, [[2], [1]]) // [B,T,V]
+  },
+)
 
 /** The mean cross-entropy of the targets, in nats: int32 [B,T] twice -> []. `grad((p: GptParams) => loss(p, x, y, { heads: 2 }))(params)` */
-export const loss = takesOptions(
+export const loss = /* @__PURE__ */ takesOptions(
   'gpt.loss',
   4,
   applyOptions,

@@ -62,7 +62,7 @@ const geluOptions: Schema<GeluOptions> = { approximate: flag }
  *
  * @example nn.gelu(np.array([1]), { approximate: false }) // [0.8413447]
  */
-export const gelu = takesOptions('nn.gelu', 2, geluOptions, (x: Operand, options: GeluOptions = {}): NdArray => {
+export const gelu = /* @__PURE__ */ takesOptions('nn.gelu', 2, geluOptions, (x: Operand, options: GeluOptions = {}): NdArray => {
   const { approximate = true } = options
   return roundedOnce((y) =>
     nearlyRelu(y, (z) =>
@@ -125,7 +125,7 @@ export const standardize = overAxes('nn.standardize', (x, axis) => {
  * @throws ShapeError when the number of classes isn't whole
  * @example nn.oneHot(np.arange(2), 3) // [[1, 0, 0], [0, 1, 0]]
  */
-export const oneHot = takes('nn.oneHot', 2, (x: Operand, classes: number): NdArray => {
+export const oneHot = /* @__PURE__ */ takes('nn.oneHot', 2, (x: Operand, classes: number): NdArray => {
   const y = np.expandDims(asArray('nn.oneHot', x), -1)
   return np.astype(np.equal(y, np.astype(np.arange(wholeOf('nn.oneHot', classes, 0)), y.dtype === 'bool' ? 'int32' : y.dtype)), 'float32')
 })

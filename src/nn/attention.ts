@@ -50,7 +50,7 @@ const attentionOptions: Schema<AttentionOptions> = {
  * @example nn.dotProductAttention(np.ones([1, 2, 1, 4]), np.ones([1, 3, 1, 4]), np.ones([1, 3, 1, 4])).shape // [1, 2, 1, 4]
  * @throws ShapeError when an operand hasn't four axes (or three), K doesn't divide H, or bias or mask don't broadcast
  */
-export const dotProductAttention = composedOptions(
+export const dotProductAttention = /* @__PURE__ */ composedOptions(
   'nn.dotProductAttention',
   4,
   attentionOptions,

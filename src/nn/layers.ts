@@ -18,7 +18,7 @@ export interface LinearParams {
 }
 const linearParams: Schema<LinearParams> = { w: needed(array), b: array }
 /** x w + b along the last axis: [...,I] -> [...,O]. @example nn.linear({ w: np.eye(2) }, np.array([1, 2])) // [1, 2] */
-export const linear = composed('nn.linear', 2, (p: LinearParams, x: NdArray): NdArray => {
+export const linear = /* @__PURE__ */ composed('nn.linear', 2, (p: LinearParams, x: NdArray): NdArray => {
   const { w, b } = parameters('nn.linear', linearParams, p)
   const y = np.matmul(x, w) // [...,O]
   return b === undefined ? y : np.add(y, b)
@@ -33,7 +33,7 @@ const embeddingParams: Schema<EmbeddingParams> = { w: needed(array) }
  *
  * @example nn.embedding({ w: np.eye(2) }, np.array(1, { dtype: 'int32' })) // [0, 1]
  */
-export const embedding = composed('nn.embedding', 2, (p: EmbeddingParams, ids: NdArray): NdArray =>
+export const embedding = /* @__PURE__ */ composed('nn.embedding', 2, (p: EmbeddingParams, ids: NdArray): NdArray =>
   np.take(parameters('nn.embedding', embeddingParams, p).w, ids, { axis: 0 }),
 )
 
@@ -62,7 +62,7 @@ const affine = (y: NdArray, { scale, bias }: LayerNormParams, f: (x: NdArray) =>
  *
  * @example nn.layerNorm({}, np.array([1, 3])) // [-0.999995, 0.999995]
  */
-export const layerNorm = composedOptions(
+export const layerNorm = /* @__PURE__ */ composedOptions(
   'nn.layerNorm',
   3,
   layerNormOptions,
@@ -82,7 +82,7 @@ const rmsNormParams: Schema<RmsNormParams> = { scale: array }
  *
  * @example nn.rmsNorm({}, np.array([3, 4])) // [0.848528, 1.1313708]
  */
-export const rmsNorm = composedOptions(
+export const rmsNorm = /* @__PURE__ */ composedOptions(
   'nn.rmsNorm',
   3,
   layerNormOptions,
@@ -99,7 +99,7 @@ export const rmsNorm = composedOptions(
  * @example nn.dropout(random.key(0), np.ones([4]), 0.5) // [0, 0, 2, 2]
  * @throws ShapeError when the rate isn't in [0, 1)
  */
-export const dropout = composed('nn.dropout', 3, (key: NdArray, x: Operand, rate: number): NdArray => {
+export const dropout = /* @__PURE__ */ composed('nn.dropout', 3, (key: NdArray, x: Operand, rate: number): NdArray => {
   if (!(numberOf('nn.dropout', rate) >= 0 && rate < 1)) throw new ShapeError(`nn.dropout: the rate ${rate} isn't in [0, 1)`)
   const y = asFloat('nn.dropout', x)
   return rate === 0 ? y : np.where(bernoulli(key, 1 - rate, y.shape), np.div(y, 1 - rate), 0)

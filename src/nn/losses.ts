@@ -21,7 +21,7 @@ const crossEntropyOptions: Schema<CrossEntropyOptions> = { labelSmoothing: numbe
  * @example nn.crossEntropy(np.array([[0, 0]]), np.array([1], { dtype: 'int32' })).mean() // 0.6931472
  * @throws ShapeError when the labels aren't of the logits' leading shape; DTypeError when they aren't integers
  */
-export const crossEntropy = composedOptions(
+export const crossEntropy = /* @__PURE__ */ composedOptions(
   'nn.crossEntropy',
   3,
   crossEntropyOptions,
@@ -41,7 +41,7 @@ export const crossEntropy = composedOptions(
 )
 
 /** mean((x - y)²) over all elements: two arrays that broadcast -> []. @example nn.meanSquaredError(np.array([1, 2]), np.array([1, 4])) // 2 */
-export const meanSquaredError = composed('nn.meanSquaredError', 2, (x: Operand, y: Operand): NdArray => {
+export const meanSquaredError = /* @__PURE__ */ composed('nn.meanSquaredError', 2, (x: Operand, y: Operand): NdArray => {
   const [a, b] = promoted('nn.meanSquaredError', [x, y]) as [NdArray, NdArray]
   return roundedOnce((p, q) => np.mean(np.square(np.sub(p, q))))(a, b)
 })

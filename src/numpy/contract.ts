@@ -29,7 +29,7 @@ const contract = (what: string, a: NdArray, b: NdArray, axes: readonly [number[]
  * @throws ShapeError when the extents differ, or an operand is a scalar
  * @example np.matmul(np.array([[1, 2], [3, 4]]), np.array([1, 1])) // [3, 7]
  */
-export const matmul = takes('matmul', 2, (x: Operand, y: Operand): NdArray => {
+export const matmul = /* @__PURE__ */ takes('matmul', 2, (x: Operand, y: Operand): NdArray => {
   const [a, b] = bothOf('matmul', x, y)
   if (a.ndim === 0 || b.ndim === 0) refuse(ShapeError, 'matmul', [a, b], 'scalars have no matrix product: use mul')
   if (b.ndim <= 2) return contract('matmul', a, b, [[a.ndim - 1], [Math.max(0, b.ndim - 2)]])
@@ -45,7 +45,7 @@ export const matmul = takes('matmul', 2, (x: Operand, y: Operand): NdArray => {
  * @throws ShapeError when the extents differ
  * @example np.dot(np.array([1, 2]), np.array([3, 4])) // 11
  */
-export const dot = takes('dot', 2, (x: Operand, y: Operand): NdArray => {
+export const dot = /* @__PURE__ */ takes('dot', 2, (x: Operand, y: Operand): NdArray => {
   const [a, b] = bothOf('dot', x, y)
   return a.ndim === 0 || b.ndim === 0 ? mul(a, b) : contract('dot', a, b, [[a.ndim - 1], [Math.max(0, b.ndim - 2)]])
 })
@@ -55,7 +55,7 @@ export const dot = takes('dot', 2, (x: Operand, y: Operand): NdArray => {
  * @throws ShapeError when they have several sizes
  * @example np.vdot(np.eye(2), np.array([[1, 2], [3, 4]])) // 5
  */
-export const vdot = takes('vdot', 2, (x: Operand, y: Operand): NdArray => {
+export const vdot = /* @__PURE__ */ takes('vdot', 2, (x: Operand, y: Operand): NdArray => {
   const [a, b] = bothOf('vdot', x, y).map((z) => c.reshape(z, [z.size])) as [NdArray, NdArray]
   return contract('vdot', a, b, [[0], [0]])
 })
@@ -64,7 +64,7 @@ export const vdot = takes('vdot', 2, (x: Operand, y: Operand): NdArray => {
  *
  * @example np.outer(np.array([1, 2]), np.array([3, 4])) // [[3, 4], [6, 8]]
  */
-export const outer = takes('outer', 2, (x: Operand, y: Operand): NdArray => {
+export const outer = /* @__PURE__ */ takes('outer', 2, (x: Operand, y: Operand): NdArray => {
   const [a, b] = bothOf('outer', x, y)
   return mul(c.reshape(a, [a.size, 1]), c.reshape(b, [1, b.size]))
 })
@@ -82,16 +82,20 @@ const isAxes = (x: unknown): x is TensordotAxes => typeof x === 'number' || Arra
  * @throws ShapeError when the extents differ or an axis is out of range
  * @example np.tensordot(np.eye(2), np.array([[1, 2], [3, 4]]), { axes: 2 }) // 5
  */
-export const tensordot = takes('tensordot', 3, (x: Operand, y: Operand, options: TensordotAxes | TensordotOptions = 2): NdArray => {
-  const [a, b] = bothOf('tensordot', x, y)
-  const axes = isAxes(options) ? options : (optionsOf('tensordot', tensordotOptions, options).axes ?? 2)
-  const n = typeof axes === 'number' ? wholeOf('tensordot', axes, 0) : 0
-  if (n > Math.min(a.ndim, b.ndim)) refuse(ShapeError, 'tensordot', [a, b, n], `each operand needs ${n} axes`)
-  const [left, right] = typeof axes === 'number' ? [c.range(n).map((i) => a.ndim - n + i), c.range(n)] : axes
-  const sides = [axesOf('tensordot', a, left ?? []), axesOf('tensordot', b, right ?? [])] as const
-  if (sides[0].length !== sides[1].length) refuse(ShapeError, 'tensordot', [a, b, axes], 'as many axes of each are needed')
-  return contract('tensordot', a, b, sides)
-})
+export const tensordot = /* @__PURE__ */ takes(
+  'tensordot',
+  3,
+  (x: Operand, y: Operand, options: TensordotAxes | TensordotOptions = 2): NdArray => {
+    const [a, b] = bothOf('tensordot', x, y)
+    const axes = isAxes(options) ? options : (optionsOf('tensordot', tensordotOptions, options).axes ?? 2)
+    const n = typeof axes === 'number' ? wholeOf('tensordot', axes, 0) : 0
+    if (n > Math.min(a.ndim, b.ndim)) refuse(ShapeError, 'tensordot', [a, b, n], `each operand needs ${n} axes`)
+    const [left, right] = typeof axes === 'number' ? [c.range(n).map((i) => a.ndim - n + i), c.range(n)] : axes
+    const sides = [axesOf('tensordot', a, left ?? []), axesOf('tensordot', b, right ?? [])] as const
+    if (sides[0].length !== sides[1].length) refuse(ShapeError, 'tensordot', [a, b, axes], 'as many axes of each are needed')
+    return contract('tensordot', a, b, sides)
+  },
+)
 
 // Einstein's summation -----------------------------------------------------------------------------------------------------------
 

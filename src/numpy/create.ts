@@ -57,31 +57,36 @@ const arrayOptions: Schema<ArrayOptions> = { dtype: anyDtype, shape: extents }
  *   when an integer dtype can't hold it (a fraction is dropped, as in NumPy)
  * @example np.array([[1, 2], [3, 4]]) // [[1, 2], [3, 4]]
  */
-export const array = takesOptions('array', 2, arrayOptions, (x: Nested | HostArray | NdArray, options: ArrayOptions = {}): NdArray => {
-  const { dtype, shape } = options
-  if (x instanceof NdArray) {
-    const y = dtype === undefined ? x : c.convertElementType(asArray('array', x), dtype)
-    return shape === undefined ? y : c.reshape(y, shape)
-  }
-  const make = (data: ArrayLike<number>, own: readonly number[], as: DType): NdArray => {
-    const to = shape ?? own
-    if (sizeOf(to) !== data.length) refuse(ShapeError, 'array', [], `${data.length} elements can't take the shape [${to.join(',')}]`)
-    return upload(aval(to, as), data)
-  }
-  const fit = (v: number | boolean, as: DType): number => fitting('array', [v, as], Number(v), as)
-  if (ArrayBuffer.isView(x)) {
-    const own = dtypeOfTyped(x)
-    const as = dtype ?? own
-    // Words of the other sign stay the same words, as in NumPy.
-    return make(isInt(own) && isInt(as) ? x.slice() : Array.from(x, (v) => fit(v, as)), [x.length], as)
-  }
-  const own = nestedShape(x)
-  if (own.length > DEEPEST) refuse(ShapeError, 'array', [x], `lists are at most ${DEEPEST} deep`)
-  const flat: (number | boolean)[] = []
-  flatten(x, own, 0, flat, '')
-  const as = dtype ?? (flat.length > 0 && flat.every((v) => typeof v === 'boolean') ? 'bool' : 'float32')
-  return make(flat.map((v) => fit(v, as)), own, as) // prettier-ignore
-})
+export const array = /* @__PURE__ */ takesOptions(
+  'array',
+  2,
+  arrayOptions,
+  (x: Nested | HostArray | NdArray, options: ArrayOptions = {}): NdArray => {
+    const { dtype, shape } = options
+    if (x instanceof NdArray) {
+      const y = dtype === undefined ? x : c.convertElementType(asArray('array', x), dtype)
+      return shape === undefined ? y : c.reshape(y, shape)
+    }
+    const make = (data: ArrayLike<number>, own: readonly number[], as: DType): NdArray => {
+      const to = shape ?? own
+      if (sizeOf(to) !== data.length) refuse(ShapeError, 'array', [], `${data.length} elements can't take the shape [${to.join(',')}]`)
+      return upload(aval(to, as), data)
+    }
+    const fit = (v: number | boolean, as: DType): number => fitting('array', [v, as], Number(v), as)
+    if (ArrayBuffer.isView(x)) {
+      const own = dtypeOfTyped(x)
+      const as = dtype ?? own
+      // Words of the other sign stay the same words, as in NumPy.
+      return make(isInt(own) && isInt(as) ? x.slice() : Array.from(x, (v) => fit(v, as)), [x.length], as)
+    }
+    const own = nestedShape(x)
+    if (own.length > DEEPEST) refuse(ShapeError, 'array', [x], `lists are at most ${DEEPEST} deep`)
+    const flat: (number | boolean)[] = []
+    flatten(x, own, 0, flat, '')
+    const as = dtype ?? (flat.length > 0 && flat.every((v) => typeof v === 'boolean') ? 'bool' : 'float32')
+    return make(flat.map((v) => fit(v, as)), own, as) // prettier-ignore
+  },
+)
 
 /**
  * One value everywhere. As `jnp.full`; an array as the value keeps its dtype and broadcasts.
@@ -89,7 +94,7 @@ export const array = takesOptions('array', 2, arrayOptions, (x: Nested | HostArr
  * @throws ShapeError when the shape isn't one
  * @example np.full([2], 7) // [7, 7]
  */
-export const full = takes('full', 3, (shape: readonly number[], value: Operand, dtype?: DType): NdArray =>
+export const full = /* @__PURE__ */ takes('full', 3, (shape: readonly number[], value: Operand, dtype?: DType): NdArray =>
   filled('full', shape, value, dtype),
 )
 const filled = (what: string, shape: readonly number[], value: Operand, dtype?: DType): NdArray => {
@@ -106,7 +111,7 @@ const filled = (what: string, shape: readonly number[], value: Operand, dtype?: 
  * @throws ShapeError when the shape isn't one; DTypeError when the dtype isn't
  * @example np.zeros([2], 'int32') // [0, 0]
  */
-export const zeros = takes('zeros', 2, (shape: readonly number[], dtype: DType = 'float32'): NdArray =>
+export const zeros = /* @__PURE__ */ takes('zeros', 2, (shape: readonly number[], dtype: DType = 'float32'): NdArray =>
   c.full(shapeOf('zeros', shape), 0, dtypeOf('zeros', dtype)),
 )
 /**
@@ -115,7 +120,7 @@ export const zeros = takes('zeros', 2, (shape: readonly number[], dtype: DType =
  * @throws ShapeError when the shape isn't one; DTypeError when the dtype isn't
  * @example np.ones([2]) // [1, 1]
  */
-export const ones = takes('ones', 2, (shape: readonly number[], dtype: DType = 'float32'): NdArray =>
+export const ones = /* @__PURE__ */ takes('ones', 2, (shape: readonly number[], dtype: DType = 'float32'): NdArray =>
   c.full(shapeOf('ones', shape), 1, dtypeOf('ones', dtype)),
 )
 const like = (what: string, value: number) =>
@@ -140,7 +145,7 @@ export const onesLike = like('onesLike', 1)
  *
  * @example np.fullLike(np.array([3, 4]), 7) // [7, 7]
  */
-export const fullLike = takes('fullLike', 2, (x: Operand, value: Operand): NdArray => {
+export const fullLike = /* @__PURE__ */ takes('fullLike', 2, (x: Operand, value: Operand): NdArray => {
   const y = asArray('fullLike', x)
   return filled('fullLike', y.shape, value, y.dtype)
 })
@@ -156,7 +161,7 @@ const dtypeOptions: Schema<DTypeOptions> = { dtype: anyDtype }
  * @throws ShapeError when the step is 0 or a bound isn't finite; DTypeError when the dtype can't hold the numbers
  * @example np.arange(2, 8, 3) // [2, 5]
  */
-export const arange = takesOptions(
+export const arange = /* @__PURE__ */ takesOptions(
   'arange',
   4,
   dtypeOptions,
@@ -186,7 +191,7 @@ const linspaceOptions: Schema<LinspaceOptions> = { ...dtypeOptions, endpoint: fl
  * @throws ShapeError when num isn't a whole number of at least 0
  * @example np.linspace(0, 1, 5) // [0, 0.25, 0.5, 0.75, 1]
  */
-export const linspace = takesOptions(
+export const linspace = /* @__PURE__ */ takesOptions(
   'linspace',
   4,
   linspaceOptions,
@@ -260,15 +265,20 @@ const meshgridOptions: Schema<MeshgridOptions> = { indexing: oneOf('xy', 'ij') }
  * @throws ShapeError when an array hasn't one axis
  * @example np.meshgrid([np.array([1, 2]), np.array([5, 6])])[0] // [[1, 2], [1, 2]]
  */
-export const meshgrid = takesOptions('meshgrid', 2, meshgridOptions, (xs: readonly NdArray[], options: MeshgridOptions = {}): NdArray[] => {
-  const { indexing = 'xy' } = options
-  const arrays = someOf('meshgrid', xs).map((x) => anyArray('meshgrid', x))
-  if (arrays.some((x) => x.ndim !== 1)) refuse(ShapeError, 'meshgrid', arrays, 'arrays of one axis are needed')
-  const axes = c.range(arrays.length)
-  if (indexing === 'xy' && axes.length > 1) axes.splice(0, 2, 1, 0)
-  const shape = axes.map((a) => arrays[a]!.size)
-  return arrays.map((x, i) => c.broadcastInDim(x, shape, [axes.indexOf(i)]))
-})
+export const meshgrid = /* @__PURE__ */ takesOptions(
+  'meshgrid',
+  2,
+  meshgridOptions,
+  (xs: readonly NdArray[], options: MeshgridOptions = {}): NdArray[] => {
+    const { indexing = 'xy' } = options
+    const arrays = someOf('meshgrid', xs).map((x) => anyArray('meshgrid', x))
+    if (arrays.some((x) => x.ndim !== 1)) refuse(ShapeError, 'meshgrid', arrays, 'arrays of one axis are needed')
+    const axes = c.range(arrays.length)
+    if (indexing === 'xy' && axes.length > 1) axes.splice(0, 2, 1, 0)
+    const shape = axes.map((a) => arrays[a]!.size)
+    return arrays.map((x, i) => c.broadcastInDim(x, shape, [axes.indexOf(i)]))
+  },
+)
 /** A list of at least one. */
 export const someOf = (what: string, xs: readonly Operand[]): readonly Operand[] =>
   isDense(xs) && xs.length > 0 ? xs : refuse(ShapeError, what, [xs], 'a list of at least one array is needed')

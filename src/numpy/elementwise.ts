@@ -60,7 +60,7 @@ export interface RoundOptions {
 }
 const roundOptions: Schema<RoundOptions> = { decimals: wholeNumber }
 /** To the nearest whole number, halves to even, or at so many decimals; negative ones round integers too. As `np.round` of NumPy. @example np.round(np.array([0.5, 1.5, 2.5])) // [0, 2, 2] */
-export const round = takesOptions('round', 2, roundOptions, (x: Operand, options: RoundOptions = {}): NdArray => {
+export const round = /* @__PURE__ */ takesOptions('round', 2, roundOptions, (x: Operand, options: RoundOptions = {}): NdArray => {
   const y = asArray('round', x)
   const { decimals = 0 } = options
   if (isInt(y.dtype) && decimals < 0) return toTens(y, -decimals)
@@ -183,7 +183,7 @@ export const logaddexp = compositeBinary('logaddexp', (x, y) => {
   return c.select(endless, c.add(only(x), only(y)), c.select(c.eq(top, c.lit(top, -Infinity)), top, sum))
 })
 /** x to the y. A whole number as exponent is exact multiplication, and has its derivative at 0, as have integer arrays. As `jnp.power`. @example np.pow(np.array([2, 3]), 2) // [4, 9] */
-export const pow = takes('pow', 2, (x: Operand, y: Operand): NdArray => {
+export const pow = /* @__PURE__ */ takes('pow', 2, (x: Operand, y: Operand): NdArray => {
   if (typeof y === 'number' && Number.isInteger(y)) {
     const base = numeric(asArray('pow', x))
     if (isFloat(base.dtype) ? Math.abs(y) <= 64 : y >= 0) return c.integerPow(base, y)
@@ -283,14 +283,16 @@ const chosen = (what: string, condition: Operand, x: Operand, y: Operand): NdArr
   return c.select(fit(p), fit(a!), fit(b!))
 }
 /** x where the condition holds (isn't 0), else y; only the taken side gets a gradient. As `jnp.where`. @example np.where(np.array([true, false]), 1, 2) // [1, 2] */
-export const where = takes('where', 3, (condition: Operand, x: Operand, y: Operand): NdArray => chosen('where', condition, x, y))
+export const where = /* @__PURE__ */ takes('where', 3, (condition: Operand, x: Operand, y: Operand): NdArray =>
+  chosen('where', condition, x, y),
+)
 /**
  * f(x) where the condition holds, else y. Unlike `where(condition, f(x), y)`, whose gradient is NaN where f's is infinite or NaN though nobody took f's
  * side, f sees only elements for which the condition holds, and 1 in place of the others (or `safe`).
  *
  * @example np.safeWhere(np.array([true, false]), np.sqrt, np.array([4, -1]), 0) // [2, 0]
  */
-export const safeWhere = takes(
+export const safeWhere = /* @__PURE__ */ takes(
   'safeWhere',
   5,
   (condition: Operand, f: (x: NdArray) => Operand, x: Operand, y: Operand, safe: Operand = 1): NdArray =>
@@ -299,7 +301,7 @@ export const safeWhere = takes(
       : refuse(DTypeError, 'safeWhere', [f], 'a function is needed'),
 )
 /** x no less than `min` and no more than `max`; null or undefined leaves a side open. As `jnp.clip`. @example np.clip(np.array([-2, 0.5, 2]), 0, 1) // [0, 0.5, 1] */
-export const clip = takes('clip', 3, (x: Operand, min?: Operand | null, max?: Operand | null): NdArray => {
+export const clip = /* @__PURE__ */ takes('clip', 3, (x: Operand, min?: Operand | null, max?: Operand | null): NdArray => {
   const open = (y: Operand | null | undefined): y is null | undefined => y === null || y === undefined
   const [y, low, high] = promoted('clip', [x, open(min) ? x : min, open(max) ? x : max])
   const raised = open(min) ? y! : maximum(y!, low!)
@@ -315,15 +317,20 @@ export interface NanToNumOptions {
 }
 const nanToNumOptions: Schema<NanToNumOptions> = { nan: number, posinf: number, neginf: number }
 /** NaN and infinities replaced: by 0 and the greatest finite numbers unless said. As `jnp.nan_to_num`. @example np.nanToNum(np.array([NaN, 1])) // [0, 1] */
-export const nanToNum = takesOptions('nanToNum', 2, nanToNumOptions, (x: Operand, options: NanToNumOptions = {}): NdArray => {
-  const y = asArray('nanToNum', x)
-  if (!isFloat(y.dtype)) return y
-  const greatest = { float16: 65504, bfloat16: 2 ** 128 - 2 ** 120, float32: 2 ** 128 - 2 ** 104, float64: Number.MAX_VALUE }[y.dtype]
-  const { nan = 0, posinf = greatest, neginf = -greatest } = options
-  const to = (n: number): NdArray => c.lit(y, numberOf('nanToNum', n))
-  const at = (n: number): NdArray => c.eq(y, c.lit(y, n))
-  return c.select(c.ne(y, y), to(nan), c.select(at(Infinity), to(posinf), c.select(at(-Infinity), to(neginf), y)))
-})
+export const nanToNum = /* @__PURE__ */ takesOptions(
+  'nanToNum',
+  2,
+  nanToNumOptions,
+  (x: Operand, options: NanToNumOptions = {}): NdArray => {
+    const y = asArray('nanToNum', x)
+    if (!isFloat(y.dtype)) return y
+    const greatest = { float16: 65504, bfloat16: 2 ** 128 - 2 ** 120, float32: 2 ** 128 - 2 ** 104, float64: Number.MAX_VALUE }[y.dtype]
+    const { nan = 0, posinf = greatest, neginf = -greatest } = options
+    const to = (n: number): NdArray => c.lit(y, numberOf('nanToNum', n))
+    const at = (n: number): NdArray => c.eq(y, c.lit(y, n))
+    return c.select(c.ne(y, y), to(nan), c.select(at(Infinity), to(posinf), c.select(at(-Infinity), to(neginf), y)))
+  },
+)
 
 export interface CloseOptions {
   /** Relative to |y|; default 1e-5. */
@@ -335,8 +342,11 @@ export interface CloseOptions {
 }
 export const closeOptions: Schema<CloseOptions> = { rtol: number, atol: number, equalNan: flag }
 /** |x - y| ≤ atol + rtol |y|: bool; equal infinities are close. As `jnp.isclose`. @example np.isclose(np.array([1, 1]), np.array([1.000001, 1.1])) // [true, false] */
-export const isclose = takesOptions('isclose', 3, closeOptions, (x: Operand, y: Operand, options: CloseOptions = {}): NdArray =>
-  closeness('isclose', x, y, options),
+export const isclose = /* @__PURE__ */ takesOptions(
+  'isclose',
+  3,
+  closeOptions,
+  (x: Operand, y: Operand, options: CloseOptions = {}): NdArray => closeness('isclose', x, y, options),
 )
 export const closeness = (what: string, x: Operand, y: Operand, options: CloseOptions): NdArray => {
   const { rtol = 1e-5, atol = 1e-8, equalNan = false } = options

@@ -313,24 +313,29 @@ const placed = (what: string, i: NdArray, n: number, mode: unknown): NdArray =>
  * @throws ShapeError when the axis is out of range; DTypeError when the indices aren't integers
  * @example np.take(np.array([10, 20, 30]), np.array([2, 0], { dtype: 'int32' })) // [30, 10]
  */
-export const take = takesOptions('take', 3, takeOptions, (x: Operand, indices: Operand, options: TakeOptions = {}): NdArray => {
-  const whole = anyArray('take', x)
-  const { axis, mode = 'fill' } = options
-  const y = axis === undefined ? c.reshape(whole, [whole.size]) : whole
-  const a = axis === undefined ? 0 : axisOf('take', y, axis)
-  const n = y.shape[a]!
-  const i = asIndex('take', typeof indices === 'number' && mode === 'wrap' && n > 0 ? indices % n : indices)
-  const out = c.gather(y, [placed('take', i, n, mode)], [a], mode === 'fill' ? 'fill' : 'clip') // [...indices, ...others]
-  const others = c.range(y.ndim - 1).map((d) => d + i.ndim)
-  return c.transpose(out, [...others.slice(0, a), ...c.range(i.ndim), ...others.slice(a)])
-})
+export const take = /* @__PURE__ */ takesOptions(
+  'take',
+  3,
+  takeOptions,
+  (x: Operand, indices: Operand, options: TakeOptions = {}): NdArray => {
+    const whole = anyArray('take', x)
+    const { axis, mode = 'fill' } = options
+    const y = axis === undefined ? c.reshape(whole, [whole.size]) : whole
+    const a = axis === undefined ? 0 : axisOf('take', y, axis)
+    const n = y.shape[a]!
+    const i = asIndex('take', typeof indices === 'number' && mode === 'wrap' && n > 0 ? indices % n : indices)
+    const out = c.gather(y, [placed('take', i, n, mode)], [a], mode === 'fill' ? 'fill' : 'clip') // [...indices, ...others]
+    const others = c.range(y.ndim - 1).map((d) => d + i.ndim)
+    return c.transpose(out, [...others.slice(0, a), ...c.range(i.ndim), ...others.slice(a)])
+  },
+)
 /**
  * Along one axis, an element for each index, the other axes matched: as argsort's result is used. As `jnp.take_along_axis`.
  *
  * @throws ShapeError when the other axes don't broadcast; DTypeError when the indices aren't integers
  * @example np.takeAlongAxis(np.array([[3, 1, 2]]), np.array([[1, 2, 0]], { dtype: 'int32' }), 1) // [[1, 2, 3]]
  */
-export const takeAlongAxis = takes('takeAlongAxis', 3, (x: Operand, indices: Operand, axis: number): NdArray => {
+export const takeAlongAxis = /* @__PURE__ */ takes('takeAlongAxis', 3, (x: Operand, indices: Operand, axis: number): NdArray => {
   const y = anyArray('takeAlongAxis', x)
   const a = axisOf('takeAlongAxis', y, axis)
   const i = asIndex('takeAlongAxis', indices)

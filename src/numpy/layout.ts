@@ -14,7 +14,7 @@ import { takes, takesOptions } from '../core/takes.ts'
 import { isDense, isListOf } from '../core/params.ts'
 
 /** The same elements, row-major, at another shape; one extent may be -1 and takes what is left. As `jnp.reshape`. @example np.reshape(np.arange(6), [2, -1]) // [[0, 1, 2], [3, 4, 5]] */
-export const reshape = takes('reshape', 2, (x: Operand, shape: readonly number[]): NdArray => {
+export const reshape = /* @__PURE__ */ takes('reshape', 2, (x: Operand, shape: readonly number[]): NdArray => {
   const y = anyArray('reshape', x)
   const open = isDense(shape) ? shape.indexOf(-1) : -1
   const given = shapeOf('reshape', open < 0 ? shape : shape.filter((_, d) => d !== open))
@@ -25,12 +25,12 @@ export const reshape = takes('reshape', 2, (x: Operand, shape: readonly number[]
     : refuse(ShapeError, 'reshape', [y, shape], `${y.size} elements can't take that shape`)
 })
 /** One axis of all elements, row-major. As `jnp.ravel`. @example np.ravel(np.eye(2)) // [1, 0, 0, 1] */
-export const ravel = takes('ravel', 1, (x: Operand): NdArray => {
+export const ravel = /* @__PURE__ */ takes('ravel', 1, (x: Operand): NdArray => {
   const y = anyArray('ravel', x)
   return c.reshape(y, [y.size])
 })
 /** Axes in another order: reversed, unless a permutation is given. As `jnp.transpose`. @example np.transpose(np.array([[1, 2], [3, 4]])) // [[1, 3], [2, 4]] */
-export const transpose = takes('transpose', 2, (x: Operand, permutation?: readonly number[]): NdArray => {
+export const transpose = /* @__PURE__ */ takes('transpose', 2, (x: Operand, permutation?: readonly number[]): NdArray => {
   const y = anyArray('transpose', x)
   if (permutation === undefined) return c.transpose(y, c.range(y.ndim).reverse())
   const axes = axesOf('transpose', y, permutation)
@@ -39,7 +39,7 @@ export const transpose = takes('transpose', 2, (x: Operand, permutation?: readon
     : refuse(ShapeError, 'transpose', [y, permutation], `a permutation of ${y.ndim} axes is needed`)
 })
 /** Two axes exchanged. As `jnp.swapaxes`. @example np.swapaxes(np.zeros([2, 3, 4]), 0, 2).shape // [4, 3, 2] */
-export const swapaxes = takes('swapaxes', 3, (x: Operand, i: number, j: number): NdArray => {
+export const swapaxes = /* @__PURE__ */ takes('swapaxes', 3, (x: Operand, i: number, j: number): NdArray => {
   const y = anyArray('swapaxes', x)
   const [a, b] = [axisOf('swapaxes', y, i), axisOf('swapaxes', y, j)]
   return c.transpose(
@@ -48,12 +48,12 @@ export const swapaxes = takes('swapaxes', 3, (x: Operand, i: number, j: number):
   )
 })
 /** An axis moved to another place; the others keep their order. As `jnp.moveaxis`. @example np.moveaxis(np.zeros([2, 3, 4]), 0, -1).shape // [3, 4, 2] */
-export const moveaxis = takes('moveaxis', 3, (x: Operand, from: number, to: number): NdArray => {
+export const moveaxis = /* @__PURE__ */ takes('moveaxis', 3, (x: Operand, from: number, to: number): NdArray => {
   const y = anyArray('moveaxis', x)
   return c.moveAxis(y, axisOf('moveaxis', y, from), axisOf('moveaxis', y, to))
 })
 /** Repeated along new axes in front and along axes of 1. As `jnp.broadcast_to`. @example np.broadcastTo(np.array([1, 2]), [2, 2]) // [[1, 2], [1, 2]] */
-export const broadcastTo = takes('broadcastTo', 2, (x: Operand, shape: readonly number[]): NdArray => {
+export const broadcastTo = /* @__PURE__ */ takes('broadcastTo', 2, (x: Operand, shape: readonly number[]): NdArray => {
   const y = anyArray('broadcastTo', x)
   const to = shapeOf('broadcastTo', shape)
   return eqShape(broadcastLists('broadcastTo', [y.shape, to], [y, to]), to)
@@ -71,13 +71,13 @@ export const broadcastArrays = (...xs: readonly Operand[]): NdArray[] => {
   return arrays.map((x) => toShape(x, shape))
 }
 /** An axis of 1 at a place of the result. As `jnp.expand_dims`. @example np.expandDims(np.array([1, 2]), -1) // [[1], [2]] */
-export const expandDims = takes('expandDims', 2, (x: Operand, axis: number): NdArray => {
+export const expandDims = /* @__PURE__ */ takes('expandDims', 2, (x: Operand, axis: number): NdArray => {
   const y = anyArray('expandDims', x)
   return withAxis(y, axisOf('expandDims', y, axis, y.ndim + 1))
 })
 const withAxis = (x: NdArray, at: number): NdArray => c.reshape(x, [...x.shape.slice(0, at), 1, ...x.shape.slice(at)])
 /** Without its axes of 1: all of them, or those given. As `jnp.squeeze`. @example np.squeeze(np.array([[1, 2]])) // [1, 2] */
-export const squeeze = takes('squeeze', 2, (x: Operand, axis?: number | readonly number[]): NdArray => {
+export const squeeze = /* @__PURE__ */ takes('squeeze', 2, (x: Operand, axis?: number | readonly number[]): NdArray => {
   const y = anyArray('squeeze', x)
   const axes = axis === undefined ? c.range(y.ndim).filter((d) => y.shape[d] === 1) : axesOf('squeeze', y, axis)
   const wide = axes.find((d) => y.shape[d] !== 1)
@@ -90,7 +90,7 @@ export const squeeze = takes('squeeze', 2, (x: Operand, axis?: number | readonly
 
 const joined = (what: string, xs: readonly Operand[]): NdArray[] => promoted(what, someOf(what, xs), anyArray)
 /** Arrays one after the other along an axis, promoted to one dtype. As `jnp.concatenate`. @example np.concatenate([np.array([1]), np.array([2, 3])]) // [1, 2, 3] */
-export const concatenate = takes('concatenate', 2, (xs: readonly NdArray[], axis: number = 0): NdArray => {
+export const concatenate = /* @__PURE__ */ takes('concatenate', 2, (xs: readonly NdArray[], axis: number = 0): NdArray => {
   const arrays = joined('concatenate', xs)
   const first = arrays[0]!
   const at = axisOf('concatenate', first, axis)
@@ -100,7 +100,7 @@ export const concatenate = takes('concatenate', 2, (xs: readonly NdArray[], axis
   return c.concatenate(arrays, at)
 })
 /** Arrays of one shape along a new axis. As `jnp.stack`. @example np.stack([np.array([1, 2]), np.array([3, 4])]) // [[1, 2], [3, 4]] */
-export const stack = takes('stack', 2, (xs: readonly Operand[], axis: number = 0): NdArray => {
+export const stack = /* @__PURE__ */ takes('stack', 2, (xs: readonly Operand[], axis: number = 0): NdArray => {
   const arrays = joined('stack', xs)
   const shape = arrays[0]!.shape
   if (arrays.some((x) => !eqShape(x.shape, shape))) refuse(ShapeError, 'stack', arrays, 'arrays of one shape are needed')
@@ -111,7 +111,7 @@ export const stack = takes('stack', 2, (xs: readonly Operand[], axis: number = 0
   )
 })
 /** Equal parts along an axis, or parts that begin at the places of a list. As `jnp.split`. @example np.split(np.arange(4), 2)[1] // [2, 3] */
-export const split = takes('split', 3, (x: Operand, parts: number | readonly number[], axis: number = 0): NdArray[] => {
+export const split = /* @__PURE__ */ takes('split', 3, (x: Operand, parts: number | readonly number[], axis: number = 0): NdArray[] => {
   const y = anyArray('split', x)
   const at = axisOf('split', y, axis)
   const n = y.shape[at]!
@@ -132,7 +132,7 @@ export const part = (x: NdArray, axis: number, start: number, stop: number, step
     x.shape.map((_, d) => (d === axis ? step : 1)),
   )
 /** In the other direction along an axis, or several; all when none is given. As `jnp.flip`. @example np.flip(np.array([1, 2, 3])) // [3, 2, 1] */
-export const flip = takes('flip', 2, (x: Operand, axis?: number | readonly number[]): NdArray => {
+export const flip = /* @__PURE__ */ takes('flip', 2, (x: Operand, axis?: number | readonly number[]): NdArray => {
   const y = anyArray('flip', x)
   return c.rev(y, axesOf('flip', y, axis))
 })
@@ -142,33 +142,43 @@ export interface FlatOptions {
 }
 const flatOptions: Schema<FlatOptions> = { axis: whole }
 /** Elements pushed along an axis; those that leave come in at the other end. Flat when no axis is given. As `jnp.roll`. @example np.roll(np.array([1, 2, 3]), 1) // [3, 1, 2] */
-export const roll = takesOptions('roll', 3, flatOptions, (x: Operand, shift: number, options: FlatOptions = {}): NdArray => {
-  const y = anyArray('roll', x)
-  const { axis } = options
-  const flat = axis === undefined ? c.reshape(y, [y.size]) : y
-  const at = axis === undefined ? 0 : axisOf('roll', y, axis)
-  const n = flat.shape[at]!
-  const by = ((wholeOf('roll', shift) % n) + n) % n
-  const out = by > 0 ? c.concatenate([part(flat, at, n - by, n), part(flat, at, 0, n - by)], at) : flat
-  return c.reshape(out, y.shape)
-})
+export const roll = /* @__PURE__ */ takesOptions(
+  'roll',
+  3,
+  flatOptions,
+  (x: Operand, shift: number, options: FlatOptions = {}): NdArray => {
+    const y = anyArray('roll', x)
+    const { axis } = options
+    const flat = axis === undefined ? c.reshape(y, [y.size]) : y
+    const at = axis === undefined ? 0 : axisOf('roll', y, axis)
+    const n = flat.shape[at]!
+    const by = ((wholeOf('roll', shift) % n) + n) % n
+    const out = by > 0 ? c.concatenate([part(flat, at, n - by, n), part(flat, at, 0, n - by)], at) : flat
+    return c.reshape(out, y.shape)
+  },
+)
 /** Each element so many times in a row along an axis; flat when none is given. As `jnp.repeat`. @example np.repeat(np.array([1, 2]), 2) // [1, 1, 2, 2] */
-export const repeat = takesOptions('repeat', 3, flatOptions, (x: Operand, times: number, options: FlatOptions = {}): NdArray => {
-  const y = anyArray('repeat', x)
-  const { axis } = options
-  const n = wholeOf('repeat', times, 0)
-  const flat = axis === undefined ? c.reshape(y, [y.size]) : y
-  const at = axis === undefined ? 0 : axisOf('repeat', y, axis)
-  const wide = [...flat.shape.slice(0, at + 1), n, ...flat.shape.slice(at + 1)]
-  const spread = c.broadcastInDim(
-    flat,
-    wide,
-    c.range(wide.length).filter((d) => d !== at + 1),
-  )
-  return c.reshape(spread, flat.shape.map((m, d) => (d === at ? m * n : m))) // prettier-ignore
-})
+export const repeat = /* @__PURE__ */ takesOptions(
+  'repeat',
+  3,
+  flatOptions,
+  (x: Operand, times: number, options: FlatOptions = {}): NdArray => {
+    const y = anyArray('repeat', x)
+    const { axis } = options
+    const n = wholeOf('repeat', times, 0)
+    const flat = axis === undefined ? c.reshape(y, [y.size]) : y
+    const at = axis === undefined ? 0 : axisOf('repeat', y, axis)
+    const wide = [...flat.shape.slice(0, at + 1), n, ...flat.shape.slice(at + 1)]
+    const spread = c.broadcastInDim(
+      flat,
+      wide,
+      c.range(wide.length).filter((d) => d !== at + 1),
+    )
+    return c.reshape(spread, flat.shape.map((m, d) => (d === at ? m * n : m))) // prettier-ignore
+  },
+)
 /** The whole array repeated along its axes, the last first. As `jnp.tile`. @example np.tile(np.array([1, 2]), [2]) // [1, 2, 1, 2] */
-export const tile = takes('tile', 2, (x: Operand, times: readonly number[]): NdArray => {
+export const tile = /* @__PURE__ */ takes('tile', 2, (x: Operand, times: readonly number[]): NdArray => {
   const y = anyArray('tile', x)
   const reps = shapeOf('tile', times)
   const rank = Math.max(y.ndim, reps.length)
@@ -191,7 +201,7 @@ export interface PadOptions {
 }
 const padOptions: Schema<PadOptions> = { mode: oneOf('constant', 'edge', 'reflect', 'wrap'), value: operand }
 /** More elements before and after: one width for all sides, or [before, after] for each axis. As `jnp.pad`. @example np.pad(np.array([1, 2]), 1) // [0, 1, 2, 0] */
-export const pad = takesOptions(
+export const pad = /* @__PURE__ */ takesOptions(
   'pad',
   3,
   padOptions,
@@ -256,7 +266,7 @@ export const diagonalOf = (x: NdArray, i: number, j: number, k: number = 0): NdA
   return length === 0 ? part(flat, rest.length, 0, 0) : part(flat, rest.length, start, start + (length - 1) * (m + 1) + 1, m + 1)
 }
 /** The k-th diagonal of a matrix, or the matrix with this diagonal. As `jnp.diag`. @example np.diag(np.array([[1, 2], [3, 4]])) // [1, 4] */
-export const diag = takes('diag', 2, (x: Operand, k: number = 0): NdArray => {
+export const diag = /* @__PURE__ */ takes('diag', 2, (x: Operand, k: number = 0): NdArray => {
   const y = asArray('diag', x)
   wholeOf('diag', k)
   if (y.ndim === 2) return diagonalOf(y, 0, 1, k)
@@ -268,7 +278,7 @@ export const diag = takes('diag', 2, (x: Operand, k: number = 0): NdArray => {
   return c.select(at, c.broadcastInDim(rows, shape, [0]), c.lit(y, 0))
 })
 /** The sum of the k-th diagonal of the first two axes. As `jnp.trace`. @example np.trace(np.array([[1, 2], [3, 4]])) // 5 */
-export const trace = takes('trace', 2, (x: Operand, k: number = 0): NdArray => {
+export const trace = /* @__PURE__ */ takes('trace', 2, (x: Operand, k: number = 0): NdArray => {
   const y = asArray('trace', x)
   if (y.ndim < 2) refuse(ShapeError, 'trace', [y], 'a matrix is needed')
   const line = diagonalOf(y, 0, 1, wholeOf('trace', k))
@@ -282,7 +292,7 @@ export interface DiffOptions {
 }
 const diffOptions: Schema<DiffOptions> = { n: atLeast(0), axis: whole }
 /** Differences of neighbours along an axis, n times over. As `jnp.diff`. @example np.diff(np.array([1, 3, 6])) // [2, 3] */
-export const diff = takesOptions('diff', 2, diffOptions, (x: Operand, options: DiffOptions = {}): NdArray => {
+export const diff = /* @__PURE__ */ takesOptions('diff', 2, diffOptions, (x: Operand, options: DiffOptions = {}): NdArray => {
   const y = asArray('diff', x)
   const { n = 1, axis = -1 } = options
   const at = axisOf('diff', y, axis)

@@ -39,7 +39,7 @@ const matrixNorm =
  * @throws ShapeError when an axis is out of range, or there is no such order: a matrix's 2, -2 and 'nuc' need singular values, which aren't computed
  * @example np.linalg.norm(np.array([3, 4])) // 5
  */
-export const norm = takesOptions('norm', 2, normOptions, (x: Operand, options: NormOptions = {}): NdArray => {
+export const norm = /* @__PURE__ */ takesOptions('norm', 2, normOptions, (x: Operand, options: NormOptions = {}): NdArray => {
   const y = asFloat('norm', x)
   const { ord, axis, keepdims = false } = options
   const axes = axesOf('norm', y, axis)

@@ -25,11 +25,11 @@ const sorted = (what: string, x: Operand, options: SortOptions, places: boolean)
   return turn(c.sort(places ? [turn(y), turn(c.iota(y.shape, 'int32', at))] : [y], at).at(-1)!)
 }
 /** The elements in order along an axis. As `jnp.sort`. @example np.sort(np.array([3, 1, 2])) // [1, 2, 3] */
-export const sort = takesOptions('sort', 2, sortOptions, (x: Operand, options: SortOptions = {}): NdArray =>
+export const sort = /* @__PURE__ */ takesOptions('sort', 2, sortOptions, (x: Operand, options: SortOptions = {}): NdArray =>
   sorted('sort', x, options, false),
 )
 /** The places that put the elements in order: int32. As `jnp.argsort`. @example np.argsort(np.array([3, 1, 2])) // [1, 2, 0] */
-export const argsort = takesOptions('argsort', 2, sortOptions, (x: Operand, options: SortOptions = {}): NdArray =>
+export const argsort = /* @__PURE__ */ takesOptions('argsort', 2, sortOptions, (x: Operand, options: SortOptions = {}): NdArray =>
   sorted('argsort', x, options, true),
 )
 
@@ -39,7 +39,7 @@ export interface MedianOptions {
 }
 const medianOptions: Schema<MedianOptions> = { axis: whole }
 /** The middle element, or the mean of the two in the middle: float; NaN if any is. As `jnp.median`. @example np.median(np.array([3, 1, 2])) // 2 */
-export const median = takesOptions('median', 2, medianOptions, (x: Operand, options: MedianOptions = {}): NdArray => {
+export const median = /* @__PURE__ */ takesOptions('median', 2, medianOptions, (x: Operand, options: MedianOptions = {}): NdArray => {
   const whole = asFloat('median', x)
   const { axis } = options
   const y = axis === undefined ? c.reshape(whole, [whole.size]) : whole
@@ -57,7 +57,7 @@ export interface SearchsortedOptions {
 }
 const searchsortedOptions: Schema<SearchsortedOptions> = { side: oneOf('left', 'right') }
 /** Where each value would stand in a sorted vector: before its equals, or after them with side 'right': int32. As `jnp.searchsorted`. @example np.searchsorted(np.array([1, 2, 3]), 2) // 1 */
-export const searchsorted = takesOptions(
+export const searchsorted = /* @__PURE__ */ takesOptions(
   'searchsorted',
   3,
   searchsortedOptions,
@@ -74,7 +74,7 @@ export const searchsorted = takesOptions(
   },
 )
 /** How often each number below `length` occurs; others aren't counted, negative ones as 0: int32 [length]. As `jnp.bincount`. @example np.bincount(np.arange(3), 4) // [1, 1, 1, 0] */
-export const bincount = takes('bincount', 2, (x: NdArray, length: number): NdArray => {
+export const bincount = /* @__PURE__ */ takes('bincount', 2, (x: NdArray, length: number): NdArray => {
   const y = asIndex('bincount', x)
   const n = wholeOf('bincount', length, 0)
   if (y.ndim !== 1) refuse(ShapeError, 'bincount', [y], 'a vector is needed')

@@ -47,8 +47,11 @@ export const any = reduction('any', (x, axes) => c.reduceOr(c.convertElementType
 /** Whether none is 0: bool. As `jnp.all`. @example np.all(np.array([0, 2])) // false */
 export const all = reduction('all', (x, axes) => c.reduceAnd(c.convertElementType(x, 'bool'), axes))
 /** Whether all are close: bool []. As `jnp.allclose`. @example np.allclose(np.array([1, 2]), np.array([1.000001, 2])) // true */
-export const allclose = takesOptions('allclose', 3, closeOptions, (x: Operand, y: Operand, options: CloseOptions = {}): NdArray =>
-  all(closeness('allclose', x, y, options)),
+export const allclose = /* @__PURE__ */ takesOptions(
+  'allclose',
+  3,
+  closeOptions,
+  (x: Operand, y: Operand, options: CloseOptions = {}): NdArray => all(closeness('allclose', x, y, options)),
 )
 /** Σ x / count; integers become float32, and the mean of nothing is NaN. As `jnp.mean`. @example np.mean(np.array([1, 2, 6])) // 3 */
 export const mean = reduction('mean', (x, axes) =>

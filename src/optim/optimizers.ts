@@ -39,7 +39,7 @@ const sgdOptions: Schema<SgdOptions> = { lr: rate, momentum: number, nesterov: f
  *
  * @example optim.sgd({ lr: 0.1 }).update([np.array([3])], [], [np.array([1])])[0] // [[-0.3]]
  */
-export const sgd = takesOptions('optim.sgd', 1, sgdOptions, (options: SgdOptions): Optimizer => {
+export const sgd = /* @__PURE__ */ takesOptions('optim.sgd', 1, sgdOptions, (options: SgdOptions): Optimizer => {
   const { lr, momentum, nesterov } = { momentum: 0, nesterov: false, ...options }
   return momentum === 0 ? scaleByLearningRate(lr) : chain(trace(momentum, nesterov), scaleByLearningRate(lr))
 })
@@ -92,7 +92,7 @@ const ADAM = { b1: 0.9, b2: 0.999, eps: 1e-8, nesterov: false }
  * const adam = optim.adam({ lr: 1e-3 })
  * adam.update([np.array([3])], adam.init([np.array([1])]), [np.array([1])])[0] // [[-0.001]]
  */
-export const adam = takesOptions('optim.adam', 1, adamOptions, (options: AdamOptions): Optimizer => {
+export const adam = /* @__PURE__ */ takesOptions('optim.adam', 1, adamOptions, (options: AdamOptions): Optimizer => {
   const given = { ...ADAM, ...options }
   return chain(scaleByAdam('adam', given), scaleByLearningRate(given.lr))
 })
@@ -115,7 +115,7 @@ const adamwOptions: Schema<AdamwOptions> = { ...adamOptions, weightDecay: number
  * const adamw = optim.adamw({ lr: 1e-3, weightDecay: 0.1, mask: { w: true, b: false } })
  * adamw.update(params, adamw.init(params), params)[0] // { b: [-0.001], w: [[-0.0011]] }
  */
-export const adamw = takesOptions('optim.adamw', 1, adamwOptions, (options: AdamwOptions): Optimizer => {
+export const adamw = /* @__PURE__ */ takesOptions('optim.adamw', 1, adamwOptions, (options: AdamwOptions): Optimizer => {
   const given = { ...ADAM, weightDecay: 1e-4, ...options }
   return chain(scaleByAdam('adamw', given), addDecayedWeights('adamw', given.weightDecay, given.mask), scaleByLearningRate(given.lr))
 })
@@ -137,7 +137,7 @@ const lionOptions: Schema<LionOptions> = { lr: rate, b1: number, b2: number, wei
  * const lion = optim.lion({ lr: 0.01, weightDecay: 0 })
  * lion.update([np.array([3])], lion.init([np.array([1])]), [np.array([1])])[0] // [[-0.01]]
  */
-export const lion = takesOptions('optim.lion', 1, lionOptions, (options: LionOptions): Optimizer => {
+export const lion = /* @__PURE__ */ takesOptions('optim.lion', 1, lionOptions, (options: LionOptions): Optimizer => {
   const { lr, b1, b2, weightDecay } = { b1: 0.9, b2: 0.99, weightDecay: 1e-3, ...options }
   const scaleByLion = optimizer('lion', zeros, <T>(grads: T, state: OptState) => {
     const m = state as T
@@ -162,7 +162,7 @@ const rmspropOptions: Schema<RmspropOptions> = { lr: rate, decay: number, eps: n
  * const rmsprop = optim.rmsprop({ lr: 0.1, decay: 0.75 })
  * rmsprop.update([np.array([3])], rmsprop.init([np.array([1])]), [np.array([1])])[0] // [[-0.2]]
  */
-export const rmsprop = takesOptions('optim.rmsprop', 1, rmspropOptions, (options: RmspropOptions): Optimizer => {
+export const rmsprop = /* @__PURE__ */ takesOptions('optim.rmsprop', 1, rmspropOptions, (options: RmspropOptions): Optimizer => {
   const { lr, decay, eps } = { decay: 0.9, eps: 1e-8, ...options }
   const roots = optimizer('rmsprop', zeros, <T>(grads: T, state: OptState) => {
     const last = state as T
@@ -188,7 +188,7 @@ const adagradOptions: Schema<AdagradOptions> = { lr: rate, initialAccumulator: n
  * const adagrad = optim.adagrad({ lr: 0.1, initialAccumulator: 7 })
  * adagrad.update([np.array([3])], adagrad.init([np.array([1])]), [np.array([1])])[0] // [[-0.075]]
  */
-export const adagrad = takesOptions('optim.adagrad', 1, adagradOptions, (options: AdagradOptions): Optimizer => {
+export const adagrad = /* @__PURE__ */ takesOptions('optim.adagrad', 1, adagradOptions, (options: AdagradOptions): Optimizer => {
   const { lr, initialAccumulator, eps } = { initialAccumulator: 0.1, eps: 1e-7, ...options }
   const roots = optimizer(
     'adagrad',

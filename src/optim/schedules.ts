@@ -63,7 +63,7 @@ const between = <T>(o: Arithmetic<T>, a: number, b: number, t: T): T => o.add(o.
 const still = <T>(o: Arithmetic<T>, value: number, step: T): T => o.affine(value, 0, step)
 
 /** The same value at every step. As `optax.constant_schedule`. @example optim.constant(0.1)(7) // 0.1 */
-export const constant = takes('optim.constant', 1, (value: number): Schedule =>
+export const constant = /* @__PURE__ */ takes('optim.constant', 1, (value: number): Schedule =>
   schedule('optim.constant', { value }, (o, step) => still(o, value, step)),
 )
 
@@ -76,7 +76,7 @@ export interface LinearOptions {
 }
 const linearOptions: Schema<LinearOptions> = { from: needed(number), to: needed(number), steps: needed(number), begin: number }
 /** A line, constant before and after; of no steps, always `from`. As `optax.linear_schedule`. @example optim.linear({ from: 1, to: 0, steps: 10 })(5) // 0.5 */
-export const linear = takesOptions('optim.linear', 1, linearOptions, (options: LinearOptions): Schedule => {
+export const linear = /* @__PURE__ */ takesOptions('optim.linear', 1, linearOptions, (options: LinearOptions): Schedule => {
   const { from, to, steps, begin = 0 } = options
   return schedule('optim.linear', { from, to, steps, begin }, (o, step) =>
     steps > 0 ? between(o, from, to, ramp(o, step, Math.max(begin, 0), steps)) : still(o, from, step),
@@ -96,11 +96,16 @@ const cosineDecayOptions: Schema<CosineDecayOptions> = { init: needed(number), s
  * @throws ShapeError when steps aren't more than 0
  * @example optim.cosineDecay({ init: 1, steps: 10 })(5) // 0.5
  */
-export const cosineDecay = takesOptions('optim.cosineDecay', 1, cosineDecayOptions, (options: CosineDecayOptions): Schedule => {
-  const { init, steps, end = 0 } = options
-  if (steps <= 0) refuse(ShapeError, 'optim.cosineDecay', [options], 'steps are more than 0')
-  return schedule('optim.cosineDecay', { init, steps, end }, (o, step) => between(o, init, end, ease(o, ramp(o, step, 0, steps))))
-})
+export const cosineDecay = /* @__PURE__ */ takesOptions(
+  'optim.cosineDecay',
+  1,
+  cosineDecayOptions,
+  (options: CosineDecayOptions): Schedule => {
+    const { init, steps, end = 0 } = options
+    if (steps <= 0) refuse(ShapeError, 'optim.cosineDecay', [options], 'steps are more than 0')
+    return schedule('optim.cosineDecay', { init, steps, end }, (o, step) => between(o, init, end, ease(o, ramp(o, step, 0, steps))))
+  },
+)
 
 export interface WarmupCosineDecayOptions {
   readonly init?: number
@@ -124,7 +129,7 @@ const warmupCosineDecayOptions: Schema<WarmupCosineDecayOptions> = {
  * @throws ShapeError when no steps are left after the warm-up
  * @example optim.warmupCosineDecay({ peak: 1e-3, warmup: 10, steps: 100 })(10) // 0.001
  */
-export const warmupCosineDecay = takesOptions(
+export const warmupCosineDecay = /* @__PURE__ */ takesOptions(
   'optim.warmupCosineDecay',
   1,
   warmupCosineDecayOptions,
@@ -160,7 +165,7 @@ const exponentialDecayOptions: Schema<ExponentialDecayOptions> = {
  * @throws DTypeError when the rate is negative
  * @example optim.exponentialDecay({ init: 1, rate: 0.5, steps: 10 })(20) // 0.25
  */
-export const exponentialDecay = takesOptions(
+export const exponentialDecay = /* @__PURE__ */ takesOptions(
   'optim.exponentialDecay',
   1,
   exponentialDecayOptions,

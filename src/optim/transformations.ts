@@ -35,7 +35,7 @@ export const chain = (...optimizers: readonly Optimizer[]): Optimizer => {
 const times = <T>(grads: T, factor: Operand): T => tree.map((g) => narrow(np.mul(wide(g), factor), g), grads)
 
 /** Every update times a scalar, at the update's dtype. As `optax.scale`. @example optim.scale(-0.1).update([np.array([3])], [], [np.array([1])])[0] // [[-0.3]] */
-export const scale = takes('optim.scale', 1, (factor: Operand): Optimizer =>
+export const scale = /* @__PURE__ */ takes('optim.scale', 1, (factor: Operand): Optimizer =>
   isScalar(factor)
     ? stateless('scale', (grads) => times(grads, factor))
     : refuse(DTypeError, 'optim.scale', [factor], 'the factor is a number or a scalar array'),
@@ -46,7 +46,7 @@ export const scale = takes('optim.scale', 1, (factor: Operand): Optimizer =>
  *
  * @example optim.scaleByLearningRate(0.1).update([np.array([3])], [], [np.array([1])])[0] // [[-0.3]]
  */
-export const scaleByLearningRate = takes('optim.scaleByLearningRate', 1, (lr: LearningRate): Optimizer => {
+export const scaleByLearningRate = /* @__PURE__ */ takes('optim.scaleByLearningRate', 1, (lr: LearningRate): Optimizer => {
   const what = 'scaleByLearningRate'
   const own = rateOf(`optim.${what}`, lr)
   const down = <T>(grads: T, rate: unknown): T =>
@@ -70,7 +70,7 @@ export const scaleByLearningRate = takes('optim.scaleByLearningRate', 1, (lr: Le
  *
  * @example optim.globalNorm([np.array([3]), np.array([4])]) // 5
  */
-export const globalNorm = composed('optim.globalNorm', 1, (xs: unknown): NdArray => {
+export const globalNorm = /* @__PURE__ */ composed('optim.globalNorm', 1, (xs: unknown): NdArray => {
   const total = tree.reduce((sum, x) => np.add(sum, np.sum(np.square(wide(x)))), xs, np.zeros([]))
   return np.safeWhere(np.notEqual(total, 0), np.sqrt, total, 0)
 })
@@ -80,7 +80,7 @@ export const globalNorm = composed('optim.globalNorm', 1, (xs: unknown): NdArray
  *
  * @example optim.clipByGlobalNorm(1).update([np.array([3, 4])], [], [np.array([0, 0])])[0] // [[0.6, 0.8]]
  */
-export const clipByGlobalNorm = takes('optim.clipByGlobalNorm', 1, (maxNorm: Operand): Optimizer => {
+export const clipByGlobalNorm = /* @__PURE__ */ takes('optim.clipByGlobalNorm', 1, (maxNorm: Operand): Optimizer => {
   if (!isScalar(maxNorm) || (typeof maxNorm === 'number' && !(maxNorm >= 0)))
     refuse(DTypeError, 'optim.clipByGlobalNorm', [maxNorm], 'maxNorm is a number of at least 0, or a scalar array')
   return stateless('clipByGlobalNorm', (grads) => {
@@ -94,6 +94,6 @@ export const clipByGlobalNorm = takes('optim.clipByGlobalNorm', 1, (maxNorm: Ope
 })
 
 /** p + u, leaf by leaf, at the dtype of p. As `optax.apply_updates`. @example optim.applyUpdates({ w: np.array([1]) }, { w: np.array([2]) }) // { w: [3] } */
-export const applyUpdates = composed('optim.applyUpdates', 2, <T>(params: T, updates: T): T =>
+export const applyUpdates = /* @__PURE__ */ composed('optim.applyUpdates', 2, <T>(params: T, updates: T): T =>
   tree.map((p, u) => np.astype(np.add(p!, u!), np.array(p!).dtype), params, updates),
 )

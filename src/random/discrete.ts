@@ -18,15 +18,19 @@ import { fused, keyOf, keys, pick, words } from './keys.ts'
  * @throws DTypeError when k isn't a key; ShapeError when p doesn't broadcast to the shape
  * @example random.bernoulli(random.key(42), 0.5, [4]) // [true, false, false, false]
  */
-export const bernoulli = takes('random.bernoulli', 3, (k: NdArray, p: Operand = 0.5, shape?: readonly number[]): NdArray => {
-  const what = 'random.bernoulli'
-  const dtype: WideFloat = p instanceof NdArray && p.dtype === 'float64' ? 'float64' : 'float32'
-  const chance = parameter(what, p, dtype)
-  const of = drawShape(what, shape, chance)
-  const draw = (one: NdArray, q: NdArray): NdArray =>
-    c.lt(uniformIn(one, of, c.full([], 0, dtype), c.full([], 1, dtype)), q.ndim === 0 ? q : toShape(q, of))
-  return fused(what, draw, keyOf(what, k), chance)
-})
+export const bernoulli = /* @__PURE__ */ takes(
+  'random.bernoulli',
+  3,
+  (k: NdArray, p: Operand = 0.5, shape?: readonly number[]): NdArray => {
+    const what = 'random.bernoulli'
+    const dtype: WideFloat = p instanceof NdArray && p.dtype === 'float64' ? 'float64' : 'float32'
+    const chance = parameter(what, p, dtype)
+    const of = drawShape(what, shape, chance)
+    const draw = (one: NdArray, q: NdArray): NdArray =>
+      c.lt(uniformIn(one, of, c.full([], 0, dtype), c.full([], 1, dtype)), q.ndim === 0 ? q : toShape(q, of))
+    return fused(what, draw, keyOf(what, k), chance)
+  },
+)
 
 export interface CategoricalOptions {
   /** The axis of the classes; default the last. */
@@ -41,7 +45,7 @@ const categoricalOptions: Schema<CategoricalOptions> = { axis: whole, shape: ext
  * @throws DTypeError when k isn't a key; ShapeError when the axis is out of range or the shape doesn't end with the logits' other axes
  * @example random.categorical(random.key(42), np.log(np.array([0.1, 0.2, 0.7])), { shape: [4] }) // [2, 2, 2, 2]
  */
-export const categorical = takesOptions(
+export const categorical = /* @__PURE__ */ takesOptions(
   'random.categorical',
   3,
   categoricalOptions,
@@ -81,7 +85,7 @@ const randintOptions: Schema<RandintOptions> = { dtype: dtypeAmong('int32', 'uin
  * @throws DTypeError when k isn't a key or a bound no integer; ShapeError when the bounds don't broadcast to the shape
  * @example random.randint(random.key(42), [8], 0, 10) // [4, 4, 1, 9, 9, 9, 7, 7]
  */
-export const randint = takesOptions(
+export const randint = /* @__PURE__ */ takesOptions(
   'random.randint',
   5,
   randintOptions,
@@ -133,7 +137,7 @@ const permutationOptions: Schema<PermutationOptions> = { axis: whole, independen
  * @throws DTypeError when k isn't a key; ShapeError when the axis is out of range
  * @example random.permutation(random.key(42), 8) // [7, 4, 2, 5, 3, 6, 0, 1]
  */
-export const permutation = takesOptions(
+export const permutation = /* @__PURE__ */ takesOptions(
   'random.permutation',
   3,
   permutationOptions,

@@ -87,7 +87,7 @@ const uniformOptions: Schema<UniformOptions> = { ...floatOptions, minval: operan
  * @throws DTypeError when k isn't a key; ShapeError when the bounds don't broadcast to the shape
  * @example random.uniform(random.key(42), [2]) // [0.48870957, 0.6797972]
  */
-export const uniform = takesOptions(
+export const uniform = /* @__PURE__ */ takesOptions(
   'random.uniform',
   3,
   uniformOptions,
@@ -115,7 +115,7 @@ const scalar = (value: number, dtype: WideFloat): NdArray => c.full([], value, d
  * @throws DTypeError when k isn't a key; ShapeError when the shape isn't one
  * @example random.normal(random.key(42), [2]) // [-0.02830462, 0.46713185]
  */
-export const normal = takesOptions(
+export const normal = /* @__PURE__ */ takesOptions(
   'random.normal',
   3,
   floatOptions,
@@ -163,7 +163,7 @@ const outIn = (body: NdArray, u: NdArray, low: NdArray, high: NdArray, far: numb
  * @throws DTypeError when k isn't a key; ShapeError when the bounds don't broadcast to the shape
  * @example random.truncatedNormal(random.key(42), -2, 2, [2]) // [-0.0270165, 0.4443808]
  */
-export const truncatedNormal = takesOptions(
+export const truncatedNormal = /* @__PURE__ */ takesOptions(
   'random.truncatedNormal',
   5,
   floatOptions,
@@ -191,7 +191,7 @@ export const truncatedNormal = takesOptions(
  * @throws DTypeError when k isn't a key; ShapeError when the shape isn't one
  * @example random.exponential(random.key(42), [2]) // [0.67081755, 1.138801]
  */
-export const exponential = takesOptions(
+export const exponential = /* @__PURE__ */ takesOptions(
   'random.exponential',
   3,
   floatOptions,
@@ -214,7 +214,7 @@ export const gumbelOf = (k: NdArray, shape: readonly number[], dtype: WideFloat)
  * @throws DTypeError when k isn't a key; ShapeError when the shape isn't one
  * @example random.gumbel(random.key(42), [2]) // [0.3340934, 0.9520194]
  */
-export const gumbel = takesOptions(
+export const gumbel = /* @__PURE__ */ takesOptions(
   'random.gumbel',
   3,
   floatOptions,

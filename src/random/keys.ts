@@ -34,7 +34,7 @@ export const keyOf = (what: string, k: unknown): NdArray =>
  * @throws ShapeError when the seed isn't a whole number
  * @example random.bits(random.key(42)) // 2098992034
  */
-export const key = takes('random.key', 1, (seed: number): NdArray =>
+export const key = /* @__PURE__ */ takes('random.key', 1, (seed: number): NdArray =>
   upload(aval([], 'key'), [0, wholeOf('random.key', Number.isInteger(seed) ? seed % 2 ** 32 : seed) >>> 0]),
 )
 
@@ -67,7 +67,7 @@ export const pick = (ks: NdArray, i: number): NdArray => c.reshape(c.slice(ks, [
  * @throws DTypeError when k isn't a key; ShapeError when it is several, or the count isn't whole
  * @example random.bits(random.split(random.key(42)).slice(0)) // 2277453133
  */
-export const split = takes('random.split', 2, (k: NdArray, count: number | readonly number[] = 2): NdArray => {
+export const split = /* @__PURE__ */ takes('random.split', 2, (k: NdArray, count: number | readonly number[] = 2): NdArray => {
   const shape = shapeOf('random.split', typeof count === 'number' ? [count] : count)
   return fused('random.split', (one) => keys(one, shape), keyOf('random.split', k))
 })
@@ -78,7 +78,7 @@ export const split = takes('random.split', 2, (k: NdArray, count: number | reado
  * @throws DTypeError when k isn't a key, or the data no integer
  * @example random.bits(random.foldIn(random.key(42), 7)) // 2635269230
  */
-export const foldIn = takes('random.foldIn', 2, (k: NdArray, data: Operand): NdArray => {
+export const foldIn = /* @__PURE__ */ takes('random.foldIn', 2, (k: NdArray, data: Operand): NdArray => {
   const what = 'random.foldIn'
   const word =
     typeof data === 'number'
@@ -96,7 +96,7 @@ export const foldIn = takes('random.foldIn', 2, (k: NdArray, data: Operand): NdA
  * @throws DTypeError when k isn't a key; ShapeError when it is several, or the shape isn't one
  * @example random.bits(random.key(42), [2]) // [2098992034, 2919706841]
  */
-export const bits = takes('random.bits', 2, (k: NdArray, shape: readonly number[] = []): NdArray => {
+export const bits = /* @__PURE__ */ takes('random.bits', 2, (k: NdArray, shape: readonly number[] = []): NdArray => {
   const of = shapeOf('random.bits', shape)
   return fused('random.bits', (one) => words(one, of), keyOf('random.bits', k))
 })

@@ -18,7 +18,7 @@ import { DTypeError } from '../core/errors.ts'
 
 const DTYPES: readonly DType[] = ['float32', 'int32', 'bool', 'uint32', 'float64', 'float16', 'bfloat16']
 /** A dtype, float32 the simplest. */
-export const dtypes = takes('dtypes', 1, (among: readonly DType[] = DTYPES): fc.Arbitrary<DType> => {
+export const dtypes = /* @__PURE__ */ takes('dtypes', 1, (among: readonly DType[] = DTYPES): fc.Arbitrary<DType> => {
   if (!isListOf(among, dtype.is) || among.length === 0) throw new DTypeError(`dtypes: a list of dtypes is needed, and got ${show(among)}`)
   return fc.constantFrom(...among)
 })
@@ -31,7 +31,7 @@ export interface ShapesOptions {
 }
 const shapesOptions: Schema<ShapesOptions> = { minRank: atLeast(0), maxRank: atLeast(0), extents: wholeExtents }
 /** A shape. */
-export const shapes = takesOptions(
+export const shapes = /* @__PURE__ */ takesOptions(
   'shapes',
   1,
   shapesOptions,
@@ -45,7 +45,7 @@ export interface Broadcast {
   readonly result: readonly number[]
 }
 /** So many shapes that broadcast to one: with axes of one, and with fewer axes. */
-export const broadcastableShapes = takesOptions(
+export const broadcastableShapes = /* @__PURE__ */ takesOptions(
   'broadcastableShapes',
   2,
   shapesOptions,
@@ -69,7 +69,7 @@ export interface PytreesOptions {
 }
 const pytreesOptions: Schema<PytreesOptions> = { maxDepth: atLeast(0) }
 /** A tree of leaves: lists and objects, empty ones and null among them. */
-export const pytrees = takesOptions(
+export const pytrees = /* @__PURE__ */ takesOptions(
   'pytrees',
   2,
   pytreesOptions,
@@ -107,7 +107,7 @@ const programsOptions: Schema<ProgramsOptions> = {
   sizes: plainObject(),
 }
 /** Well-typed programs that shrink to fewer and simpler operations; a counterexample shows the program and its arguments. */
-export const programs = takesOptions(
+export const programs = /* @__PURE__ */ takesOptions(
   'programs',
   1,
   programsOptions,

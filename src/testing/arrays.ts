@@ -23,7 +23,7 @@ const arraysOptions: Schema<ArraysOptions> = { shape: extents, dtype: anyDtype, 
  *
  * @example fc.assert(fc.property(arrays({ shape: [3], between: [-1, 1] }), (x) => np.sum(np.tanh(x)).item() < 3))
  */
-export const arrays = takesOptions(
+export const arrays = /* @__PURE__ */ takesOptions(
   'arrays',
   1,
   arraysOptions,

@@ -31,7 +31,7 @@ const checkGradsOptions: Schema<CheckGradsOptions> = {
  * @example checkGrads((x: NdArray) => np.tanh(x), [np.array([0.5, -1])], { order: 2 })
  * @throws CotangentError with both numbers
  */
-export const checkGrads = takesOptions(
+export const checkGrads = /* @__PURE__ */ takesOptions(
   'checkGrads',
   3,
   checkGradsOptions,

@@ -31,7 +31,7 @@ const checkOptions: Schema<CheckOptions> = { tolerance: number }
  *
  * @example checkJit((x: NdArray) => np.tanh(x), [np.array([0.5, -1])])
  */
-export const checkJit = takesOptions(
+export const checkJit = /* @__PURE__ */ takesOptions(
   'checkJit',
   3,
   checkOptions,
@@ -49,7 +49,7 @@ const checkVmapOptions: Schema<CheckVmapOptions> = { ...checkOptions, inAxes: ax
  *
  * @example checkVmap((x: NdArray, w: NdArray) => np.dot(x, w), [np.ones([5, 3]), np.ones([3])], { inAxes: [0, null] })
  */
-export const checkVmap = takesOptions(
+export const checkVmap = /* @__PURE__ */ takesOptions(
   'checkVmap',
   3,
   checkVmapOptions,
@@ -76,7 +76,7 @@ export const checkVmap = takesOptions(
  *
  * @example checkTranspose((x: NdArray) => np.cumsum(x), np.zeros([4]))
  */
-export const checkTranspose = takesOptions(
+export const checkTranspose = /* @__PURE__ */ takesOptions(
   'checkTranspose',
   3,
   checkOptions,
@@ -102,7 +102,7 @@ const available = async (): Promise<readonly DeviceName[]> => {
   const gpu = await deviceNamed('webgpu').catch(() => null)
   return gpu === null ? ['reference', 'wasm'] : ['reference', 'wasm', 'webgpu']
 }
-const compared = takesOptions(
+const compared = /* @__PURE__ */ takesOptions(
   'sameOnAllDevices',
   3,
   devicesOptions,
@@ -142,4 +142,4 @@ const compared = takesOptions(
  *
  * @example await sameOnAllDevices((x: NdArray) => np.exp(x), [np.array([0, 1])], { devices: ['reference', 'wasm'] })
  */
-export const sameOnAllDevices = promised(compared)
+export const sameOnAllDevices = /* @__PURE__ */ promised(compared)

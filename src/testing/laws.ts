@@ -40,7 +40,7 @@ export type Laws = Readonly<
  *
  * @example for (const law of Object.values(laws((x: NdArray) => np.tanh(x), fc.tuple(arrays({ shape: [3], between: [-1, 1] }))))) fc.assert(law, { numRuns: 5 })
  */
-export const laws = takesOptions(
+export const laws = /* @__PURE__ */ takesOptions(
   'laws',
   3,
   lawsOptions,
