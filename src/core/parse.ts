@@ -31,6 +31,8 @@ const WORD = /\s*([A-Za-z_]\w*)/y
 /** The text and a place in it. */
 class Reader {
   at = 0
+  /** How many values are being read, one within the other. */
+  depth = 0
   readonly text: string
   constructor(text: string) {
     this.text = text
@@ -111,7 +113,16 @@ const words: ReadonlyMap<string, null | boolean> = new Map([
   ['False', false],
 ])
 
+/** So deep are jaxprs and tuples within one another at most. */
+const DEEPEST = 500
 const readValue = (r: Reader): Parsed<unknown> => {
+  if (r.depth >= DEEPEST) return r.expected(`no more than ${DEEPEST} values within one another`)
+  r.depth++
+  const value = readAnyValue(r)
+  r.depth--
+  return value
+}
+const readAnyValue = (r: Reader): Parsed<unknown> => {
   if (r.sees(/\s*\(/y)) return readTuple(r, () => readValue(r))
   if (r.sees(/\s*\{/y)) return readJaxpr(r)
   const number = r.take(PARAM_NUMBER)

@@ -1,7 +1,7 @@
 /** What a function doesn't take it refuses: more arguments than it has, options that it doesn't know, and values that an option can't have. */
 import { readdirSync, readFileSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
-import { ArgumentError, CotangentError, nn, np } from '../../src/index.ts'
+import { ArgumentError, CotangentError, jit, nn, np, parseJaxpr, tree } from '../../src/index.ts'
 import { type Fn, functions } from './spaces.ts'
 
 /** Those that take any number of arguments. */
@@ -72,4 +72,18 @@ test('options that a type names are declared', () => {
     .flatMap((file) => [...readFileSync(file, 'utf8').matchAll(/\b(?:takes|composed)\(([^]*?)(?:=>(?: \{)?\n|\n(?=\S))/g)])
     .flatMap(([whole, parameters]) => (/: [A-Z]\w*Options\b/.test(parameters!) ? [whole] : []))
   expect(undeclared).toEqual([])
+})
+
+test('texts that never end their nesting are refused, not followed', () => {
+  for (const text of ['{ lambda ; . let a:f32[] = jit[jaxpr='.repeat(1e4), `{ lambda ; . let a:f32[] = iota[shape=${'('.repeat(1e5)}`])
+    expect(() => parseJaxpr(text)).toThrow(/no more than 500 values within one another/)
+})
+
+test('a tree that contains itself is refused with the place', () => {
+  const loop: unknown[] = [1]
+  loop.push({ a: loop })
+  expect(() => tree.leaves(loop)).toThrow('a tree contains itself: what is at the root is at [1].a again')
+  expect(() => jit((x: unknown) => x)({ b: loop })).toThrow('what is at [0].b is at [0].b[1].a again')
+  expect(() => tree.leaves({ a: Array(1e9) })).toThrow('a list has a hole at .a[0]: null stands for nothing')
+  expect(tree.leaves([loop[0], loop[0], [[loop[0]]]])).toEqual([1, 1, 1])
 })

@@ -1,5 +1,8 @@
 /** Arguments that nobody means, from a seed: what a type forbids, at any depth, beside arrays and functions that fit. */
+import { ConcreteArray } from '../../src/core/array.ts'
+import { aval } from '../../src/core/aval.ts'
 import { grad, jit, np, type NdArray, random } from '../../src/index.ts'
+import { deviceNamed } from '../../src/init.ts'
 
 /** Whole numbers below n, from a congruential generator (Numerical Recipes), so that a failure repeats. */
 export type Draw = (n: number) => number
@@ -21,11 +24,14 @@ const donated = np.ones([3])
 jit((x: NdArray) => np.add(x, 1), { donateArgnums: [0] })(donated)
 const disposed = np.ones([2])
 disposed.dispose()
+/** Of another device. */
+const wasm = await deviceNamed('wasm')
+const elsewhere = new ConcreteArray(aval([2], 'float32'), wasm.upload('float32', new Float32Array(2)), wasm)
 const arrays: readonly unknown[] = [
   ...[np.ones([3]), np.ones([2]), np.ones([2, 3]), np.ones([3, 3]), np.ones([1, 2, 2, 2]), np.zeros([0]), np.zeros([2, 0]), np.array(2)],
   ...[np.array([[NaN, 1, Infinity]]), np.arange(3), np.array([0, 5, -9], { dtype: 'int32' }), np.array([1, 2], { dtype: 'uint32' })],
   ...[np.array([true, false, true]), np.array(true), np.ones([3], 'float64'), np.ones([3], 'float16'), np.ones([2], 'bfloat16')],
-  ...[random.key(1), random.split(random.key(1), 3), escaped[0], donated, disposed],
+  ...[random.key(1), random.split(random.key(1), 3), escaped[0], donated, disposed, elsewhere],
 ]
 
 class Point {
