@@ -2,6 +2,7 @@
 import type { NdArray } from '../src/core/array.ts'
 import { TreeError } from '../src/core/errors.ts'
 import { isDict, showDef, type TreeDef, unflatten } from '../src/tree.ts'
+import { flag, type Schema } from '../src/core/options.ts'
 
 type Args = readonly unknown[]
 
@@ -11,6 +12,7 @@ export interface AuxOptions {
   /** The function returns [result, aux]; aux is handed through, and has no derivative. */
   readonly hasAux: true
 }
+export const auxOptions: Schema<{ readonly hasAux?: boolean }> = { hasAux: flag }
 /** Of a list of primals, whether options come after them. */
 export const withoutOptions = (given: Args): readonly [primals: Args, hasAux: boolean] => {
   const last = given.at(-1)

@@ -12,6 +12,7 @@ import { anyArray, asIndex } from '../numpy/promote.ts'
 import { difference, paths, unflatten } from '../tree.ts'
 import { traced, type Fn, avalsOf } from './body.ts'
 import * as c from '../core/constructors.ts'
+import { isDense } from '../core/params.ts'
 
 /** The branch that the index chooses, of functions of the same operands that give the same types. */
 const branch = <A extends readonly unknown[], R>(
@@ -85,7 +86,7 @@ const switchCase = <A extends readonly unknown[], R>(
   branches: readonly ((...operands: A) => R)[],
   ...operands: A
 ): R => {
-  if (!Array.isArray(branches) || branches.length === 0) throw new ShapeError('switch needs a list of at least one branch')
+  if (!isDense(branches) || branches.length === 0) throw new ShapeError('switch needs a list of at least one branch')
   branches.forEach((f) => called('switch', f))
   const at = asIndex('switch', index)
   if (at.ndim > 0 || at.dtype !== 'int32') refuse(ShapeError, 'switch', [at], 'the index must be one int32')
