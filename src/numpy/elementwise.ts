@@ -223,14 +223,17 @@ export const mod = arithmetic('mod', (x, y) => {
 /** The remainder with the dividend's sign; an integer's by 0 is 0. As `jnp.fmod`. @example np.fmod(np.array([7, -7]), 3) // [1, -1] */
 export const fmod = arithmetic('fmod', (x, y) => (isFloat(x.dtype) ? c.rem(x, y) : c.select(isZero(y), c.lit(y, 0), c.rem(x, y))))
 /** The quotient rounded down, whose derivative is 0; an integer's by 0 is -2, and -1 for 0 by 0. As `jnp.floor_divide`. @example np.floorDivide(np.array([7, -7]), 2) // [3, -4] */
-export const floorDivide = arithmetic('floorDivide', (x, y) => {
-  const q = c.div(x, y)
-  if (x.dtype === 'uint32') return q
-  const [r, off] = remainder(x, y)
-  const down = (z: NdArray): NdArray => c.select(off, c.sub(z, c.lit(z, 1)), z)
-  if (isFloat(x.dtype)) return c.stopGradient(c.select(isZero(y), q, c.round(down(c.div(c.sub(x, r), y)))))
-  return c.select(isZero(y), c.select(isZero(x), q, c.sub(q, c.lit(q, 1))), down(q))
-})
+export const floorDivide = arithmetic(
+  'floorDivide',
+  c.roundedOnce((x, y) => {
+    const q = c.div(x, y)
+    if (x.dtype === 'uint32') return q
+    const [r, off] = remainder(x, y)
+    const down = (z: NdArray): NdArray => c.select(off, c.sub(z, c.lit(z, 1)), z)
+    if (isFloat(x.dtype)) return c.stopGradient(c.select(isZero(y), q, c.round(down(c.div(c.sub(x, r), y)))))
+    return c.select(isZero(y), c.select(isZero(x), q, c.sub(q, c.lit(q, 1))), down(q))
+  }),
+)
 
 /** x = y: bool; NaN equals nothing. As `jnp.equal`. @example np.equal(np.array([1, 2]), 2) // [false, true] */
 export const equal = binary('equal', c.eq)
