@@ -40,12 +40,23 @@ export const promised = <F extends Fn>(f: F): F =>
     }
   }) as F
 
-/** f, which refuses more than `count` arguments. */
-export const takes = <F extends Fn>(what: string, count: Count<F>, f: F): F =>
-  as<F>(what, (...args) => {
+/** f, which refuses more than `count` arguments. Functions of one and two are what arithmetic calls: they make no list of arguments. */
+export const takes = <F extends Fn>(what: string, count: Count<F>, f: F): F => {
+  if (count === 1)
+    return as<F>(what, (x, ...more) => {
+      if (more.length > 0) surplus(what, count, null, [x, ...more])
+      return f(x as never)
+    })
+  if (count === 2)
+    return as<F>(what, (x, y, ...more) => {
+      if (more.length > 0) surplus(what, count, null, [x, y, ...more])
+      return f(x as never, y as never)
+    })
+  return as<F>(what, (...args) => {
     if (args.length > count) surplus(what, count, null, args)
     return f(...(args as never[]))
   })
+}
 
 /** And whose last argument is options: f gets those that were given, checked. */
 export const takesOptions = <F extends Fn>(what: string, count: Count<F>, schema: OptionsOf<F>, f: F): F =>
