@@ -30,15 +30,17 @@ export const fitting = (what: string, args: readonly unknown[], value: number, d
     ? whole
     : refuse(DTypeError, what, args, `${dtype} holds ${least} to ${most}, and ${value} isn't there: convert to a float dtype with astype`)
 }
+const isHost = (x: unknown): x is number | boolean => typeof x === 'number' || typeof x === 'boolean'
 /** A user's number as a scalar of the dtype, exactly. */
 export const scalarOf = (what: string, args: readonly unknown[], value: number | boolean, dtype: DType, weak = false): NdArray =>
-  userScalar(fitting(what, args, Number(value), dtype), aval([], dtype, weak))
+  isHost(value)
+    ? userScalar(fitting(what, args, Number(value), dtype), aval([], dtype, weak))
+    : refuse(DTypeError, what, args, 'a number or a boolean is needed')
 
 /** A negative number beside uint32, where only the result modulo 2^32 matters: its two's complement, as in JAX. */
 export const modular = (x: Operand, beside: Operand): Operand =>
   typeof x === 'number' && x < 0 && x >= -(2 ** 31) && beside instanceof NdArray && beside.dtype === 'uint32' ? x + 2 ** 32 : x
 
-const isHost = (x: unknown): x is number | boolean => typeof x === 'number' || typeof x === 'boolean'
 /** A number joins an array as the array's own dtype where it can hold it: `int + 1` stays int, `int + 0.5` is float32. */
 const joining = (value: number | boolean, beside: DType | undefined): Aval => {
   if (typeof value === 'boolean') return aval([], 'bool')
