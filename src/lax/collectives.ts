@@ -9,7 +9,7 @@ import { bind } from '../core/trace.ts'
 import { flag, type Schema, whole } from '../core/options.ts'
 import { takes, takesOptions } from '../core/takes.ts'
 import { axisOf, refuse } from '../numpy/check.ts'
-import { anyArray } from '../numpy/promote.ts'
+import { anyArray, asFloat } from '../numpy/promote.ts'
 import { unflatten } from '../tree.ts'
 import type { Arrays } from './body.ts'
 
@@ -62,17 +62,15 @@ export const pmax: <T>(x: T, axisName: AxisNames) => Arrays<T> = reduction('pmax
  */
 export const pmin: <T>(x: T, axisName: AxisNames) => Arrays<T> = reduction('pmin')
 /**
- * The mean over all examples of the named axis. As `jax.lax.pmean`.
+ * The mean over all examples of the named axis: a float. As `jax.lax.pmean`.
  *
  * @example vmap((x: NdArray) => lax.pmean(x, 'i'), { axisName: 'i' })(np.array([1, 2, 3])) // [2, 2, 2]
  * @throws TracerError where no vmap has that axisName
  */
 export const pmean = /* @__PURE__ */ takes('pmean', 2, <T>(x: T, axisName: AxisNames): Arrays<T> => {
   const size = namesOf(axisName).reduce((n, one) => n * sizeOf('pmean', one), 1)
-  return each('pmean', x, (y) => {
-    const sum = overAll('psum', axisName, y)
-    return c.div(sum, c.lit(sum, size))
-  })
+  const mean = c.roundedOnce((y) => c.div(overAll('psum', axisName, y), c.lit(y, size)))
+  return each('pmean', x, (y) => mean(asFloat('pmean', y)))
 })
 export interface TiledOptions {
   /** Parts of an axis that is there, and no axis of the examples; default false. */

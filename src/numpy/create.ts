@@ -188,7 +188,7 @@ const linspaceOptions: Schema<LinspaceOptions> = { ...dtypeOptions, endpoint: fl
 /**
  * `num` numbers evenly from start to stop, both included: float32 [num]; integer dtypes round down. As `jnp.linspace`.
  *
- * @throws ShapeError when num isn't a whole number of at least 0
+ * @throws ShapeError when num isn't a whole number of at least 0; DTypeError when an integer dtype can't hold the numbers
  * @example np.linspace(0, 1, 5) // [0, 0.25, 0.5, 0.75, 1]
  */
 export const linspace = /* @__PURE__ */ takesOptions(
@@ -198,12 +198,21 @@ export const linspace = /* @__PURE__ */ takesOptions(
   (start: number, stop: number, num: number = 50, options: LinspaceOptions = {}): NdArray => {
     const [from, to] = [numberOf('linspace', start), numberOf('linspace', stop)]
     const n = wholeOf('linspace', num, 0)
-    const { endpoint = true } = options
-    const dtype = options.dtype ?? 'float32'
+    const { endpoint = true, dtype = 'float32' } = options
     const steps = endpoint ? n - 1 : n
+    // float32 would round below a whole number, and past 2^24 to another one.
+    if (isInt(dtype)) {
+      const given = [from, to, n, dtype]
+      if (n > 2 ** 28) refuse(ShapeError, 'linspace', given, 'integers are at most 2^28: use arange')
+      const whole = (i: number): number => fitting('linspace', given, Math.floor(from + (i * (to - from)) / Math.max(1, steps)), dtype)
+      return array(
+        new (typedArrayOf(dtype))(n).map((_, i) => whole(i)),
+        { dtype },
+      )
+    }
     const place = c.iota([n], dtype === 'float64' ? dtype : 'float32', 0)
     const lit = (x: number): NdArray => c.lit(place, x)
-    const cast = (x: NdArray): NdArray => c.convertElementType(isInt(dtype) ? c.floor(x) : x, dtype)
+    const cast = (x: NdArray): NdArray => c.convertElementType(x, dtype)
     if (steps < 1) return cast(c.add(place, lit(from)))
     const t = c.div(place, lit(steps))
     const line = c.add(c.mul(c.sub(lit(1), t), lit(from)), c.mul(t, lit(to)))

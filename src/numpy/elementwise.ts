@@ -8,8 +8,8 @@ import { isFloat, isInt } from '../core/dtype.ts'
 import { DTypeError } from '../core/errors.ts'
 import type { Operand } from '../core/methods.ts'
 import { numberOf, refuse } from './check.ts'
-import { asArray, asFloat, broadcastShapes, modular, oneShape, promoted, together, toShape } from './promote.ts'
-import { flag, number, type Schema, whole as wholeNumber } from '../core/options.ts'
+import { asArray, asFloat, broadcastShapes, modular, numeric, oneShape, promoted, together, toShape } from './promote.ts'
+import { number, type Schema, whole as wholeNumber } from '../core/options.ts'
 import { takes, takesOptions } from '../core/takes.ts'
 
 type Unary = (x: Operand) => NdArray
@@ -29,8 +29,6 @@ const binary = (what: string, f: (x: NdArray, y: NdArray) => NdArray): Binary =>
 const floatBinary = (what: string, f: (x: NdArray, y: NdArray) => NdArray): Binary =>
   binary(what, (x, y) => f(asFloat(what, x), asFloat(what, y)))
 const compositeBinary = (what: string, f: (x: NdArray, y: NdArray) => NdArray): Binary => floatBinary(what, c.roundedOnce(f))
-/** A bool as int32, to count with. */
-export const numeric = (x: NdArray): NdArray => (x.dtype === 'bool' ? c.convertElementType(x, 'int32') : x)
 /** Of two bools the operation is `logic`, or the one of their int32. */
 const arithmetic = (what: string, f: (x: NdArray, y: NdArray) => NdArray, logic?: typeof c.or): Binary =>
   binary(what, (x, y) => (logic !== undefined && x.dtype === 'bool' ? logic(x, y) : f(numeric(x), numeric(y))))
@@ -225,14 +223,17 @@ export const mod = arithmetic('mod', (x, y) => {
 /** The remainder with the dividend's sign; an integer's by 0 is 0. As `jnp.fmod`. @example np.fmod(np.array([7, -7]), 3) // [1, -1] */
 export const fmod = arithmetic('fmod', (x, y) => (isFloat(x.dtype) ? c.rem(x, y) : c.select(isZero(y), c.lit(y, 0), c.rem(x, y))))
 /** The quotient rounded down, whose derivative is 0; an integer's by 0 is -2, and -1 for 0 by 0. As `jnp.floor_divide`. @example np.floorDivide(np.array([7, -7]), 2) // [3, -4] */
-export const floorDivide = arithmetic('floorDivide', (x, y) => {
-  const q = c.div(x, y)
-  if (x.dtype === 'uint32') return q
-  const [r, off] = remainder(x, y)
-  const down = (z: NdArray): NdArray => c.select(off, c.sub(z, c.lit(z, 1)), z)
-  if (isFloat(x.dtype)) return c.stopGradient(c.select(isZero(y), q, c.round(down(c.div(c.sub(x, r), y)))))
-  return c.select(isZero(y), c.select(isZero(x), q, c.sub(q, c.lit(q, 1))), down(q))
-})
+export const floorDivide = arithmetic(
+  'floorDivide',
+  c.roundedOnce((x, y) => {
+    const q = c.div(x, y)
+    if (x.dtype === 'uint32') return q
+    const [r, off] = remainder(x, y)
+    const down = (z: NdArray): NdArray => c.select(off, c.sub(z, c.lit(z, 1)), z)
+    if (isFloat(x.dtype)) return c.stopGradient(c.select(isZero(y), q, c.round(down(c.div(c.sub(x, r), y)))))
+    return c.select(isZero(y), c.select(isZero(x), q, c.sub(q, c.lit(q, 1))), down(q))
+  }),
+)
 
 /** x = y: bool; NaN equals nothing. As `jnp.equal`. @example np.equal(np.array([1, 2]), 2) // [false, true] */
 export const equal = binary('equal', c.eq)
@@ -331,30 +332,6 @@ export const nanToNum = /* @__PURE__ */ takesOptions(
     return c.select(c.ne(y, y), to(nan), c.select(at(Infinity), to(posinf), c.select(at(-Infinity), to(neginf), y)))
   },
 )
-
-export interface CloseOptions {
-  /** Relative to |y|; default 1e-5. */
-  readonly rtol?: number
-  /** Added to it; default 1e-8. */
-  readonly atol?: number
-  /** Whether NaN is close to NaN; default false. */
-  readonly equalNan?: boolean
-}
-export const closeOptions: Schema<CloseOptions> = { rtol: number, atol: number, equalNan: flag }
-/** |x - y| ≤ atol + rtol |y|: bool; equal infinities are close. As `jnp.isclose`. @example np.isclose(np.array([1, 1]), np.array([1.000001, 1.1])) // [true, false] */
-export const isclose = /* @__PURE__ */ takesOptions(
-  'isclose',
-  3,
-  closeOptions,
-  (x: Operand, y: Operand, options: CloseOptions = {}): NdArray => closeness('isclose', x, y, options),
-)
-export const closeness = (what: string, x: Operand, y: Operand, options: CloseOptions): NdArray => {
-  const { rtol = 1e-5, atol = 1e-8, equalNan = false } = options
-  const [a, b] = together(what, x, y).map((z) => c.widened(asFloat(what, z))) as [NdArray, NdArray]
-  const within = c.le(c.abs(c.sub(a, b)), c.add(c.lit(b, numberOf(what, atol)), c.mul(c.abs(b), c.lit(b, numberOf(what, rtol)))))
-  const near = c.select(c.and(c.isFinite(a), c.isFinite(b)), within, c.eq(a, b))
-  return equalNan ? c.or(near, c.and(c.ne(a, a), c.ne(b, b))) : near
-}
 
 // NumPy's long names of what the methods call by short ones.
 /** -x. As `jnp.negative`. @example np.negative(np.array([1, -2])) // [-1, 2] */

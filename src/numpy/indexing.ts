@@ -261,7 +261,8 @@ const update = (what: string, x: NdArray, p: Plan, value: Operand, how: Combine)
     order.map((_, d) => order.indexOf(d)),
   )
   // Axes of 1 that a whole number left stand in the window still.
-  return write(x, scattered(window, updates, p, how), p)
+  const together = c.roundedOnce((z, u) => scattered(z, u, p, how))
+  return write(x, how === 'mul' ? together(window, updates) : scattered(window, updates, p, how), p)
 }
 
 /**

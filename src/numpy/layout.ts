@@ -297,9 +297,10 @@ export const diff = /* @__PURE__ */ takesOptions('diff', 2, diffOptions, (x: Ope
   const { n = 1, axis = -1 } = options
   const at = axisOf('diff', y, axis)
   if (n >= y.shape[at]!) return n === 0 ? y : part(y, at, 0, 0)
-  return c.range(n).reduce((z) => {
+  const once = (z: NdArray): NdArray => {
     const m = z.shape[at]!
     const [a, b] = [part(z, at, Math.min(1, m), m), part(z, at, 0, Math.max(0, m - 1))]
     return z.dtype === 'bool' ? c.ne(a, b) : c.sub(a, b)
-  }, y)
+  }
+  return c.roundedOnce((z) => c.range(n).reduce(once, z))(y)
 })

@@ -141,3 +141,5 @@ export const oneShape = (what: string, xs: readonly NdArray[]): NdArray[] => {
   const shape = broadcastShapes(what, xs)
   return xs.map((x) => (x.ndim === 0 ? x : toShape(x, shape)))
 }
+/** A bool as int32, to count with. */
+export const numeric = (x: NdArray): NdArray => (x.dtype === 'bool' ? convertElementType(x, 'int32') : x)

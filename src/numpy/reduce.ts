@@ -8,9 +8,9 @@ import * as c from '../core/constructors.ts'
 import { ShapeError } from '../core/errors.ts'
 import type { Operand, ReduceOptions } from '../core/methods.ts'
 import { axesOf, axisOf, reduceOptions, refuse } from './check.ts'
-import { closeness, closeOptions, type CloseOptions, isnan, numeric, sqrt, square, where } from './elementwise.ts'
+import { isnan, sqrt, square, where } from './elementwise.ts'
 import { keptShape, topAndLogSum } from './logSum.ts'
-import { asArray, asFloat, toShape } from './promote.ts'
+import { asArray, asFloat, numeric, toShape } from './promote.ts'
 import { flag, number, type Schema, whole } from '../core/options.ts'
 import { takesOptions } from '../core/takes.ts'
 
@@ -46,13 +46,6 @@ export const min = extreme('min', c.reduceMin)
 export const any = reduction('any', (x, axes) => c.reduceOr(c.convertElementType(x, 'bool'), axes))
 /** Whether none is 0: bool. As `jnp.all`. @example np.all(np.array([0, 2])) // false */
 export const all = reduction('all', (x, axes) => c.reduceAnd(c.convertElementType(x, 'bool'), axes))
-/** Whether all are close: bool []. As `jnp.allclose`. @example np.allclose(np.array([1, 2]), np.array([1.000001, 2])) // true */
-export const allclose = /* @__PURE__ */ takesOptions(
-  'allclose',
-  3,
-  closeOptions,
-  (x: Operand, y: Operand, options: CloseOptions = {}): NdArray => all(closeness('allclose', x, y, options)),
-)
 /** Σ x / count; integers become float32, and the mean of nothing is NaN. As `jnp.mean`. @example np.mean(np.array([1, 2, 6])) // 3 */
 export const mean = reduction('mean', (x, axes) =>
   c.roundedOnce((y) => c.div(c.reduceSum(y, axes), c.lit(y, countOf(y, axes))))(asFloat('mean', x)),

@@ -2,7 +2,7 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { toBits } from '../../src/core/half.ts'
-import { type NdArray, debug, grad, jit, nn, np } from '../../src/index.ts'
+import { type NdArray, debug, grad, jit, lax, nn, np, vmap } from '../../src/index.ts'
 import { HALVES } from '../laws/halves.ts'
 
 debug.compileWarnings(false)
@@ -39,6 +39,11 @@ const composites: Readonly<Record<string, (x: NdArray) => NdArray>> = {
   cbrt: (x) => np.cbrt(x),
   log2: (x) => np.log2(x.abs()),
   log10: (x) => np.log10(x.abs()),
+  floorDivide: (x) => np.floorDivide(x, 0.7),
+  'second differences': (x) => np.diff(x, { n: 2, axis: 0 }),
+  'products of several updates': (x) => x.at(np.zeros([3], 'int32')).mul(np.stack([x.slice(0), x.slice(1), x.slice(1)])),
+  pmean: (x) => vmap((y: NdArray) => lax.pmean(y, 'i'), { axisName: 'i' })(x),
+  linear: (x) => nn.linear({ w: np.transpose(x), b: x.slice([], 0).mul(x.slice([], -1)).neg() }, x),
   'round to decimals': (x) => np.round(x, { decimals: 2 }),
   gelu: (x) => nn.gelu(x),
   'gelu, exact': (x) => nn.gelu(x, { approximate: false }),
@@ -91,6 +96,13 @@ test('many 16-bit floats are counted exactly', () => {
   expect(np.linalg.norm(np.array([300, -300, 100, 0], { dtype: 'float16' })).item()).toBe(436)
   expect(nn.meanSquaredError(np.array([300, 0], { dtype: 'float16' }), 0).item()).toBe(44992)
   expect(nn.layerNorm({}, np.array([300, -300, 100, 0], { dtype: 'float16' })).toArray()).toEqual([1.2705078125, -1.5009765625, 0.346435546875, -0.115478515625]) // prettier-ignore
+  const same = vmap((x: NdArray) => lax.pmean(x, 'i'), { axisName: 'i' })
+  for (const run of [same, jit(same)])
+    expect(
+      run(np.full([70_000], 3, 'float16'))
+        .slice(0)
+        .item(),
+    ).toBe(3)
   const flat = np.zeros([70_000], 'float16')
   for (const f of [nn.logSoftmax, jit((x: NdArray) => nn.logSoftmax(x))]) expect(f(flat).slice(0).item()).toBe(-11.15625)
   for (const f of [nn.softmax, jit((x: NdArray) => nn.softmax(x))]) expect(f(flat).slice(0).item()).toBeCloseTo(1 / 70_000, 7)

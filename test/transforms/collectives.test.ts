@@ -38,6 +38,16 @@ describe('collectives', () => {
       [2, 2],
       [4, 4],
     ])
+    expect(
+      over((y) => lax.pmean(y.greater(0), 'i'))(x)
+        .slice(0)
+        .toArray(),
+    ).toEqual([2 / 3, 2 / 3, 1].map(Math.fround))
+    expect(
+      vmap((y: NdArray) => lax.pmean(y, 'i'), { axisName: 'i' })(np.array([1, 2, 4], { dtype: 'int32' }))
+        .slice(0)
+        .item(),
+    ).toBeCloseTo(7 / 3, 6)
     const both = vmap(
       vmap((y: NdArray) => lax.psum(y, ['i', 'j']), { axisName: 'j' }),
       { axisName: 'i' },
