@@ -72,7 +72,13 @@ export const asFloat = (what: string, x: unknown): NdArray => {
 /** Integers, as int32: indices and the like. */
 export const asIndex = (what: string, x: unknown): NdArray => {
   const y = asArray(what, typeof x === 'number' && Number.isInteger(x) ? scalarOf(what, [x], x, 'int32') : x)
-  if (isFloat(y.dtype) || y.dtype === 'bool') return refuse(DTypeError, what, [x], "indices are integers: convert with astype('int32')")
+  if (isFloat(y.dtype) || y.dtype === 'bool')
+    return refuse(
+      DTypeError,
+      what,
+      [x],
+      x instanceof NdArray ? "indices are integers: convert with astype('int32')" : 'a whole number is needed',
+    )
   return convertElementType(y.dtype === 'uint32' ? min(y, lit(y, rangeOf.int32[1])) : y, 'int32') // beyond int32 is outside, not negative
 }
 
