@@ -1,9 +1,9 @@
 /** Pytrees: arrays in tuples, sorted-key objects and registered nodes. null and undefined are empty nodes. */
 import { NdArray } from './core/array.ts'
-import { CotangentError, TreeError } from './core/errors.ts'
+import { TreeError } from './core/errors.ts'
 import { takes } from './core/takes.ts'
 import { isDense, isListOf } from './core/params.ts'
-import { show } from './core/show.ts'
+import { reading, show } from './core/show.ts'
 
 /** The structure of a tree without its leaves; equal texts are equal structures. */
 export type TreeDef =
@@ -43,7 +43,7 @@ const isDef = (x: unknown, depth = 0): x is TreeDef => {
   }
 }
 const defOf = (what: string, def: unknown): TreeDef => {
-  if (!reading(() => isDef(def)))
+  if (!reading(TreeError, 'a tree', () => isDef(def)))
     throw new TreeError(`tree.${what}: a structure is needed, and this is ${show(def)}: make one with tree.structure`)
   return def as TreeDef
 }
@@ -142,16 +142,6 @@ function* childrenOf(x: unknown, type: 'list' | 'dict' | NodeType): Generator<re
     for (let i = 0; i < children.length; i++) yield [`[${i}]`, i in children ? children[i] : HOLE]
   }
 }
-/** What reading an object of the user's throws, a getter or a proxy, is told as a refusal. */
-const reading = <T>(read: () => T): T => {
-  try {
-    return read()
-  } catch (cause) {
-    if (cause instanceof CotangentError) throw cause
-    throw new TreeError(`a tree can't be read: ${cause instanceof Error ? cause.message : 'it threw'}`, { cause })
-  }
-}
-
 /**
  * Leaves in order (object keys sorted) and the structure. As `jax.tree.flatten`.
  *
@@ -159,7 +149,7 @@ const reading = <T>(read: () => T): T => {
  */
 export const flatten = /* @__PURE__ */ takes('tree.flatten', 1, (tree: unknown): readonly [leaves: unknown[], def: TreeDef] => {
   const leaves: unknown[] = []
-  const def = reading(() => walk(tree, leaves, 0, tree))
+  const def = reading(TreeError, 'a tree', () => walk(tree, leaves, 0, tree))
   return [leaves, def]
 })
 

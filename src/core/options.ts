@@ -6,11 +6,11 @@
  */
 import { NdArray } from './array.ts'
 import { byteWidth, type DType } from './dtype.ts'
-import { ArgumentError, CotangentError, DTypeError, ShapeError } from './errors.ts'
+import { ArgumentError, DTypeError, ShapeError } from './errors.ts'
 import type { Operand } from './methods.ts'
 import { isListOf, type Kind } from './params.ts'
 import { nearest } from './nearest.ts'
-import { type Refusal, refuse, show } from './show.ts'
+import { reading, type Refusal, refuse, show } from './show.ts'
 
 /** What an option may be, and the error that refuses all else. */
 export interface OptionKind<T> extends Kind<T> {
@@ -90,14 +90,8 @@ type AnyKind = OptionKind<unknown> & { readonly needed?: true }
 type Kinds = Readonly<Record<string, AnyKind>>
 
 /** A call's options: known ones alone, each of its kind. They are read once; undefined is absent. */
-export const optionsOf = <O extends object>(what: string, schema: Schema<O>, options: O | undefined, noun = 'option'): O => {
-  try {
-    return checked(what, schema as Kinds, options, noun) as O
-  } catch (error) {
-    if (error instanceof CotangentError) throw error
-    throw new ArgumentError(`${what}: its ${noun}s can't be read`, { cause: error })
-  }
-}
+export const optionsOf = <O extends object>(what: string, schema: Schema<O>, options: O | undefined, noun = 'option'): O =>
+  reading(ArgumentError, `${what}: what holds its ${noun}s`, () => checked(what, schema as Kinds, options, noun)) as O
 const checked = (what: string, schema: Kinds, options: unknown = {}, noun: string): Given => {
   if (!isObject(options))
     return refuse(ArgumentError, what, ['…', options], `${noun}s go by name, in an object: { ${Object.keys(schema).join(', ')} }`)

@@ -1,7 +1,7 @@
 /** Values as messages show them, whatever they are, and refusals in one form: the call on what it got, and the reason. */
 import { NdArray } from './array.ts'
 import { showAval } from './aval.ts'
-import type { CotangentError } from './errors.ts'
+import { CotangentError } from './errors.ts'
 
 /** So many elements, and so deep. */
 const [WIDE, DEEP] = [8, 3]
@@ -36,4 +36,14 @@ export const show = (x: unknown): string => {
 export type Refusal = new (message: string) => CotangentError
 export const refuse = (Kind: Refusal, what: string, args: readonly unknown[], reason: string): never => {
   throw new Kind(`${what}(${args.map(show).join(', ')}): ${reason}`)
+}
+
+/** What reading an object of the user's throws, a getter or a proxy, is told as a refusal. */
+export const reading = <T>(Kind: new (message: string, options: ErrorOptions) => CotangentError, what: string, read: () => T): T => {
+  try {
+    return read()
+  } catch (cause) {
+    if (cause instanceof CotangentError) throw cause
+    throw new Kind(`${what} can't be read: ${cause instanceof Error ? cause.message : 'it threw'}`, { cause })
+  }
 }

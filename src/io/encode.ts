@@ -9,6 +9,7 @@ import { type Entry, isPlain, MAX_RANK, METADATA, type Refuse, writeHeader } fro
 import { isWellFormed, quoted } from './scan.ts'
 import type { Metadata, Tensors } from './safetensors.ts'
 import { promised, takes } from '../core/takes.ts'
+import { reading } from '../core/show.ts'
 
 const fileDType: Readonly<Record<Exclude<DType, 'key'>, FileDType>> = {
   float64: 'F64',
@@ -68,7 +69,7 @@ const allocate = (length: number): Uint8Array<ArrayBuffer> => {
 
 const layOut = (tensors: Tensors): readonly Entry[] => {
   if (!isPlain(tensors)) throw refuse('the tensors are no plain object of arrays by name: make one of a tree with toNamed')
-  const described = Object.entries(tensors).map(([name, x]) => {
+  const described = reading(FileError, 'encodeSafetensors: what holds the tensors', () => Object.entries(tensors)).map(([name, x]) => {
     checkTensor(name, x)
     return { name, dtype: fileDType[x.dtype as Exclude<DType, 'key'>], shape: x.shape }
   })

@@ -7,7 +7,7 @@ import { quoted } from './scan.ts'
 import type { Tensors } from './safetensors.ts'
 import { type Schema, text } from '../core/options.ts'
 import { takesOptions } from '../core/takes.ts'
-import { show } from '../core/show.ts'
+import { reading, show } from '../core/show.ts'
 import { isPlain } from './header.ts'
 
 export interface NameOptions {
@@ -63,7 +63,9 @@ export const fromNamed = /* @__PURE__ */ takesOptions(
         throw new FileError(`${source} holds ${name} as ${showAval(tensor.aval)}, and ${showAval(leaf.aval)} was expected`)
       return tensor
     })
-    const extra = Object.keys(tensors).find((name) => name.startsWith(prefix) && !places.has(name))
+    const extra = reading(FileError, 'fromNamed: what holds the tensors', () => Object.keys(tensors)).find(
+      (name) => name.startsWith(prefix) && !places.has(name),
+    )
     if (extra !== undefined) throw new FileError(`${source} holds ${quoted(extra)}, which has no place in what is to be filled`)
     return tree.unflatten(tree.structure(like), found) as T
   },

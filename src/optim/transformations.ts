@@ -8,15 +8,17 @@ import * as np from '../numpy/index.ts'
 import * as tree from '../tree.ts'
 import { isScalar, type LearningRate, type Optimizer, optimizer, type OptState, rateOf, stateless, updateOptions } from './optimizer.ts'
 import { increment, narrow, wide, widest } from './precision.ts'
+import { reading } from '../core/show.ts'
 
+const isOptimizer = (o: Optimizer | undefined): boolean => typeof o?.update === 'function' && typeof o.init === 'function'
 /**
  * One after the other: each updates what the one before gave. As `optax.chain`.
  *
  * @example optim.chain(optim.clipByGlobalNorm(1), optim.scale(-2)).update([np.array([10])], [[], []], [np.array([1])])[0] // [[-2]]
  */
 export const chain = (...optimizers: readonly Optimizer[]): Optimizer => {
-  for (const o of optimizers)
-    if (typeof (o as Optimizer | undefined)?.update !== 'function') refuse(DTypeError, 'optim.chain', optimizers, 'optimizers are needed')
+  if (!reading(DTypeError, 'optim.chain: an optimizer', () => optimizers.every(isOptimizer)))
+    refuse(DTypeError, 'optim.chain', optimizers, 'optimizers are needed')
   return {
     init: takes<Optimizer['init']>('optim.chain.init', 1, (params) => optimizers.map((o) => o.init(params))),
     update: takesOptions<Optimizer['update']>('optim.chain.update', 4, updateOptions, (grads, state, params, options) => {

@@ -8,11 +8,12 @@ import { upload } from '../core/trace.ts'
 import { difference, flatten, paths, unflatten } from '../tree.ts'
 import { called, flattenArrays } from '../../transforms/leaves.ts'
 import { show } from '../core/show.ts'
+import { isDense } from '../core/params.ts'
 
 /** A check's call as errors name it; what isn't a function, or a list of arguments, is refused. */
 export const checked = (check: string, f: unknown, args: unknown): string => {
   const what = called(check, f)
-  if (!Array.isArray(args)) throw new ArgumentError(`${what}: arguments are a list, and got ${show(args)}`)
+  if (!isDense(args)) throw new ArgumentError(`${what}: arguments are a list, and got ${show(args)}`)
   return what
 }
 

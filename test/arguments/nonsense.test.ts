@@ -20,7 +20,9 @@ const callables = (value: unknown): readonly Fn[] =>
   typeof value === 'function'
     ? [value as Fn]
     : typeof value === 'object' && value !== null && !('aval' in value)
-      ? Object.values(value).filter((one): one is Fn => typeof one === 'function')
+      ? Object.entries(value).flatMap(([key, one]: [string, unknown]) =>
+          typeof one === 'function' && key !== 'toString' ? [one as Fn] : [],
+        )
       : []
 
 const outcome = async (f: Fn, args: readonly unknown[]): Promise<{ readonly value?: unknown; readonly fault?: string }> => {

@@ -87,7 +87,7 @@ const texts: readonly string[] = [
 ]
 const functions: readonly unknown[] = [
   ...[(x: unknown) => x, () => 1, () => undefined, () => null, (...xs: unknown[]) => xs, (x: unknown) => [x, x], () => 'text'],
-  ...[(x: NdArray) => np.sum(x), (x: NdArray) => np.mul(x, x), async () => 1, grad, Math.max, Symbol],
+  ...[(x: NdArray) => np.sum(x), (x: NdArray) => np.mul(x, x), async () => 1, grad, Math.max],
 ]
 const others: readonly (() => unknown)[] = [
   ...[() => undefined, () => null, () => true, () => false, () => 1n, () => 2n ** 70n, () => Symbol('s'), () => new Date(0), () => /x/],
