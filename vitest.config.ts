@@ -6,10 +6,11 @@ import { adapter } from './test/webgpu/adapter.ts'
 const device = adapter()
 if ('env' in device) Object.assign(process.env, device.env)
 
-/** What starts browsers, Deno, npm or the training job, or asks for a GPU. */
-const slow = ['test/webgpu/**', 'test/examples/train.test.ts', 'test/structure/{entries,package,sizes}.test.ts']
-
 const efforts: Readonly<Record<string, Effort>> = { quick: 'quick', test: 'normal', nightly: 'nightly' }
+/** What starts browsers, Deno, npm or the training job, or asks for a GPU; and what only the night has time for. */
+const slow = ['test/webgpu/**', 'test/examples/train.test.ts', 'test/structure/{entries,package,sizes}.test.ts']
+const slowest = ['test/nightly/**']
+const excluded: Readonly<Record<Effort, readonly string[]>> = { quick: [...slow, ...slowest], normal: slowest, nightly: [] }
 const MINUTE = 60_000
 
 /** `--mode` says how hard to try: see test/effort.ts. */
@@ -21,7 +22,7 @@ export default defineConfig(({ mode }) => {
   return {
     test: {
       include: ['test/**/*.test.ts'],
-      exclude: [...configDefaults.exclude, ...(effort === 'quick' ? slow : [])],
+      exclude: [...configDefaults.exclude, ...excluded[effort]],
       globalSetup: effort === 'quick' ? [] : ['test/structure/build.ts'],
       setupFiles: ['test/setup.ts'],
       provide: { effort },

@@ -5,6 +5,7 @@
  * Operands: query [B,T,H,D], key [B,S,K,D], value [B,S,K,E], then, as params say, bias [B,H,T,S], mask [B,H,T,S] (their extents may be 1)
  * and a PRNG key for dropout. K divides H: query head h reads head floor(h K / H).
  */
+import { tangentsAt } from './carrying.ts'
 import * as E from '#fp-ts/Either.js'
 import * as O from '#fp-ts/Option.js'
 import type { NdArray } from '../src/core/array.ts'
@@ -17,7 +18,7 @@ import type { Jaxpr } from '../src/core/jaxpr.ts'
 import type { AttentionParams, OpName, OpParams } from '../src/core/ops.ts'
 import type { BatchDim, BatchResult, JvpResult, Lowering, Refusal, Rules, Tangent, Transforms } from '../src/core/rules.ts'
 import { bind, evalJaxpr, trace } from '../src/core/trace.ts'
-import { inFront, dtypes, isLinear, known, shapes } from './families.ts'
+import { inFront, dtypes, isLinear, valueOf, shapes } from './families.ts'
 
 type Name = 'dotProductAttention' | 'dotProductAttentionJvp' | 'dotProductAttentionGrad'
 
@@ -144,8 +145,7 @@ const composedJvp =
   (xs, ts, p, transforms): JvpResult => {
     const { jaxpr, nonzero } = transforms.jvp(expand(name, avalsOf(xs), p, transforms), ts.map(O.isSome))
     const outs = evalJaxpr(jaxpr, [...xs, ...ts.filter(O.isSome).map((t) => t.value)])
-    let next = nonzero.length
-    return { outs: outs.slice(0, next), tangents: nonzero.map((there) => (there ? O.some(outs[next++]!) : O.none)) }
+    return { outs: outs.slice(0, nonzero.length), tangents: tangentsAt(nonzero, outs.slice(nonzero.length)) }
   }
 
 /** The batch axis joins B; where dropout counts positions, which it would change, the composed form is batched instead. */
@@ -286,7 +286,7 @@ export const dotProductAttentionJvp: Rules<'dotProductAttentionJvp'> = {
   jvp: composedJvp('dotProductAttentionJvp'),
   transpose: (cts, xs, p, transforms): readonly Tangent[] => {
     const first = xs.length - p.moving.filter(Boolean).length
-    const given = xs.slice(0, first).map(known)
+    const given = xs.slice(0, first).map(valueOf)
     const [ctOut, ctLse] = cts as readonly [Tangent, Tangent]
     const none = given.map((): Tangent => O.none)
     if (O.isSome(ctOut) && O.isNone(ctLse) && p.moving[3] !== true) {
@@ -302,8 +302,7 @@ export const dotProductAttentionJvp: Rules<'dotProductAttentionJvp'> = {
     )
     const back = transforms.transpose(jaxpr, xs.map(isLinear), cts.map(O.isSome))
     const outs = evalJaxpr(back.jaxpr, [...given, ...cts.filter(O.isSome).map((t) => t.value)])
-    let next = 0
-    return [...none, ...back.present.map((there): Tangent => (there ? O.some(outs[next++]!) : O.none))]
+    return [...none, ...tangentsAt(back.present, outs)]
   },
   batch: foldedBatch('dotProductAttentionJvp'),
   lower: (xs, p, lowering) => lowerComposed('dotProductAttentionJvp', xs, p, lowering),

@@ -2,15 +2,15 @@
  * checkpoint: a function whose intermediate values aren't kept for its derivative but computed again. What is computed again is a program of its own
  * that needs the cotangents, so that nothing moves it up to where the function ran first, and nothing in it is taken for what ran there.
  */
-import * as O from '#fp-ts/Option.js'
 import type { NdArray } from '../src/core/array.ts'
 import { type Atom, type Eqn, type Jaxpr, type Var, variable } from '../src/core/jaxpr.ts'
 import type { OpName, OpParams } from '../src/core/ops.ts'
-import type { Rules, Tangent } from '../src/core/rules.ts'
+import type { Rules } from '../src/core/rules.ts'
 import { bind } from '../src/core/trace.ts'
 import { composite, inputNodes, slotsOf } from './composite.ts'
-import { carried, isLinear, known, linearJvp, one } from './families.ts'
-import { outsKnown, pick, some, there } from './carried.ts'
+import { callAvals, isLinear, valueOf, linearJvp, one } from './families.ts'
+import { pick, place } from '../src/core/flags.ts'
+import { outsKnown, some, tangentsAt, there } from './carrying.ts'
 
 type Params = OpParams['checkpoint']
 
@@ -74,21 +74,23 @@ const split: NonNullable<Rules<'checkpoint'>['split']> = (eqn, flags, transforms
 }
 
 const checkpoint: Rules<'checkpoint'> = {
-  abstractEval: (avals, { jaxpr }) => carried(jaxpr, avals),
+  abstractEval: (avals, { jaxpr }) => callAvals(jaxpr, avals),
   jvp: (xs, ts, params, transforms) => {
     const pushed = transforms.jvp(params.jaxpr, ts.map(some))
     const outs = bind('checkpoint', { ...params, jaxpr: pushed.jaxpr }, [...pushed.captures, ...xs, ...there(ts)])
-    let next = params.jaxpr.outs.length
-    return { outs: outs.slice(0, next), tangents: pushed.nonzero.map((flag): Tangent => (flag ? O.some(outs[next++]!) : O.none)) }
+    const count = params.jaxpr.outs.length
+    return { outs: outs.slice(0, count), tangents: tangentsAt(pushed.nonzero, outs.slice(count)) }
   },
   split,
   transpose: (cts, xs, params, transforms) => {
     const linear = xs.map(isLinear)
     const back = transforms.transpose(params.jaxpr, linear, cts.map(some))
-    const args = [...back.captures, ...xs.filter((x) => !isLinear(x)).map(known), ...there(cts)]
+    const args = [...back.captures, ...xs.filter((x) => !isLinear(x)).map(valueOf), ...there(cts)]
     const outs = bind('checkpoint', { ...params, jaxpr: back.jaxpr, apart: true }, args)
-    let [out, at] = [0, 0]
-    return linear.map((flag): Tangent => (flag && back.present[at++] ? O.some(outs[out++]!) : O.none))
+    return tangentsAt(
+      place(linear, back.present, () => false),
+      outs,
+    )
   },
   batch: (xs, dims, size, params, transforms) => {
     const wide = transforms.batch(params.jaxpr, size, dims)

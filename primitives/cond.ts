@@ -8,12 +8,13 @@ import { isFloat } from '../src/core/dtype.ts'
 import * as g from '../src/core/graph.ts'
 import { type Atom, type Eqn, type Jaxpr, literal, variable } from '../src/core/jaxpr.ts'
 import type { OpParams } from '../src/core/ops.ts'
-import type { BatchDim, Rules, Tangent, Traced, Transforms } from '../src/core/rules.ts'
+import type { BatchDim, Rules, Traced, Transforms } from '../src/core/rules.ts'
 import { bind, constant, evalJaxpr, trace } from '../src/core/trace.ts'
 import { composite, inputNodes, slotsOf } from './composite.ts'
 import { pruneCond } from './prune.ts'
-import { carried, dtypes, inFront, isLinear, known, shapes } from './families.ts'
-import { joined, outsKnown, pick, some, there } from './carried.ts'
+import { callAvals, dtypes, inFront, isLinear, valueOf, shapes } from './families.ts'
+import { pick, place } from '../src/core/flags.ts'
+import { joined, outsKnown, some, tangentsAt, there } from './carrying.ts'
 
 type Params = OpParams['cond']
 
@@ -29,8 +30,7 @@ const jvp: Rules<'cond'>['jvp'] = ([index, ...inputs], [, ...tangents], { jaxprs
       jaxpr.inputs.map((v) => v.aval),
       (args) => {
         const outs = evalJaxpr(jaxpr, args)
-        let next = count
-        const dys = nonzero.map((there, i) => (there ? outs[next++]! : zerosLike(outs[i]!.aval)))
+        const dys = place(nonzero, outs.slice(count), (i) => zerosLike(outs[i]!.aval))
         return [...outs.slice(0, count), ...pick(dys, flags)]
       },
       'jvp',
@@ -39,8 +39,7 @@ const jvp: Rules<'cond'>['jvp'] = ([index, ...inputs], [, ...tangents], { jaxprs
   })
   const all = joined(branches)
   const outs = bind('cond', { jaxprs: all.jaxprs }, [index!, ...all.captures, ...inputs, ...there(tangents)])
-  let next = count
-  return { outs: outs.slice(0, count), tangents: flags.map((flag): Tangent => (flag ? O.some(outs[next++]!) : O.none)) }
+  return { outs: outs.slice(0, count), tangents: tangentsAt(flags, outs.slice(count)) }
 }
 
 /** Where the index is known: the known part of each branch, with what the rest of it reads, and zeros for what the rests of the others read. */
@@ -112,7 +111,7 @@ const transpose: Exclude<Rules<'cond'>['transpose'], 'notLinear'> = (cts, [index
   const fixed = pick(
     inputs,
     linear.map((flag) => !flag),
-  ).map(known)
+  ).map(valueOf)
   const backs = jaxprs.map((jaxpr) => transforms.transpose(jaxpr, linear, asked))
   // What no branch gives a cotangent has none: what it comes from needn't be transposed.
   const reached = inAny(backs.map(({ present }) => present))
@@ -122,19 +121,25 @@ const transpose: Exclude<Rules<'cond'>['transpose'], 'notLinear'> = (cts, [index
       back.jaxpr.inputs.map((v) => v.aval),
       (args) => {
         const outs = evalJaxpr(back.jaxpr, args)
-        let next = 0
-        const all = pick(jaxprs[k]!.inputs, linear).map((v, i) => (back.present[i] ? outs[next++]! : zerosLike(v.aval)))
-        return pick(all, reached)
+        const inputs = pick(jaxprs[k]!.inputs, linear)
+        return pick(
+          place(back.present, outs, (i) => zerosLike(inputs[i]!.aval)),
+          reached,
+        )
       },
       'transpose',
     )
     return { jaxpr: own.jaxpr, captures: [...own.captures, ...back.captures] }
   })
   const all = joined(branches)
-  const outs = bind('cond', { jaxprs: all.jaxprs }, [known(index!), ...all.captures, ...fixed, ...there(cts)])
-  const found = reached.values()
-  let next = 0
-  return [O.none, ...linear.map((flag): Tangent => (flag && found.next().value === true ? O.some(outs[next++]!) : O.none))]
+  const outs = bind('cond', { jaxprs: all.jaxprs }, [valueOf(index!), ...all.captures, ...fixed, ...there(cts)])
+  return [
+    O.none,
+    ...tangentsAt(
+      place(linear, reached, () => false),
+      outs,
+    ),
+  ]
 }
 
 const batch = (
@@ -202,7 +207,7 @@ const lower: Rules<'cond'>['lower'] = ([index, ...operands], { jaxprs }, lowerin
 export const cond: Rules<'cond'> = {
   abstractEval: ([index, ...avals], { jaxprs }) => {
     if (index!.dtype !== 'int32' || index!.shape.length > 0) return dtypes('the index must be an int32 scalar')
-    const outs = jaxprs.map((jaxpr) => carried(jaxpr, avals))
+    const outs = jaxprs.map((jaxpr) => callAvals(jaxpr, avals))
     const bad = outs.find(E.isLeft)
     if (bad !== undefined || outs.length === 0) return bad ?? shapes('at least one branch is needed')
     const [first, ...others] = outs.map((out) => (E.isLeft(out) ? [] : out.right))

@@ -7,7 +7,7 @@ import { computedIn, isFloat, isNumeric } from '../src/core/dtype.ts'
 import * as g from '../src/core/graph.ts'
 import type { OpParams } from '../src/core/ops.ts'
 import type { Linear, Rules, Tangent } from '../src/core/rules.ts'
-import { badAxes, batched, dtypes, inFront, isLinear, known, noTangent, one, shapes, sumTangents, up } from './families.ts'
+import { badAxes, batched, dtypes, inFront, isLinear, valueOf, noTangent, one, shapes, sumTangents, up } from './families.ts'
 
 type Params = OpParams['dotGeneral']
 const free = (rank: number, contract: readonly number[], batch: readonly number[]): number[] =>
@@ -88,7 +88,7 @@ export const dotGeneral: Rules<'dotGeneral'> = {
     const ct = cts[0]!
     if (O.isNone(ct)) return [O.none, O.none]
     // The result may be wider than the operands.
-    const wide = (z: NdArray | Linear): NdArray => c.convertElementType(known(z), ct.value.dtype, known(z).aval.weak)
+    const wide = (z: NdArray | Linear): NdArray => c.convertElementType(valueOf(z), ct.value.dtype, valueOf(z).aval.weak)
     return [
       isLinear(x!) ? O.some(transposeLhs(ct.value, x, wide(y!), p, false)) : O.none,
       isLinear(y!) ? O.some(transposeLhs(ct.value, y, wide(x!), swap(p), true)) : O.none,

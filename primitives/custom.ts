@@ -1,4 +1,5 @@
 /** Functions with rules of the user's: customJvp, customVjp and the linear map that stands for the latter until it is transposed, customVmap. */
+import { place } from '../src/core/flags.ts'
 import * as O from '#fp-ts/Option.js'
 import type { NdArray } from '../src/core/array.ts'
 import { type Aval, eqAval, showAvals } from '../src/core/aval.ts'
@@ -11,7 +12,7 @@ import { Ref } from '../src/core/ref.ts'
 import type { OpName, OpParams } from '../src/core/ops.ts'
 import type { BatchDim, Rules, Tangent, Transforms } from '../src/core/rules.ts'
 import { bind, evalJaxpr, trace } from '../src/core/trace.ts'
-import { inFront, batched, carried } from './families.ts'
+import { inFront, batched, callAvals } from './families.ts'
 
 type Custom = 'customJvp' | 'customVjp'
 
@@ -51,10 +52,7 @@ const example = (x: NdArray): Aval => ({ ...x.aval, shape: x.shape.slice(1) })
 
 const there = (xs: readonly (NdArray | null)[]): NdArray[] => xs.filter((x) => x !== null)
 /** In the places of those that are there, these. */
-const refilled = (places: readonly boolean[], values: readonly NdArray[]): (NdArray | null)[] => {
-  let next = 0
-  return places.map((here) => (here ? values[next++]! : null))
-}
+const refilled = (places: readonly boolean[], values: readonly NdArray[]): (NdArray | null)[] => place(places, values, () => null)
 const isThere = (x: NdArray | null): boolean => x !== null
 
 const batchedJvp =
@@ -138,7 +136,7 @@ const batch =
     return batched(bind(name, { ...p, jaxpr, rule: Ref.of(rule), name: `vmap(${p.name})` } as OpParams[K], moved))
   }
 
-const abstractEval: Rules<Custom>['abstractEval'] = (avals, { jaxpr }) => carried(jaxpr, avals)
+const abstractEval: Rules<Custom>['abstractEval'] = (avals, { jaxpr }) => callAvals(jaxpr, avals)
 
 export const customJvp: Rules<'customJvp'> = {
   abstractEval,
@@ -182,7 +180,7 @@ export const customLinear: Rules<'customLinear'> = {
   abstractEval: (avals, { jaxpr, captured, moving }) => {
     const wanted = jaxpr.inputs.slice(captured).filter((_, i) => moving[i])
     const tangents = avals.slice(Math.max(0, avals.length - wanted.length))
-    return carried({ ...jaxpr, inputs: wanted }, tangents)
+    return callAvals({ ...jaxpr, inputs: wanted }, tangents)
   },
   jvp: (xs, ts, p) => {
     const residuals = xs.length - p.moving.filter(Boolean).length

@@ -15,7 +15,7 @@ import {
   dtypes,
   elementwiseBatch,
   isLinear,
-  known,
+  valueOf,
   linearJvp,
   linearOp,
   noTangent,
@@ -104,7 +104,6 @@ const elementwise = <K extends OpName>(name: K, spec: Spec<K>): Rules<K> => {
   }
 }
 
-const one_ = (x: NdArray): NdArray => lit(x, 1)
 const square = (x: NdArray): NdArray => mul(x, x)
 
 const ct1 = (cts: readonly Tangent[], f: (ct: NdArray) => readonly Tangent[], arity: number): readonly Tangent[] =>
@@ -123,16 +122,16 @@ const half = (x: NdArray, y: NdArray, d: NdArray, wins: (x: NdArray, y: NdArray)
 const fullOf = (x: NdArray, y: NdArray, value: number): NdArray => c.full(x.ndim > 0 ? x.shape : y.shape, value, x.dtype)
 
 /** 1 - x², of which nothing is lost near ±1. */
-const belowOne = (x: NdArray): NdArray => mul(sub(one_(x), x), add(one_(x), x))
+const belowOne = (x: NdArray): NdArray => mul(sub(lit(x, 1), x), add(lit(x, 1), x))
 /** 1 / cosh x, which 1 - tanh² has no digits of where tanh is near 1. */
 const sech = (x: NdArray): NdArray => {
   const e = c.exp(neg(c.abs(x)))
-  return div(add(e, e), add(one_(x), square(e)))
+  return div(add(e, e), add(lit(x, 1), square(e)))
 }
 /** 1 / √(x² + 1), whose x² may overflow: beyond 2^30 it is 1 / |x|. */
 const inverseRoot = (x: NdArray): NdArray => {
   const a = c.abs(x)
-  return div(c.rsqrt(add(square(c.min(a, lit(x, 2 ** 30))), one_(x))), c.max(mul(a, lit(x, 2 ** -30)), one_(x)))
+  return div(c.rsqrt(add(square(c.min(a, lit(x, 2 ** 30))), lit(x, 1))), c.max(mul(a, lit(x, 2 ** -30)), lit(x, 1)))
 }
 /** (2/√π) e^(-x²) */
 const bell = (x: NdArray): NdArray => mul(lit(x, 2 / Math.sqrt(Math.PI)), exp(neg(square(x))))
@@ -141,7 +140,7 @@ const overSquares = (x: NdArray, y: NdArray): NdArray => {
   const steep = c.gt(c.abs(y), c.abs(x))
   const [low, high] = [c.select(steep, x, y), c.select(steep, y, x)]
   const ratio = div(low, high)
-  return div(div(c.select(steep, ratio, one_(ratio)), add(one_(ratio), square(ratio))), high)
+  return div(div(c.select(steep, ratio, lit(ratio, 1)), add(lit(ratio, 1), square(ratio))), high)
 }
 
 /** x^n by repeated squaring, in the kernel. */
@@ -209,7 +208,7 @@ const select: Rules<'select'> = {
       (ct) => {
         const zero = c.zerosLike(ct.aval)
         const side = (x: NdArray | Linear, y: NdArray): Tangent => (isLinear(x) ? O.some(unbroadcast(y, x.aval)) : O.none)
-        return [O.none, side(a!, c.select(known(cond!), ct, zero)), side(b!, c.select(known(cond!), zero, ct))]
+        return [O.none, side(a!, c.select(valueOf(cond!), ct, zero)), side(b!, c.select(valueOf(cond!), zero, ct))]
       },
       3,
     ),
@@ -233,20 +232,20 @@ const specs = {
   exp: unary('float', (d, _, y) => mul(d, y)),
   expm1: unary('float', (d, [x]) => mul(d, c.exp(x!))),
   log: unary('float', (d, [x]) => div(d, x!)),
-  log1p: unary('float', (d, [x]) => div(d, add(x!, one_(x!)))),
+  log1p: unary('float', (d, [x]) => div(d, add(x!, lit(x!, 1)))),
   sqrt: unary('float', (d, _, y) => div(mul(d, lit(y, 0.5)), y)),
   rsqrt: unary('float', (d, [x], y) => mul(d, div(mul(lit(y, -0.5), y), x!))),
   sin: unary('float', (d, [x]) => mul(d, c.cos(x!))),
   cos: unary('float', (d, [x]) => neg(mul(d, c.sin(x!)))),
-  tan: unary('float', (d, _, y) => mul(d, add(one_(y), square(y)))),
+  tan: unary('float', (d, _, y) => mul(d, add(lit(y, 1), square(y)))),
   asin: unary('float', (d, [x]) => mul(d, c.rsqrt(belowOne(x!)))),
   acos: unary('float', (d, [x]) => neg(mul(d, c.rsqrt(belowOne(x!))))),
-  atan: unary('float', (d, [x]) => div(d, add(one_(x!), square(x!)))),
+  atan: unary('float', (d, [x]) => div(d, add(lit(x!, 1), square(x!)))),
   sinh: unary('float', (d, [x]) => mul(d, c.cosh(x!))),
   cosh: unary('float', (d, [x]) => mul(d, c.sinh(x!))),
   tanh: unary('float', (d, [x]) => mul(d, square(sech(x!)))),
   asinh: unary('float', (d, [x]) => mul(d, inverseRoot(x!))),
-  acosh: unary('float', (d, [x]) => mul(d, mul(c.rsqrt(sub(x!, one_(x!))), c.rsqrt(add(x!, one_(x!)))))),
+  acosh: unary('float', (d, [x]) => mul(d, mul(c.rsqrt(sub(x!, lit(x!, 1))), c.rsqrt(add(x!, lit(x!, 1)))))),
   atanh: unary('float', (d, [x]) => div(d, belowOne(x!))),
   cbrt: unary('float', (d, _, y) => mul(d, mul(lit(y, 1 / 3), c.integerPow(y, -2)))),
   erf: unary('float', (d, [x]) => mul(d, bell(x!))),
@@ -255,7 +254,7 @@ const specs = {
   // e / (1 + e)² with e = e^-|x|: y (1 - y) has no digits where y is near 1.
   logistic: unary('float', (d, [x]) => {
     const e = exp(neg(c.abs(x!)))
-    return mul(d, div(e, square(add(e, one_(e)))))
+    return mul(d, div(e, square(add(e, lit(e, 1)))))
   }),
   not: { takes: 'bits' },
   isFinite: { takes: 'float', result: 'bool' },
@@ -277,12 +276,12 @@ const specs = {
   mul: {
     takes: 'number',
     partials: [(d, [, y]) => mul(d, y!), (d, [x]) => mul(x!, d)],
-    transpose: (cts, xs) => toLinear(cts, xs, (ct, i) => mul(ct, known(xs[1 - i]!))),
+    transpose: (cts, xs) => toLinear(cts, xs, (ct, i) => mul(ct, valueOf(xs[1 - i]!))),
   },
   div: {
     takes: 'number',
     partials: [(d, [, y]) => div(d, y!), (d, [, y], out) => neg(mul(d, div(out, y!)))],
-    transpose: (cts, xs) => toLinear(cts, xs, (ct) => div(ct, known(xs[1]!))),
+    transpose: (cts, xs) => toLinear(cts, xs, (ct) => div(ct, valueOf(xs[1]!))),
   },
   rem: {
     takes: 'number',
@@ -292,11 +291,11 @@ const specs = {
     takes: 'float',
     partials: [
       (d, [x, y]) => {
-        if (!isInt(y!.dtype)) return mul(d, mul(y!, c.pow(x!, sub(y!, one_(y!)))))
+        if (!isInt(y!.dtype)) return mul(d, mul(y!, c.pow(x!, sub(y!, lit(y!, 1)))))
         // x^0 is 1 everywhere, and x^-1 may be infinite.
         const flat = c.eq(y!, lit(y!, 0))
         const factor = c.convertElementType(y!, x!.dtype, x!.aval.weak)
-        const below = c.pow(x!, c.select(flat, one_(y!), sub(y!, one_(y!))))
+        const below = c.pow(x!, c.select(flat, lit(y!, 1), sub(y!, lit(y!, 1))))
         return mul(d, c.select(flat, lit(x!, 0), mul(factor, below)))
       },
       (d, [x], out) => mul(d, mul(out, c.log(c.select(c.eq(x!, lit(x!, 0)), c.full(x!.shape, 1, x!.dtype), x!)))),

@@ -16,7 +16,7 @@ export const one = (a: Aval): E.Either<Refusal, readonly Aval[]> => E.right([a])
 
 export const isLinear = (x: NdArray | Linear): x is Linear => x instanceof Linear
 /** The other operand of a product: where it is linear as well, the product isn't. */
-export const known = (x: NdArray | Linear): NdArray => {
+export const valueOf = (x: NdArray | Linear): NdArray => {
   if (isLinear(x))
     throw new CotangentError(
       `a product with ${showAval(x.aval)} isn't linear, since both operands move, so it has no transpose: use vjp or grad for functions that aren't linear`,
@@ -25,7 +25,7 @@ export const known = (x: NdArray | Linear): NdArray => {
 }
 
 /** An inner jaxpr takes operands of its inputs' shapes and dtypes (weak types may differ), and gives its outs. */
-export const carried = (jaxpr: Jaxpr, avals: readonly Aval[]): E.Either<Refusal, readonly Aval[]> => {
+export const callAvals = (jaxpr: Jaxpr, avals: readonly Aval[]): E.Either<Refusal, readonly Aval[]> => {
   if (avals.length !== jaxpr.inputs.length) return shapes(`${jaxpr.inputs.length} operands are needed, and ${avals.length} are there`)
   const off = avals.findIndex((a, i) => !eqAval({ ...a, weak: false }, { ...jaxpr.inputs[i]!.aval, weak: false }))
   return off < 0

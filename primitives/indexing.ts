@@ -8,7 +8,7 @@ import * as g from '../src/core/graph.ts'
 import type { Scatter } from '../src/core/kernel.ts'
 import type { OpName } from '../src/core/ops.ts'
 import type { BatchDim, Linear, Rules, Tangent } from '../src/core/rules.ts'
-import { allInFront, badAxes, batched, dtypes, inFront, isLinear, known, linearJvp, linearOp, one, shapes, up } from './families.ts'
+import { allInFront, badAxes, batched, dtypes, inFront, isLinear, valueOf, linearJvp, linearOp, one, shapes, up } from './families.ts'
 
 const scalars = (starts: readonly Aval[]): boolean => starts.every((s) => s.dtype === 'int32' && s.shape.length === 0)
 const none = (n: number): Tangent[] => Array.from({ length: n }, () => O.none)
@@ -55,7 +55,7 @@ const dynamicSlice: Rules<'dynamicSlice'> = {
   },
   jvp: linearOp('dynamicSlice', (i) => i === 0),
   transpose: (cts, [x, ...starts]) => [
-    O.map((ct: NdArray) => c.dynamicUpdateSlice(c.zerosLike((x as Linear).aval), ct, starts.map(known)))(cts[0]!),
+    O.map((ct: NdArray) => c.dynamicUpdateSlice(c.zerosLike((x as Linear).aval), ct, starts.map(valueOf)))(cts[0]!),
     ...none(starts.length),
   ],
   batch: ([x, ...starts], [d, ...ds], size, { sliceSizes }) => {
@@ -86,7 +86,7 @@ const dynamicUpdateSlice: Rules<'dynamicUpdateSlice'> = {
   transpose: (cts, [x, u, ...starts]) => {
     const ct = cts[0]!
     if (O.isNone(ct)) return none(starts.length + 2)
-    const at = starts.map(known)
+    const at = starts.map(valueOf)
     return [
       isLinear(x!) ? O.some(c.dynamicUpdateSlice(ct.value, c.zerosLike(u!.aval), at)) : O.none,
       isLinear(u!) ? O.some(c.dynamicSlice(ct.value, at, u!.aval.shape)) : O.none,
@@ -150,7 +150,7 @@ const gather: Rules<'gather'> = {
   transpose: (cts, [x, ...indices], { axes, mode }) => {
     const to = (x as Linear).aval
     const at = indices.map((i, d) => {
-      const index = known(i)
+      const index = valueOf(i)
       return mode === 'clip' ? c.clamp(c.lit(index, 0), index, c.lit(index, to.shape[axes[d]!]! - 1)) : index
     })
     return [O.map((ct: NdArray) => c.scatter(c.zerosLike(to), ct, at, axes, 'add'))(cts[0]!), ...none(indices.length)]
@@ -192,7 +192,7 @@ const scatter: Rules<'scatter'> = {
   transpose: (cts, [x, u, ...indices], { axes, combine }) => {
     const ct = cts[0]!
     if (O.isNone(ct)) return none(indices.length + 2)
-    const at = indices.map(known)
+    const at = indices.map(valueOf)
     const I = at[0]!.shape
     const extents = axes.map((a) => x!.aval.shape[a]!)
     let kept = valid(at, extents)

@@ -1,31 +1,26 @@
 /** The primitive that carries a jaxpr everywhere: it is its equations, whatever is done with it. */
-import * as O from '#fp-ts/Option.js'
-import type { NdArray } from '../src/core/array.ts'
-import type { Rules, Tangent } from '../src/core/rules.ts'
+import { some, tangentsAt, there } from './carrying.ts'
+import { place } from '../src/core/flags.ts'
+import type { Rules } from '../src/core/rules.ts'
 import { bind } from '../src/core/trace.ts'
-import { carried, isLinear, known } from './families.ts'
-
-const some = (t: Tangent): t is O.Some<NdArray> => O.isSome(t)
+import { callAvals, isLinear, valueOf } from './families.ts'
 
 export const jit: Rules<'jit'> = {
-  abstractEval: (avals, { jaxpr }) => carried(jaxpr, avals),
+  abstractEval: (avals, { jaxpr }) => callAvals(jaxpr, avals),
   jvp: (xs, ts, { jaxpr, name }, transforms) => {
     const pushed = transforms.jvp(jaxpr, ts.map(some))
-    const outs = bind('jit', { jaxpr: pushed.jaxpr, name: `jvp(${name})` }, [
-      ...pushed.captures,
-      ...xs,
-      ...ts.filter(some).map((t) => t.value),
-    ])
-    let next = jaxpr.outs.length
-    return { outs: outs.slice(0, next), tangents: pushed.nonzero.map((there) => (there ? O.some(outs[next++]!) : O.none)) }
+    const outs = bind('jit', { jaxpr: pushed.jaxpr, name: `jvp(${name})` }, [...pushed.captures, ...xs, ...there(ts)])
+    const count = jaxpr.outs.length
+    return { outs: outs.slice(0, count), tangents: tangentsAt(pushed.nonzero, outs.slice(count)) }
   },
   transpose: (cts, xs, { jaxpr, name }, transforms) => {
     const back = transforms.transpose(jaxpr, xs.map(isLinear), cts.map(some))
-    const args = [...back.captures, ...xs.filter((x) => !isLinear(x)).map(known), ...cts.filter(some).map((t) => t.value)]
+    const args = [...back.captures, ...xs.filter((x) => !isLinear(x)).map(valueOf), ...there(cts)]
     const outs = bind('jit', { jaxpr: back.jaxpr, name: `transpose(${name})` }, args)
-    let out = 0
-    let linear = 0
-    return xs.map((x) => (isLinear(x) && back.present[linear++] ? O.some(outs[out++]!) : O.none))
+    return tangentsAt(
+      place(xs.map(isLinear), back.present, () => false),
+      outs,
+    )
   },
   batch: (xs, dims, size, { jaxpr, name }, transforms) => {
     const wide = transforms.batch(jaxpr, size, dims)

@@ -8,15 +8,15 @@ import { CotangentError } from '../src/core/errors.ts'
 import type { Jaxpr } from '../src/core/jaxpr.ts'
 import type { BatchDim, Rules, Tangent, Traced } from '../src/core/rules.ts'
 import { bind, evalJaxpr, trace } from '../src/core/trace.ts'
-import { joined, there } from './carried.ts'
-import { batched, carried, inFront, isLinear, known, shapes } from './families.ts'
+import { joined, there } from './carrying.ts'
+import { batched, callAvals, inFront, isLinear, valueOf, shapes } from './families.ts'
 
 export const linearSolve: Rules<'linearSolve'> = {
   abstractEval: (avals, { jaxprs, numConsts }) => {
     const vectors = avals.slice(numConsts)
     if (jaxprs.length !== 2 && jaxprs.length !== 4) return shapes('a matrix and a solver are needed, and maybe those of its transpose')
     for (const jaxpr of jaxprs) {
-      const outs = carried(jaxpr, avals)
+      const outs = callAvals(jaxpr, avals)
       if (E.isLeft(outs)) return outs
       if (showAvals(outs.right) !== showAvals(vectors))
         return shapes(`(${showAvals(outs.right)}) comes of (${showAvals(vectors)}): the system must be square`)
@@ -48,7 +48,7 @@ export const linearSolve: Rules<'linearSolve'> = {
         'customLinearSolve has no reverse-mode derivative without a solver of the transposed system: give transposeSolve, or symmetric',
       )
     if (operands.slice(0, numConsts).some(isLinear)) throw new CotangentError("linearSolve isn't linear in its matrix")
-    const consts = operands.slice(0, numConsts).map(known)
+    const consts = operands.slice(0, numConsts).map(valueOf)
     const right = cts.map((ct, i) => (O.isSome(ct) ? ct.value : c.zerosLike(operands[numConsts + i]!.aval)))
     const backwards = { jaxprs: [transposed, transposedSolver, matrix, solver], numConsts }
     const bars = bind('linearSolve', backwards, [...consts, ...right])

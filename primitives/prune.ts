@@ -2,7 +2,7 @@
 import type { Atom, Eqn, Jaxpr } from '../src/core/jaxpr.ts'
 import type { OpParams } from '../src/core/ops.ts'
 import type { Rules } from '../src/core/rules.ts'
-import { grouped, pick } from './carried.ts'
+import { grouped, pick } from '../src/core/flags.ts'
 
 type Prune<K extends 'scan' | 'while' | 'cond'> = NonNullable<Rules<K>['prune']>
 

@@ -13,9 +13,10 @@ import { type Atom, type Eqn, type Var, variable } from '../src/core/jaxpr.ts'
 import type { OpParams } from '../src/core/ops.ts'
 import type { BatchDim, Rules, Tangent, Transforms } from '../src/core/rules.ts'
 import { bind, evalJaxpr, trace } from '../src/core/trace.ts'
-import { badCarry, grouped, outsKnown, pick, settled, some, there } from './carried.ts'
+import { grouped, pick, place } from '../src/core/flags.ts'
+import { badCarry, fixpoint, outsKnown, some, tangentsAt, there } from './carrying.ts'
 import { composite, copies, inputNodes, loopBody, slotsOf } from './composite.ts'
-import { carried, inFront, isLinear, known, shapes } from './families.ts'
+import { callAvals, inFront, isLinear, valueOf, shapes } from './families.ts'
 import { pruneScan } from './prune.ts'
 
 type Params = OpParams['scan']
@@ -30,7 +31,7 @@ const jvp: Rules<'scan'>['jvp'] = (inputs, tangents, params, transforms) => {
   const [dconsts, dcarry, dxs] = parts(tangents, params)
   const [mc, mx] = [dconsts.map(some), dxs.map(some)]
   const push = (moving: readonly boolean[]) => transforms.jvp(jaxpr, [...mc, ...moving, ...mx])
-  const moving = settled(dcarry.map(some), (flags) => push(flags).nonzero.slice(0, numCarry))
+  const moving = fixpoint(dcarry.map(some), (flags) => push(flags).nonzero.slice(0, numCarry))
   const pushed = push(moving)
   const movingYs = pushed.nonzero.slice(numCarry)
   const avals = jaxpr.inputs.map((v) => v.aval)
@@ -41,8 +42,7 @@ const jvp: Rules<'scan'>['jvp'] = (inputs, tangents, params, transforms) => {
     (args) => {
       const [captures, c, dc, i, di, x, dx] = grouped(args, counts)
       const outs = evalJaxpr(pushed.jaxpr, [...captures, ...c, ...i, ...x, ...dc, ...di, ...dx])
-      let next = jaxpr.outs.length
-      const dys = jaxpr.outs.map((out, k) => (pushed.nonzero[k] ? outs[next++]! : zerosLike(out.aval)))
+      const dys = place(pushed.nonzero, outs.slice(jaxpr.outs.length), (k) => zerosLike(jaxpr.outs[k]!.aval))
       const [ys, dcs] = [outs.slice(0, jaxpr.outs.length), pick(dys.slice(0, numCarry), moving)]
       return [...ys.slice(0, numCarry), ...dcs, ...ys.slice(numCarry), ...pick(dys.slice(numCarry), movingYs)]
     },
@@ -63,10 +63,9 @@ const jvp: Rules<'scan'>['jvp'] = (inputs, tangents, params, transforms) => {
   const ys = jaxpr.outs.length - numCarry
   const flags = [...moving, ...movingYs]
   const pushedOuts = [...outs.slice(numCarry, numCarry + starts.length), ...outs.slice(numCarry + starts.length + ys)]
-  let next = 0
   return {
     outs: [...outs.slice(0, numCarry), ...outs.slice(numCarry + starts.length, numCarry + starts.length + ys)],
-    tangents: flags.map((flag) => (flag ? O.some(pushedOuts[next++]!) : O.none)),
+    tangents: tangentsAt(flags, pushedOuts),
   }
 }
 
@@ -79,7 +78,7 @@ const split: NonNullable<Rules<'scan'>['split']> = (eqn, flags, transforms) => {
   const [oc, oi, ox] = parts(eqn.inputs, params)
   const divide = (carry: readonly boolean[], outs: readonly Atom[]) => transforms.split({ ...jaxpr, outs }, [...kc, ...carry, ...kx])
   const knownOuts = (carry: readonly boolean[]): readonly boolean[] => outsKnown(jaxpr, [...kc, ...carry, ...kx], transforms)
-  const unknown = settled(
+  const unknown = fixpoint(
     ki.map((flag) => !flag),
     (carry) =>
       knownOuts(carry.map((flag) => !flag))
@@ -179,7 +178,7 @@ const transpose: Exclude<Rules<'scan'>['transpose'], 'notLinear'> = (cts, xs, pa
   // What isn't linear in it (counters, say) is run by itself; the rest is.
   const vars = xs.map((x) => variable(x.aval))
   const outs = outAvals(params).map(variable)
-  const eqn = { op: { name: 'scan', params }, inputs: vars, outs, effects: [], names: [], source: null } as const
+  const eqn = { op: { name: 'scan', params }, inputs: vars, outs, effects: [], source: null } as const
   const linear = xs.map(isLinear)
   const [before, [rest]] = split(
     eqn,
@@ -192,9 +191,9 @@ const transpose: Exclude<Rules<'scan'>['transpose'], 'notLinear'> = (cts, xs, pa
     linear.map((flag) => !flag),
   )
   const outside = rest.inputs.filter((a): a is Var => a.kind === 'var' && !pick(vars, linear).includes(a))
-  const values = evalJaxpr({ inputs: given, eqns: before, outs: outside }, xs.filter((x) => !isLinear(x)).map(known))
-  const valueOf = (a: Atom): NdArray | null => (a.kind === 'var' && outside.includes(a) ? values[outside.indexOf(a)]! : null)
-  const operands = rest.inputs.map(valueOf)
+  const values = evalJaxpr({ inputs: given, eqns: before, outs: outside }, xs.filter((x) => !isLinear(x)).map(valueOf))
+  const madeBefore = (a: Atom): NdArray | null => (a.kind === 'var' && outside.includes(a) ? values[outside.indexOf(a)]! : null)
+  const operands = rest.inputs.map(madeBefore)
   const back = transposed(
     rest.outs.map((v) => cts[outs.indexOf(v)]!),
     operands,
@@ -236,8 +235,8 @@ const transposed = (
     (args) => {
       const [captures, fixed, sum, dcarry, dys, xs] = grouped(args, sizes)
       const outs = evalJaxpr(back.jaxpr, [...captures, ...fixed, ...xs, ...dcarry, ...dys])
-      let next = 0
-      const all = pick(jaxpr.inputs, linear).map((v, i) => (back.present[i] ? outs[next++]! : zerosLike(v.aval)))
+      const inputs = pick(jaxpr.inputs, linear)
+      const all = place(back.present, outs, (i) => zerosLike(inputs[i]!.aval))
       const [own, rest] = [all.slice(0, sum.length), all.slice(sum.length)]
       return [...sum.map((s, i) => bind('add', {}, [s, own[i]!])[0]!), ...rest]
     },
@@ -252,13 +251,9 @@ const transposed = (
     ...(pick(x, fixedXs) as NdArray[]),
   ])
   // What no turn gives a cotangent has none: what it comes from needn't be transposed.
-  const present = back.present.values()
   const given = (i: number): boolean => i < numCarry && O.isSome(cts[i] ?? O.none)
-  const reached = linear.map((flag, i) => (flag && present.next().value === true) || given(i - params.numConsts))
-  let next = 0
-  return inputs
-    .map((_, i) => (linear[i] ? results[next++]! : null))
-    .map((ct, i) => (operands[i] === null && ct !== null && reached[i] ? O.some(ct) : O.none))
+  const reached = place(linear, back.present, () => false).map((flag, i) => flag || given(i - params.numConsts))
+  return place(linear, results, () => null).map((ct, i) => (operands[i] === null && ct !== null && reached[i] ? O.some(ct) : O.none))
 }
 
 const outAvals = ({ jaxpr, numCarry, length }: Params): readonly Aval[] =>
@@ -274,7 +269,7 @@ const batch = (inputs: readonly NdArray[], dims: readonly BatchDim[], size: numb
       size,
       [...mc, ...carry, ...mx].map((flag): BatchDim => (flag ? O.some(0) : O.none)),
     )
-  const carry = settled(mi, (flags) => wide(flags).dims.slice(0, numCarry).map(O.isSome))
+  const carry = fixpoint(mi, (flags) => wide(flags).dims.slice(0, numCarry).map(O.isSome))
   const over = wide(carry)
   const ys = over.dims.slice(numCarry).map(O.isSome)
   const flags = [...carry, ...ys]
@@ -357,7 +352,7 @@ export const scan: Rules<'scan'> = {
       return shapes('length, numConsts and numCarry are whole numbers, and there are as many operands')
     const off = avals.slice(numConsts + numCarry).findIndex((a) => a.shape[0] !== length)
     if (off >= 0) return shapes(`array ${off} isn't ${length} long along its leading axis`)
-    const inner = carried(
+    const inner = callAvals(
       jaxpr,
       avals.map((a, i) => (i < numConsts + numCarry ? a : element(a))),
     )

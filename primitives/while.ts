@@ -6,12 +6,13 @@ import { broadcastInDim, reduceOr, select, zerosLike } from '../src/core/constru
 import { CotangentError } from '../src/core/errors.ts'
 import { type Jaxpr, variable } from '../src/core/jaxpr.ts'
 import type { OpParams } from '../src/core/ops.ts'
-import type { BatchDim, Rules, Tangent, Transforms } from '../src/core/rules.ts'
+import type { BatchDim, Rules, Transforms } from '../src/core/rules.ts'
 import { bind, evalJaxpr, trace } from '../src/core/trace.ts'
 import { composite, copies, inputNodes, laidOut, loopBody } from './composite.ts'
-import { carried, inFront, shapes } from './families.ts'
+import { callAvals, inFront, shapes } from './families.ts'
 import { pruneWhile } from './prune.ts'
-import { badCarry, grouped, outsKnown, pick, settled, some, there } from './carried.ts'
+import { grouped, pick, place } from '../src/core/flags.ts'
+import { badCarry, fixpoint, outsKnown, some, tangentsAt, there } from './carrying.ts'
 
 type Params = OpParams['while']
 
@@ -24,7 +25,7 @@ const jvp: Rules<'while'>['jvp'] = (inputs, tangents, params, transforms) => {
   const [, dbc, dcarry] = parts(tangents, params)
   const mb = dbc.map(some)
   const push = (flags: readonly boolean[]) => transforms.jvp(body, [...mb, ...flags])
-  const moving = settled(dcarry.map(some), (flags) => push(flags).nonzero)
+  const moving = fixpoint(dcarry.map(some), (flags) => push(flags).nonzero)
   const pushed = push(moving)
   const avals = body.inputs.map((v) => v.aval)
   const [ab, ai] = [avals.slice(0, bc.length), avals.slice(bc.length)]
@@ -34,8 +35,7 @@ const jvp: Rules<'while'>['jvp'] = (inputs, tangents, params, transforms) => {
     (args) => {
       const [captures, b, db, i, di] = grouped(args, sizes)
       const outs = evalJaxpr(pushed.jaxpr, [...captures, ...b, ...i, ...db, ...di])
-      let next = carry.length
-      const dys = body.outs.map((out, k) => (pushed.nonzero[k] ? outs[next++]! : zerosLike(out.aval)))
+      const dys = place(pushed.nonzero, outs.slice(carry.length), (k) => zerosLike(body.outs[k]!.aval))
       return [...outs.slice(0, carry.length), ...pick(dys, moving)]
     },
     'jvp',
@@ -48,8 +48,7 @@ const jvp: Rules<'while'>['jvp'] = (inputs, tangents, params, transforms) => {
     moving,
   )
   const outs = bind('while', { ...params, jaxprs: [test, wide.jaxpr], bodyConsts: consts.length }, [...cc, ...consts, ...carry, ...starts])
-  let next = carry.length
-  return { outs: outs.slice(0, carry.length), tangents: moving.map((flag): Tangent => (flag ? O.some(outs[next++]!) : O.none)) }
+  return { outs: outs.slice(0, carry.length), tangents: tangentsAt(moving, outs.slice(carry.length)) }
 }
 
 /** What is known runs by itself, and again with the rest, which needs its every turn. */
@@ -57,7 +56,7 @@ const split: NonNullable<Rules<'while'>['split']> = (eqn, flags, transforms) => 
   const { params } = eqn.op
   const [cond, body] = both(params)
   const [kc, kb, ki] = parts(flags, params)
-  const unknown = settled(
+  const unknown = fixpoint(
     ki.map((flag) => !flag),
     (carry) => outsKnown(body, [...kb, ...carry.map((flag) => !flag)], transforms).map((flag) => !flag),
   )
@@ -99,7 +98,7 @@ const batch = (inputs: readonly NdArray[], dims: readonly BatchDim[], size: numb
     )
   /** Where the condition is one for each example, all go on until the last is done, and those that are done keep what they have. */
   let each = false
-  const carry = settled(mi, (flags) => {
+  const carry = fixpoint(mi, (flags) => {
     each = O.isSome(over(cond, [...mc, ...flags]).dims[0]!)
     const out = over(body, [...mb, ...flags]).dims.map(O.isSome)
     return each ? out.map(() => true) : out
@@ -168,11 +167,11 @@ export const whileRule: Rules<'while'> = {
     const [cc, bc, carry] = parts(avals, params)
     if (cond === undefined || body === undefined || cc.length !== params.condConsts || bc.length !== params.bodyConsts)
       return shapes('a condition and a body are needed, and as many constants as condConsts and bodyConsts say')
-    const test = carried(cond, [...cc, ...carry])
+    const test = callAvals(cond, [...cc, ...carry])
     if (E.isLeft(test)) return test
     const [holds] = test.right
     if (test.right.length !== 1 || holds!.dtype !== 'bool' || holds!.shape.length > 0) return shapes('the condition must give one bool')
-    const outs = carried(body, [...bc, ...carry])
+    const outs = callAvals(body, [...bc, ...carry])
     if (E.isLeft(outs)) return outs
     const bad =
       outs.right.length === carry.length ? badCarry(carry, outs.right) : `${carry.length} arrays go in and ${outs.right.length} come out`

@@ -6,7 +6,7 @@ export const makeDevice = (byDefault: () => Backend): Device => {
   let chosen: Backend | null = null
   return {
     current: () => (chosen ??= byDefault()),
-    known: () => (chosen?.lost?.() === true ? null : chosen),
+    inUse: () => (chosen?.lost?.() === true ? null : chosen),
     choose: (backend) => void (chosen = backend),
   }
 }

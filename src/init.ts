@@ -5,6 +5,8 @@ import { wasm } from '../backends/wasm/index.ts'
 import type { Backend } from './core/backend.ts'
 import { DeviceError } from './core/errors.ts'
 import { runtime } from './core/runtime.ts'
+import { atLeast, flag, needed, oneOf, option, type Schema } from './core/options.ts'
+import { promised, takes, takesOptions } from './core/takes.ts'
 
 /** Only the default comes with the entry; the others are loaded when they are chosen. */
 const makers: Readonly<Record<string, (options: InitOptions) => Backend | Promise<Backend>>> = {
@@ -21,23 +23,28 @@ export interface InitOptions extends WebgpuOptions {
   /** 'wasm' (the default without init), 'webgpu' or 'reference'. */
   readonly device: string
 }
+const initOptions: Schema<InitOptions> = {
+  device: needed(option(DeviceError, `one of ${Object.keys(makers).join(', ')}`, (x) => typeof x === 'string' && Object.hasOwn(makers, x))),
+  powerPreference: oneOf('high-performance', 'low-power'),
+  memoryLimit: atLeast(0),
+  tune: flag,
+}
 /**
  * Chooses the device, once, before the first array; again only after it was lost. Resolves to its name.
  *
  * @example await init({ device: 'wasm' }) // 'wasm'
  * @throws DeviceError (a rejection) when it can't be had, or arrays live on another one
  */
-export const init = async (options: InitOptions): Promise<string> => {
-  const name: unknown = (options as typeof options | undefined)?.device
-  const make = typeof name === 'string' && Object.hasOwn(makers, name) ? makers[name] : undefined
-  if (make === undefined)
-    throw new DeviceError(`init: there is no device ${JSON.stringify(name)}: choose ${Object.keys(makers).join(' or ')}`)
-  const made = runtime.device.known() ?? (await make(options))
-  const device = runtime.device.known() ?? made // another one may have been chosen meanwhile
-  runtime.device.choose(device)
-  if (device.name !== name) throw new DeviceError(`init: arrays already live on ${device.name}: call init before anything else`)
-  return device.name
-}
+export const init = /* @__PURE__ */ promised(
+  takesOptions('init', 1, initOptions, async (options: InitOptions): Promise<string> => {
+    const { device: name } = options
+    const made = runtime.device.inUse() ?? (await makers[name]!(options))
+    const device = runtime.device.inUse() ?? made // another one may have been chosen meanwhile
+    runtime.device.choose(device)
+    if (device.name !== name) throw new DeviceError(`init: arrays already live on ${device.name}: call init before anything else`)
+    return device.name
+  }),
+)
 
 export interface DeviceInfo {
   readonly device: string
@@ -51,14 +58,17 @@ export interface DeviceInfo {
  *
  * @example (await devices()).map((d) => d.device) // ['wasm', 'reference', 'webgpu']
  */
-export const devices = async (): Promise<readonly DeviceInfo[]> =>
-  Promise.all(
-    Object.keys(makers).map(async (name): Promise<DeviceInfo> => {
-      if (name !== 'webgpu') return { device: name }
-      const { adapterInfo } = await import('../backends/webgpu/index.ts')
-      return adapterInfo().then(
-        (adapter) => ({ device: name, adapter }),
-        (reason: unknown) => ({ device: name, reason: (reason as Error).message }),
-      )
-    }),
-  )
+export const devices = /* @__PURE__ */ promised(
+  takes('devices', 0, async (): Promise<readonly DeviceInfo[]> =>
+    Promise.all(
+      Object.keys(makers).map(async (name): Promise<DeviceInfo> => {
+        if (name !== 'webgpu') return { device: name }
+        const { adapterInfo } = await import('../backends/webgpu/index.ts')
+        return adapterInfo().then(
+          (adapter) => ({ device: name, adapter }),
+          (reason: unknown) => ({ device: name, reason: (reason as Error).message }),
+        )
+      }),
+    ),
+  ),
+)

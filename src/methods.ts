@@ -4,6 +4,7 @@ import { showAval } from './core/aval.ts'
 import { ShapeError } from './core/errors.ts'
 import type { GetterTable, MethodTable } from './core/methods.ts'
 import * as np from './numpy/index.ts'
+import { promised, takes } from './core/takes.ts'
 
 /** Methods that are functions of `np` by the same name. */
 const names = [
@@ -54,18 +55,24 @@ const names = [
 ] as const
 const own = Object.fromEntries(names.map((name) => [name, np[name]])) as Pick<typeof np, (typeof names)[number]>
 
+/** Numbers, or one list of them. */
+const listOf = (xs: readonly number[] | readonly [readonly number[]]): readonly number[] =>
+  xs.length === 1 && typeof xs[0] === 'object' ? xs[0] : (xs as readonly number[])
+
 const methods: MethodTable = {
   ...own,
-  reshape: (x, ...shape) => np.reshape(x, shape.flat()),
-  transpose: (x, ...permutation) => np.transpose(x, permutation.length > 0 ? permutation.flat() : undefined),
-  item: (x) => {
+  reshape: (x, ...shape) => np.reshape(x, listOf(shape)),
+  transpose: (x, ...permutation) => np.transpose(x, permutation.length > 0 ? listOf(permutation) : undefined),
+  item: takes('item', 1, (x: NdArray) => {
     if (x.size !== 1) throw new ShapeError(`item(${showAval(x.aval)}): one element is needed: use toArray()`)
     return x.concrete('item').dataSync()[0]!
-  },
-  toArray: (x) => nest(x.concrete('toArray').dataSync(), x.aval.dtype === 'key' ? [...x.shape, 2] : x.shape, x.dtype),
-  toTyped: (x) => x.concrete('toTyped').dataSync(),
-  data: async (x) => x.concrete('data').read(),
-  dispose: (x) => x.concrete('dispose').dispose(),
+  }),
+  toArray: takes('toArray', 1, (x: NdArray) =>
+    nest(x.concrete('toArray').dataSync(), x.aval.dtype === 'key' ? [...x.shape, 2] : x.shape, x.dtype),
+  ),
+  toTyped: takes('toTyped', 1, (x: NdArray) => x.concrete('toTyped').dataSync()),
+  data: promised(takes('data', 1, async (x: NdArray) => x.concrete('data').read())),
+  dispose: takes('dispose', 1, (x: NdArray) => x.concrete('dispose').dispose()),
   [Symbol.iterator]: (x) => {
     if (x.ndim === 0) throw new ShapeError(`iterating over ${showAval(x.aval)}: a scalar has no axis to go along: use item()`)
     return rows(x)

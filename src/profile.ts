@@ -2,6 +2,7 @@
 import type { KernelTime } from './core/backend.ts'
 import { DeviceError } from './core/errors.ts'
 import { runtime } from './core/runtime.ts'
+import { promised, takes } from './core/takes.ts'
 
 /** All runs of one kernel. */
 export interface ProfiledKernel {
@@ -29,21 +30,23 @@ export interface Profile {
  * @example await profile(() => np.ones([3]).data()).catch((error) => error.name) // 'DeviceError'
  * @throws DeviceError (a rejection) where the device times no kernels: wasm, reference, and adapters without timestamp-query
  */
-export const profile = async (f: () => unknown): Promise<Profile> => {
-  const device = runtime.device.current()
-  if (device.profile === undefined)
-    throw new DeviceError(
-      `profile: ${device.name} times no kernels here: choose webgpu on an adapter with the feature timestamp-query, which devices() lists`,
-    )
-  const running = device.profile()
-  let runs: readonly KernelTime[] = []
-  try {
-    await f()
-  } finally {
-    runs = await running.stop()
-  }
-  return profileOf(runs)
-}
+export const profile = /* @__PURE__ */ promised(
+  takes('profile', 1, async (f: () => unknown): Promise<Profile> => {
+    const device = runtime.device.current()
+    if (device.profile === undefined)
+      throw new DeviceError(
+        `profile: ${device.name} times no kernels here: choose webgpu on an adapter with the feature timestamp-query, which devices() lists`,
+      )
+    const running = device.profile()
+    let runs: readonly KernelTime[] = []
+    try {
+      await f()
+    } finally {
+      runs = await running.stop()
+    }
+    return profileOf(runs)
+  }),
+)
 
 const profileOf = (runs: readonly KernelTime[]): Profile => {
   const totals = new Map<string, ProfiledKernel>()

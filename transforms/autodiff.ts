@@ -1,4 +1,5 @@
 /** Differentiation for users: grad, valueAndGrad, jvp, vjp, linearize, linearTranspose. Options come last. */
+import { place } from '../src/core/flags.ts'
 import type { NdArray } from '../src/core/array.ts'
 import { type Aval, eqAval, showAval } from '../src/core/aval.ts'
 import { range, zerosLike } from '../src/core/constructors.ts'
@@ -10,8 +11,10 @@ import { difference, flatten, paths, type TreeDef, unflatten } from '../src/tree
 import { linearizeJaxpr, vjpJaxpr, withTangents } from './linearize.ts'
 import { called, flatFunction, flattenArrays } from './leaves.ts'
 import { listed, type Nth, positions } from './positions.ts'
-import { differentiated, partsOf, type AuxOptions, withoutOptions } from './results.ts'
+import { differentiated, partsOf, auxOptions, type AuxOptions, withoutOptions } from './results.ts'
 import { runtime } from '../src/core/runtime.ts'
+import { flag, type Schema, wholes } from '../src/core/options.ts'
+import { takes, takesOptions } from '../src/core/takes.ts'
 
 export type Args = readonly unknown[]
 export type Fn<A extends Args, R> = (...args: A) => R
@@ -22,6 +25,7 @@ export interface GradOptions {
   /** The function returns [scalar, aux]; aux is handed through. */
   readonly hasAux?: boolean
 }
+const gradOptions: Schema<GradOptions> = { argnums: wholes, hasAux: flag }
 export type Wrt<A extends Args, Opt> = Opt extends { readonly argnums: infer N }
   ? N extends number
     ? Nth<A, N>
@@ -47,7 +51,7 @@ const traceKnown = (f: Fn<never[], unknown>, leaves: readonly NdArray[], def: Tr
     leaves.map((x) => x.aval),
     flat.call,
     what,
-    { kind: 'known', operands: leaves },
+    { kind: 'readable', operands: leaves },
   )
   return { jaxpr, args: [...captures, ...leaves], captures: captures.length, out: flat.out() }
 }
@@ -122,16 +126,21 @@ const likeArgnums = (options: GradOptions | undefined, grads: readonly unknown[]
  * @example valueAndGrad((x: NdArray) => np.sum(np.mul(x, x)))(np.array([1, 2])) // [5, [2, 4]]
  * @throws ShapeError when f doesn't return a scalar, DTypeError when it or a differentiated leaf isn't a float
  */
-export const valueAndGrad = <A extends Args, R extends Out<Opt>, const Opt extends GradOptions = Record<never, never>>(
-  f: Fn<A, R>,
-  options?: Opt,
-): ((...args: A) => readonly [R, Wrt<A, Opt>]) => {
-  const both = differentiate(f, options, called('valueAndGrad', f, options))
-  return (...args) => {
-    const [value, grads] = both(args)
-    return [value, likeArgnums(options, grads) as Wrt<A, Opt>]
-  }
-}
+export const valueAndGrad = /* @__PURE__ */ takesOptions(
+  'valueAndGrad',
+  2,
+  gradOptions,
+  <A extends Args, R extends Out<Opt>, const Opt extends GradOptions = Record<never, never>>(
+    f: Fn<A, R>,
+    options?: Opt,
+  ): ((...args: A) => readonly [R, Wrt<A, Opt>]) => {
+    const both = differentiate(f, options, called('valueAndGrad', f))
+    return (...args) => {
+      const [value, grads] = both(args)
+      return [value, likeArgnums(options, grads) as Wrt<A, Opt>]
+    }
+  },
+)
 
 /**
  * The gradient of a scalar function: a tree like the differentiated argument. `hasAux` gives [gradient, aux]. As `jax.grad`.
@@ -139,17 +148,22 @@ export const valueAndGrad = <A extends Args, R extends Out<Opt>, const Opt exten
  * @example grad((x: NdArray) => np.sum(np.mul(x, x)))(np.array([1, 2, 3])) // [2, 4, 6]
  * @throws ShapeError when f doesn't return a scalar, DTypeError when it or a differentiated leaf isn't a float
  */
-export const grad = <A extends Args, R extends Out<Opt>, const Opt extends GradOptions = Record<never, never>>(
-  f: Fn<A, R>,
-  options?: Opt,
-): ((...args: A) => Opt extends { readonly hasAux: true } ? readonly [Wrt<A, Opt>, Aux<R>] : Wrt<A, Opt>) => {
-  const both = differentiate(f, options, called('grad', f, options))
-  return (...args) => {
-    const [value, grads] = both(args)
-    const gradient = likeArgnums(options, grads)
-    return (options?.hasAux === true ? [gradient, (value as readonly unknown[])[1]] : gradient) as never
-  }
-}
+export const grad = /* @__PURE__ */ takesOptions(
+  'grad',
+  2,
+  gradOptions,
+  <A extends Args, R extends Out<Opt>, const Opt extends GradOptions = Record<never, never>>(
+    f: Fn<A, R>,
+    options?: Opt,
+  ): ((...args: A) => Opt extends { readonly hasAux: true } ? readonly [Wrt<A, Opt>, Aux<R>] : Wrt<A, Opt>) => {
+    const both = differentiate(f, options, called('grad', f))
+    return (...args) => {
+      const [value, grads] = both(args)
+      const gradient = likeArgnums(options, grads)
+      return (options?.hasAux === true ? [gradient, (value as readonly unknown[])[1]] : gradient) as never
+    }
+  },
+)
 
 const sameTree = (what: string, left: unknown, right: unknown): void => {
   const found = difference(flatten(left)[1], flatten(right)[1])
@@ -181,24 +195,31 @@ export function jvp<A extends Args, R, X>(
   options: AuxOptions,
 ): readonly [out: R, tangent: R, aux: X]
 export function jvp<A extends Args, R>(f: Fn<A, R>, primals: A, tangents: A): readonly [out: R, tangent: R]
-export function jvp(f: Fn<never[], unknown>, primals: Args, tangents: Args, options?: AuxOptions): Args {
-  const what = called('jvp', f, options)
-  if (!Array.isArray(primals)) throw new TreeError(`${what} takes primals and tangents as lists of arguments: jvp(f, [x], [dx])`)
-  sameTree(what, primals, tangents)
-  const { leaves, def } = flattenArrays(primals, what)
-  const ts = flattenArrays(tangents, what).leaves
-  sameAvals(what, leaves, ts, paths(primals))
-  const hasAux = options?.hasAux === true
-  const t = traceKnown(f, leaves, def, what)
-  const moving = movingFloats(leaves)
-  const count = differentiated(t.out, hasAux, what)
-  const pushed = withTangents(runtime.transforms, t.jaxpr, [...range(t.captures).map(() => false), ...moving], count)
-  const results = applyJaxpr(pushed.jaxpr, [...pushed.captures, ...t.args, ...ts.filter((_, i) => moving[i])], what)
-  const { out, value, aux, outs } = partsOf(t.out, results, hasAux)
-  let next = t.jaxpr.outs.length
-  const dys = outs.map((y, i) => (pushed.nonzero[i] ? results[next++]! : zerosLike(y.aval)))
-  return [value, unflatten(out, dys), ...aux]
+export function jvp(...args: Parameters<typeof pushed>): Args {
+  return pushed(...args)
 }
+const pushed = /* @__PURE__ */ takesOptions(
+  'jvp',
+  4,
+  auxOptions,
+  (f: Fn<never[], unknown>, primals: Args, tangents: Args, options: { readonly hasAux?: boolean } = {}): Args => {
+    const what = called('jvp', f)
+    if (!Array.isArray(primals)) throw new TreeError(`${what} takes primals and tangents as lists of arguments: jvp(f, [x], [dx])`)
+    sameTree(what, primals, tangents)
+    const { leaves, def } = flattenArrays(primals, what)
+    const ts = flattenArrays(tangents, what).leaves
+    sameAvals(what, leaves, ts, paths(primals))
+    const { hasAux = false } = options
+    const t = traceKnown(f, leaves, def, what)
+    const moving = movingFloats(leaves)
+    const count = differentiated(t.out, hasAux, what)
+    const both = withTangents(runtime.transforms, t.jaxpr, [...range(t.captures).map(() => false), ...moving], count)
+    const results = applyJaxpr(both.jaxpr, [...both.captures, ...t.args, ...ts.filter((_, i) => moving[i])], what)
+    const { out, value, aux, outs } = partsOf(t.out, results, hasAux)
+    const dys = place(both.nonzero.slice(0, outs.length), results.slice(t.jaxpr.outs.length), (i) => zerosLike(outs[i]!.aval))
+    return [value, unflatten(out, dys), ...aux]
+  },
+)
 
 /** f at the primals, with its linear part and what that reads. */
 const linearized = (what: string, f: Fn<never[], unknown>, primals: Args, hasAux: boolean) => {
@@ -236,10 +257,10 @@ export const pushforward = (what: string, f: Fn<never[], unknown>, primals: Args
     const ts = flattenArrays(tangents, what).leaves
     sameAvals(what, leaves, ts, paths(primals))
     const dys = applyJaxpr(lin.linear, [...residuals, ...ts.filter((_, i) => moving[i])], what)
-    let next = 0
+    const own = lin.nonzero.slice(0, outs.length)
     return unflatten(
       out,
-      outs.map((y, i) => (lin.nonzero[i] ? dys[next++]! : zerosLike(y.aval))),
+      place(own, dys, (i) => zerosLike(outs[i]!.aval)),
     )
   }
   return [value, push, ...aux] as const
@@ -276,11 +297,10 @@ export const pullback = (what: string, f: Fn<never[], unknown>, primals: Args, h
       used.map(() => true),
     )
     const grads = applyJaxpr(back.jaxpr, [...back.captures, ...residuals, ...used.map((i) => cts[i]!)], what)
-    let next = 0
-    let k = 0
+    const reached = place(moving, back.present, () => false)
     return unflatten(
       def,
-      leaves.map((x, i) => (moving[i] && back.present[k++] ? grads[next++]! : zerosLike(x.aval))),
+      place(reached, grads, (i) => zerosLike(leaves[i]!.aval)),
     )
   }
   return [value, pull, ...aux] as const
@@ -292,7 +312,7 @@ export const pullback = (what: string, f: Fn<never[], unknown>, primals: Args, h
  * @example linearTranspose((x: NdArray) => np.mul(x, 3), np.zeros([2]))(np.array([1, 2])) // [3, 6]
  * @throws CotangentError when the function isn't linear, ShapeError when the cotangent hasn't the result's aval
  */
-export const linearTranspose = <T, R>(f: (x: T) => R, example: T): ((ct: R) => T) => {
+export const linearTranspose = /* @__PURE__ */ takes('linearTranspose', 2, <T, R>(f: (x: T) => R, example: T): ((ct: R) => T) => {
   const what = called('linearTranspose', f)
   const { leaves, def } = flattenArrays([example], what)
   const flat = flatFunction(f as Fn<never[], unknown>, def, what)
@@ -313,12 +333,10 @@ export const linearTranspose = <T, R>(f: (x: T) => R, example: T): ((ct: R) => T
       cts.map(() => true),
     )
     const grads = applyJaxpr(back.jaxpr, [...back.captures, ...captures, ...cts], what)
-    let next = 0
-    return (
-      unflatten(
-        def,
-        leaves.map((x, i) => (back.present[i] ? grads[next++]! : zerosLike(x.aval))),
-      ) as readonly [T]
-    )[0]
+    const [x] = unflatten(
+      def,
+      place(back.present, grads, (i) => zerosLike(leaves[i]!.aval)),
+    ) as readonly [T]
+    return x
   }
-}
+})

@@ -1,10 +1,11 @@
 /** checkify: a function that checks what it computes, and says as a value what went wrong first. */
-import { grouped, joined } from '../primitives/carried.ts'
+import { grouped } from '../src/core/flags.ts'
+import { joined } from '../primitives/carrying.ts'
 import { NdArray } from '../src/core/array.ts'
 import { aval, showAvals } from '../src/core/aval.ts'
 import * as c from '../src/core/constructors.ts'
 import { isFloat } from '../src/core/dtype.ts'
-import { CheckError, CotangentError } from '../src/core/errors.ts'
+import { CheckError } from '../src/core/errors.ts'
 import { type Atom, type Eqn, type Jaxpr, variable } from '../src/core/jaxpr.ts'
 import { placeOf } from '../src/core/source.ts'
 import type { Traced } from '../src/core/rules.ts'
@@ -12,6 +13,8 @@ import { bind, constant, trace } from '../src/core/trace.ts'
 import { registerNode, unflatten } from '../src/tree.ts'
 import { replay } from './replay.ts'
 import { called, flatFunction, flattenArrays } from './leaves.ts'
+import { list, oneOf, type Schema } from '../src/core/options.ts'
+import { takesOptions } from '../src/core/takes.ts'
 
 /** In this order for one operation: a cause before what comes of it. */
 const KINDS = ['index', 'div', 'nan'] as const
@@ -64,6 +67,7 @@ export interface CheckifyOptions {
   /** Default: all. */
   readonly errors?: readonly CheckKind[]
 }
+const checkifyOptions: Schema<CheckifyOptions> = { errors: list(oneOf(...KINDS)) }
 
 /**
  * f as a function that gives [checked, f(args)], where `checked.get()` names the first operation that gave a NaN, divided by zero or got an index out of
@@ -73,33 +77,33 @@ export interface CheckifyOptions {
  * @example checkify((x: NdArray) => np.log(x))(np.array(-1))[0].get()?.startsWith('log(f32[]) gave a NaN, at ') // true
  * @throws CotangentError when there is no such check
  */
-export const checkify = <A extends readonly unknown[], R>(
-  f: (...args: A) => R,
-  options: CheckifyOptions = {},
-): ((...args: A) => readonly [Checked, R]) => {
-  const what = called('checkify', f, options)
-  const { errors = KINDS } = options
-  if (!Array.isArray(errors) || !errors.every((kind) => KINDS.includes(kind as CheckKind)))
-    throw new CotangentError(`${what}: there are no checks ${JSON.stringify(errors)}: choose among ${KINDS.join(', ')}`)
-  return (...args) => {
-    const { leaves, def } = flattenArrays(args, what)
-    const flat = flatFunction(f as (...xs: never[]) => unknown, def, what)
-    const { jaxpr, captures } = trace(
-      leaves.map((x) => x.aval),
-      flat.call,
-      what,
-    )
-    const sites: Site[] = []
-    const checked = trace(
-      jaxpr.inputs.map((v) => v.aval),
-      (xs) => run(jaxpr, xs, constant(0, CODE), { sites, errors: KINDS.filter((kind) => errors.includes(kind)) }),
-      what,
-    )
-    // As one program, where nothing is traced.
-    const [code, ...outs] = bind('jit', { jaxpr: checked.jaxpr, name: what }, [...checked.captures, ...captures, ...leaves])
-    return [new Checked(code!, sites), unflatten(flat.out(), outs) as R]
-  }
-}
+export const checkify = /* @__PURE__ */ takesOptions(
+  'checkify',
+  2,
+  checkifyOptions,
+  <A extends readonly unknown[], R>(f: (...args: A) => R, options: CheckifyOptions = {}): ((...args: A) => readonly [Checked, R]) => {
+    const what = called('checkify', f)
+    const { errors = KINDS } = options
+    return (...args) => {
+      const { leaves, def } = flattenArrays(args, what)
+      const flat = flatFunction(f as (...xs: never[]) => unknown, def, what)
+      const { jaxpr, captures } = trace(
+        leaves.map((x) => x.aval),
+        flat.call,
+        what,
+      )
+      const sites: Site[] = []
+      const checked = trace(
+        jaxpr.inputs.map((v) => v.aval),
+        (xs) => run(jaxpr, xs, constant(0, CODE), { sites, errors: KINDS.filter((kind) => errors.includes(kind)) }),
+        what,
+      )
+      // As one program, where nothing is traced.
+      const [code, ...outs] = bind('jit', { jaxpr: checked.jaxpr, name: what }, [...checked.captures, ...captures, ...leaves])
+      return [new Checked(code!, sites), unflatten(flat.out(), outs) as R]
+    }
+  },
+)
 
 const CODE = aval([], 'int32')
 interface Checks {

@@ -11,6 +11,8 @@ import { Kept } from './kept.ts'
 import { called, flatFunction, flattenArrays, sameDef } from './leaves.ts'
 import { type At, type Position, positions, type Without } from './positions.ts'
 import { spread } from './prefix.ts'
+import { flag, list, type Schema, whole } from '../src/core/options.ts'
+import { takes, takesOptions } from '../src/core/takes.ts'
 
 type Args = readonly unknown[]
 type Fn<A extends Args, R> = (...args: A) => R
@@ -39,6 +41,7 @@ export interface CustomOptions<N extends readonly number[], S extends boolean> {
   readonly symbolicZeros?: S
 }
 type Options = CustomOptions<readonly number[], boolean>
+const customOptions: Schema<Options> = { nondiffArgnums: list(whole), symbolicZeros: flag }
 
 /** The arguments that aren't differentiated, and their positions in the call. */
 interface Statics {
@@ -63,7 +66,7 @@ const custom = <A extends Args, R>(
   makeRule: (statics: Statics, args: TreeDef, out: TreeDef, what: string) => CustomJvpRule | CustomVjpRule | CustomVmapRule,
 ): Fn<A, R> => {
   const made = new Kept<Call, Ref>(sameCall)
-  const what = called(name, f, options)
+  const what = called(name, f)
   for (const rule of userRules) called(`a rule of ${what}`, rule)
   const { nondiffArgnums = [] } = options
   return (...args) => {
@@ -125,23 +128,28 @@ const leafless = (def: TreeDef): null[] => (def.kind === 'leaf' ? [null] : def.k
  * @example grad(customJvp((x: NdArray) => np.abs(x), ([x], [dx]) => [np.abs(x), np.mul(dx, 2)]))(np.array(-3)) // 2
  * @throws TreeError when the rule's results aren't trees like f's, ShapeError when their avals aren't
  */
-export const customJvp = <A extends Args, R, const N extends readonly number[] = readonly [], S extends boolean = false>(
-  f: Fn<A, R>,
-  rule: (
-    ...args: [
-      ...At<A, Places<A, N>>,
-      primals: Without<A, Places<A, N>>,
-      tangents: S extends true ? OrNull<Without<A, Places<A, N>>> : Without<A, Places<A, N>>,
-    ]
-  ) => readonly [NoInfer<R>, S extends true ? OrNull<Later<R>> | null : NoInfer<R>],
-  options: CustomOptions<N, S> = {},
-): Fn<A, R> =>
-  custom('customJvp', f, [rule], options, ({ values }, def, out, what): CustomJvpRule => (primals, tangents) => {
-    const ts = options.symbolicZeros === true ? tangents : tangents.map((t, i) => t ?? zerosLike(primals[i]!.aval))
-    const result = (rule as unknown as Fn<Args, readonly [unknown, unknown]>)(...values, unflatten(def, primals), unflatten(def, ts))
-    const [value, tangent] = pair(result, `the rule of ${what}`, '[value, tangent]')
-    return [leavesLike(out, value, `the rule of ${what}`), leavesOrNull(out, tangent, `the rule of ${what}, for tangents,`)]
-  })
+export const customJvp = /* @__PURE__ */ takesOptions(
+  'customJvp',
+  3,
+  customOptions,
+  <A extends Args, R, const N extends readonly number[] = readonly [], S extends boolean = false>(
+    f: Fn<A, R>,
+    rule: (
+      ...args: [
+        ...At<A, Places<A, N>>,
+        primals: Without<A, Places<A, N>>,
+        tangents: S extends true ? OrNull<Without<A, Places<A, N>>> : Without<A, Places<A, N>>,
+      ]
+    ) => readonly [NoInfer<R>, S extends true ? OrNull<Later<R>> | null : NoInfer<R>],
+    options: CustomOptions<N, S> = {},
+  ): Fn<A, R> =>
+    custom('customJvp', f, [rule], options, ({ values }, def, out, what): CustomJvpRule => (primals, tangents) => {
+      const ts = options.symbolicZeros === true ? tangents : tangents.map((t, i) => t ?? zerosLike(primals[i]!.aval))
+      const result = (rule as unknown as Fn<Args, readonly [unknown, unknown]>)(...values, unflatten(def, primals), unflatten(def, ts))
+      const [value, tangent] = pair(result, `the rule of ${what}`, '[value, tangent]')
+      return [leavesLike(out, value, `the rule of ${what}`), leavesOrNull(out, tangent, `the rule of ${what}, for tangents,`)]
+    }),
+)
 
 /**
  * f with a rule for reverse mode: `fwd` gives [f(args), residuals], and `bwd` turns residuals and the result's cotangent into a cotangent for each
@@ -151,44 +159,49 @@ export const customJvp = <A extends Args, R, const N extends readonly number[] =
  * @example grad(customVjp((x: NdArray) => np.exp(x), (x: NdArray) => [np.exp(x), x] as const, (x, ct) => [np.mul(ct, x)]))(np.array(5)) // 5
  * @throws TreeError when results aren't trees like f's and cotangents like its arguments', ShapeError when their avals aren't
  */
-export const customVjp = <A extends Args, R, T, const N extends readonly number[] = readonly [], S extends boolean = false>(
-  f: Fn<A, R>,
-  fwd: (...args: S extends true ? AllPerturbed<A, Places<A, N>> : A) => readonly [NoInfer<R>, T],
-  bwd: (
-    ...args: [...At<A, Places<A, N>>, residuals: T, ct: S extends true ? OrNull<Later<R>> : NoInfer<R>]
-  ) => Cotangents<Without<A, Places<A, N>>>,
-  options: CustomOptions<N, S> = {},
-): Fn<A, R> =>
-  custom('customVjp', f, [fwd, bwd], options, ({ at, values }, def, out, what): CustomVjpRule => {
-    const { symbolicZeros = false } = options
-    const args = def.kind === 'list' ? def.children : []
-    /** All arguments in their places. */
-    const placed = (moving: Args): Args => {
-      let next = 0
-      return Array.from({ length: args.length + at.length }, (_, i) => (at.includes(i) ? values[at.indexOf(i)] : moving[next++]))
-    }
-    const backward =
-      (saved: TreeDef): BackwardRule =>
-      (residuals, cts, outs) => {
-        const ct = symbolicZeros ? cts : cts.map((t, i) => t ?? zerosLike(outs[i]!))
-        const grads: unknown = (bwd as unknown as Fn<Args, unknown>)(...values, unflatten(saved, residuals), unflatten(out, ct))
-        if (!Array.isArray(grads) || grads.length !== args.length)
-          throw new TreeError(
-            `the backward rule of ${what} has to give a list with a cotangent, or null, for each of the ${args.length} arguments`,
-          )
-        return args.flatMap((arg, i) => leavesOrNull(arg, grads[i], `the backward rule of ${what}, argument ${i}`))
+export const customVjp = /* @__PURE__ */ takesOptions(
+  'customVjp',
+  4,
+  customOptions,
+  <A extends Args, R, T, const N extends readonly number[] = readonly [], S extends boolean = false>(
+    f: Fn<A, R>,
+    fwd: (...args: S extends true ? AllPerturbed<A, Places<A, N>> : A) => readonly [NoInfer<R>, T],
+    bwd: (
+      ...args: [...At<A, Places<A, N>>, residuals: T, ct: S extends true ? OrNull<Later<R>> : NoInfer<R>]
+    ) => Cotangents<Without<A, Places<A, N>>>,
+    options: CustomOptions<N, S> = {},
+  ): Fn<A, R> =>
+    custom('customVjp', f, [fwd, bwd], options, ({ at, values }, def, out, what): CustomVjpRule => {
+      const { symbolicZeros = false } = options
+      const args = def.kind === 'list' ? def.children : []
+      /** All arguments in their places. */
+      const placed = (moving: Args): Args => {
+        let next = 0
+        return Array.from({ length: args.length + at.length }, (_, i) => (at.includes(i) ? values[at.indexOf(i)] : moving[next++]))
       }
-    // Each call's residuals have the structure that its own forward rule gave them.
-    const backwards = new Kept<TreeDef, BackwardRule>(sameDef)
-    return (primals, moving) => {
-      const told = symbolicZeros ? primals.map((value, i) => ({ value, perturbed: moving[i]! })) : primals
-      const result = (fwd as unknown as Fn<Args, readonly [unknown, unknown]>)(...placed(unflatten(def, told) as Args))
-      const [value, residuals] = pair(result, `the forward rule of ${what}`, '[value, residuals]')
-      const flat = flattenArrays(residuals, `the residuals of ${what}`)
-      const own = backwards.of(flat.def, () => backward(flat.def))
-      return [leavesLike(out, value, `the forward rule of ${what}`), flat.leaves, own]
-    }
-  })
+      const backward =
+        (saved: TreeDef): BackwardRule =>
+        (residuals, cts, outs) => {
+          const ct = symbolicZeros ? cts : cts.map((t, i) => t ?? zerosLike(outs[i]!))
+          const grads: unknown = (bwd as unknown as Fn<Args, unknown>)(...values, unflatten(saved, residuals), unflatten(out, ct))
+          if (!Array.isArray(grads) || grads.length !== args.length)
+            throw new TreeError(
+              `the backward rule of ${what} has to give a list with a cotangent, or null, for each of the ${args.length} arguments`,
+            )
+          return args.flatMap((arg, i) => leavesOrNull(arg, grads[i], `the backward rule of ${what}, argument ${i}`))
+        }
+      // Each call's residuals have the structure that its own forward rule gave them.
+      const backwards = new Kept<TreeDef, BackwardRule>(sameDef)
+      return (primals, moving) => {
+        const told = symbolicZeros ? primals.map((value, i) => ({ value, perturbed: moving[i]! })) : primals
+        const result = (fwd as unknown as Fn<Args, readonly [unknown, unknown]>)(...placed(unflatten(def, told) as Args))
+        const [value, residuals] = pair(result, `the forward rule of ${what}`, '[value, residuals]')
+        const flat = flattenArrays(residuals, `the residuals of ${what}`)
+        const own = backwards.of(flat.def, () => backward(flat.def))
+        return [leavesLike(out, value, `the forward rule of ${what}`), flat.leaves, own]
+      }
+    }),
+)
 
 /** For each leaf whether it has the batch axis, in front. */
 export type BatchedLike<T> = T extends NdArray | number | boolean ? boolean : { readonly [K in keyof T]: BatchedLike<T[K]> }
@@ -203,15 +216,19 @@ const isBool = (x: unknown): x is boolean => typeof x === 'boolean'
  * @example vmap(customVmap((x: NdArray) => np.sin(x), (_n, [batched], x) => [np.mul(x, 2), batched]))(np.array([1, 2])) // [2, 4]
  * @throws TreeError when the rule's results aren't trees like f's, ShapeError when their avals aren't
  */
-export const customVmap = <A extends Args, R>(
-  f: Fn<A, R>,
-  rule: (axisSize: number, inBatched: BatchedLike<A>, ...args: A) => readonly [NoInfer<R>, Batched],
-): Fn<A, R> =>
-  custom('customVmap', f, [rule], {}, (_statics, def, out, what): CustomVmapRule => (size, batched, operands) => {
-    const given = rule(size, unflatten(def, batched) as BatchedLike<A>, ...(unflatten(def, operands) as A))
-    const [value, outBatched] = pair(given, `the rule of ${what}`, '[value, outBatched]')
-    return [leavesLike(out, value, `the rule of ${what}`), spread(outBatched, out, isBool, `the rule of ${what}: outBatched`)]
-  })
+export const customVmap = /* @__PURE__ */ takes(
+  'customVmap',
+  2,
+  <A extends Args, R>(
+    f: Fn<A, R>,
+    rule: (axisSize: number, inBatched: BatchedLike<A>, ...args: A) => readonly [NoInfer<R>, Batched],
+  ): Fn<A, R> =>
+    custom('customVmap', f, [rule], {}, (_statics, def, out, what): CustomVmapRule => (size, batched, operands) => {
+      const given = rule(size, unflatten(def, batched) as BatchedLike<A>, ...(unflatten(def, operands) as A))
+      const [value, outBatched] = pair(given, `the rule of ${what}`, '[value, outBatched]')
+      return [leavesLike(out, value, `the rule of ${what}`), spread(outBatched, out, isBool, `the rule of ${what}: outBatched`)]
+    }),
+)
 
 /**
  * f, which may close over arrays, as a function of them too: [converted, consts], where converted(...args, ...consts) is f(...args). For functions

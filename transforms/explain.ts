@@ -7,12 +7,13 @@ import { flopsOf, nameOf, writesOf } from '../src/core/kernelTraits.ts'
 import { printJaxpr } from '../src/core/print.ts'
 import type { Program, Step } from '../src/core/program.ts'
 import { linearizeJaxpr } from './linearize.ts'
-import type { Signature } from './entries.ts'
+import type { Signature } from './traceCache.ts'
 import { type Inspection, inspections, jit, pathsOf } from './jit.ts'
 import { CotangentError } from '../src/core/errors.ts'
 import { called } from './leaves.ts'
 import { changed } from './retraced.ts'
 import { runtime } from '../src/core/runtime.ts'
+import { takes } from '../src/core/takes.ts'
 
 export interface ExplainedKernel {
   /** What it computes: `dot 768x384x128`, `nest 768x[128]` (the dims in brackets are reduced over). */
@@ -59,27 +60,30 @@ export interface Explanation {
  * @example (await explain((x: NdArray) => np.sum(np.square(np.matmul(x, x))))(np.ones([3, 3]))).residuals().map((r) => r.what) // ["f32[3,3] of an argument", "f32[3,3] of dotGeneral"]
  * @example (await explain((x: NdArray) => np.sum(np.exp(x)))(np.ones([3]))).kernels.length // 1
  */
-export const explain =
+export const explain = /* @__PURE__ */ takes(
+  'explain',
+  1,
   <A extends readonly unknown[]>(f: (...args: A) => unknown): ((...args: A) => Promise<Explanation>) =>
-  async (...args) => {
-    const inspection: Inspection = inspections.get(f) ?? inspections.get(jit(f))!
-    const { jaxpr, donated } = inspection.entry(args)
-    const { program, executable, backend, jaxpr: optimised } = runtime.engine.compile(jaxpr, donated)
-    const kernels = program.steps.flatMap((step) => explainStep(step, program))
-    const total = (key: 'bytesRead' | 'bytesWritten' | 'flops'): number => kernels.reduce((sum, k) => sum + k[key], 0)
-    const explained: Omit<Explanation, 'toString' | 'residuals'> = {
-      jaxpr: printJaxpr(optimised),
-      device: backend.name,
-      kernels,
-      source: executable.source(),
-      bytesRead: total('bytesRead'),
-      bytesWritten: total('bytesWritten'),
-      flops: total('flops'),
-      peakBytes: peakOf(program),
-      tracedAgain: missesOf(inspection.traced),
-    }
-    return { ...explained, residuals: () => residualsOf(jaxpr), toString: () => show(explained) }
-  }
+    async (...args) => {
+      const inspection: Inspection = inspections.get(f) ?? inspections.get(jit(f))!
+      const { jaxpr, donated } = inspection.entry(args)
+      const { program, executable, backend, jaxpr: optimised } = runtime.engine.compile(jaxpr, donated)
+      const kernels = program.steps.flatMap((step) => explainStep(step, program))
+      const total = (key: 'bytesRead' | 'bytesWritten' | 'flops'): number => kernels.reduce((sum, k) => sum + k[key], 0)
+      const explained: Omit<Explanation, 'toString' | 'residuals'> = {
+        jaxpr: printJaxpr(optimised),
+        device: backend.name,
+        kernels,
+        source: executable.source(),
+        bytesRead: total('bytesRead'),
+        bytesWritten: total('bytesWritten'),
+        flops: total('flops'),
+        peakBytes: peakOf(program),
+        tracedAgain: missesOf(inspection.traced),
+      }
+      return { ...explained, residuals: () => residualsOf(jaxpr), toString: () => show(explained) }
+    },
+)
 
 /**
  * For each time that a jitted function was traced again (the last 32): which argument changed, from what to what. As JAX's `jax_explain_cache_misses`.
@@ -87,12 +91,12 @@ export const explain =
  * @example scope(() => { const f = jit((x: NdArray) => x.sum()); f(np.ones([2])); f(np.ones([3])); return explainMiss(f)[0] }) // "argument [0] was f32[2] and is f32[3]"
  * @throws CotangentError when the function isn't jitted
  */
-export const explainMiss = (f: (...args: never[]) => unknown): readonly string[] => {
+export const explainMiss = /* @__PURE__ */ takes('explainMiss', 1, (f: (...args: never[]) => unknown): readonly string[] => {
   const what = called('explainMiss', f)
   const traced = inspections.get(f)?.traced
   if (traced === undefined) throw new CotangentError(`${what}: the function isn't jitted: pass what jit returned`)
   return missesOf(traced)
-}
+})
 const missesOf = (traced: readonly Signature[]): readonly string[] => traced.slice(1).map((now, i) => changed(traced[i]!, now, pathsOf))
 
 const residualsOf = (jaxpr: Jaxpr): readonly Residual[] => {

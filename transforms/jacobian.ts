@@ -8,6 +8,8 @@ import { flatten, leaves as leavesOf, type TreeDef, unflatten } from '../src/tre
 import { type Args, chosenArgs, type Fn, pullback, pushforward, selectLeaves, type Wrt } from './autodiff.ts'
 import { called, flattenArrays } from './leaves.ts'
 import { vmap } from './vmap.ts'
+import { flag, type Schema, wholes } from '../src/core/options.ts'
+import { takesOptions } from '../src/core/takes.ts'
 
 export interface JacobianOptions {
   /** Which arguments to differentiate: a position, from the end if negative, or several in any order. Default 0. */
@@ -15,6 +17,7 @@ export interface JacobianOptions {
   /** The function returns [result, aux]; aux is handed through: [Jacobian, aux]. */
   readonly hasAux?: boolean
 }
+const jacobianOptions: Schema<JacobianOptions> = { argnums: wholes, hasAux: flag }
 /** A tree like R, with a tree like X in the place of each array. */
 export type Jacobian<R, X> = R extends NdArray ? X : { readonly [K in keyof R]: Jacobian<R[K], X> }
 /** And what its function was asked to hand through. */
@@ -75,25 +78,30 @@ const beside = (jacobian: unknown, aux: readonly unknown[]): unknown => (aux.len
  * @example jacrev((x: NdArray) => np.mul(x, x))(np.array([1, 2])) // [[2, 0], [0, 4]]
  * @throws DTypeError when an argument or a result isn't a float
  */
-export const jacrev = <A extends Args, R, const Opt extends JacobianOptions = Record<never, never>>(
-  f: Fn<A, R>,
-  options?: Opt,
-): ((...args: A) => WithAux<R, Wrt<A, Opt>, Opt>) => {
-  const what = called('jacrev', f, options)
-  return (...args) => {
-    const { g, xs, leaves, tree } = chosen(f, options, args, what)
-    const [value, pull, ...aux] = pullback(`vjp(${what})`, g, xs, options?.hasAux === true)
-    const [ys, out] = flatten(value) as readonly [NdArray[], TreeDef]
-    const whole = ys.find((y) => !isFloat(y.dtype))
-    if (whole !== undefined)
-      throw new DTypeError(`${what} needs a function that returns floats, and it returned ${showAval(whole.aval)}: convert with astype`)
-    const pulled = (...cts: readonly NdArray[]): unknown[] => leavesOf(pull(unflatten(out, cts)))
-    const rows = vmap(pulled, { axisSize: totalOf(ys) })(...basis(ys)) as readonly NdArray[]
-    const blocks = rows.map((row) => splitLike(row, 0, ys)) // by leaf of the arguments, then of the results
-    const rowsOf = (y: NdArray, k: number): unknown => tree(leaves.map((x, j) => reshape(blocks[j]![k]!, [...y.shape, ...x.shape])))
-    return beside(unflatten(out, ys.map(rowsOf)), aux) as WithAux<R, Wrt<A, Opt>, Opt>
-  }
-}
+export const jacrev = /* @__PURE__ */ takesOptions(
+  'jacrev',
+  2,
+  jacobianOptions,
+  <A extends Args, R, const Opt extends JacobianOptions = Record<never, never>>(
+    f: Fn<A, R>,
+    options?: Opt,
+  ): ((...args: A) => WithAux<R, Wrt<A, Opt>, Opt>) => {
+    const what = called('jacrev', f)
+    return (...args) => {
+      const { g, xs, leaves, tree } = chosen(f, options, args, what)
+      const [value, pull, ...aux] = pullback(`vjp(${what})`, g, xs, options?.hasAux === true)
+      const [ys, out] = flatten(value) as readonly [NdArray[], TreeDef]
+      const whole = ys.find((y) => !isFloat(y.dtype))
+      if (whole !== undefined)
+        throw new DTypeError(`${what} needs a function that returns floats, and it returned ${showAval(whole.aval)}: convert with astype`)
+      const pulled = (...cts: readonly NdArray[]): unknown[] => leavesOf(pull(unflatten(out, cts)))
+      const rows = vmap(pulled, { axisSize: totalOf(ys) })(...basis(ys)) as readonly NdArray[]
+      const blocks = rows.map((row) => splitLike(row, 0, ys)) // by leaf of the arguments, then of the results
+      const rowsOf = (y: NdArray, k: number): unknown => tree(leaves.map((x, j) => reshape(blocks[j]![k]!, [...y.shape, ...x.shape])))
+      return beside(unflatten(out, ys.map(rowsOf)), aux) as WithAux<R, Wrt<A, Opt>, Opt>
+    }
+  },
+)
 
 /**
  * The Jacobian by forward mode, a column of arguments at a time: best where arguments are fewer than results. The shapes and trees are jacrev's. As `jax.jacfwd`.
@@ -101,10 +109,15 @@ export const jacrev = <A extends Args, R, const Opt extends JacobianOptions = Re
  * @example jacfwd((x: NdArray) => np.mul(x, x))(np.array([1, 2])) // [[2, 0], [0, 4]]
  * @throws DTypeError when an argument isn't a float
  */
-export const jacfwd = <A extends Args, R, const Opt extends JacobianOptions = Record<never, never>>(
-  f: Fn<A, R>,
-  options?: Opt,
-): ((...args: A) => WithAux<R, Wrt<A, Opt>, Opt>) => forward(f, options, called('jacfwd', f, options))
+export const jacfwd = /* @__PURE__ */ takesOptions(
+  'jacfwd',
+  2,
+  jacobianOptions,
+  <A extends Args, R, const Opt extends JacobianOptions = Record<never, never>>(
+    f: Fn<A, R>,
+    options?: Opt,
+  ): ((...args: A) => WithAux<R, Wrt<A, Opt>, Opt>) => forward(f, options, called('jacfwd', f)),
+)
 
 const forward =
   <A extends Args, R, Opt extends JacobianOptions>(f: Fn<A, R>, options: Opt | undefined, what: string) =>
@@ -127,8 +140,13 @@ const forward =
  * @example hessian((x: NdArray) => np.sum(np.power(x, 3)))(np.array([1, 2])) // [[6, 0], [0, 12]]
  * @throws DTypeError when an argument or a result isn't a float
  */
-export const hessian = <A extends Args, R, const Opt extends JacobianOptions = Record<never, never>>(
-  f: Fn<A, R>,
-  options?: Opt,
-): ((...args: A) => WithAux<WithAux<R, Wrt<A, Opt>, Opt>, Wrt<A, Opt>, Opt>) =>
-  forward(jacrev(f, options), options, called('hessian', f, options))
+export const hessian = /* @__PURE__ */ takesOptions(
+  'hessian',
+  2,
+  jacobianOptions,
+  <A extends Args, R, const Opt extends JacobianOptions = Record<never, never>>(
+    f: Fn<A, R>,
+    options?: Opt,
+  ): ((...args: A) => WithAux<WithAux<R, Wrt<A, Opt>, Opt>, Wrt<A, Opt>, Opt>) =>
+    forward(jacrev(f, options), options, called('hessian', f)),
+)

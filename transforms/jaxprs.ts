@@ -8,6 +8,10 @@ import { printJaxpr } from '../src/core/print.ts'
 import { evalJaxpr as evaluate, trace } from '../src/core/trace.ts'
 import { type TreeDef, unflatten } from '../src/tree.ts'
 import { called, flatFunction, flattenArrays, type ShapeDType } from './leaves.ts'
+import { takes } from '../src/core/takes.ts'
+import { checkJaxpr } from '../src/core/check.ts'
+import { isListOf } from '../src/core/params.ts'
+import { show } from '../src/core/show.ts'
 
 /** A jaxpr that is its text where a text is wanted. */
 export type PrintableJaxpr = Jaxpr & { toString(): string }
@@ -31,10 +35,14 @@ const staged = (
  *
  * @example String(makeJaxpr((x: NdArray) => np.sin(x))(np.ones([3]))) // { lambda ; a:f32[3]. let b:f32[3] = sin a in (b,) }
  */
-export const makeJaxpr = <A extends readonly unknown[]>(f: (...args: A) => unknown): ((...args: A) => PrintableJaxpr) => {
-  const what = called('makeJaxpr', f)
-  return (...args) => printable(staged(f, args, what).jaxpr)
-}
+export const makeJaxpr = /* @__PURE__ */ takes(
+  'makeJaxpr',
+  1,
+  <A extends readonly unknown[]>(f: (...args: A) => unknown): ((...args: A) => PrintableJaxpr) => {
+    const what = called('makeJaxpr', f)
+    return (...args) => printable(staged(f, args, what).jaxpr)
+  },
+)
 
 /**
  * The jaxpr that a text in JAX's notation stands for.
@@ -42,7 +50,7 @@ export const makeJaxpr = <A extends readonly unknown[]>(f: (...args: A) => unkno
  * @example parseJaxpr('{ lambda ; a:f32[3]. let b:f32[3] = sin a in (b,) }').eqns.length // 1
  * @throws JaxprError with line and column where the text stands for none
  */
-export const parseJaxpr = (text: string): PrintableJaxpr => printable(parse(text))
+export const parseJaxpr = /* @__PURE__ */ takes('parseJaxpr', 1, (text: string): PrintableJaxpr => printable(parse(text)))
 
 /**
  * A jaxpr's results on arrays, equation by equation; `jit` around it makes them one program. As `jax.core.eval_jaxpr`.
@@ -50,12 +58,14 @@ export const parseJaxpr = (text: string): PrintableJaxpr => printable(parse(text
  * @example evalJaxpr(parseJaxpr('{ lambda ; a:f32[3]. let b:f32[3] = neg a in (b,) }'), [np.ones([3])])[0] // [-1, -1, -1]
  * @throws ShapeError where the arrays aren't those that the jaxpr takes
  */
-export const evalJaxpr = (jaxpr: Jaxpr, args: readonly NdArray[]): NdArray[] => {
+export const evalJaxpr = /* @__PURE__ */ takes('evalJaxpr', 2, (jaxpr: Jaxpr, args: readonly NdArray[]): NdArray[] => {
+  checkJaxpr(jaxpr)
+  if (!isListOf(args, (x) => x instanceof NdArray)) throw new ShapeError(`evalJaxpr: a list of arrays is needed, and got ${show(args)}`)
   const takes = jaxpr.inputs.map((v) => showAval(v.aval)).join(', ')
-  const given = args.map((x: unknown) => (x instanceof NdArray ? showAval(x.aval) : String(x))).join(', ')
+  const given = args.map((x) => showAval(x.aval)).join(', ')
   if (takes !== given) throw new ShapeError(`evalJaxpr(${given}): the jaxpr takes (${takes})`)
   return evaluate(jaxpr, args)
-}
+})
 
 /** A tree like R, with the shape and dtype of each array in its place. */
 export type Shapes<R> = R extends NdArray | number | boolean ? ShapeDType : { readonly [K in keyof R]: Shapes<R[K]> }
@@ -65,11 +75,15 @@ export type Shapes<R> = R extends NdArray | number | boolean ? ShapeDType : { re
  *
  * @example evalShape((x: NdArray) => np.sum(x, { axis: 0 }))(np.ones([2, 3])).shape // [3]
  */
-export const evalShape = <A extends readonly unknown[], R>(f: (...args: A) => R): ((...args: A) => Shapes<R>) => {
-  const what = called('evalShape', f)
-  return (...args) => {
-    const { jaxpr, out } = staged(f, args, what)
-    const shapes = jaxpr.outs.map(({ aval }): ShapeDType => ({ shape: aval.shape, dtype: aval.dtype }))
-    return unflatten(out, shapes) as Shapes<R>
-  }
-}
+export const evalShape = /* @__PURE__ */ takes(
+  'evalShape',
+  1,
+  <A extends readonly unknown[], R>(f: (...args: A) => R): ((...args: A) => Shapes<R>) => {
+    const what = called('evalShape', f)
+    return (...args) => {
+      const { jaxpr, out } = staged(f, args, what)
+      const shapes = jaxpr.outs.map(({ aval }): ShapeDType => ({ shape: aval.shape, dtype: aval.dtype }))
+      return unflatten(out, shapes) as Shapes<R>
+    }
+  },
+)

@@ -2,9 +2,11 @@
 import { INSPECT, NdArray } from '../src/core/array.ts'
 import { type Aval, aval } from '../src/core/aval.ts'
 import { byteWidth, type DType } from '../src/core/dtype.ts'
-import { CotangentError, ShapeError, TracerError, TreeError } from '../src/core/errors.ts'
+import { ArgumentError, ShapeError, TracerError, TreeError } from '../src/core/errors.ts'
 import { userScalar } from '../src/core/trace.ts'
 import { difference, flatten, isDict, paths, showDef, type TreeDef, unflatten } from '../src/tree.ts'
+import { isListOf } from '../src/core/params.ts'
+import { show } from '../src/core/show.ts'
 
 const NUMBER = aval([], 'float32', true)
 const BOOLEAN = aval([], 'bool')
@@ -33,16 +35,19 @@ class Placeholder extends NdArray {
 }
 const placeholder = (x: ShapeDType): Placeholder => {
   const sizes: unknown = x.shape
-  if (Object.hasOwn(byteWidth, x.dtype) && Array.isArray(sizes) && sizes.every((n) => Number.isInteger(n) && n >= 0))
-    return new Placeholder(x)
-  throw new ShapeError(`${JSON.stringify(x)} stands for no array: a shape of whole numbers and a dtype are needed`)
+  if (Object.hasOwn(byteWidth, x.dtype) && isListOf(sizes, (n) => Number.isSafeInteger(n) && (n as number) >= 0)) return new Placeholder(x)
+  throw new ShapeError(`${show(x)} stands for no array: a shape of whole numbers and a dtype are needed`)
 }
 /** A tree with placeholders where it has a shape and a dtype instead of an array. */
 export const placeholders = (tree: unknown): unknown => {
-  if (Array.isArray(tree)) return tree.map(placeholders)
+  flatten(tree) // refuses what is no tree
+  return placed(tree)
+}
+const placed = (tree: unknown): unknown => {
+  if (Array.isArray(tree)) return tree.map(placed)
   if (!isDict(tree)) return tree
   if (typeof tree['dtype'] === 'string') return placeholder(tree as unknown as ShapeDType)
-  return Object.fromEntries(Object.entries(tree).map(([key, value]) => [key, placeholders(value)]))
+  return Object.fromEntries(Object.entries(tree).map(([key, value]) => [key, placed(value)]))
 }
 
 const refused = (leaf: unknown, what: string, path: string): Error =>
@@ -53,13 +58,18 @@ const refused = (leaf: unknown, what: string, path: string): Error =>
       )
 
 const describe = (x: unknown): string =>
-  x === null || x === undefined
-    ? String(x)
-    : typeof x === 'function'
-      ? 'a function'
-      : typeof x === 'object'
-        ? `an instance of ${(x.constructor as typeof x.constructor | undefined)?.name ?? 'nothing'}`
-        : `the ${typeof x} ${typeof x === 'string' ? JSON.stringify(x) : String(x)}`
+  typeof x === 'object' && x !== null
+    ? `an instance of ${nameOf(x)}`
+    : x === null || x === undefined || typeof x === 'function'
+      ? show(x)
+      : `the ${typeof x} ${show(x)}`
+const nameOf = (x: object): string => {
+  try {
+    return (x.constructor as typeof x.constructor | undefined)?.name ?? 'nothing'
+  } catch {
+    return 'a class that can’t be read'
+  }
+}
 
 export interface Flat {
   readonly leaves: readonly NdArray[]
@@ -119,13 +129,8 @@ export const flatFunction = (
   }
 }
 
-/** A transform's call as errors name it, `grad(loss)`; what isn't a function is refused, and options without names, as Python has them. */
-export const called = (transform: string, f: unknown, options?: unknown): string => {
-  if (typeof f !== 'function') throw new CotangentError(`${transform} needs a function, and got ${describe(f)}`)
-  const what = `${transform}(${f.name || 'the function'})`
-  if (options !== undefined && (typeof options !== 'object' || options === null || Array.isArray(options)))
-    throw new CotangentError(
-      `${what} got ${describe(options)} as its options: name them in an object, such as { argnums: 1 } or { inAxes: 1 }`,
-    )
-  return what
+/** A transform's call as errors name it, `grad(loss)`; what isn't a function is refused. */
+export const called = (transform: string, f: unknown): string => {
+  if (typeof f !== 'function') throw new ArgumentError(`${transform} needs a function, and got ${describe(f)}`)
+  return `${transform}(${f.name || 'the function'})`
 }

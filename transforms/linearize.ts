@@ -1,4 +1,5 @@
 /** Reverse mode, of jvp, split and transpose. */
+import { place } from '../src/core/flags.ts'
 import { zerosLike } from '../src/core/constructors.ts'
 import type { NdArray } from '../src/core/array.ts'
 import type { Jaxpr } from '../src/core/jaxpr.ts'
@@ -76,8 +77,11 @@ export const vjpJaxpr = (transforms: Transforms, jaxpr: Jaxpr, moving: readonly 
     (args) => {
       const xs = [...captures, ...args.slice(0, inputs.length)]
       const ys = evalJaxpr(forward, xs)
-      let at = inputs.length
-      const cts = jaxpr.outs.map(({ aval }, i) => (seeds[i] === 'one' ? constant(1, aval) : seeds[i] ? args[at++]! : null))
+      const cts = place(
+        seeds.map((seed) => seed === true),
+        args.slice(inputs.length),
+        (i) => (seeds[i] === 'one' ? constant(1, jaxpr.outs[i]!.aval) : null),
+      )
       const used = jaxpr.outs.map((_, i) => i).filter((i) => nonzero[i])
       const isLinear = linear.inputs.map((_, i) => i >= linear.inputs.length - movingAvals.length)
       const back = transforms.transpose(
@@ -87,8 +91,7 @@ export const vjpJaxpr = (transforms: Transforms, jaxpr: Jaxpr, moving: readonly 
       )
       const given = used.map((i) => cts[i]!).filter((ct) => ct !== null)
       const grads = evalJaxpr(back.jaxpr, [...back.captures, ...kept.map((i) => xs[i]!), ...ys.slice(count), ...given])
-      let next = 0
-      return [...ys.slice(0, count), ...movingAvals.map((a, i) => (back.present[i] ? grads[next++]! : zerosLike(a)))]
+      return [...ys.slice(0, count), ...place(back.present, grads, (i) => zerosLike(movingAvals[i]!))]
     },
     'vjp',
   )

@@ -2,6 +2,8 @@
 import type { NdArray } from '../src/core/array.ts'
 import { TreeError } from '../src/core/errors.ts'
 import { isDict, showDef, type TreeDef, unflatten } from '../src/tree.ts'
+import { flag, type Schema } from '../src/core/options.ts'
+import { reading } from '../src/core/show.ts'
 
 type Args = readonly unknown[]
 
@@ -11,11 +13,16 @@ export interface AuxOptions {
   /** The function returns [result, aux]; aux is handed through, and has no derivative. */
   readonly hasAux: true
 }
+export const auxOptions: Schema<{ readonly hasAux?: boolean }> = { hasAux: flag }
 /** Of a list of primals, whether options come after them. */
 export const withoutOptions = (given: Args): readonly [primals: Args, hasAux: boolean] => {
   const last = given.at(-1)
-  const isOptions = isDict(last) && Object.keys(last).join() === 'hasAux' && typeof last['hasAux'] === 'boolean'
-  return isOptions ? [given.slice(0, -1), last['hasAux'] === true] : [given, false]
+  const isOptions = reading(
+    TreeError,
+    'the last argument',
+    () => isDict(last) && Object.keys(last).join() === 'hasAux' && typeof last['hasAux'] === 'boolean',
+  )
+  return isOptions ? [given.slice(0, -1), (last as AuxOptions).hasAux] : [given, false]
 }
 /** How many of the results are differentiated: all, or those of the first of [result, aux]. */
 export const differentiated = (out: TreeDef, hasAux: boolean, what: string, result = 'result'): number => {

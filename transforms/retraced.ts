@@ -1,7 +1,7 @@
 /** Why a jitted function was traced again; and a warning where that happens often. */
 import { type Aval, eqAval, showAval } from '../src/core/aval.ts'
 import { difference } from '../src/tree.ts'
-import type { Signature } from './entries.ts'
+import type { Signature } from './traceCache.ts'
 
 type PathsOf = (signature: Signature) => readonly string[]
 

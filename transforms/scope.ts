@@ -3,6 +3,7 @@ import { type ConcreteArray, NdArray, scopes } from '../src/core/array.ts'
 import { TracerError } from '../src/core/errors.ts'
 import { leaves } from '../src/tree.ts'
 import { called } from './leaves.ts'
+import { takes } from '../src/core/takes.ts'
 
 /**
  * Runs f, frees every array that it made and didn't return (in a tree, at any depth), and gives its result. Nobody has to call it: it is for
@@ -11,7 +12,7 @@ import { called } from './leaves.ts'
  * @example scope(() => np.add(np.ones([2]), np.ones([2]))) // [2, 2]
  * @throws TracerError when f returns a promise: arrays made after an await would escape
  */
-export const scope = <R>(f: () => R): R => {
+export const scope = /* @__PURE__ */ takes('scope', 1, <R>(f: () => R): R => {
   called('scope', f)
   const made = new Set<ConcreteArray>()
   scopes.push(made)
@@ -26,4 +27,4 @@ export const scope = <R>(f: () => R): R => {
     for (const x of kept) if (x instanceof NdArray && made.delete(x as ConcreteArray)) scopes.at(-1)?.add(x as ConcreteArray)
     for (const x of made) if (!x.retained) x.dispose()
   }
-}
+})

@@ -1,6 +1,6 @@
 /** shardMap: a program for a mesh of devices, each with its own part of the arrays. What it means is defined by vmap, so one device can run it. */
 import * as O from '#fp-ts/Option.js'
-import type { NdArray } from '../src/core/array.ts'
+import { NdArray } from '../src/core/array.ts'
 import { type Aval, showAval } from '../src/core/aval.ts'
 import { range, reshape, transpose } from '../src/core/constructors.ts'
 import { ShapeError } from '../src/core/errors.ts'
@@ -11,6 +11,8 @@ import { paths, unflatten } from '../src/tree.ts'
 import { called, flatFunction, flattenArrays } from './leaves.ts'
 import { spread } from './prefix.ts'
 import { overBatch } from './vmap.ts'
+import { atLeast, needed, option, recordOf, type Schema } from '../src/core/options.ts'
+import { takesOptions } from '../src/core/takes.ts'
 
 /** How an array lies on a mesh: for each of its axes the mesh axes that divide it (the first outermost), or null. Later axes aren't divided. */
 export class PartitionSpec {
@@ -41,6 +43,10 @@ export interface ShardMapOptions {
   /** How the results are put together. A mesh axis that a spec doesn't name must not change the result. */
   readonly outSpecs: Specs
 }
+const specs = needed(
+  option<Specs>(ShapeError, 'a spec P(…), or a tree of them', (x) => typeof x === 'object' && x !== null && !(x instanceof NdArray)),
+)
+const shardMapOptions: Schema<ShardMapOptions> = { mesh: needed(recordOf(atLeast(1))), inSpecs: specs, outSpecs: specs }
 
 /**
  * f, written for one device of a mesh: it gets its own part of each argument, speaks with the others by `lax.psum` and the other collectives, and its
@@ -49,47 +55,51 @@ export interface ShardMapOptions {
  * @example shardMap((x: NdArray) => lax.psum(x.sum(), 'i'), { mesh: { i: 2 }, inSpecs: P('i'), outSpecs: P() })(np.array([1, 2, 3, 4])) // 10
  * @throws ShapeError where arrays can't be divided so, or a result changes along a mesh axis that outSpecs doesn't name
  */
-export const shardMap = <A extends readonly unknown[], R>(f: (...args: A) => R, options: ShardMapOptions): ((...args: A) => R) => {
-  const what = called('shardMap', f, options)
-  const mesh = Object.entries((options as Partial<ShardMapOptions> | undefined)?.mesh ?? {})
-  if (mesh.length === 0 || !mesh.every(([, size]) => Number.isSafeInteger(size) && size > 0))
-    throw new ShapeError(`${what}: the mesh needs a name and a number of devices for each axis, such as { data: 8 }`)
-  const layout = new Layout(mesh, what)
-  return (...args) => {
-    const { leaves, def } = flattenArrays(args, what)
-    const at = paths(args)
-    const specs = spread(options.inSpecs, def, isSpec, `${what}: inSpecs`)
-    specs.forEach((spec, i) => layout.check(spec, leaves[i]!.aval, `argument ${at[i]}`, (name) => layout.sizes.get(name)!))
-    const flat = flatFunction(f as (...args: never[]) => unknown, def, what)
-    const local = leaves.map((x, i): Aval => ({ ...x.aval, shape: layout.partOf(specs[i]!, x.shape) }))
-    const within = mesh.reduceRight<() => Traced>((inner, [name, size]) => () => runtime.axes.within(name, size, inner), () => trace(local, flat.call, what)) // prettier-ignore
-    let traced = within()
-    const outSpecs = spread(options.outSpecs, flat.out(), isSpec, `${what}: outSpecs`)
-    outSpecs.forEach((spec, i) => layout.check(spec, traced.jaxpr.outs[i]!.aval, `result ${i}`, () => 1))
-    for (const [name, size] of [...mesh].reverse()) {
-      const dims = specs.map((spec): BatchDim => (names(spec).includes(name) ? O.some(0) : O.none))
-      const outAxes = outSpecs.map((spec) => (names(spec).includes(name) ? 0 : null))
-      traced = overBatch(
-        traced,
-        dims,
-        outAxes,
-        { name, size },
+export const shardMap = /* @__PURE__ */ takesOptions(
+  'shardMap',
+  2,
+  shardMapOptions,
+  <A extends readonly unknown[], R>(f: (...args: A) => R, options: ShardMapOptions): ((...args: A) => R) => {
+    const what = called('shardMap', f)
+    const mesh = Object.entries(options.mesh)
+    if (mesh.length === 0) throw new ShapeError(`${what}: the mesh needs a name and a number of devices for each axis, such as { data: 8 }`)
+    const layout = new Layout(mesh, what)
+    return (...args) => {
+      const { leaves, def } = flattenArrays(args, what)
+      const at = paths(args)
+      const specs = spread(options.inSpecs, def, isSpec, `${what}: inSpecs`)
+      specs.forEach((spec, i) => layout.check(spec, leaves[i]!.aval, `argument ${at[i]}`, (name) => layout.sizes.get(name)!))
+      const flat = flatFunction(f as (...args: never[]) => unknown, def, what)
+      const local = leaves.map((x, i): Aval => ({ ...x.aval, shape: layout.partOf(specs[i]!, x.shape) }))
+      const within = mesh.reduceRight<() => Traced>((inner, [name, size]) => () => runtime.axes.within(name, size, inner), () => trace(local, flat.call, what)) // prettier-ignore
+      let traced = within()
+      const outSpecs = spread(options.outSpecs, flat.out(), isSpec, `${what}: outSpecs`)
+      outSpecs.forEach((spec, i) => layout.check(spec, traced.jaxpr.outs[i]!.aval, `result ${i}`, () => 1))
+      for (const [name, size] of [...mesh].reverse()) {
+        const dims = specs.map((spec): BatchDim => (names(spec).includes(name) ? O.some(0) : O.none))
+        const outAxes = outSpecs.map((spec) => (names(spec).includes(name) ? 0 : null))
+        traced = overBatch(
+          traced,
+          dims,
+          outAxes,
+          { name, size },
+          what,
+          (i) =>
+            `${what}: result ${i} changes along the mesh axis ${JSON.stringify(name)}, which its spec ${String(outSpecs[i])} doesn't name: name it, or reduce over it with lax.psum or lax.pmean`,
+        )
+      }
+      const { jaxpr, captures } = trace(
+        [...traced.captures, ...leaves].map((x) => x.aval),
+        (xs) => {
+          const own = xs.slice(traced.captures.length).map((x, i) => layout.divide(specs[i]!, x))
+          return evalJaxpr(traced.jaxpr, [...xs.slice(0, traced.captures.length), ...own]).map((y, i) => layout.join(outSpecs[i]!, y))
+        },
         what,
-        (i) =>
-          `${what}: result ${i} changes along the mesh axis ${JSON.stringify(name)}, which its spec ${String(outSpecs[i])} doesn't name: name it, or reduce over it with lax.psum or lax.pmean`,
       )
+      return unflatten(flat.out(), applyJaxpr(jaxpr, [...captures, ...traced.captures, ...leaves], what)) as R
     }
-    const { jaxpr, captures } = trace(
-      [...traced.captures, ...leaves].map((x) => x.aval),
-      (xs) => {
-        const own = xs.slice(traced.captures.length).map((x, i) => layout.divide(specs[i]!, x))
-        return evalJaxpr(traced.jaxpr, [...xs.slice(0, traced.captures.length), ...own]).map((y, i) => layout.join(outSpecs[i]!, y))
-      },
-      what,
-    )
-    return unflatten(flat.out(), applyJaxpr(jaxpr, [...captures, ...traced.captures, ...leaves], what)) as R
-  }
-}
+  },
+)
 
 const names = (spec: PartitionSpec): readonly string[] => spec.axes.flat()
 

@@ -1,6 +1,6 @@
 /** vmap: a function of examples becomes one of batches, with no loop. */
 import * as O from '#fp-ts/Option.js'
-import type { NdArray } from '../src/core/array.ts'
+import { NdArray } from '../src/core/array.ts'
 import { showAval } from '../src/core/aval.ts'
 import { broadcastInDim, moveAxis, range } from '../src/core/constructors.ts'
 import { ShapeError } from '../src/core/errors.ts'
@@ -10,6 +10,8 @@ import { paths, unflatten } from '../src/tree.ts'
 import { called, flatFunction, flattenArrays } from './leaves.ts'
 import { spread } from './prefix.ts'
 import { runtime } from '../src/core/runtime.ts'
+import { atLeast, option, type Schema, text } from '../src/core/options.ts'
+import { takesOptions } from '../src/core/takes.ts'
 
 /** An axis, null for none, or a tree prefix of these. */
 export type Axes = number | null | readonly Axes[] | { readonly [key: string]: Axes }
@@ -26,6 +28,13 @@ export interface VmapOptions {
   /** How long the mapped axis is: needed only where no argument is mapped. */
   readonly axisSize?: number
 }
+/** Which are prefixes, only a call's trees tell. */
+export const axesKind = option<Axes>(
+  ShapeError,
+  'an axis, null, or a tree of these',
+  (x) => isAxis(x) || (typeof x === 'object' && !(x instanceof NdArray)),
+)
+const vmapOptions: Schema<VmapOptions> = { inAxes: axesKind, outAxes: axesKind, axisName: text, axisSize: atLeast(0) }
 
 /** A traced function over a batch: its arguments batched at `dims`, and its results put where `outAxes` says, inside the same program. */
 export const overBatch = (
@@ -54,42 +63,45 @@ export const overBatch = (
  *
  * @example vmap((x: NdArray) => x.sum())(np.ones([3, 4])) // [4, 4, 4]
  */
-export const vmap = <A extends readonly unknown[], R>(f: (...args: A) => R, options: VmapOptions = {}): ((...args: A) => R) => {
-  const what = called('vmap', f, options)
-  return (...args) => {
-    const { leaves, def } = flattenArrays(args, what)
-    const inAxes = options.inAxes === undefined ? 0 : options.inAxes
-    const axes = spread(inAxes, def, isAxis, `${what}: inAxes`)
-    const { axisName = null, axisSize = null } = options
-    if (axisSize !== null && !(Number.isSafeInteger(axisSize) && axisSize >= 0))
-      throw new ShapeError(`${what}: axisSize must be a whole number, and it is ${String(axisSize)}`)
-    let size = axisSize
-    let from = 'axisSize'
-    const dims = leaves.map((x, i): BatchDim => {
-      const axis = axes[i]!
-      if (axis === null) return O.none
-      const at = axis < 0 ? axis + x.ndim : axis
-      if (!(at >= 0 && at < x.ndim))
-        throw new ShapeError(`${what}: axis ${axis} is out of range for ${showAval(x.aval)} at ${paths(args)[i]}`)
-      const n = x.shape[at]!
-      if (size !== null && n !== size) throw new ShapeError(`${what}: mapped axes differ: ${size} at ${from}, ${n} at ${paths(args)[i]}`)
-      size = n
-      from = paths(args)[i]!
-      return O.some(at)
-    })
-    if (size === null) throw new ShapeError(`${what}: no argument is mapped: give inAxes at least one axis, or axisSize`)
-    const axis = { name: axisName, size: size as number }
-    const flat = flatFunction(f as (...args: never[]) => unknown, def, what)
-    const avals = leaves.map((x, i) => {
-      const dim = dims[i]!
-      return O.isNone(dim) ? x.aval : { ...x.aval, shape: x.shape.filter((_, d) => d !== dim.value) }
-    })
-    const traced = runtime.axes.within(axisName, axis.size, () => trace(avals, flat.call, what))
-    const outAxes = spread(options.outAxes === undefined ? 0 : options.outAxes, flat.out(), isAxis, `${what}: outAxes`)
-    const { jaxpr, captures } = overBatch(traced, dims, outAxes, axis, what)
-    return unflatten(flat.out(), applyJaxpr(jaxpr, [...captures, ...leaves], what)) as R
-  }
-}
+export const vmap = /* @__PURE__ */ takesOptions(
+  'vmap',
+  2,
+  vmapOptions,
+  <A extends readonly unknown[], R>(f: (...args: A) => R, options: VmapOptions = {}): ((...args: A) => R) => {
+    const what = called('vmap', f)
+    return (...args) => {
+      const { leaves, def } = flattenArrays(args, what)
+      const inAxes = options.inAxes === undefined ? 0 : options.inAxes
+      const axes = spread(inAxes, def, isAxis, `${what}: inAxes`)
+      const { axisName = null, axisSize = null } = options
+      let size = axisSize
+      let from = 'axisSize'
+      const dims = leaves.map((x, i): BatchDim => {
+        const axis = axes[i]!
+        if (axis === null) return O.none
+        const at = axis < 0 ? axis + x.ndim : axis
+        if (!(at >= 0 && at < x.ndim))
+          throw new ShapeError(`${what}: axis ${axis} is out of range for ${showAval(x.aval)} at ${paths(args)[i]}`)
+        const n = x.shape[at]!
+        if (size !== null && n !== size) throw new ShapeError(`${what}: mapped axes differ: ${size} at ${from}, ${n} at ${paths(args)[i]}`)
+        size = n
+        from = paths(args)[i]!
+        return O.some(at)
+      })
+      if (size === null) throw new ShapeError(`${what}: no argument is mapped: give inAxes at least one axis, or axisSize`)
+      const axis = { name: axisName, size: size as number }
+      const flat = flatFunction(f as (...args: never[]) => unknown, def, what)
+      const avals = leaves.map((x, i) => {
+        const dim = dims[i]!
+        return O.isNone(dim) ? x.aval : { ...x.aval, shape: x.shape.filter((_, d) => d !== dim.value) }
+      })
+      const traced = runtime.axes.within(axisName, axis.size, () => trace(avals, flat.call, what))
+      const outAxes = spread(options.outAxes === undefined ? 0 : options.outAxes, flat.out(), isAxis, `${what}: outAxes`)
+      const { jaxpr, captures } = overBatch(traced, dims, outAxes, axis, what)
+      return unflatten(flat.out(), applyJaxpr(jaxpr, [...captures, ...leaves], what)) as R
+    }
+  },
+)
 
 const place = (y: NdArray, dim: BatchDim, to: number, size: number, what: string): NdArray => {
   const rank = y.ndim + (O.isSome(dim) ? 0 : 1)

@@ -4,7 +4,7 @@ import { type Node, sizeOfNode } from '../../src/core/graph.ts'
 import { chooseBuffers, sorted } from './buffers.ts'
 import { type Emitted, emit, NeedsBuffer, spaceOf } from './emit.ts'
 import { merge } from './merge.ts'
-import { batchLaunches, type Launch } from './segments.ts'
+import { batchLaunches, type Launch } from './launches.ts'
 import { throughViews } from './views.ts'
 
 /** The launches that compute `roots`. Not `fused`, every operation has its own kernel. */

@@ -3,7 +3,7 @@ import { byteWidth } from '../../src/core/dtype.ts'
 import { type Node, sizeOfNode } from '../../src/core/graph.ts'
 import type { Buffer, Place, Program, Step } from '../../src/core/program.ts'
 import { fuse } from './fuse.ts'
-import type { Launch } from './segments.ts'
+import type { Launch } from './launches.ts'
 
 /** Arrays start on 16-byte borders with 16 bytes behind them, so that a vector load never leaves the arena. */
 const reserve = (bytes: number): number => (bytes + 31) & ~15

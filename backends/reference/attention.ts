@@ -5,7 +5,7 @@ import type { TypedArray } from '../../src/core/dtype.ts'
 import type { Attention, AttentionGrad, AttentionShape, Strided } from '../../src/core/kernel.ts'
 import { read, write } from './expr.ts'
 import type { Run } from './nest.ts'
-import { bitcast, threefry } from './special.ts'
+import { bitcast, threefry } from './functions.ts'
 
 const at = ({ strides, offset }: Strided, ...index: readonly number[]): number => index.reduce((sum, i, d) => sum + i * strides[d]!, offset)
 

@@ -5,7 +5,7 @@
 import { absurd } from './absurd.ts'
 import { type DType, isFloat, isHalf } from '../../src/core/dtype.ts'
 import type { ReduceOp, ScalarOp } from '../../src/core/kernel.ts'
-import { bitcast, erf, erfc, erfInv, isWord, narrow, nextafter32, nextafter64, threefry, widen } from './special.ts'
+import { bitcast, erf, erfc, erfInv, isWord, narrow, nextafter32, nextafter64, threefry, widen } from './functions.ts'
 
 /** A function of the op's operands, in order; ops with fewer than four ignore the rest. */
 export type Scalar = (a: number, b: number, c: number, d: number) => number

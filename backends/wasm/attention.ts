@@ -6,7 +6,7 @@ import type { Attention } from '../../src/core/kernel.ts'
 import type { FunctionHandle, ModuleBuilder } from './assembler.ts'
 import { Attending, keyBlock, panelsAtOnce } from './attentionBlock.ts'
 import { finishStats, multiplyPanel, resetStats, rowBytes, scalePanel, softmaxPanel, statsBytes } from './attentionPanel.ts'
-import { roundUp } from './integers.ts'
+import { roundUp } from './address.ts'
 
 /** Units of work: batches x heads. */
 export const attentionUnits = ({ batch, heads, queries }: Attention): number => (queries === 0 ? 0 : batch * heads)

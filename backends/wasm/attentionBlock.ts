@@ -5,7 +5,7 @@
 import type { AttentionShape, Strided } from '../../src/core/kernel.ts'
 import type { Local, ModuleBuilder, Value } from './assembler.ts'
 import { addPanel, dropoutPanel, maskPanel, panelQueries, rowBytes, windowPanel } from './attentionPanel.ts'
-import { Integers, roundUp } from './integers.ts'
+import { Integers, roundUp } from './address.ts'
 import { copyAny, emitPack, transposeRows } from './dotPack.ts'
 import { tileLoop, tileRows } from './dotTile.ts'
 

@@ -7,7 +7,7 @@ import type { FunctionHandle, Local, ModuleBuilder, Value } from './assembler.ts
 import { Attending, keyBlock, panelsAtOnce } from './attentionBlock.ts'
 import { dotPanels, guardLse, panelQueries, rowBytes, scalePanel, softmaxGradPanel, transposePanels } from './attentionPanel.ts'
 import { copyAny } from './dotPack.ts'
-import { roundUp } from './integers.ts'
+import { roundUp } from './address.ts'
 import { tileColumns, tileLoop } from './dotTile.ts'
 
 /** Units of work: batches x key/value heads. */

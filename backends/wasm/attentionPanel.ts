@@ -3,7 +3,7 @@
  * which is both a column of register tiles and a packed operand of the next product. So all of softmax is vertical.
  */
 import type { FunctionBuilder, FunctionHandle, Local, ModuleBuilder } from './assembler.ts'
-import { type Integers, shared } from './integers.ts'
+import { type Integers, shared } from './address.ts'
 import { transposeRows } from './dotPack.ts'
 import { tileRows } from './dotTile.ts'
 import { threefry } from './threefry.ts'

@@ -5,7 +5,7 @@
 import { byteWidth } from '../../src/core/dtype.ts'
 import type { Cumulative } from '../../src/core/kernel.ts'
 import type { FunctionBuilder, FunctionHandle, Local, ModuleBuilder, Value } from './assembler.ts'
-import { Integers } from './integers.ts'
+import { Integers } from './address.ts'
 import { operation } from './ops.ts'
 import { calculator } from './vec.ts'
 

@@ -5,7 +5,7 @@
 import type { Dot } from '../../src/core/kernel.ts'
 import type { FunctionHandle, Local, ModuleBuilder } from './assembler.ts'
 import { emitEpilogue } from './dotEpilogue.ts'
-import { Integers, roundUp } from './integers.ts'
+import { Integers, roundUp } from './address.ts'
 import { emitOperand, indexOf, type PackOperand, type Place } from './dotOperand.ts'
 import { dotNest } from '../../src/core/dotNest.ts'
 import { type DotPlan, planDot } from './dotPlan.ts'

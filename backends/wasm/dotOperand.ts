@@ -5,7 +5,7 @@
 import { contiguity } from '../../src/core/expressions.ts'
 import type { Dot } from '../../src/core/kernel.ts'
 import type { Local } from './assembler.ts'
-import type { Integers } from './integers.ts'
+import type { Integers } from './address.ts'
 import { emitPack } from './dotPack.ts'
 import { bareLoad, type Operand } from './dotPlan.ts'
 import { blockAccess, emitSweep } from './dotSweep.ts'

@@ -3,7 +3,7 @@
  * Where a panel has fewer rows than its width, others may stand in for the missing ones: what they give is never read.
  */
 import type { FunctionHandle, Local, ModuleBuilder, Value } from './assembler.ts'
-import { type Integers, shared } from './integers.ts'
+import { type Integers, shared } from './address.ts'
 import { calculator } from './vec.ts'
 
 /** In bytes. */

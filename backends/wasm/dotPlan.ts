@@ -4,7 +4,7 @@
  */
 import { affinesIn } from '../../src/core/expressions.ts'
 import type { Access, Dot, Expr } from '../../src/core/kernel.ts'
-import { roundUp } from './integers.ts'
+import { roundUp } from './address.ts'
 import { tileColumns } from './dotTile.ts'
 
 /** An operand: `row` and `k` say which dims of its index they are. */

@@ -4,7 +4,7 @@
  */
 import type { Affine, Dot, Output } from '../../src/core/kernel.ts'
 import type { FunctionHandle, Local, ModuleBuilder } from './assembler.ts'
-import { Integers } from './integers.ts'
+import { Integers } from './address.ts'
 import { evaluatorOf, type Lanes } from './evaluate.ts'
 import { nestNodes, type NestNodes } from './nodes.ts'
 

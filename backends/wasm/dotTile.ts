@@ -3,7 +3,7 @@
  * A panel holds `width` rows of an operand side by side: element (r, k) stands at k·width + r.
  */
 import type { FunctionBuilder, FunctionHandle, Local, ModuleBuilder } from './assembler.ts'
-import { shared } from './integers.ts'
+import { shared } from './address.ts'
 import { calculator } from './vec.ts'
 
 /** Columns of a tile: two vectors. */

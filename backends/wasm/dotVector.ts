@@ -3,7 +3,7 @@
  * Two ways through B: several rows of k at a time where columns are contiguous, several columns at a time where k is.
  */
 import type { FunctionHandle, Local, ModuleBuilder } from './assembler.ts'
-import { byLanes, shared } from './integers.ts'
+import { byLanes, shared } from './address.ts'
 import { clampedRows } from './dotPack.ts'
 import { multiplyAdd } from './dotTile.ts'
 import { calculator } from './vec.ts'

@@ -5,7 +5,7 @@
 import { byteWidth, type DType, isHalf } from '../../src/core/dtype.ts'
 import type { Affine } from '../../src/core/kernel.ts'
 import type { FunctionBuilder, Local, ValType, Value } from './assembler.ts'
-import { Integers } from './integers.ts'
+import { Integers } from './address.ts'
 import { laneStride, type Node, type OutputNode } from './nodes.ts'
 import { isShift, operation, paired, registerOf, shiftBy } from './ops.ts'
 import { calculator } from './vec.ts'

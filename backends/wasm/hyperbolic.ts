@@ -2,7 +2,7 @@
  * Hyperbolic functions of float32s on four lanes, and their inverses, within 3 ulp.
  */
 import type { Local } from './assembler.ts'
-import { expm1Near, expNear, type Inline, log1p, ONE, reduceExp, scale } from './math.ts'
+import { exp, expm1Near, expNear, type Inline, log1p, ONE, reduceExp, scale } from './math.ts'
 import type { Calculator, Vec } from './vec.ts'
 
 /** tanh a = u / (u + 2) with u = e^(2a) - 1 = 2^n (e^r - 1) + 2^n - 1. */
@@ -64,4 +64,21 @@ const atanh: Inline = (c, x) => {
   return c.copysign(F.mul(log1p(c, hold(F.div(F.add(a, a), F.sub(1, a)))), 0.5), x)
 }
 
-export const hyperbolic = { tanh, sinh, cosh, asinh, acosh, atanh }
+const logistic: Inline = (c, x) => {
+  const { F } = c
+  // 1/(1+e) where x >= 0, else e/(1+e), with e = exp(-|x|) <= 1; what rounding 1+e lost is put back
+  const e = c.hold(exp(c, F.neg(F.abs(x))))
+  const s = c.hold(F.add(e, 1))
+  const y = c.hold(F.div(c.pick(F.lt(x, 0), e, 1), s))
+  return F.sub(y, F.mul(y, F.sub(e, F.sub(s, 1))))
+}
+
+export const hyperbolic = {
+  tanh: { lanes: tanh, double: Math.tanh },
+  sinh: { lanes: sinh, double: Math.sinh },
+  cosh: { lanes: cosh, double: Math.cosh },
+  asinh: { lanes: asinh, double: Math.asinh },
+  acosh: { lanes: acosh, double: Math.acosh },
+  atanh: { lanes: atanh, double: Math.atanh },
+  logistic: { lanes: logistic, double: (x: number) => 1 / (1 + Math.exp(-x)) },
+}

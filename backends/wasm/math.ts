@@ -127,3 +127,10 @@ export const orLanewise = (c: Calculator, name: string, far: Vec, y: Local, ...a
 
 /** -0 gives -0. */
 export const keepZero = ({ F, B }: Calculator, x: Local, y: Vec): Vec => B.or(y, B.and(x, F.eq(x, 0)))
+
+export const exponential = {
+  exp: { lanes: exp, double: Math.exp },
+  expm1: { lanes: expm1, double: Math.expm1 },
+  log: { lanes: log, double: Math.log },
+  log1p: { lanes: log1p, double: Math.log1p },
+}

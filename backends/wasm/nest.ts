@@ -8,7 +8,7 @@
 import type { Nest } from '../../src/core/kernel.ts'
 import type { FunctionHandle, Local, ModuleBuilder, Value } from './assembler.ts'
 import { evaluatorOf, type Lanes, type Row } from './evaluate.ts'
-import { Integers, roundUp } from './integers.ts'
+import { Integers, roundUp } from './address.ts'
 import { laneStride, type NestNodes, type Node, nestNodes, type OutputNode } from './nodes.ts'
 import { isExpensive, registerOf } from './ops.ts'
 import { accumulator, BLOCK } from './reduce.ts'

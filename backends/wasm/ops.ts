@@ -8,9 +8,8 @@
 import { type DType, type HalfFloat, isFloat, isHalf } from '../../src/core/dtype.ts'
 import type { ScalarOp } from '../../src/core/kernel.ts'
 import type { FunctionBuilder, FunctionHandle, Local, ModuleBuilder, Value } from './assembler.ts'
-import { inlined } from './functions.ts'
-import { hostDoubles } from './host.ts'
-import { intDiv, shiftLanes } from './integer.ts'
+import { functionNames, functions } from './functions.ts'
+import { intDiv, shiftLanes } from './intLanes.ts'
 import { type Inline, lanewise } from './math.ts'
 import { threefry } from './threefry.ts'
 import { type Calculator, calculator, type Vec } from './vec.ts'
@@ -22,7 +21,7 @@ export const registerOf = (dtype: DType): 'v128' | 'f64' | 'i64' => (dtype === '
 export const paired: Readonly<Record<string, (module: ModuleBuilder) => FunctionHandle>> = { threefry0: threefry, threefry1: threefry }
 
 /** Worth evaluating once rather than twice. */
-export const isExpensive = (op: ScalarOp): boolean => op in hostDoubles || op in paired
+export const isExpensive = (op: ScalarOp): boolean => op in functions || op in paired
 
 const uses = new WeakMap<FunctionBuilder, Map<string, number>>()
 
@@ -122,10 +121,10 @@ const singles: { readonly [K in ScalarOp]: OnLanes } = {
         F[name](...args),
   ),
   ...each(
-    Object.keys(inlined) as (keyof typeof inlined)[],
+    functionNames,
     (name): OnLanes =>
       (c, ...args) =>
-        inline(c, name, inlined[name], ...args),
+        inline(c, name, functions[name].lanes, ...args),
   ),
   round: ({ F }, x) => F.nearest(x), // half to even
   rsqrt: ({ F }, x) => F.div(1, F.sqrt(x)),
@@ -144,7 +143,7 @@ const doubles: { readonly [K in ScalarOp]: OnDouble } = {
       ({ f64 }, ...args) =>
         f64[name](...args) as Vec,
   ),
-  ...each(Object.keys(hostDoubles) as (keyof typeof hostDoubles)[], (name): OnDouble => (f, ...args) => {
+  ...each(functionNames, (name): OnDouble => (f, ...args) => {
     const imported = f.module.importFunction(name, Array(args.length).fill('f64'), ['f64'])
     return () => f.call(imported, ...args)
   }),
@@ -160,7 +159,7 @@ type Shift = 'shl' | 'shrLogical' | 'shrArithmetic'
 const shifts = { shl: 'shl', shrLogical: 'shr_u', shrArithmetic: 'shr_s' } as const
 export const isShift = (op: ScalarOp): op is Shift => op in shifts
 
-const ofFloats = (Object.keys(hostDoubles) as (keyof typeof hostDoubles)[]).filter((name) => name !== 'pow' && name !== 'rem')
+const ofFloats = functionNames.filter((name) => name !== 'pow' && name !== 'rem')
 
 type OnWords = (f: FunctionBuilder, signed: boolean, ...args: Local[]) => Vec
 const asItIs: OnWords = (_f, _signed, x) => x

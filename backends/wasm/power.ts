@@ -1,8 +1,6 @@
-/**
- * Powers, cube roots and remainders of float32s on four lanes.
- */
+/** Powers and cube roots: float32 on four lanes, float64 by the host. */
 import type { Local } from './assembler.ts'
-import { expNear, type Inline, type Inline2, orLanewise, ROUND64, scale, SMALLEST_NORMAL } from './math.ts'
+import { expNear, type Inline, type Inline2, ROUND64, scale, SMALLEST_NORMAL } from './math.ts'
 import { type Calculator, SIGN, type Vec } from './vec.ts'
 
 /** log2((1 + s) / (1 - s)) = s P(s²), within 2^-37 for |s| <= 3 - 2 sqrt 2 */
@@ -68,16 +66,7 @@ const cbrt: Inline = (c, x) => {
   return c.pick(B.and(F.gt(a, 0), F.lt(a, Infinity)), y, x)
 }
 
-/** x - n y in float64, exact while the quotient n is below 2^29. */
-const rem: Inline2 = (c, x, y) => {
-  const { F, D, hold } = c
-  const [a, b] = [hold(F.abs(x)), hold(F.abs(y))]
-  const r = c.halves((low) => {
-    const [x2, y2] = [hold(D.promote_low_f32x4(low(x))), hold(D.promote_low_f32x4(low(y)))]
-    return hold(F.demote_f64x2_zero(D.sub(x2, D.mul(D.trunc(D.div(x2, y2)), y2))))
-  })
-  const kept = hold(c.pick(F.lt(a, b), x, c.copysign(c.join(r), x)))
-  return orLanewise(c, 'rem', F.gt(a, F.mul(b, 2 ** 28)), kept, x, y)
-}
+/** C's pow, where JavaScript's gives NaN for 1 and -1 to infinite powers. */
+const pow64 = (x: number, y: number): number => (x === 1 || (x === -1 && Math.abs(y) === Infinity) ? 1 : x ** y)
 
-export const powers = { pow, cbrt, rem }
+export const powers = { pow: { lanes: pow, double: pow64 }, cbrt: { lanes: cbrt, double: Math.cbrt } }

@@ -2,7 +2,7 @@
 import { byteWidth } from '../../src/core/dtype.ts'
 import type { Scatter } from '../../src/core/kernel.ts'
 import type { FunctionHandle, Local, ModuleBuilder, Value } from './assembler.ts'
-import { Integers } from './integers.ts'
+import { Integers } from './address.ts'
 import { operation, registerOf } from './ops.ts'
 
 /** A function (x, index, updates, output, start, end) that computes a range of rows. */

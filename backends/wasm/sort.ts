@@ -5,7 +5,7 @@
 import { byteWidth, type DType } from '../../src/core/dtype.ts'
 import type { Sort } from '../../src/core/kernel.ts'
 import type { FunctionHandle, Local, ModuleBuilder, Value } from './assembler.ts'
-import { Integers, shared } from './integers.ts'
+import { Integers, shared } from './address.ts'
 import { calculator } from './vec.ts'
 
 /** Bytes of a pair: the place, and the word above it. */

@@ -101,4 +101,12 @@ const atan2: Inline2 = (c, y, x) => {
   return c.copysign(c.pick(I.lt_s(x, 0), from(c, 2, t), t), y)
 }
 
-export const trigonometric = { sin: sinOrCos('sin'), cos: sinOrCos('cos'), tan, asin, acos, atan, atan2 }
+export const trigonometric = {
+  sin: { lanes: sinOrCos('sin'), double: Math.sin },
+  cos: { lanes: sinOrCos('cos'), double: Math.cos },
+  tan: { lanes: tan, double: Math.tan },
+  asin: { lanes: asin, double: Math.asin },
+  acos: { lanes: acos, double: Math.acos },
+  atan: { lanes: atan, double: Math.atan },
+  atan2: { lanes: atan2, double: Math.atan2 },
+}

@@ -60,8 +60,8 @@ export const scopes: Set<ConcreteArray>[] = []
 export class ConcreteArray extends NdArray {
   readonly aval: Aval
   readonly backend: Backend
-  #storage: Storage | null
-  #why = ''
+  private held: Storage | null
+  private why = ''
   /** A compiled function's constant: it outlives the scope in which it was made. */
   retained = false
   /** The number that a weak scalar was made of, which its memory may hold less exactly. */
@@ -71,24 +71,24 @@ export class ConcreteArray extends NdArray {
     super()
     this.aval = aval
     this.backend = backend
-    this.#storage = storage
+    this.held = storage
     if (scopes.length > 0) scopes.at(-1)!.add(this)
   }
 
   override get deleted(): boolean {
-    return this.#storage === null
+    return this.held === null
   }
 
   /** The device memory, for a running program. */
   storage(what = 'a program'): Storage {
-    if (this.#storage === null) throw new DeletedArrayError(`${what}: ${showAval(this.aval)} was read after it was ${this.#why}`)
-    return this.#storage
+    if (this.held === null) throw new DeletedArrayError(`${what}: ${showAval(this.aval)} was read after it was ${this.why}`)
+    return this.held
   }
 
   /** Marks an argument that was donated to `what`: its memory now belongs to a result. */
   donate(what: string): void {
-    this.#storage = null
-    this.#why = `donated to ${what}: use what it returned, or drop donateArgnums`
+    this.held = null
+    this.why = `donated to ${what}: use what it returned, or drop donateArgnums`
   }
 
   override concrete(what: string): ConcreteArray {
@@ -99,7 +99,7 @@ export class ConcreteArray extends NdArray {
   /** `f32[3] [1, 2, 3]`; of many elements only the aval. */
   override [INSPECT](): string {
     const about = showAval(this.aval)
-    return this.deleted ? `${about} ${this.#why}` : this.size > SHOWN ? about : `${about} ${list(this.toArray(), this.aval.dtype)}`
+    return this.deleted ? `${about} ${this.why}` : this.size > SHOWN ? about : `${about} ${list(this.toArray(), this.aval.dtype)}`
   }
 
   dataSync(): HostArray {
@@ -112,9 +112,9 @@ export class ConcreteArray extends NdArray {
 
   /** Frees the memory now; reading the array afterwards is an error. */
   override dispose(): void {
-    this.#storage?.free()
-    this.#storage = null
-    this.#why = 'disposed of'
+    this.held?.free()
+    this.held = null
+    this.why = 'disposed of'
   }
 }
 

@@ -8,6 +8,9 @@ import type { Op } from './ops.ts'
 import { badOp } from './ops.ts'
 import { printEqn } from './print.ts'
 import { abstractEval } from './trace.ts'
+import { takes } from './takes.ts'
+import { isJaxpr } from './form.ts'
+import { show } from './show.ts'
 
 /** The reason; in front of it the equation where it is, and those that carry the jaxpr it is in. */
 type Checked = E.Either<string, null>
@@ -28,7 +31,8 @@ const badLiteral = ({ aval, value }: Lit): string | null => {
   return Number.isInteger(value) && value >= least && value <= most ? null : `the literal ${value} isn't in the range of ${aval.dtype}`
 }
 
-const check = (jaxpr: Jaxpr, done: Set<Jaxpr>): Checked => {
+const check = (jaxpr: unknown, done: Set<unknown>): Checked => {
+  if (!isJaxpr(jaxpr)) return E.left(`${show(jaxpr)} is no jaxpr: make one with makeJaxpr or parseJaxpr`)
   const defined = new Set<Atom>()
   const define = (v: Var): string | null => {
     if (defined.has(v)) return `a variable ${showAval(v.aval)} is defined twice`
@@ -71,12 +75,12 @@ const check = (jaxpr: Jaxpr, done: Set<Jaxpr>): Checked => {
 }
 
 /** Jaxprs among the params: each once. */
-const checkInner = (op: Op, done: Set<Jaxpr>): Checked => {
+const checkInner = (op: Op, done: Set<unknown>): Checked => {
   for (const value of Object.values(op.params) as unknown[]) {
     for (const inner of Array.isArray(value) ? (value as unknown[]) : [value]) {
-      if (typeof inner !== 'object' || inner === null || !('eqns' in inner) || done.has(inner as Jaxpr)) continue
-      done.add(inner as Jaxpr)
-      const checked = check(inner as Jaxpr, done)
+      if (typeof inner !== 'object' || inner === null || !('eqns' in inner) || done.has(inner)) continue
+      done.add(inner)
+      const checked = check(inner, done)
       if (E.isLeft(checked)) return checked
     }
   }
@@ -90,8 +94,8 @@ const checkInner = (op: Op, done: Set<Jaxpr>): Checked => {
  * @example checkJaxpr(makeJaxpr((x: NdArray) => np.sin(x))(np.ones([3]))).outs.length // 1
  * @throws JaxprError naming the equation that breaks the rules
  */
-export const checkJaxpr = <J extends Jaxpr>(jaxpr: J): J => {
+export const checkJaxpr = /* @__PURE__ */ takes('checkJaxpr', 1, <J extends Jaxpr>(jaxpr: J): J => {
   const checked = check(jaxpr, new Set())
   if (E.isRight(checked)) return jaxpr
   throw new JaxprError(`checkJaxpr: ${checked.left}`)
-}
+})

@@ -15,6 +15,10 @@ export class DTypeError extends CotangentError {
 export class TreeError extends CotangentError {
   override readonly name = 'TreeError'
 }
+/** An argument or an option that the function doesn't take. */
+export class ArgumentError extends CotangentError {
+  override readonly name = 'ArgumentError'
+}
 /** A tracer coerced to a value, kept after its trace ended, or a traced function that isn't pure. */
 export class TracerError extends CotangentError {
   override readonly name = 'TracerError'

@@ -15,17 +15,15 @@ export interface Lit {
 }
 export type Atom = Var | Lit
 
-/** `ordered` equations keep their order and are never removed; `debug` ones are never removed. */
-export type Effect = 'ordered' | 'debug'
-export const isEffect = (name: string): name is Effect => name === 'ordered' || name === 'debug'
+/** An equation with an effect keeps its place among those that have one, and is never removed. */
+export type Effect = 'debug'
+export const isEffect = (name: string): name is Effect => name === 'debug'
 
 export interface Eqn {
   readonly op: Op
   readonly inputs: readonly Atom[]
   readonly outs: readonly Var[]
   readonly effects: readonly Effect[]
-  /** The name stack: enclosing transforms and named scopes, outermost first. */
-  readonly names: readonly string[]
   /** Where the user's code was; formatted only when shown. */
   readonly source: Error | null
 }

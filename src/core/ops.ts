@@ -6,12 +6,28 @@ import { bool, dtype, int, ints, type Kind, kind, type Kinds, listOf, oneOf, orN
 import type { Jaxpr } from './jaxpr.ts'
 import type { RefOrId } from './ref.ts'
 
+/** By device. */
+export interface Ulps {
+  readonly wasm: number
+  readonly webgpu: number
+}
+
 /** What others need to know of a primitive, beside what it computes. */
 export interface Traits {
   /** Element-wise: what it costs an element, in additions. Default 1. */
   readonly cost?: number
   /** What it gives is kept for a derivative, and not computed again: contractions, reductions, draws, what runs programs. */
   readonly saved?: true
+  /**
+   * Units in the last place by which a device's float32 result may be off; without any, results are the same bits on every device. The reference rounds
+   * float64 once.
+   */
+  readonly ulps?: Ulps
+  /**
+   * What its `ulps` are of. Default: the result. Of a sum, whose terms each device takes in an order of its own, the sum of their magnitudes; or the
+   * largest element of all that goes in and comes out.
+   */
+  readonly rounding?: 'terms' | 'largest'
   /** It speaks of a named axis, or carries a jaxpr that may. */
   readonly named?: true
   /** It stands for the equations of its jaxpr: `always` (a jit), or for a `device` (functions with rules of the user's). */
@@ -41,14 +57,20 @@ const many = <P>(least: number, params: Kinds<P>, traits: Traits = {}): Declarat
 })
 
 /** An operation of a device's on elements (`ScalarOp`), of operands of one shape and dtype, or scalars. */
-const elementwise = (operands: number, cost = 1) => ({ ...op(operands, none, { cost }), scalar: true }) as const
-/** Summed as a series; and a quotient or a root. */
-const [SERIES, QUOTIENT] = [8, 3]
+const elementwise = (operands: number, traits: Traits = {}) => ({ ...op(operands, none, traits), scalar: true }) as const
+/** One that is summed as a series. */
+const series = (operands: number, wasm: number, webgpu: number) => elementwise(operands, { cost: 8, ulps: { wasm, webgpu } })
+const quotient = { cost: 3 }
+const within = (ulps: number): Ulps => ({ wasm: ulps, webgpu: ulps })
 
 const saved = { saved: true } as const
 const carrier = { saved: true, named: true } as const
 const named = { named: true } as const
 const overAxes = op(1, { axes: ints }, saved)
+const [inAnyOrder, sumOf] = [
+  { ...saved, ulps: within(16) },
+  { ...saved, ulps: within(16), rounding: 'terms' },
+] as const
 const overAxis = op(1, { axis: int }, saved)
 const prefix = op(1, { axis: int, reverse: bool }, saved)
 const overName = op(1, { axisName: text }, named)
@@ -88,33 +110,34 @@ export const ops = {
   ceil: elementwise(1),
   /** Half to even. */
   round: elementwise(1),
-  exp: elementwise(1, SERIES),
-  expm1: elementwise(1, SERIES),
-  log: elementwise(1, SERIES),
-  log1p: elementwise(1, SERIES),
-  sqrt: elementwise(1, QUOTIENT),
-  rsqrt: elementwise(1, QUOTIENT),
-  sin: elementwise(1, SERIES),
-  cos: elementwise(1, SERIES),
-  tan: elementwise(1, SERIES),
-  asin: elementwise(1, SERIES),
-  acos: elementwise(1, SERIES),
-  atan: elementwise(1, SERIES),
-  sinh: elementwise(1, SERIES),
-  cosh: elementwise(1, SERIES),
-  tanh: elementwise(1, SERIES),
-  asinh: elementwise(1, SERIES),
-  acosh: elementwise(1, SERIES),
-  atanh: elementwise(1, SERIES),
-  cbrt: elementwise(1, SERIES),
-  erf: elementwise(1, SERIES),
-  erfc: elementwise(1, SERIES),
-  erfInv: elementwise(1, SERIES),
-  logistic: elementwise(1, SERIES),
+  exp: series(1, 1, 2),
+  expm1: series(1, 1.5, 2),
+  log: series(1, 1, 2),
+  log1p: series(1, 1, 2),
+  sqrt: elementwise(1, quotient),
+  rsqrt: elementwise(1, { ...quotient, ulps: within(2) }),
+  sin: series(1, 1.75, 2),
+  cos: series(1, 1.75, 2),
+  tan: series(1, 2.5, 4),
+  asin: series(1, 1.5, 3),
+  acos: series(1, 1.5, 3),
+  atan: series(1, 1.75, 3),
+  sinh: series(1, 1.75, 3),
+  cosh: series(1, 1.5, 3),
+  tanh: series(1, 2.5, 2),
+  asinh: series(1, 2, 3),
+  acosh: series(1, 2.25, 3),
+  atanh: series(1, 2.25, 3),
+  cbrt: series(1, 1, 2),
+  erf: series(1, 2, 2),
+  erfc: series(1, 8, 8),
+  /** float32's own formula, as XLA's: 1 - x² is rounded, which near ±1 moves it by up to 2^-13 of itself. */
+  erfInv: series(1, 128, 128),
+  logistic: series(1, 2, 3),
   /** Logical on bool, bitwise on integers. */
   not: elementwise(1),
   isFinite: elementwise(1),
-  integerPow: op(1, { y: int }),
+  integerPow: op(1, { y: int }, { ulps: within(4) }),
   convertElementType: op(1, { dtype, weak: bool }),
   bitcastConvertType: op(1, { dtype }),
   stopGradient: op(1, none),
@@ -122,14 +145,14 @@ export const ops = {
   add: elementwise(2),
   sub: elementwise(2),
   mul: elementwise(2),
-  div: elementwise(2, QUOTIENT),
+  div: elementwise(2, quotient),
   /** Of integers: div truncates, x/0 = -1 (uint32: 2^32-1), rem has the dividend's sign, x rem 0 = x. */
-  rem: elementwise(2, QUOTIENT),
-  pow: elementwise(2, SERIES),
+  rem: elementwise(2, quotient),
+  pow: series(2, 1.25, 4),
   /** max and min propagate NaN. */
   max: elementwise(2),
   min: elementwise(2),
-  atan2: elementwise(2, SERIES),
+  atan2: series(2, 1.75, 4),
   nextafter: elementwise(2),
   and: elementwise(2),
   or: elementwise(2),
@@ -151,16 +174,16 @@ export const ops = {
   /** (k0, k1, x0, x1: uint32): a word of the block. */
   threefry: op(4, { word: oneOf(0, 1) }, { ...saved, cost: 60 }),
   // reductions
-  reduceSum: overAxes,
-  reduceProd: overAxes,
+  reduceSum: op(1, { axes: ints }, sumOf),
+  reduceProd: op(1, { axes: ints }, inAnyOrder),
   reduceMax: overAxes,
   reduceMin: overAxes,
   reduceAnd: overAxes,
   reduceOr: overAxes,
   argmax: overAxis,
   argmin: overAxis,
-  cumsum: prefix,
-  cumprod: prefix,
+  cumsum: op(1, { axis: int, reverse: bool }, sumOf),
+  cumprod: op(1, { axis: int, reverse: bool }, inAnyOrder),
   cummax: prefix,
   cummin: prefix,
   // layout
@@ -187,13 +210,13 @@ export const ops = {
   /** Several operands of one shape. */
   sort: many(1, { axis: int, numKeys: int }, saved),
   // contractions
-  dotGeneral: op(2, { contract: pairOf(ints), batch: pairOf(ints), preferred: orNone(dtype) }, saved),
+  dotGeneral: op(2, { contract: pairOf(ints), batch: pairOf(ints), preferred: orNone(dtype) }, { ...sumOf, ulps: within(32) }),
   /** (query, key, value, bias?, mask?, key?) -> (out, logsumexp of each row) */
-  dotProductAttention: many(3, attention, saved),
+  dotProductAttention: many(3, attention, { ...saved, ulps: within(64), rounding: 'largest' }),
   /** (…, out, logsumexp, then the tangents of those of query, key, value and bias that move): linear in the tangents. */
-  dotProductAttentionJvp: many(6, { ...attention, moving: listOf(bool) }, saved),
+  dotProductAttentionJvp: many(6, { ...attention, moving: listOf(bool) }, { ...saved, ulps: within(256), rounding: 'largest' }),
   /** (…, out, logsumexp, cotangent of out) -> cotangents of query, key, value */
-  dotProductAttentionGrad: many(6, attention, saved),
+  dotProductAttentionGrad: many(6, attention, { ...saved, ulps: within(256), rounding: 'largest' }),
   // keys
   /** uint32[…,2] -> key[…] */
   randomWrap: op(1, none),
@@ -264,6 +287,12 @@ export interface OpParams extends Readonly<{ [K in OpName]: ParamsOf<(typeof ops
 export type Op = { readonly [K in OpName]: { readonly name: K; readonly params: OpParams[K] } }[OpName]
 
 export const traitsOf = (name: OpName): Traits => ops[name].traits
+/** By how many float32s a device's result may differ from the reference's: on any device, or on one. */
+export const ulpsOf = (name: OpName, device?: keyof Ulps): number => {
+  const { wasm, webgpu } = traitsOf(name).ulps ?? { wasm: 0, webgpu: 0 }
+  const bound = device === undefined ? Math.max(wasm, webgpu) : { wasm, webgpu }[device]
+  return Math.floor(bound + 0.5) // the reference's is half a place off what is right
+}
 export const isOpName = (name: string): name is OpName => Object.hasOwn(ops, name)
 
 /** What is wrong with an op's params or its number of operands, in a clause; null when nothing is. */

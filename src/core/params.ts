@@ -10,9 +10,16 @@ export interface Kind<T> {
 export type Kinds<P> = { readonly [K in keyof P]: Kind<P[K]> }
 
 export const kind = <T>(what: string, test: (value: unknown) => boolean): Kind<T> => ({ what, is: (value): value is T => test(value) })
-export const listOf = <T>({ what, is }: Kind<T>): Kind<readonly T[]> => kind(`a list, each ${what}`, (v) => Array.isArray(v) && v.every(is))
+/** Whether each of a list is so. A hole is undefined. */
+export const isListOf = (v: unknown, is: (x: unknown) => boolean): v is readonly unknown[] => {
+  if (!Array.isArray(v)) return false
+  for (let i = 0; i < v.length; i++) if (!is(v[i])) return false
+  return true
+}
+export const isDense = (v: unknown): v is readonly unknown[] => isListOf(v, (x) => x !== undefined)
+export const listOf = <T>({ what, is }: Kind<T>): Kind<readonly T[]> => kind(`a list, each ${what}`, (v) => isListOf(v, is))
 export const pairOf = <T>({ what, is }: Kind<T>): Kind<readonly [T, T]> =>
-  kind(`a pair, each ${what}`, (v) => Array.isArray(v) && v.length === 2 && v.every(is))
+  kind(`a pair, each ${what}`, (v) => isListOf(v, is) && v.length === 2)
 export const oneOf = <const T extends readonly (string | number)[]>(...values: T): Kind<T[number]> =>
   kind(`one of ${values.join(', ')}`, (v) => values.includes(v as T[number]))
 export const orNone = <T>({ what, is }: Kind<T>): Kind<T | null> => kind(`${what} or None`, (v) => v === null || is(v))

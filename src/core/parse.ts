@@ -6,6 +6,7 @@ import { JaxprError } from './errors.ts'
 import { type Atom, type Effect, type Eqn, isEffect, type Jaxpr, literal, type Var, variable } from './jaxpr.ts'
 import type { Op } from './ops.ts'
 import { badOp, isOpName } from './ops.ts'
+import { show } from './show.ts'
 
 /** Where the text can't go on, and what would let it. */
 interface Refusal {
@@ -30,6 +31,8 @@ const WORD = /\s*([A-Za-z_]\w*)/y
 /** The text and a place in it. */
 class Reader {
   at = 0
+  /** How many values are being read, one within the other. */
+  depth = 0
   readonly text: string
   constructor(text: string) {
     this.text = text
@@ -110,7 +113,16 @@ const words: ReadonlyMap<string, null | boolean> = new Map([
   ['False', false],
 ])
 
+/** So deep are jaxprs and tuples within one another at most. */
+const DEEPEST = 500
 const readValue = (r: Reader): Parsed<unknown> => {
+  if (r.depth >= DEEPEST) return r.expected(`no more than ${DEEPEST} values within one another`)
+  r.depth++
+  const value = readAnyValue(r)
+  r.depth--
+  return value
+}
+const readAnyValue = (r: Reader): Parsed<unknown> => {
   if (r.sees(/\s*\(/y)) return readTuple(r, () => readValue(r))
   if (r.sees(/\s*\{/y)) return readJaxpr(r)
   const number = r.take(PARAM_NUMBER)
@@ -139,7 +151,7 @@ const readEffects = (r: Reader): Parsed<Effect[]> => {
   const marks = r.take(/<([a-z,]*)>/y)
   if (marks === null) return E.right([])
   const names = marks[1]!.split(',')
-  return names.every(isEffect) ? E.right(names) : r.expected('effects: ordered or debug', r.at - marks[0].length)
+  return names.every(isEffect) ? E.right(names) : r.expected('an effect: debug', r.at - marks[0].length)
 }
 
 const readEqn = (r: Reader, scope: Scope): Parsed<Eqn> => {
@@ -170,7 +182,7 @@ const readEqn = (r: Reader, scope: Scope): Parsed<Eqn> => {
   const bad = badOp(op, inputs.length)
   if (bad !== null) return r.expected(`other params or operands: ${bad}`, from)
   for (const [key, v] of outs) scope.set(key, v)
-  return E.right({ op, inputs, outs: [...outs.values()], effects: effects.right, names: [], source: null })
+  return E.right({ op, inputs, outs: [...outs.values()], effects: effects.right, source: null })
 }
 
 const readJaxpr = (r: Reader): Parsed<Jaxpr> => {
@@ -212,6 +224,7 @@ const locate = (text: string, at: number): string => {
  * @example parseJaxpr('{ lambda ; a:f32[3]. let b:f32[3] = sin a in (b,) }').eqns.length // 1
  */
 export const parseJaxpr = (text: string): Jaxpr => {
+  if (typeof text !== 'string') throw new JaxprError(`parseJaxpr: a text is needed, and got ${show(text)}`)
   const r = new Reader(text)
   const parsed = readJaxpr(r)
   const whole = E.isRight(parsed) && !r.sees(/\s*$/y) ? r.expected('the end of the text') : parsed

@@ -45,7 +45,7 @@ export interface Device {
   /** Where new arrays live: the default one, if none was chosen before. */
   current(): Backend
   /** The one in use, if there is one that isn't lost. */
-  known(): Backend | null
+  inUse(): Backend | null
   choose(backend: Backend): void
 }
 

@@ -15,10 +15,10 @@ import { runtime } from './runtime.ts'
 import { placeOf } from './source.ts'
 
 /**
- * How a trace treats values. `known` (grad on concrete arrays): they may be read. `jit`: a JS number is baked in; in the others it is an
+ * How a trace treats values. `readable` (grad on concrete arrays): they may be read. `jit`: a JS number is baked in; in the others it is an
  * input, so that a new value compiles nothing, unless a jit runs around them.
  */
-export type TraceKind = 'jit' | 'staged' | 'known'
+export type TraceKind = 'jit' | 'staged' | 'readable'
 
 class Builder {
   live = true
@@ -66,7 +66,7 @@ class Builder {
   read(tracer: Tracer, what: string): ConcreteArray {
     if (tracer.atom.kind === 'lit') return scalarArray(tracer.atom.value, tracer.aval)
     if (!this.live) throw escaped(tracer, what)
-    if (this.kind !== 'known')
+    if (this.kind !== 'readable')
       throw new TracerError(
         `${what} needs the value of ${showAval(tracer.aval)}, which isn't known while ${this.what} is traced: use np.where, mark the argument with staticArgnums, or read outside`,
       )
@@ -106,7 +106,7 @@ export class Tracer extends NdArray {
   override [Symbol.toPrimitive](): never {
     if (!this.builder.live) throw escaped(this)
     const { kind, what } = this.builder
-    const choose = kind === 'known' ? "x.item() for a scalar's value" : 'np.where to choose, or mark the argument with staticArgnums'
+    const choose = kind === 'readable' ? "x.item() for a scalar's value" : 'np.where to choose, or mark the argument with staticArgnums'
     throw new TracerError(
       `${showAval(this.aval)} was coerced to a JavaScript value while ${what} is traced: use np.* or methods for arithmetic, ${choose}`,
     )
@@ -203,12 +203,12 @@ export const bind = <K extends OpName>(
   const outs = avals.map(variable)
   const builder = stack.at(-1)
   if (builder !== undefined) {
-    builder.eqns.push({ op, inputs: inputs.map((x) => builder.atom(x)), outs, effects, names: [], source: origin ?? here() })
+    builder.eqns.push({ op, inputs: inputs.map((x) => builder.atom(x)), outs, effects, source: origin ?? here() })
     return outs.map((v) => new Tracer(builder, v))
   }
   const args = inputs.map((x) => x.concrete(name))
   const vars = args.map((x) => variable(x.aval))
-  return runtime.engine.execute({ inputs: vars, eqns: [{ op, inputs: vars, outs, effects, names: [], source: null }], outs }, args)
+  return runtime.engine.execute({ inputs: vars, eqns: [{ op, inputs: vars, outs, effects, source: null }], outs }, args)
 }
 
 /** Traces a flat function at its arguments' avals. `operands` are the values of the arguments, for traces that may read them. */
@@ -216,11 +216,11 @@ export const trace = (
   avals: readonly Aval[],
   f: (args: readonly NdArray[]) => readonly NdArray[],
   what: string,
-  mode: { readonly kind: 'jit' | 'staged' } | { readonly kind: 'known'; readonly operands: readonly NdArray[] } = { kind: 'staged' },
+  mode: { readonly kind: 'jit' | 'staged' } | { readonly kind: 'readable'; readonly operands: readonly NdArray[] } = { kind: 'staged' },
 ): Traced => {
   const builder = new Builder(mode.kind, what)
   const args = avals.map(variable)
-  if (mode.kind === 'known') mode.operands.forEach((x, i) => builder.values.set(args[i]!, x))
+  if (mode.kind === 'readable') mode.operands.forEach((x, i) => builder.values.set(args[i]!, x))
   stack.push(builder)
   const before = origin
   origin = null

@@ -1,5 +1,5 @@
 /** Which operation first made a NaN: found by running a program again, equation by equation. */
-import { grouped } from '../../primitives/carried.ts'
+import { grouped } from '../core/flags.ts'
 import { scope } from '../../transforms/scope.ts'
 import { type Observer, runtime } from '../core/runtime.ts'
 import type { ConcreteArray, NdArray } from '../core/array.ts'
@@ -9,6 +9,7 @@ import { isFloat } from '../core/dtype.ts'
 import { DeviceError, NanError } from '../core/errors.ts'
 import { type Atom, type Eqn, type Jaxpr, variable } from '../core/jaxpr.ts'
 import { placeOf } from '../core/source.ts'
+import { takes } from '../core/takes.ts'
 import { constant } from '../core/trace.ts'
 
 /**
@@ -21,12 +22,12 @@ import { constant } from '../core/trace.ts'
  * const caught = (() => { try { np.log(np.array(-1)) } catch (error) { return (error as Error).name } finally { debug.nans(false) } })()
  * caught === 'NanError' // true
  */
-export const nans = (on: boolean): void => {
+export const nans = /* @__PURE__ */ takes('debug.nans', 1, (on: boolean): void => {
   const { name } = runtime.device.current()
   if (on && name === 'webgpu')
     throw new DeviceError(`debug.nans: ${name} can't be read synchronously: look for NaN on another device, init({ device: 'wasm' })`)
   runtime.engine.observer = on ? look : null
-}
+})
 
 const hasNan = (x: NdArray): boolean => isFloat(x.dtype) && (x as ConcreteArray).dataSync().some(Number.isNaN)
 

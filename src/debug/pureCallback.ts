@@ -1,10 +1,12 @@
 /** Functions of JavaScript as parts of programs. */
 import { called, flattenArrays, placeholders, type ShapeDType } from '../../transforms/leaves.ts'
 import type { NdArray } from '../core/array.ts'
-import { CallbackError, CotangentError } from '../core/errors.ts'
+import { CallbackError } from '../core/errors.ts'
 import { isDict, showDef, type TreeDef, unflatten } from '../tree.ts'
 import { aval } from '../core/aval.ts'
 import { callHost, hostArray, hostData } from './host.ts'
+import { oneOf, type Schema } from '../core/options.ts'
+import { takesOptions } from '../core/takes.ts'
 
 /** A tree of arrays for one of shapes and dtypes. */
 export type Declared<T> = T extends ShapeDType ? NdArray : { readonly [K in keyof T]: Declared<T[K]> }
@@ -16,7 +18,7 @@ export interface PureCallbackOptions {
    */
   readonly vmapMethod?: 'sequential' | 'broadcastAll' | 'expandDims'
 }
-const METHODS = ['sequential', 'broadcastAll', 'expandDims']
+const pureCallbackOptions: Schema<PureCallbackOptions> = { vmapMethod: oneOf('sequential', 'broadcastAll', 'expandDims') }
 
 /**
  * f of arguments, computed in JavaScript when the program gets there: it gets trees of arrays on the host, and gives a tree like `result` of numbers, typed
@@ -26,32 +28,35 @@ const METHODS = ['sequential', 'broadcastAll', 'expandDims']
  * @throws CallbackError where f throws or gives what wasn't declared
  * @example jit((x: NdArray) => pureCallback((y) => y.toTyped().map((v) => Math.hypot(v, 4)), { shape: [2], dtype: 'float32' }, [x]))(np.array([3, 0])) // [5, 4]
  */
-export const pureCallback = <A extends readonly unknown[], const T>(
-  f: (...args: NoInfer<A>) => unknown,
-  result: T,
-  args: readonly [...A],
-  options: PureCallbackOptions = {},
-): Declared<T> => {
-  const what = called('pureCallback', f, options)
-  const { vmapMethod = 'sequential' } = options
-  if (!METHODS.includes(vmapMethod))
-    throw new CotangentError(`${what}: there is no vmapMethod ${JSON.stringify(vmapMethod)}: choose ${METHODS.join(', ')}`)
-  const given = flattenArrays(args, what)
-  const { leaves: declared, def: out } = flattenArrays(placeholders(result), `the declared result of ${what}`)
-  const outs = declared.map((x) => aval(x.shape, x.dtype))
-  const { def } = given
-  const flat = callHost(
-    f,
-    { what, args: given, out, outs },
-    (dtypes) => (inputs, shapes) => {
-      const own = inputs.map((x, i) => hostArray(x, dtypes[i]!))
-      const values = matched(out, f(...(unflatten(def, own) as A)), what)
-      return values.map((x, k) => hostData(x, { ...outs[k]!, shape: shapes[k]! }, what))
-    },
-    { batch: vmapMethod, debug: false },
-  )
-  return unflatten(out, flat) as Declared<T>
-}
+export const pureCallback = /* @__PURE__ */ takesOptions(
+  'pureCallback',
+  4,
+  pureCallbackOptions,
+  <A extends readonly unknown[], const T>(
+    f: (...args: NoInfer<A>) => unknown,
+    result: T,
+    args: readonly [...A],
+    options: PureCallbackOptions = {},
+  ): Declared<T> => {
+    const what = called('pureCallback', f)
+    const { vmapMethod = 'sequential' } = options
+    const given = flattenArrays(args, what)
+    const { leaves: declared, def: out } = flattenArrays(placeholders(result), `the declared result of ${what}`)
+    const outs = declared.map((x) => aval(x.shape, x.dtype))
+    const { def } = given
+    const flat = callHost(
+      f,
+      { what, args: given, out, outs },
+      (dtypes) => (inputs, shapes) => {
+        const own = inputs.map((x, i) => hostArray(x, dtypes[i]!))
+        const values = matched(out, f(...(unflatten(def, own) as A)), what)
+        return values.map((x, k) => hostData(x, { ...outs[k]!, shape: shapes[k]! }, what))
+      },
+      { batch: vmapMethod, debug: false },
+    )
+    return unflatten(out, flat) as Declared<T>
+  },
+)
 
 /** The parts of what was given in the places of the declared tree's leaves, which may be lists themselves. */
 const matched = (def: TreeDef, value: unknown, what: string): readonly unknown[] => {

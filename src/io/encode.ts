@@ -8,6 +8,8 @@ import { FileError } from './errors.ts'
 import { type Entry, isPlain, MAX_RANK, METADATA, type Refuse, writeHeader } from './header.ts'
 import { isWellFormed, quoted } from './scan.ts'
 import type { Metadata, Tensors } from './safetensors.ts'
+import { promised, takes } from '../core/takes.ts'
+import { reading } from '../core/show.ts'
 
 const fileDType: Readonly<Record<Exclude<DType, 'key'>, FileDType>> = {
   float64: 'F64',
@@ -28,17 +30,19 @@ const refuse: Refuse = (why) => new FileError(`encodeSafetensors: ${why}`)
  * @throws DTypeError for PRNG keys, which the format doesn't know, and for what is no array
  * @throws FileError for names, metadata and shapes that readers of the format refuse, and for more bytes than one buffer holds
  */
-export const encodeSafetensors = async (tensors: Tensors, metadata: Metadata = {}): Promise<Uint8Array<ArrayBuffer>> => {
-  const parts = await encodeParts(tensors, metadata)
-  const length = parts.reduce((n, part) => n + part.length, 0)
-  const bytes = allocate(length)
-  let at = 0
-  for (const part of parts) {
-    bytes.set(part, at)
-    at += part.length
-  }
-  return bytes
-}
+export const encodeSafetensors = /* @__PURE__ */ promised(
+  takes('encodeSafetensors', 2, async (tensors: Tensors, metadata: Metadata = {}): Promise<Uint8Array<ArrayBuffer>> => {
+    const parts = await encodeParts(tensors, metadata)
+    const length = parts.reduce((n, part) => n + part.length, 0)
+    const bytes = allocate(length)
+    let at = 0
+    for (const part of parts) {
+      bytes.set(part, at)
+      at += part.length
+    }
+    return bytes
+  }),
+)
 
 /** The same bytes piece by piece. All arrays are read before it is awaited, so that they may be disposed of then. */
 export const encodeParts = async (tensors: Tensors, metadata: Metadata): Promise<readonly Uint8Array[]> => {
@@ -65,7 +69,7 @@ const allocate = (length: number): Uint8Array<ArrayBuffer> => {
 
 const layOut = (tensors: Tensors): readonly Entry[] => {
   if (!isPlain(tensors)) throw refuse('the tensors are no plain object of arrays by name: make one of a tree with toNamed')
-  const described = Object.entries(tensors).map(([name, x]) => {
+  const described = reading(FileError, 'encodeSafetensors: what holds the tensors', () => Object.entries(tensors)).map(([name, x]) => {
     checkTensor(name, x)
     return { name, dtype: fileDType[x.dtype as Exclude<DType, 'key'>], shape: x.shape }
   })

@@ -19,16 +19,24 @@ import {
   chosen,
   decodeSafetensors,
   type Metadata,
+  readOptions,
   type ReadOptions,
   refusing,
   type Safetensors,
   tensorOf,
   type Tensors,
 } from './safetensors.ts'
+import { promised, takes, takesOptions } from '../core/takes.ts'
+import { ArgumentError } from '../core/errors.ts'
+import { show } from '../core/show.ts'
 
 /** Bytes that one read may ask for: more than 2 GiB fail. */
 const MAX_READ = 1 << 30
 
+/** A name of a file, as the functions here take it. */
+const named = (what: string, path: unknown): void => {
+  if (typeof path !== 'string') throw new ArgumentError(`${what}: a path is needed, a text, and got ${show(path)}`)
+}
 const refused = (verb: string, path: string, cause: unknown): FileError =>
   new FileError(`${path} can't be ${verb}: ${cause instanceof Error ? cause.message : String(cause)}`, { cause })
 
@@ -38,21 +46,24 @@ const refused = (verb: string, path: string, cause: unknown): FileError =>
  * @example const { tensors, metadata } = await readSafetensors('model.safetensors', { names: ['wte.weight'] })
  * @throws FileError (the promise rejects) as `decodeSafetensors`, and where the file can't be read
  */
-export const readSafetensors = async (path: string, options: ReadOptions = {}): Promise<Safetensors> => {
-  try {
-    const file = await open(path, 'r')
+export const readSafetensors = /* @__PURE__ */ promised(
+  takesOptions('readSafetensors', 2, readOptions, async (path: string, options: ReadOptions = {}): Promise<Safetensors> => {
+    named('readSafetensors', path)
     try {
-      const about = await file.stat()
-      return about.isFile() ? await readRanges(file, about.size, path, options) : decodeSafetensors(await file.readFile(), path, options)
-    } finally {
-      await file.close()
+      const file = await open(path, 'r')
+      try {
+        const about = await file.stat()
+        return about.isFile() ? await readRanges(file, about.size, path, options) : decodeSafetensors(await file.readFile(), path, options)
+      } finally {
+        await file.close()
+      }
+    } catch (cause) {
+      // what the system refuses, or has no memory for
+      if (cause instanceof RangeError || (cause instanceof Error && 'code' in cause)) throw refused('read', path, cause)
+      throw cause
     }
-  } catch (cause) {
-    // what the system refuses, or has no memory for
-    if (cause instanceof RangeError || (cause instanceof Error && 'code' in cause)) throw refused('read', path, cause)
-    throw cause
-  }
-}
+  }),
+)
 
 const readRanges = async (file: FileHandle, length: number, path: string, options: ReadOptions): Promise<Safetensors> => {
   const refuse = refusing(path)
@@ -74,32 +85,39 @@ const readRanges = async (file: FileHandle, length: number, path: string, option
 }
 
 /** Writes arrays and texts to a safetensors file, atomically. `await writeSafetensors('w.safetensors', { w })` */
-export const writeSafetensors = async (path: string, tensors: Tensors, metadata: Metadata = {}): Promise<void> =>
-  writeAtomically(path, await encodeParts(tensors, metadata))
+export const writeSafetensors = /* @__PURE__ */ promised(
+  takes('writeSafetensors', 3, async (path: string, tensors: Tensors, metadata: Metadata = {}): Promise<void> =>
+    writeAtomically(path, await encodeParts(tensors, metadata)),
+  ),
+)
 
 /**
  * Writes a file so that at every moment its name leads to the old contents or the new: to a file beside it, flushed to the disk, renamed over it.
  * What a crash may leave beside it ends in `.tmp`.
  */
-export const writeAtomically = async (path: string, contents: Uint8Array | string | readonly Uint8Array[]): Promise<void> => {
-  const temporary = join(dirname(path), `.${basename(path)}.${process.pid}.tmp`)
-  try {
-    const file = await open(temporary, 'w')
+export const writeAtomically = /* @__PURE__ */ promised(
+  takes('writeAtomically', 2, async (path: string, contents: Uint8Array | string | readonly Uint8Array[]): Promise<void> => {
+    named('writeAtomically', path)
+    const temporary = join(dirname(path), `.${basename(path)}.${process.pid}.tmp`)
     try {
-      for (const part of typeof contents === 'string' || contents instanceof Uint8Array ? [contents] : contents) await file.writeFile(part)
-      await file.sync()
-      await rename(temporary, path)
+      const file = await open(temporary, 'w')
+      try {
+        for (const part of typeof contents === 'string' || contents instanceof Uint8Array ? [contents] : contents)
+          await file.writeFile(part)
+        await file.sync()
+        await rename(temporary, path)
+      } catch (cause) {
+        await rm(temporary, { force: true })
+        throw cause
+      } finally {
+        await file.close()
+      }
+      await syncFolder(dirname(path))
     } catch (cause) {
-      await rm(temporary, { force: true })
-      throw cause
-    } finally {
-      await file.close()
+      throw refused('written', path, cause)
     }
-    await syncFolder(dirname(path))
-  } catch (cause) {
-    throw refused('written', path, cause)
-  }
-}
+  }),
+)
 
 /** A rename is durable once its folder is. Windows can't open folders, and doesn't need it. */
 const syncFolder = async (path: string): Promise<void> => {

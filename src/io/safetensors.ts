@@ -1,13 +1,16 @@
 /** safetensors, bytes in: the format of Hugging Face's library of that name, which PyTorch, JAX and NumPy read. */
 import type { NdArray } from '../core/array.ts'
 import { aval } from '../core/aval.ts'
-import { DTypeError } from '../core/errors.ts'
+import { ArgumentError, DTypeError } from '../core/errors.ts'
 import { runtime } from '../core/runtime.ts'
 import { upload } from '../core/trace.ts'
 import { type Cast, castFault, hostData, readAs } from './dtypes.ts'
 import { FileError } from './errors.ts'
 import { type Entry, headerEnd, LENGTH_BYTES, parseHeader, type Refuse, type TensorInfo } from './header.ts'
 import { quoted } from './scan.ts'
+import { either, func, list, option, type OptionKind, recordOf, type Schema, text } from '../core/options.ts'
+import { takesOptions } from '../core/takes.ts'
+import { show } from '../core/show.ts'
 
 export type Tensors = Readonly<Record<string, NdArray>>
 export type Metadata = Readonly<Record<string, string>>
@@ -24,6 +27,10 @@ export interface ReadOptions {
    */
   readonly cast?: Cast
 }
+export const readOptions: Schema<ReadOptions> = {
+  names: either(list(text), func()),
+  cast: recordOf(option(DTypeError, 'a dtype', (x) => typeof x === 'string')) as OptionKind<Cast>,
+}
 
 /**
  * The arrays and texts in the bytes of a safetensors file. `source` is what errors call it. The bytes are copied.
@@ -32,21 +39,24 @@ export interface ReadOptions {
  * @throws FileError where the bytes are truncated or contradict themselves, lack a name of `names`, or hold what no dtype here holds
  * @throws DTypeError for a cast that there is none of
  */
-export const decodeSafetensors = (
-  bytes: ArrayBufferLike | ArrayBufferView,
-  source = 'these bytes',
-  options: ReadOptions = {},
-): Safetensors => {
-  const refuse = refusing(source)
-  const all = viewOf(bytes, refuse)
-  const start = headerEnd(all, all.length, refuse)
-  const { entries, metadata } = parseHeader(all.subarray(LENGTH_BYTES, start), all.length - start, refuse)
-  const tensors = chosen(entries, options, refuse).map((e) => {
-    const own = new Uint8Array(all.subarray(start + e.begin, start + e.end)) // a copy, which starts aligned; a Buffer's slice is none
-    return [e.name, tensorOf(e, own.buffer, options, refuse)] as const
-  })
-  return { tensors: Object.fromEntries(tensors), metadata }
-}
+export const decodeSafetensors = /* @__PURE__ */ takesOptions(
+  'decodeSafetensors',
+  3,
+  readOptions,
+  (bytes: ArrayBufferLike | ArrayBufferView, source: string = 'these bytes', options: ReadOptions = {}): Safetensors => {
+    if (typeof source !== 'string')
+      throw new ArgumentError(`decodeSafetensors: what errors call the bytes is a text, and got ${show(source)}`)
+    const refuse = refusing(source)
+    const all = viewOf(bytes, refuse)
+    const start = headerEnd(all, all.length, refuse)
+    const { entries, metadata } = parseHeader(all.subarray(LENGTH_BYTES, start), all.length - start, refuse)
+    const tensors = chosen(entries, options, refuse).map((e) => {
+      const own = new Uint8Array(all.subarray(start + e.begin, start + e.end)) // a copy, which starts aligned; a Buffer's slice is none
+      return [e.name, tensorOf(e, own.buffer, options, refuse)] as const
+    })
+    return { tensors: Object.fromEntries(tensors), metadata }
+  },
+)
 
 export const refusing =
   (source: string): Refuse =>

@@ -1,5 +1,5 @@
 /** Branches inside a program: one of several functions runs, chosen when the program does. */
-import { joined } from '../../primitives/carried.ts'
+import { joined } from '../../primitives/carrying.ts'
 import { called, flattenArrays } from '../../transforms/leaves.ts'
 import type { NdArray } from '../core/array.ts'
 import { aval, eqAval, showAval } from '../core/aval.ts'
@@ -7,11 +7,12 @@ import { isFloat } from '../core/dtype.ts'
 import { ShapeError, TreeError } from '../core/errors.ts'
 import type { Traced } from '../core/rules.ts'
 import { bind, constant, evalJaxpr, trace } from '../core/trace.ts'
-import { clampedOf, wholeOf, refuse } from '../numpy/check.ts'
+import { refuse } from '../numpy/check.ts'
 import { anyArray, asIndex } from '../numpy/promote.ts'
 import { difference, paths, unflatten } from '../tree.ts'
 import { traced, type Fn, avalsOf } from './body.ts'
 import * as c from '../core/constructors.ts'
+import { isDense } from '../core/params.ts'
 
 /** The branch that the index chooses, of functions of the same operands that give the same types. */
 const branch = <A extends readonly unknown[], R>(
@@ -85,12 +86,9 @@ const switchCase = <A extends readonly unknown[], R>(
   branches: readonly ((...operands: A) => R)[],
   ...operands: A
 ): R => {
-  if (!Array.isArray(branches) || branches.length === 0) throw new ShapeError('switch needs a list of at least one branch')
+  if (!isDense(branches) || branches.length === 0) throw new ShapeError('switch needs a list of at least one branch')
   branches.forEach((f) => called('switch', f))
-  const at =
-    typeof index === 'number'
-      ? constant(clampedOf('switch', Number.isInteger(index) ? index : wholeOf('switch', index)), aval([], 'int32'))
-      : asIndex('switch', index)
+  const at = asIndex('switch', index)
   if (at.ndim > 0 || at.dtype !== 'int32') refuse(ShapeError, 'switch', [at], 'the index must be one int32')
   return branch('switch', at, branches, operands)
 }

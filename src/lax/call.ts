@@ -5,6 +5,7 @@ import type { Operand } from '../core/methods.ts'
 import type { Op, OpName, OpParams } from '../core/ops.ts'
 import { badOp } from '../core/ops.ts'
 import { bind } from '../core/trace.ts'
+import { takes } from '../core/takes.ts'
 import { refuse } from '../numpy/check.ts'
 import { anyArray } from '../numpy/promote.ts'
 
@@ -24,11 +25,5 @@ export const call = <K extends OpName>(name: K, params: OpParams[K], ...operands
   calls(name, params, operands)[0]!
 
 type NoParams = { [K in OpName]: keyof OpParams[K] extends never ? K : never }[OpName]
-export const unary =
-  (name: NoParams) =>
-  (x: Operand): NdArray =>
-    call(name, {}, x)
-export const binary =
-  (name: NoParams) =>
-  (x: Operand, y: Operand): NdArray =>
-    call(name, {}, x, y)
+export const unary = (name: NoParams) => takes(name, 1, (x: Operand): NdArray => call(name, {}, x))
+export const binary = (name: NoParams) => takes(name, 2, (x: Operand, y: Operand): NdArray => call(name, {}, x, y))

@@ -6,6 +6,7 @@ import type { NdArray } from '../core/array.ts'
 import type { DType } from '../core/dtype.ts'
 import type { Operand } from '../core/methods.ts'
 import { casting } from '../numpy/create.ts'
+import { takes } from '../core/takes.ts'
 import { binary, call, unary } from './call.ts'
 
 /** -x. As `lax.neg`. @example lax.neg(np.array([1, -2])) // [-1, 2] */
@@ -119,12 +120,18 @@ export const gt = binary('gt')
 export const ge = binary('ge')
 
 /** x to a whole number, by multiplications. As `lax.integer_pow`. @example lax.integerPow(np.array([2, 3]), -1) // [0.5, 0.33333334] */
-export const integerPow = (x: Operand, y: number): NdArray => call('integerPow', { y }, x)
+export const integerPow = /* @__PURE__ */ takes('integerPow', 2, (x: Operand, y: number): NdArray => call('integerPow', { y }, x))
 /** x where the bool holds, else y. As `lax.select`. @example lax.select(np.array([true, false]), np.array([1, 2]), np.array([3, 4])) // [1, 4] */
-export const select = (condition: Operand, x: Operand, y: Operand): NdArray => call('select', {}, condition, x, y)
+export const select = /* @__PURE__ */ takes('select', 3, (condition: Operand, x: Operand, y: Operand): NdArray =>
+  call('select', {}, condition, x, y),
+)
 /** x no less than `low` and no more than `high`. As `lax.clamp`. @example lax.clamp(0, np.array([-2, 0.5, 2]), 1) // [0, 0.5, 1] */
-export const clamp = (low: Operand, x: Operand, high: Operand): NdArray => call('clamp', {}, low, x, high)
+export const clamp = /* @__PURE__ */ takes('clamp', 3, (low: Operand, x: Operand, high: Operand): NdArray =>
+  call('clamp', {}, low, x, high),
+)
 /** The values at another dtype. As `lax.convert_element_type`. @example lax.convertElementType(np.array([1.7, -1.7]), 'int32') // [1, -1] */
 export const convertElementType = casting('convertElementType')
 /** The bits as another dtype of 32 bits. As `lax.bitcast_convert_type`. @example lax.bitcastConvertType(np.array([1]), 'int32') // [1065353216] */
-export const bitcastConvertType = (x: Operand, dtype: DType): NdArray => call('bitcastConvertType', { dtype }, x)
+export const bitcastConvertType = /* @__PURE__ */ takes('bitcastConvertType', 2, (x: Operand, dtype: DType): NdArray =>
+  call('bitcastConvertType', { dtype }, x),
+)

@@ -5,6 +5,10 @@ import { ShapeError } from '../core/errors.ts'
 import * as nn from '../nn/index.ts'
 import * as np from '../numpy/index.ts'
 import * as random from '../random/index.ts'
+import { array, atLeast, list, needed, number, optionsOf, record, type Schema } from '../core/options.ts'
+import { takesOptions } from '../core/takes.ts'
+import { showAval } from '../core/aval.ts'
+import { anyArray } from '../numpy/promote.ts'
 
 export interface GptConfig {
   readonly layers: number
@@ -22,11 +26,22 @@ export interface Dropout {
   readonly rate: number
   readonly key: NdArray
 }
-export interface ApplyOptions {
-  /** As in the configuration: it isn't in the parameters' shapes. */
+/** The configuration, of which only the heads aren't in the parameters' shapes; and dropout. */
+export interface ApplyOptions extends Partial<GptConfig> {
   readonly heads: number
   /** While training: drops after the embedding, among attention's weights and at the end of each branch. */
   readonly dropout?: Dropout | undefined
+}
+const size = atLeast(1)
+const count = needed(size)
+const sizes: Schema<GptConfig> = { layers: needed(atLeast(0)), heads: count, width: count, context: count, vocab: count }
+const applyOptions: Schema<ApplyOptions> = {
+  layers: atLeast(0),
+  heads: count,
+  width: size,
+  context: size,
+  vocab: size,
+  dropout: record<Dropout>({ rate: needed(number), key: needed(array) }),
 }
 
 export interface BlockParams {
@@ -42,13 +57,23 @@ export interface GptParams {
   readonly wte: { readonly w: NdArray } // [V,D]
 }
 
+const matrix = needed(record({ w: needed(array) }))
+const scales = needed(record({ scale: needed(array) }))
+const blockParams: Schema<BlockParams> = {
+  attn: needed(record({ proj: matrix, qkv: matrix })),
+  ln1: scales,
+  ln2: scales,
+  mlp: needed(record({ down: matrix, up: matrix })),
+}
+const gptParams: Schema<GptParams> = { blocks: needed(list(record(blockParams))), lnF: scales, wpe: matrix, wte: matrix }
+
 /**
  * GPT-2's initialisation: weights N(0, 0.02²), those that write to the residual stream divided by sqrt(2 layers), scales 1. All float32.
  *
  * @example const params = init(random.key(0), { layers: 2, heads: 2, width: 32, context: 32, vocab: 65 })
  * @throws ShapeError when the heads don't divide the width
  */
-export const init = (key: NdArray, config: GptConfig): GptParams => {
+export const init = /* @__PURE__ */ takesOptions('gpt.init', 2, sizes, (key: NdArray, config: GptConfig): GptParams => {
   const { layers, heads, width: D, context, vocab } = config
   if (D % heads !== 0) throw new ShapeError(`gpt.init: ${heads} heads don't divide the width ${D}`)
   let drawn = 0
@@ -68,7 +93,7 @@ export const init = (key: NdArray, config: GptConfig): GptParams => {
     wpe: weight([context, D]),
     wte: weight([vocab, D]),
   }
-}
+})
 
 /** The i-th of the independent droppings within one. */
 const part = (d: Dropout | undefined, i: number): Dropout | undefined =>
@@ -86,12 +111,19 @@ const attention = (p: BlockParams['attn'], x: NdArray, heads: number, dropout: D
 }
 
 /** One block: [B,T,D] -> [B,T,D]. */
-export const block = (p: BlockParams, x: NdArray, { heads, dropout }: ApplyOptions): NdArray => {
-  const mixed = attention(p.attn, nn.layerNorm(p.ln1, x), heads, part(dropout, 0)) // [B,T,D]
-  const h = np.add(x, drop(mixed, part(dropout, 1)))
-  const moved = nn.linear(p.mlp.down, nn.gelu(nn.linear(p.mlp.up, nn.layerNorm(p.ln2, h)))) // [B,T,4D] inside
-  return np.add(h, drop(moved, part(dropout, 2)))
-}
+export const block = /* @__PURE__ */ takesOptions(
+  'gpt.block',
+  3,
+  applyOptions,
+  (p: BlockParams, x: NdArray, { heads, dropout }: ApplyOptions): NdArray => {
+    optionsOf('gpt.block', blockParams, p, 'parameter')
+    if (anyArray('gpt.block', x).ndim !== 3) throw new ShapeError(`gpt.block: ${showAval(x.aval)} where [B,T,D] was expected`)
+    const mixed = attention(p.attn, nn.layerNorm(p.ln1, x), heads, part(dropout, 0)) // [B,T,D]
+    const h = np.add(x, drop(mixed, part(dropout, 1)))
+    const moved = nn.linear(p.mlp.down, nn.gelu(nn.linear(p.mlp.up, nn.layerNorm(p.ln2, h)))) // [B,T,4D] inside
+    return np.add(h, drop(moved, part(dropout, 2)))
+  },
+)
 
 /**
  * Logits of the next token at every position: int32 [B,T] -> float32 [B,T,V].
@@ -99,17 +131,29 @@ export const block = (p: BlockParams, x: NdArray, { heads, dropout }: ApplyOptio
  * @example apply(params, tokens, { heads: 2 })
  * @throws ShapeError when the tokens aren't [B,T], or T is longer than the context
  */
-export const apply = (params: GptParams, tokens: NdArray, options: ApplyOptions): NdArray => {
-  const [context, D] = params.wpe.w.shape as readonly [number, number]
-  const T = tokens.shape[1]
-  if (tokens.ndim !== 2 || T === undefined) throw new ShapeError(`gpt.apply: tokens [${tokens.shape.join(',')}] where [B,T] was expected`)
-  if (T > context) throw new ShapeError(`gpt.apply: ${T} tokens are more than the context of ${context}`)
-  const embedded = np.add(nn.embedding(params.wte, tokens), slice(params.wpe.w, [0, 0], [T, D])) // [B,T,D]
-  const { heads, dropout } = options
-  const h = params.blocks.reduce((x, p, n) => block(p, x, { heads, dropout: part(dropout, n + 1) }), drop(embedded, part(dropout, 0))) // [B,T,D]
-  return dotGeneral(nn.layerNorm(params.lnF, h), params.wte.w, [[2], [1]]) // [B,T,V]
-}
+export const apply = /* @__PURE__ */ takesOptions(
+  'gpt.apply',
+  3,
+  applyOptions,
+  (params: GptParams, tokens: NdArray, options: ApplyOptions): NdArray => {
+    optionsOf('gpt.apply', gptParams, params, 'parameter')
+    anyArray('gpt.apply', tokens)
+    const [context, D] = params.wpe.w.shape as readonly [number, number]
+    const T = tokens.shape[1]
+    if (tokens.ndim !== 2 || T === undefined) throw new ShapeError(`gpt.apply: tokens [${tokens.shape.join(',')}] where [B,T] was expected`)
+    if (T > context) throw new ShapeError(`gpt.apply: ${T} tokens are more than the context of ${context}`)
+    const embedded = np.add(nn.embedding(params.wte, tokens), slice(params.wpe.w, [0, 0], [T, D])) // [B,T,D]
+    const { heads, dropout } = options
+    const h = params.blocks.reduce((x, p, n) => block(p, x, { heads, dropout: part(dropout, n + 1) }), drop(embedded, part(dropout, 0))) // [B,T,D]
+    return dotGeneral(nn.layerNorm(params.lnF, h), params.wte.w, [[2], [1]]) // [B,T,V]
+  },
+)
 
 /** The mean cross-entropy of the targets, in nats: int32 [B,T] twice -> []. `grad((p: GptParams) => loss(p, x, y, { heads: 2 }))(params)` */
-export const loss = (params: GptParams, tokens: NdArray, targets: NdArray, options: ApplyOptions): NdArray =>
-  np.mean(nn.crossEntropy(apply(params, tokens, options), targets))
+export const loss = /* @__PURE__ */ takesOptions(
+  'gpt.loss',
+  4,
+  applyOptions,
+  (params: GptParams, tokens: NdArray, targets: NdArray, options: ApplyOptions): NdArray =>
+    np.mean(nn.crossEntropy(apply(params, tokens, options), targets)),
+)

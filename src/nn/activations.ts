@@ -4,16 +4,16 @@
  */
 import type { NdArray } from '../core/array.ts'
 import type { Operand } from '../core/methods.ts'
-import { axesOf, naming, optionsOf, wholeOf } from '../numpy/check.ts'
+import { axesOf, composedOptions, wholeOf } from '../numpy/check.ts'
 import * as np from '../numpy/index.ts'
 import { keptShape, logSumBelow0 } from '../numpy/logSum.ts'
 import { asArray, asFloat } from '../numpy/promote.ts'
 import { erfc, logistic, roundedOnce, stopGradient } from '../core/constructors.ts'
+import { flag, type Schema, wholes } from '../core/options.ts'
+import { takes, takesOptions } from '../core/takes.ts'
 
-const activation =
-  (what: string, f: (x: NdArray) => NdArray) =>
-  (x: Operand): NdArray =>
-    roundedOnce(f)(asFloat(`nn.${what}`, x))
+const activation = (what: string, f: (x: NdArray) => NdArray) =>
+  takes(`nn.${what}`, 1, (x: Operand): NdArray => roundedOnce(f)(asFloat(`nn.${what}`, x)))
 
 /** max(x, 0), with the derivative 0 at 0 and at NaN. As `jax.nn.relu`. @example nn.relu(np.array([-1, 2])) // [0, 2] */
 export const relu = activation('relu', (x) => np.where(np.greater(x, 0), x, stopGradient(np.maximum(x, 0))))
@@ -56,13 +56,14 @@ export interface GeluOptions {
   /** true (the default): the tanh formula, GPT-2's. false: exact, by erfc. */
   readonly approximate?: boolean
 }
+const geluOptions: Schema<GeluOptions> = { approximate: flag }
 /**
  * x · Φ(x), Φ the standard normal's distribution function. As `jax.nn.gelu` (Hendrycks and Gimpel 2016).
  *
  * @example nn.gelu(np.array([1]), { approximate: false }) // [0.8413447]
  */
-export const gelu = (x: Operand, options: GeluOptions = {}): NdArray => {
-  const { approximate = true } = optionsOf('nn.gelu', options)
+export const gelu = /* @__PURE__ */ takesOptions('nn.gelu', 2, geluOptions, (x: Operand, options: GeluOptions = {}): NdArray => {
+  const { approximate = true } = options
   return roundedOnce((y) =>
     nearlyRelu(y, (z) =>
       approximate
@@ -70,17 +71,18 @@ export const gelu = (x: Operand, options: GeluOptions = {}): NdArray => {
         : np.mul(np.mul(z, 0.5), erfc(np.mul(z, -Math.SQRT1_2))),
     ),
   )(asFloat('nn.gelu', x))
-}
+})
 
 export interface AxisOptions {
   /** One axis or several; default: the last. */
   readonly axis?: number | readonly number[]
 }
+const axisOptions: Schema<AxisOptions> = { axis: wholes }
 /** f of floats and the axes, told as `what`. */
 const overAxes = (what: string, f: (x: NdArray, axis: readonly number[]) => NdArray) =>
-  naming(what, (x: Operand, options: AxisOptions = {}): NdArray => {
+  composedOptions(what, 2, axisOptions, (x: Operand, options: AxisOptions = {}): NdArray => {
     const y = asFloat(what, x)
-    const axis = axesOf(what, y, optionsOf(what, options).axis ?? -1)
+    const axis = axesOf(what, y, options.axis ?? -1)
     return roundedOnce((z) => f(z, axis))(y)
   })
 /** x with its greatest along the axes at 0. */
@@ -123,7 +125,7 @@ export const standardize = overAxes('nn.standardize', (x, axis) => {
  * @throws ShapeError when the number of classes isn't whole
  * @example nn.oneHot(np.arange(2), 3) // [[1, 0, 0], [0, 1, 0]]
  */
-export const oneHot = (x: Operand, classes: number): NdArray => {
+export const oneHot = /* @__PURE__ */ takes('nn.oneHot', 2, (x: Operand, classes: number): NdArray => {
   const y = np.expandDims(asArray('nn.oneHot', x), -1)
   return np.astype(np.equal(y, np.astype(np.arange(wholeOf('nn.oneHot', classes, 0)), y.dtype === 'bool' ? 'int32' : y.dtype)), 'float32')
-}
+})

@@ -3,12 +3,17 @@ import { attend } from '../../primitives/attention.ts'
 import type { NdArray } from '../core/array.ts'
 import * as c from '../core/constructors.ts'
 import { ShapeError } from '../core/errors.ts'
-import { naming, optionsOf, refuse } from '../numpy/check.ts'
+import { composedOptions, refuse } from '../numpy/check.ts'
 import * as np from '../numpy/index.ts'
 import { asArray, asFloat, asIndex } from '../numpy/promote.ts'
 import { keyOf } from '../random/keys.ts'
+import { array, either, flag, needed, number, type OptionKind, pair, record, type Schema, whole } from '../core/options.ts'
 
 type Window = number | readonly [left: number, right: number]
+interface AttentionDropout {
+  readonly key: NdArray
+  readonly rate: number
+}
 export interface AttentionOptions {
   /** Query t sees keys 0 to t only. */
   readonly causal?: boolean
@@ -29,7 +34,12 @@ export interface AttentionOptions {
   /** Default 1/sqrt(D). */
   readonly scale?: number
   /** Drops weights with probability `rate` in [0, 1), scaling the others up; the same key drops the same ones. */
-  readonly dropout?: { readonly key: NdArray; readonly rate: number }
+  readonly dropout?: AttentionDropout
+}
+const window: OptionKind<Window> = either(whole, pair(whole))
+const attentionOptions: Schema<AttentionOptions> = {
+  ...{ causal: flag, isCausal: flag, window, localWindowSize: window, querySeqLengths: array, keyValueSeqLengths: array },
+  ...{ mask: array, bias: array, scale: number, dropout: record<AttentionDropout>({ key: needed(array), rate: needed(number) }) },
 }
 
 /**
@@ -40,14 +50,13 @@ export interface AttentionOptions {
  * @example nn.dotProductAttention(np.ones([1, 2, 1, 4]), np.ones([1, 3, 1, 4]), np.ones([1, 3, 1, 4])).shape // [1, 2, 1, 4]
  * @throws ShapeError when an operand hasn't four axes (or three), K doesn't divide H, or bias or mask don't broadcast
  */
-export const dotProductAttention = naming(
+export const dotProductAttention = /* @__PURE__ */ composedOptions(
   'nn.dotProductAttention',
+  4,
+  attentionOptions,
   (query: NdArray, key: NdArray, value: NdArray, options: AttentionOptions = {}): NdArray => {
     const what = 'nn.dotProductAttention'
-    const { causal, isCausal, window, localWindowSize, querySeqLengths, keyValueSeqLengths, bias, dropout, scale } = optionsOf(
-      what,
-      options,
-    )
+    const { causal, isCausal, window, localWindowSize, querySeqLengths, keyValueSeqLengths, bias, dropout, scale } = options
     const given = [query, key, value].map((x) => asFloat(what, x))
     const rank = given[0]!.ndim
     if (rank < 3 || rank > 4 || given.some((x) => x.ndim !== rank))

@@ -1,28 +1,25 @@
 /** Layers: pure functions of (parameters, input). Refusals name the layer, and what in it refused. */
 import { NdArray } from '../core/array.ts'
 import { convertElementType, rsqrt, widened } from '../core/constructors.ts'
-import { DTypeError, ShapeError } from '../core/errors.ts'
+import { ShapeError } from '../core/errors.ts'
 import type { Operand } from '../core/methods.ts'
-import { naming, numberOf, optionsOf, refuse } from '../numpy/check.ts'
+import { composed, composedOptions, numberOf } from '../numpy/check.ts'
 import * as np from '../numpy/index.ts'
 import { asFloat, promoteTypes } from '../numpy/promote.ts'
 import { bernoulli } from '../random/index.ts'
+import { array, needed, number, optionsOf, type Schema } from '../core/options.ts'
 
-/** Parameters: an object in which each of these is an array, or absent where it may be. */
-const parameters = <P extends object>(what: string, p: P, needed: readonly string[], optional: readonly string[] = []): P => {
-  const given = optionsOf(what, p) as Readonly<Record<string, unknown>>
-  const bad = [...needed, ...optional.filter((k) => given[k] !== undefined)].find((k) => !(given[k] instanceof NdArray))
-  if (p === undefined || bad !== undefined) refuse(DTypeError, what, [p], `the parameter ${bad ?? needed[0]} is an array`)
-  return p
-}
+/** Parameters are an object of arrays. */
+const parameters = <P extends object>(what: string, schema: Schema<P>, p: P): P => optionsOf(what, schema, p, 'parameter')
 
 export interface LinearParams {
   readonly w: NdArray // [I,O]
   readonly b?: NdArray // [O]
 }
+const linearParams: Schema<LinearParams> = { w: needed(array), b: array }
 /** x w + b along the last axis: [...,I] -> [...,O]. @example nn.linear({ w: np.eye(2) }, np.array([1, 2])) // [1, 2] */
-export const linear = naming('nn.linear', (p: LinearParams, x: NdArray): NdArray => {
-  const { w, b } = parameters('nn.linear', p, ['w'], ['b'])
+export const linear = /* @__PURE__ */ composed('nn.linear', 2, (p: LinearParams, x: NdArray): NdArray => {
+  const { w, b } = parameters('nn.linear', linearParams, p)
   const y = np.matmul(x, w) // [...,O]
   return b === undefined ? y : np.add(y, b)
 })
@@ -30,23 +27,26 @@ export const linear = naming('nn.linear', (p: LinearParams, x: NdArray): NdArray
 export interface EmbeddingParams {
   readonly w: NdArray // [V,D]
 }
+const embeddingParams: Schema<EmbeddingParams> = { w: needed(array) }
 /**
  * Rows of the table: int [...] -> [...,D]. An id beyond the table gives NaN.
  *
  * @example nn.embedding({ w: np.eye(2) }, np.array(1, { dtype: 'int32' })) // [0, 1]
  */
-export const embedding = naming('nn.embedding', (p: EmbeddingParams, ids: NdArray): NdArray =>
-  np.take(parameters('nn.embedding', p, ['w']).w, ids, { axis: 0 }),
+export const embedding = /* @__PURE__ */ composed('nn.embedding', 2, (p: EmbeddingParams, ids: NdArray): NdArray =>
+  np.take(parameters('nn.embedding', embeddingParams, p).w, ids, { axis: 0 }),
 )
 
 export interface LayerNormParams {
   readonly scale?: NdArray // [D]
   readonly bias?: NdArray // [D]
 }
+const layerNormParams: Schema<LayerNormParams> = { scale: array, bias: array }
 export interface LayerNormOptions {
   /** Added to the variance; default 1e-5, PyTorch's, so that GPT-2's weights give GPT-2's logits. */
   readonly eps?: number
 }
+const layerNormOptions: Schema<LayerNormOptions> = { eps: number }
 const last = { axis: -1, keepdims: true } as const
 const overRoot = (x: NdArray, eps: number): NdArray => np.mul(x, rsqrt(np.add(np.mean(np.square(x), last), eps)))
 /** f(y) · scale + bias at the dtype that y and the parameters meet at, rounded once. */
@@ -62,24 +62,35 @@ const affine = (y: NdArray, { scale, bias }: LayerNormParams, f: (x: NdArray) =>
  *
  * @example nn.layerNorm({}, np.array([1, 3])) // [-0.999995, 0.999995]
  */
-export const layerNorm = naming('nn.layerNorm', (p: LayerNormParams, x: NdArray, options: LayerNormOptions = {}): NdArray => {
-  const eps = numberOf('nn.layerNorm', optionsOf('nn.layerNorm', options).eps ?? 1e-5)
-  const own = parameters('nn.layerNorm', p, [], ['scale', 'bias'])
-  return affine(asFloat('nn.layerNorm', x), own, (y) => overRoot(np.sub(y, np.mean(y, last)), eps))
-})
+export const layerNorm = /* @__PURE__ */ composedOptions(
+  'nn.layerNorm',
+  3,
+  layerNormOptions,
+  (p: LayerNormParams, x: NdArray, options: LayerNormOptions = {}): NdArray => {
+    const { eps = 1e-5 } = options
+    const own = parameters('nn.layerNorm', layerNormParams, p)
+    return affine(asFloat('nn.layerNorm', x), own, (y) => overRoot(np.sub(y, np.mean(y, last)), eps))
+  },
+)
 
 export interface RmsNormParams {
   readonly scale?: NdArray // [D]
 }
+const rmsNormParams: Schema<RmsNormParams> = { scale: array }
 /**
  * x / sqrt(mean x² + eps) · scale along the last axis: [...,D] -> [...,D]; eps is 1e-6 unless said. Zhang and Sennrich 2019.
  *
  * @example nn.rmsNorm({}, np.array([3, 4])) // [0.848528, 1.1313708]
  */
-export const rmsNorm = naming('nn.rmsNorm', (p: RmsNormParams, x: NdArray, options: LayerNormOptions = {}): NdArray => {
-  const eps = numberOf('nn.rmsNorm', optionsOf('nn.rmsNorm', options).eps ?? 1e-6)
-  return affine(asFloat('nn.rmsNorm', x), parameters('nn.rmsNorm', p, [], ['scale']), (y) => overRoot(y, eps))
-})
+export const rmsNorm = /* @__PURE__ */ composedOptions(
+  'nn.rmsNorm',
+  3,
+  layerNormOptions,
+  (p: RmsNormParams, x: NdArray, options: LayerNormOptions = {}): NdArray => {
+    const { eps = 1e-6 } = options
+    return affine(asFloat('nn.rmsNorm', x), parameters('nn.rmsNorm', rmsNormParams, p), (y) => overRoot(y, eps))
+  },
+)
 
 /**
  * Zeroes each element with probability `rate` and divides the others by 1 - rate; the same key drops the same ones. For evaluation, don't
@@ -88,8 +99,8 @@ export const rmsNorm = naming('nn.rmsNorm', (p: RmsNormParams, x: NdArray, optio
  * @example nn.dropout(random.key(0), np.ones([4]), 0.5) // [0, 0, 2, 2]
  * @throws ShapeError when the rate isn't in [0, 1)
  */
-export const dropout = naming('nn.dropout', (key: NdArray, x: Operand, rate: number): NdArray => {
-  if (!(rate >= 0 && rate < 1)) throw new ShapeError(`nn.dropout: the rate ${String(rate)} isn't in [0, 1)`)
+export const dropout = /* @__PURE__ */ composed('nn.dropout', 3, (key: NdArray, x: Operand, rate: number): NdArray => {
+  if (!(numberOf('nn.dropout', rate) >= 0 && rate < 1)) throw new ShapeError(`nn.dropout: the rate ${rate} isn't in [0, 1)`)
   const y = asFloat('nn.dropout', x)
   return rate === 0 ? y : np.where(bernoulli(key, 1 - rate, y.shape), np.div(y, 1 - rate), 0)
 })

@@ -1,34 +1,19 @@
 /** What an argument must be. Each refuses in one sentence: the call on its avals, what is wrong, the way out. */
 import { NdArray } from '../core/array.ts'
-import { showAval } from '../core/aval.ts'
 import { range } from '../core/constructors.ts'
 import { byteWidth, type DType } from '../core/dtype.ts'
-import { CotangentError, DTypeError, ShapeError, TreeError } from '../core/errors.ts'
+import { refuse, show } from '../core/show.ts'
+import { type Count, type OptionsOf, takes, takesOptions } from '../core/takes.ts'
+import { CotangentError, DTypeError, ShapeError } from '../core/errors.ts'
+import type { ReduceOptions } from '../core/methods.ts'
+import { flag, type Schema, wholes } from '../core/options.ts'
+import { isListOf } from '../core/params.ts'
 
-/** An argument as messages show it: `f32[2,3]`, `"a"`, `[2,-1]`. */
-export const show = (x: unknown): string =>
-  x instanceof NdArray
-    ? showAval(x.aval)
-    : Array.isArray(x)
-      ? `[${x.slice(0, 8).map(show).join(',')}${x.length > 8 ? ',…' : ''}]`
-      : typeof x === 'string'
-        ? JSON.stringify(x)
-        : typeof x === 'object' && x !== null
-          ? `{${Object.entries(x)
-              .slice(0, 4)
-              .map(([k, v]) => `${k}: ${typeof v === 'object' ? '…' : show(v)}`)
-              .join(', ')}}`
-          : typeof x === 'function'
-            ? 'a function'
-            : String(x)
-
-export const refuse = (Kind: new (message: string) => CotangentError, what: string, args: readonly unknown[], reason: string): never => {
-  throw new Kind(`${what}(${args.map(show).join(', ')}): ${reason}`)
-}
+export { refuse, show }
 
 /** Non-negative whole extents. */
 export const shapeOf = (what: string, shape: unknown): readonly number[] =>
-  Array.isArray(shape) && shape.every((n) => Number.isSafeInteger(n) && n >= 0)
+  isListOf(shape, (n) => Number.isSafeInteger(n) && (n as number) >= 0)
     ? (shape as readonly number[])
     : refuse(ShapeError, what, [shape], 'a shape is a list of non-negative whole numbers')
 
@@ -52,13 +37,8 @@ export const clampedOf = (what: string, n: unknown): number =>
 export const numberOf = (what: string, x: unknown): number =>
   typeof x === 'number' ? x : refuse(DTypeError, what, [x], 'a JavaScript number is needed')
 
-/** Options are an object, or absent. */
-export const optionsOf = <T extends object>(what: string, options: T | undefined): Partial<T> =>
-  options === undefined
-    ? {}
-    : typeof options === 'object' && options !== null && !Array.isArray(options) && !((options as object) instanceof NdArray)
-      ? options
-      : refuse(TreeError, what, ['…', options], 'options are an object, such as { axis: 0 }')
+/** What reductions over axes take. */
+export const reduceOptions: Schema<ReduceOptions> = { axis: wholes, keepdims: flag }
 
 /** The axis counted from the front. `rank`: where it isn't the array's, as for an axis that is to be made. */
 export const axisOf = (what: string, x: NdArray, axis: unknown, rank = x.ndim): number => {
@@ -69,18 +49,25 @@ export const axisOf = (what: string, x: NdArray, axis: unknown, rank = x.ndim): 
 /** Axes from the options' form: absent is all. */
 export const axesOf = (what: string, x: NdArray, axis: number | readonly number[] | undefined): number[] => {
   if (axis === undefined) return range(x.ndim)
-  const axes = (Array.isArray(axis) ? axis : [axis]).map((a) => axisOf(what, x, a))
+  const given: readonly unknown[] = Array.isArray(axis) ? axis : [axis]
+  if (given.length > x.ndim) refuse(ShapeError, what, [x], `${given.length} axes are given, and there are ${x.ndim}`)
+  const axes = Array.from(given, (a) => axisOf(what, x, a))
   return new Set(axes).size === axes.length ? axes : refuse(ShapeError, what, [x], `an axis is repeated in ${show(axis)}`)
 }
 
+type Fn = (...args: never[]) => unknown
 /** f, whose refusals are told as the call's own: `nn.linear: matmul(f32[2], f32[3]): …`. */
-export const naming =
-  <A extends readonly unknown[], R>(what: string, f: (...args: A) => R): ((...args: A) => R) =>
-  (...args) => {
+export const naming = <F extends Fn>(what: string, f: F): F =>
+  ((...args: never[]) => {
     try {
       return f(...args)
     } catch (error) {
       if (!(error instanceof CotangentError) || error.message.startsWith(what)) throw error
       throw new (error.constructor as new (message: string) => CotangentError)(`${what}: ${error.message}`)
     }
-  }
+  }) as F
+
+/** A public function made of others: their refusals are told as its own. */
+export const composed = <F extends Fn>(what: string, count: Count<F>, f: F): F => takes(what, count, naming(what, f))
+export const composedOptions = <F extends Fn>(what: string, count: Count<F>, schema: OptionsOf<F>, f: F): F =>
+  takesOptions(what, count, schema, naming(what, f))

@@ -4,12 +4,14 @@ import { sizeOf } from '../core/aval.ts'
 import * as c from '../core/constructors.ts'
 import { ShapeError } from '../core/errors.ts'
 import type { Operand } from '../core/methods.ts'
-import { axesOf, optionsOf, refuse, wholeOf } from './check.ts'
-import { mul, numeric } from './elementwise.ts'
+import { axesOf, refuse, wholeOf } from './check.ts'
+import { mul } from './elementwise.ts'
 import { diagonalOf } from './layout.ts'
-import { broadcastLists, promoted, toShape } from './promote.ts'
+import { broadcastLists, numeric, promoted, toShape } from './promote.ts'
+import { atLeast, either, type OptionKind, optionsOf, pair, type Schema, wholes } from '../core/options.ts'
+import { takes } from '../core/takes.ts'
 
-const pair = (what: string, x: Operand, y: Operand): readonly [NdArray, NdArray] =>
+const bothOf = (what: string, x: Operand, y: Operand): readonly [NdArray, NdArray] =>
   promoted(what, [x, y]).map(numeric) as [NdArray, NdArray]
 /** dotGeneral once the contracted extents are known to match. */
 const contract = (what: string, a: NdArray, b: NdArray, axes: readonly [number[], number[]], batch: readonly number[] = []): NdArray => {
@@ -27,8 +29,8 @@ const contract = (what: string, a: NdArray, b: NdArray, axes: readonly [number[]
  * @throws ShapeError when the extents differ, or an operand is a scalar
  * @example np.matmul(np.array([[1, 2], [3, 4]]), np.array([1, 1])) // [3, 7]
  */
-export const matmul = (x: Operand, y: Operand): NdArray => {
-  const [a, b] = pair('matmul', x, y)
+export const matmul = /* @__PURE__ */ takes('matmul', 2, (x: Operand, y: Operand): NdArray => {
+  const [a, b] = bothOf('matmul', x, y)
   if (a.ndim === 0 || b.ndim === 0) refuse(ShapeError, 'matmul', [a, b], 'scalars have no matrix product: use mul')
   if (b.ndim <= 2) return contract('matmul', a, b, [[a.ndim - 1], [Math.max(0, b.ndim - 2)]])
   if (a.ndim === 1) return contract('matmul', a, b, [[0], [b.ndim - 2]])
@@ -36,38 +38,43 @@ export const matmul = (x: Operand, y: Operand): NdArray => {
   const wide = (z: NdArray): NdArray => toShape(z, [...lead, ...z.shape.slice(-2)])
   const n = lead.length
   return contract('matmul', wide(a), wide(b), [[n + 1], [n]], c.range(n))
-}
+})
 /**
  * The sum over the last axis of x and the last but one of y; a scalar multiplies. As `jnp.dot`.
  *
  * @throws ShapeError when the extents differ
  * @example np.dot(np.array([1, 2]), np.array([3, 4])) // 11
  */
-export const dot = (x: Operand, y: Operand): NdArray => {
-  const [a, b] = pair('dot', x, y)
+export const dot = /* @__PURE__ */ takes('dot', 2, (x: Operand, y: Operand): NdArray => {
+  const [a, b] = bothOf('dot', x, y)
   return a.ndim === 0 || b.ndim === 0 ? mul(a, b) : contract('dot', a, b, [[a.ndim - 1], [Math.max(0, b.ndim - 2)]])
-}
+})
 /**
  * Σ x y over all elements, both flat: []. As `jnp.vdot`.
  *
  * @throws ShapeError when they have several sizes
  * @example np.vdot(np.eye(2), np.array([[1, 2], [3, 4]])) // 5
  */
-export const vdot = (x: Operand, y: Operand): NdArray => {
-  const [a, b] = pair('vdot', x, y).map((z) => c.reshape(z, [z.size])) as [NdArray, NdArray]
+export const vdot = /* @__PURE__ */ takes('vdot', 2, (x: Operand, y: Operand): NdArray => {
+  const [a, b] = bothOf('vdot', x, y).map((z) => c.reshape(z, [z.size])) as [NdArray, NdArray]
   return contract('vdot', a, b, [[0], [0]])
-}
+})
 /**
  * Every product of an element of x and one of y, both flat: [n, m]. As `jnp.outer`.
  *
  * @example np.outer(np.array([1, 2]), np.array([3, 4])) // [[3, 4], [6, 8]]
  */
-export const outer = (x: Operand, y: Operand): NdArray => {
-  const [a, b] = pair('outer', x, y)
+export const outer = /* @__PURE__ */ takes('outer', 2, (x: Operand, y: Operand): NdArray => {
+  const [a, b] = bothOf('outer', x, y)
   return mul(c.reshape(a, [a.size, 1]), c.reshape(b, [1, b.size]))
-}
+})
 /** So many of x's last and of y's first, or one axis or a list of each. */
 export type TensordotAxes = number | readonly [x: number | readonly number[], y: number | readonly number[]]
+export interface TensordotOptions {
+  readonly axes?: TensordotAxes
+}
+const sides: OptionKind<TensordotAxes> = either(atLeast(0), pair(wholes))
+const tensordotOptions: Schema<TensordotOptions> = { axes: sides }
 const isAxes = (x: unknown): x is TensordotAxes => typeof x === 'number' || Array.isArray(x)
 /**
  * The sum over the last n axes of x and the first n of y, or over given axes of each: the others in order. As `jnp.tensordot`.
@@ -75,16 +82,20 @@ const isAxes = (x: unknown): x is TensordotAxes => typeof x === 'number' || Arra
  * @throws ShapeError when the extents differ or an axis is out of range
  * @example np.tensordot(np.eye(2), np.array([[1, 2], [3, 4]]), { axes: 2 }) // 5
  */
-export const tensordot = (x: Operand, y: Operand, options: TensordotAxes | { readonly axes?: TensordotAxes } = 2): NdArray => {
-  const [a, b] = pair('tensordot', x, y)
-  const axes = isAxes(options) ? options : (optionsOf('tensordot', options).axes ?? 2)
-  const n = typeof axes === 'number' ? wholeOf('tensordot', axes, 0) : 0
-  if (n > Math.min(a.ndim, b.ndim)) refuse(ShapeError, 'tensordot', [a, b, n], `each operand needs ${n} axes`)
-  const [left, right] = typeof axes === 'number' ? [c.range(n).map((i) => a.ndim - n + i), c.range(n)] : axes
-  const sides = [axesOf('tensordot', a, left ?? []), axesOf('tensordot', b, right ?? [])] as const
-  if (sides[0].length !== sides[1].length) refuse(ShapeError, 'tensordot', [a, b, axes], 'as many axes of each are needed')
-  return contract('tensordot', a, b, sides)
-}
+export const tensordot = /* @__PURE__ */ takes(
+  'tensordot',
+  3,
+  (x: Operand, y: Operand, options: TensordotAxes | TensordotOptions = 2): NdArray => {
+    const [a, b] = bothOf('tensordot', x, y)
+    const axes = isAxes(options) ? options : (optionsOf('tensordot', tensordotOptions, options).axes ?? 2)
+    const n = typeof axes === 'number' ? wholeOf('tensordot', axes, 0) : 0
+    if (n > Math.min(a.ndim, b.ndim)) refuse(ShapeError, 'tensordot', [a, b, n], `each operand needs ${n} axes`)
+    const [left, right] = typeof axes === 'number' ? [c.range(n).map((i) => a.ndim - n + i), c.range(n)] : axes
+    const sides = [axesOf('tensordot', a, left ?? []), axesOf('tensordot', b, right ?? [])] as const
+    if (sides[0].length !== sides[1].length) refuse(ShapeError, 'tensordot', [a, b, axes], 'as many axes of each are needed')
+    return contract('tensordot', a, b, sides)
+  },
+)
 
 // Einstein's summation -----------------------------------------------------------------------------------------------------------
 

@@ -6,13 +6,17 @@ import { type DType, type HostArray, computedIn, isInt, typedArrayOf } from '../
 import { DTypeError, ShapeError, TreeError } from '../core/errors.ts'
 import type { Operand } from '../core/methods.ts'
 import { upload } from '../core/trace.ts'
-import { dtypeOf, numberOf, optionsOf, refuse, shapeOf, wholeOf } from './check.ts'
+import { dtypeOf, numberOf, refuse, shapeOf, wholeOf } from './check.ts'
 import { anyArray, asArray, broadcastLists, fitting, scalarOf, toShape } from './promote.ts'
+import { atLeast, dtype as anyDtype, extents, flag, oneOf, type Schema, whole } from '../core/options.ts'
+import { takes, takesOptions } from '../core/takes.ts'
+import { isDense } from '../core/params.ts'
 
+const DEEPEST = 32
 /** The shape by the first element at each depth. */
 const nestedShape = (x: Nested): number[] => {
   const shape: number[] = []
-  for (let y = x; Array.isArray(y) && shape.length <= 32; y = y[0] as Nested) {
+  for (let y = x; Array.isArray(y) && shape.length <= DEEPEST; y = y[0] as Nested) {
     shape.push(y.length)
     if (y.length === 0) break
   }
@@ -32,7 +36,7 @@ const flatten = (x: Nested, shape: readonly number[], depth: number, out: (numbe
   }
   if (!Array.isArray(x) || x.length !== shape[depth])
     return refuse(ShapeError, 'array', [x], `${shape[depth]} elements were expected${path && ` at ${path}`}: rows must have one length`)
-  x.forEach((y, i) => flatten(y as Nested, shape, depth + 1, out, `${path}[${i}]`))
+  for (let i = 0; i < x.length; i++) flatten(x[i] as Nested, shape, depth + 1, out, `${path}[${i}]`)
 }
 const dtypeOfTyped = (x: HostArray): DType =>
   (['float32', 'float64', 'int32', 'uint32'] as const).find((dtype) => x instanceof typedArrayOf(dtype)) ??
@@ -44,6 +48,7 @@ export interface ArrayOptions {
   /** Default: the lists' own; one axis for a typed array. */
   readonly shape?: readonly number[]
 }
+const arrayOptions: Schema<ArrayOptions> = { dtype: anyDtype, shape: extents }
 
 /**
  * An array from numbers, nested lists, a typed array (copied) or another array. As `jnp.array`.
@@ -52,32 +57,36 @@ export interface ArrayOptions {
  *   when an integer dtype can't hold it (a fraction is dropped, as in NumPy)
  * @example np.array([[1, 2], [3, 4]]) // [[1, 2], [3, 4]]
  */
-export const array = (x: Nested | HostArray | NdArray, options: ArrayOptions = {}): NdArray => {
-  const { dtype, shape } = optionsOf('array', options)
-  if (dtype !== undefined) dtypeOf('array', dtype)
-  if (shape !== undefined) shapeOf('array', shape)
-  if (x instanceof NdArray) {
-    const y = dtype === undefined ? x : c.convertElementType(asArray('array', x), dtype)
-    return shape === undefined ? y : c.reshape(y, shape)
-  }
-  const make = (data: ArrayLike<number>, own: readonly number[], as: DType): NdArray => {
-    const to = shape ?? own
-    if (sizeOf(to) !== data.length) refuse(ShapeError, 'array', [], `${data.length} elements can't take the shape [${to.join(',')}]`)
-    return upload(aval(to, as), data)
-  }
-  const fit = (v: number | boolean, as: DType): number => fitting('array', [v, as], Number(v), as)
-  if (ArrayBuffer.isView(x)) {
-    const own = dtypeOfTyped(x)
-    const as = dtype ?? own
-    // Words of the other sign stay the same words, as in NumPy.
-    return make(isInt(own) && isInt(as) ? x.slice() : Array.from(x, (v) => fit(v, as)), [x.length], as)
-  }
-  const own = nestedShape(x)
-  const flat: (number | boolean)[] = []
-  flatten(x, own, 0, flat, '')
-  const as = dtype ?? (flat.length > 0 && flat.every((v) => typeof v === 'boolean') ? 'bool' : 'float32')
-  return make(flat.map((v) => fit(v, as)), own, as) // prettier-ignore
-}
+export const array = /* @__PURE__ */ takesOptions(
+  'array',
+  2,
+  arrayOptions,
+  (x: Nested | HostArray | NdArray, options: ArrayOptions = {}): NdArray => {
+    const { dtype, shape } = options
+    if (x instanceof NdArray) {
+      const y = dtype === undefined ? x : c.convertElementType(asArray('array', x), dtype)
+      return shape === undefined ? y : c.reshape(y, shape)
+    }
+    const make = (data: ArrayLike<number>, own: readonly number[], as: DType): NdArray => {
+      const to = shape ?? own
+      if (sizeOf(to) !== data.length) refuse(ShapeError, 'array', [], `${data.length} elements can't take the shape [${to.join(',')}]`)
+      return upload(aval(to, as), data)
+    }
+    const fit = (v: number | boolean, as: DType): number => fitting('array', [v, as], Number(v), as)
+    if (ArrayBuffer.isView(x)) {
+      const own = dtypeOfTyped(x)
+      const as = dtype ?? own
+      // Words of the other sign stay the same words, as in NumPy.
+      return make(isInt(own) && isInt(as) ? x.slice() : Array.from(x, (v) => fit(v, as)), [x.length], as)
+    }
+    const own = nestedShape(x)
+    if (own.length > DEEPEST) refuse(ShapeError, 'array', [x], `lists are at most ${DEEPEST} deep`)
+    const flat: (number | boolean)[] = []
+    flatten(x, own, 0, flat, '')
+    const as = dtype ?? (flat.length > 0 && flat.every((v) => typeof v === 'boolean') ? 'bool' : 'float32')
+    return make(flat.map((v) => fit(v, as)), own, as) // prettier-ignore
+  },
+)
 
 /**
  * One value everywhere. As `jnp.full`; an array as the value keeps its dtype and broadcasts.
@@ -85,7 +94,9 @@ export const array = (x: Nested | HostArray | NdArray, options: ArrayOptions = {
  * @throws ShapeError when the shape isn't one
  * @example np.full([2], 7) // [7, 7]
  */
-export const full = (shape: readonly number[], value: Operand, dtype?: DType): NdArray => filled('full', shape, value, dtype)
+export const full = /* @__PURE__ */ takes('full', 3, (shape: readonly number[], value: Operand, dtype?: DType): NdArray =>
+  filled('full', shape, value, dtype),
+)
 const filled = (what: string, shape: readonly number[], value: Operand, dtype?: DType): NdArray => {
   const of = shapeOf(what, shape)
   const as = dtype === undefined ? undefined : dtypeOf(what, dtype)
@@ -100,22 +111,23 @@ const filled = (what: string, shape: readonly number[], value: Operand, dtype?: 
  * @throws ShapeError when the shape isn't one; DTypeError when the dtype isn't
  * @example np.zeros([2], 'int32') // [0, 0]
  */
-export const zeros = (shape: readonly number[], dtype: DType = 'float32'): NdArray =>
-  c.full(shapeOf('zeros', shape), 0, dtypeOf('zeros', dtype))
+export const zeros = /* @__PURE__ */ takes('zeros', 2, (shape: readonly number[], dtype: DType = 'float32'): NdArray =>
+  c.full(shapeOf('zeros', shape), 0, dtypeOf('zeros', dtype)),
+)
 /**
  * Ones of the shape; float32 unless said. As `jnp.ones`.
  *
  * @throws ShapeError when the shape isn't one; DTypeError when the dtype isn't
  * @example np.ones([2]) // [1, 1]
  */
-export const ones = (shape: readonly number[], dtype: DType = 'float32'): NdArray =>
-  c.full(shapeOf('ones', shape), 1, dtypeOf('ones', dtype))
-const like =
-  (what: string, value: number) =>
-  (x: Operand): NdArray => {
+export const ones = /* @__PURE__ */ takes('ones', 2, (shape: readonly number[], dtype: DType = 'float32'): NdArray =>
+  c.full(shapeOf('ones', shape), 1, dtypeOf('ones', dtype)),
+)
+const like = (what: string, value: number) =>
+  takes(what, 1, (x: Operand): NdArray => {
     const y = asArray(what, x)
     return c.full(y.shape, value, y.dtype)
-  }
+  })
 /**
  * Zeros of x's shape and dtype. As `jnp.zeros_like`.
  *
@@ -133,16 +145,15 @@ export const onesLike = like('onesLike', 1)
  *
  * @example np.fullLike(np.array([3, 4]), 7) // [7, 7]
  */
-export const fullLike = (x: Operand, value: Operand): NdArray => {
+export const fullLike = /* @__PURE__ */ takes('fullLike', 2, (x: Operand, value: Operand): NdArray => {
   const y = asArray('fullLike', x)
   return filled('fullLike', y.shape, value, y.dtype)
-}
+})
 
 export interface DTypeOptions {
   readonly dtype?: DType
 }
-const dtypeFrom = (what: string, options: DTypeOptions | undefined, otherwise: DType): DType =>
-  dtypeOf(what, optionsOf(what, options).dtype ?? otherwise)
+const dtypeOptions: Schema<DTypeOptions> = { dtype: anyDtype }
 
 /**
  * [start, stop) by step; one argument is the stop. int32 where all three are whole, else float32. As `jnp.arange`.
@@ -150,54 +161,64 @@ const dtypeFrom = (what: string, options: DTypeOptions | undefined, otherwise: D
  * @throws ShapeError when the step is 0 or a bound isn't finite; DTypeError when the dtype can't hold the numbers
  * @example np.arange(2, 8, 3) // [2, 5]
  */
-export const arange = (start: number, stop?: number, step = 1, options: DTypeOptions = {}): NdArray => {
-  const [from, to] = stop === undefined ? [0, start] : [start, stop]
-  const given = [from, to, step]
-  given.forEach((x) => numberOf('arange', x))
-  if (step === 0 || !given.every(Number.isFinite)) refuse(ShapeError, 'arange', given, 'finite bounds and a step other than 0 are needed')
-  const dtype = dtypeFrom('arange', options, given.every(Number.isInteger) ? 'int32' : 'float32')
-  const n = Math.max(0, Math.ceil((to - from) / step))
-  const line = c.iota([n], dtype === 'bool' ? 'int32' : computedIn(dtype), 0)
-  const lit = (x: number): NdArray => c.lit(line, n > 0 ? fitting('arange', [...given, dtype], x, line.dtype) : 0)
-  lit(from + (n - 1) * step) // refuses
-  const way = c.mul(line, lit(n > 1 ? Math.abs(step) : 0))
-  return c.convertElementType(step > 0 ? c.add(lit(from), way) : c.sub(lit(from), way), dtype)
-}
+export const arange = /* @__PURE__ */ takesOptions(
+  'arange',
+  4,
+  dtypeOptions,
+  (start: number, stop?: number, step: number = 1, options: DTypeOptions = {}): NdArray => {
+    const [from, to] = stop === undefined ? [0, start] : [start, stop]
+    const given = [from, to, step]
+    given.forEach((x) => numberOf('arange', x))
+    if (step === 0 || !given.every(Number.isFinite)) refuse(ShapeError, 'arange', given, 'finite bounds and a step other than 0 are needed')
+    const dtype = options.dtype ?? (given.every(Number.isInteger) ? 'int32' : 'float32')
+    const n = Math.max(0, Math.ceil((to - from) / step))
+    const line = c.iota([n], dtype === 'bool' ? 'int32' : computedIn(dtype), 0)
+    const lit = (x: number): NdArray => c.lit(line, n > 0 ? fitting('arange', [...given, dtype], x, line.dtype) : 0)
+    lit(from + (n - 1) * step) // refuses
+    const way = c.mul(line, lit(n > 1 ? Math.abs(step) : 0))
+    return c.convertElementType(step > 0 ? c.add(lit(from), way) : c.sub(lit(from), way), dtype)
+  },
+)
 
 export interface LinspaceOptions extends DTypeOptions {
   /** Whether the last number is the stop; default true. */
   readonly endpoint?: boolean
 }
+const linspaceOptions: Schema<LinspaceOptions> = { ...dtypeOptions, endpoint: flag }
 /**
  * `num` numbers evenly from start to stop, both included: float32 [num]; integer dtypes round down. As `jnp.linspace`.
  *
  * @throws ShapeError when num isn't a whole number of at least 0; DTypeError when an integer dtype can't hold the numbers
  * @example np.linspace(0, 1, 5) // [0, 0.25, 0.5, 0.75, 1]
  */
-export const linspace = (start: number, stop: number, num = 50, options: LinspaceOptions = {}): NdArray => {
-  const [from, to] = [numberOf('linspace', start), numberOf('linspace', stop)]
-  const n = wholeOf('linspace', num, 0)
-  const { endpoint = true } = optionsOf('linspace', options)
-  const dtype = dtypeFrom('linspace', options, 'float32')
-  const steps = endpoint ? n - 1 : n
-  // float32 would round below a whole number, and past 2^24 to another one.
-  if (isInt(dtype)) {
-    const given = [from, to, n, dtype]
-    if (n > 2 ** 28) refuse(ShapeError, 'linspace', given, 'integers are at most 2^28: use arange')
-    const whole = (i: number): number => fitting('linspace', given, Math.floor(from + (i * (to - from)) / Math.max(1, steps)), dtype)
-    return array(
-      new (typedArrayOf(dtype))(n).map((_, i) => whole(i)),
-      { dtype },
-    )
-  }
-  const place = c.iota([n], dtype === 'float64' ? dtype : 'float32', 0)
-  const lit = (x: number): NdArray => c.lit(place, x)
-  const cast = (x: NdArray): NdArray => c.convertElementType(x, dtype)
-  if (steps < 1) return cast(c.add(place, lit(from)))
-  const t = c.div(place, lit(steps))
-  const line = c.add(c.mul(c.sub(lit(1), t), lit(from)), c.mul(t, lit(to)))
-  return cast(endpoint ? c.select(c.eq(place, lit(steps)), lit(to), line) : line)
-}
+export const linspace = /* @__PURE__ */ takesOptions(
+  'linspace',
+  4,
+  linspaceOptions,
+  (start: number, stop: number, num: number = 50, options: LinspaceOptions = {}): NdArray => {
+    const [from, to] = [numberOf('linspace', start), numberOf('linspace', stop)]
+    const n = wholeOf('linspace', num, 0)
+    const { endpoint = true, dtype = 'float32' } = options
+    const steps = endpoint ? n - 1 : n
+    // float32 would round below a whole number, and past 2^24 to another one.
+    if (isInt(dtype)) {
+      const given = [from, to, n, dtype]
+      if (n > 2 ** 28) refuse(ShapeError, 'linspace', given, 'integers are at most 2^28: use arange')
+      const whole = (i: number): number => fitting('linspace', given, Math.floor(from + (i * (to - from)) / Math.max(1, steps)), dtype)
+      return array(
+        new (typedArrayOf(dtype))(n).map((_, i) => whole(i)),
+        { dtype },
+      )
+    }
+    const place = c.iota([n], dtype === 'float64' ? dtype : 'float32', 0)
+    const lit = (x: number): NdArray => c.lit(place, x)
+    const cast = (x: NdArray): NdArray => c.convertElementType(x, dtype)
+    if (steps < 1) return cast(c.add(place, lit(from)))
+    const t = c.div(place, lit(steps))
+    const line = c.add(c.mul(c.sub(lit(1), t), lit(from)), c.mul(t, lit(to)))
+    return cast(endpoint ? c.select(c.eq(place, lit(steps)), lit(to), line) : line)
+  },
+)
 
 export interface EyeOptions extends DTypeOptions {
   /** Columns; default n. */
@@ -205,14 +226,14 @@ export interface EyeOptions extends DTypeOptions {
   /** Which diagonal: above the main one where positive; default 0. */
   readonly k?: number
 }
-const byPlace =
-  (what: string, holds: (row: NdArray, column: NdArray) => NdArray) =>
-  (n: number, options: EyeOptions = {}): NdArray => {
-    const { m = n, k = 0 } = optionsOf(what, options)
+const eyeOptions: Schema<EyeOptions> = { ...dtypeOptions, m: atLeast(0), k: whole }
+const byPlace = (what: string, holds: (row: NdArray, column: NdArray) => NdArray) =>
+  takesOptions(what, 2, eyeOptions, (n: number, options: EyeOptions = {}): NdArray => {
+    const { m = n, k = 0 } = options
     const shape = [wholeOf(what, n, 0), wholeOf(what, m, 0)]
     const row = c.add(c.iota(shape, 'int32', 0), c.full([], Math.min(Math.max(wholeOf(what, k), -shape[0]!), shape[1]!), 'int32'))
-    return c.convertElementType(holds(row, c.iota(shape, 'int32', 1)), dtypeFrom(what, options, 'float32'))
-  }
+    return c.convertElementType(holds(row, c.iota(shape, 'int32', 1)), options.dtype ?? 'float32')
+  })
 /**
  * Ones on the k-th diagonal of n rows, zeros elsewhere: float32 [n, m]. As `jnp.eye`.
  *
@@ -229,12 +250,11 @@ export const eye = byPlace('eye', c.eq)
 export const tri = byPlace('tri', c.ge)
 
 /** What was called so, as `astype`. */
-export const casting =
-  (what: string) =>
-  (x: Operand, dtype: DType): NdArray => {
+export const casting = (what: string) =>
+  takes(what, 2, (x: Operand, dtype: DType): NdArray => {
     const to = dtypeOf(what, dtype)
     return typeof x === 'object' ? c.convertElementType(asArray(what, x), to) : scalarOf(what, [asArray(what, x), to], x, to)
-  }
+  })
 /**
  * The array at another dtype: floats to integers truncate and saturate, NaN to 0; a JavaScript number must fit. As `jnp.astype`.
  *
@@ -247,21 +267,27 @@ export interface MeshgridOptions {
   /** 'xy' (the default): the first array runs along axis 1. 'ij': along axis 0. */
   readonly indexing?: 'xy' | 'ij'
 }
+const meshgridOptions: Schema<MeshgridOptions> = { indexing: oneOf('xy', 'ij') }
 /**
  * Coordinates of a grid from arrays [n], [m], …: each as an array of the whole grid. As `jnp.meshgrid`.
  *
  * @throws ShapeError when an array hasn't one axis
  * @example np.meshgrid([np.array([1, 2]), np.array([5, 6])])[0] // [[1, 2], [1, 2]]
  */
-export const meshgrid = (xs: readonly NdArray[], options: MeshgridOptions = {}): NdArray[] => {
-  const { indexing = 'xy' } = optionsOf('meshgrid', options)
-  const arrays = someOf('meshgrid', xs).map((x) => anyArray('meshgrid', x))
-  if (arrays.some((x) => x.ndim !== 1)) refuse(ShapeError, 'meshgrid', arrays, 'arrays of one axis are needed')
-  const axes = c.range(arrays.length)
-  if (indexing === 'xy' && axes.length > 1) axes.splice(0, 2, 1, 0)
-  const shape = axes.map((a) => arrays[a]!.size)
-  return arrays.map((x, i) => c.broadcastInDim(x, shape, [axes.indexOf(i)]))
-}
+export const meshgrid = /* @__PURE__ */ takesOptions(
+  'meshgrid',
+  2,
+  meshgridOptions,
+  (xs: readonly NdArray[], options: MeshgridOptions = {}): NdArray[] => {
+    const { indexing = 'xy' } = options
+    const arrays = someOf('meshgrid', xs).map((x) => anyArray('meshgrid', x))
+    if (arrays.some((x) => x.ndim !== 1)) refuse(ShapeError, 'meshgrid', arrays, 'arrays of one axis are needed')
+    const axes = c.range(arrays.length)
+    if (indexing === 'xy' && axes.length > 1) axes.splice(0, 2, 1, 0)
+    const shape = axes.map((a) => arrays[a]!.size)
+    return arrays.map((x, i) => c.broadcastInDim(x, shape, [axes.indexOf(i)]))
+  },
+)
 /** A list of at least one. */
 export const someOf = (what: string, xs: readonly Operand[]): readonly Operand[] =>
-  Array.isArray(xs) && xs.length > 0 ? xs : refuse(ShapeError, what, [xs], 'a list of at least one array is needed')
+  isDense(xs) && xs.length > 0 ? xs : refuse(ShapeError, what, [xs], 'a list of at least one array is needed')

@@ -7,43 +7,33 @@ import * as c from '../core/constructors.ts'
 import { isFloat, isInt } from '../core/dtype.ts'
 import { DTypeError } from '../core/errors.ts'
 import type { Operand } from '../core/methods.ts'
-import { numberOf, optionsOf, refuse, wholeOf } from './check.ts'
-import { asArray, asFloat, broadcastShapes, modular, oneShape, promoted, together, toShape } from './promote.ts'
+import { numberOf, refuse } from './check.ts'
+import { asArray, asFloat, broadcastShapes, modular, numeric, oneShape, promoted, together, toShape } from './promote.ts'
+import { number, type Schema, whole as wholeNumber } from '../core/options.ts'
+import { takes, takesOptions } from '../core/takes.ts'
 
 type Unary = (x: Operand) => NdArray
 type Binary = (x: Operand, y: Operand) => NdArray
 
-const unary =
-  (what: string, f: (x: NdArray) => NdArray): Unary =>
-  (x) =>
-    f(asArray(what, x))
-const floatUnary =
-  (what: string, f: (x: NdArray) => NdArray): Unary =>
-  (x) =>
-    f(asFloat(what, x))
+const unary = (what: string, f: (x: NdArray) => NdArray): Unary => takes<Unary>(what, 1, (x) => f(asArray(what, x)))
+const floatUnary = (what: string, f: (x: NdArray) => NdArray): Unary => takes<Unary>(what, 1, (x) => f(asFloat(what, x)))
 /** Of several operations. */
 const composite = (what: string, f: (x: NdArray) => NdArray): Unary => floatUnary(what, c.roundedOnce(f))
 /** The primitive of this name. */
 const floatOp = (name: Parameters<typeof c.op1>[0]): Unary => floatUnary(name, c.op1(name))
-const binary =
-  (what: string, f: (x: NdArray, y: NdArray) => NdArray): Binary =>
-  (x, y) => {
+const binary = (what: string, f: (x: NdArray, y: NdArray) => NdArray): Binary =>
+  takes<Binary>(what, 2, (x, y) => {
     const [a, b] = together(what, x, y)
     return f(a!, b!)
-  }
+  })
 const floatBinary = (what: string, f: (x: NdArray, y: NdArray) => NdArray): Binary =>
   binary(what, (x, y) => f(asFloat(what, x), asFloat(what, y)))
 const compositeBinary = (what: string, f: (x: NdArray, y: NdArray) => NdArray): Binary => floatBinary(what, c.roundedOnce(f))
-/** A bool as int32, to count with. */
-export const numeric = (x: NdArray): NdArray => (x.dtype === 'bool' ? c.convertElementType(x, 'int32') : x)
 /** Of two bools the operation is `logic`, or the one of their int32. */
 const arithmetic = (what: string, f: (x: NdArray, y: NdArray) => NdArray, logic?: typeof c.or): Binary =>
   binary(what, (x, y) => (logic !== undefined && x.dtype === 'bool' ? logic(x, y) : f(numeric(x), numeric(y))))
 /** Right modulo 2^32. */
-const ring =
-  (f: Binary): Binary =>
-  (x, y) =>
-    f(modular(x, y), modular(y, x))
+const ring = (f: Binary): Binary => takes<Binary>(f.name, 2, (x, y) => f(modular(x, y), modular(y, x)))
 const whole = (f: (x: NdArray) => NdArray) => (x: NdArray) => (isFloat(x.dtype) ? f(x) : x)
 const truth = (x: NdArray): NdArray => c.convertElementType(x, 'bool')
 
@@ -62,10 +52,15 @@ export const trunc = unary(
   'trunc',
   whole((x) => c.select(c.lt(x, c.lit(x, 0)), c.ceil(x), c.floor(x))),
 )
+export interface RoundOptions {
+  /** Default 0; negative ones round to tens, hundreds and so on. */
+  readonly decimals?: number
+}
+const roundOptions: Schema<RoundOptions> = { decimals: wholeNumber }
 /** To the nearest whole number, halves to even, or at so many decimals; negative ones round integers too. As `np.round` of NumPy. @example np.round(np.array([0.5, 1.5, 2.5])) // [0, 2, 2] */
-export const round = (x: Operand, options: { readonly decimals?: number } = {}): NdArray => {
+export const round = /* @__PURE__ */ takesOptions('round', 2, roundOptions, (x: Operand, options: RoundOptions = {}): NdArray => {
   const y = asArray('round', x)
-  const decimals = wholeOf('round', optionsOf('round', options).decimals ?? 0)
+  const { decimals = 0 } = options
   if (isInt(y.dtype) && decimals < 0) return toTens(y, -decimals)
   if (!isFloat(y.dtype)) return y
   if (decimals === 0) return c.round(y)
@@ -73,7 +68,7 @@ export const round = (x: Operand, options: { readonly decimals?: number } = {}):
     const factor = c.lit(z, 10 ** decimals)
     return c.div(c.round(c.mul(z, factor)), factor)
   })(y)
-}
+})
 /** Integers to the nearest multiple of 10^digits, halves to the even one. */
 const toTens = (x: NdArray, digits: number): NdArray => {
   const lit = (n: number): NdArray => c.lit(x, n)
@@ -186,7 +181,7 @@ export const logaddexp = compositeBinary('logaddexp', (x, y) => {
   return c.select(endless, c.add(only(x), only(y)), c.select(c.eq(top, c.lit(top, -Infinity)), top, sum))
 })
 /** x to the y. A whole number as exponent is exact multiplication, and has its derivative at 0, as have integer arrays. As `jnp.power`. @example np.pow(np.array([2, 3]), 2) // [4, 9] */
-export const pow = (x: Operand, y: Operand): NdArray => {
+export const pow = /* @__PURE__ */ takes('pow', 2, (x: Operand, y: Operand): NdArray => {
   if (typeof y === 'number' && Number.isInteger(y)) {
     const base = numeric(asArray('pow', x))
     const odd = base.dtype !== 'float64' && Math.fround(y) !== y // as a float32 it would be even
@@ -198,7 +193,7 @@ export const pow = (x: Operand, y: Operand): NdArray => {
   }
   const [a, b] = together('pow', x, y)
   return isFloat(a!.dtype) ? c.pow(a!, b!) : integerPower(numeric(a!), numeric(b!))
-}
+})
 /** Repeated squaring over the bits of the exponent; a negative one gives what is left of 1 / x. */
 const integerPower = (x: NdArray, y: NdArray): NdArray => {
   const one = c.lit(x, 1)
@@ -290,55 +285,54 @@ const chosen = (what: string, condition: Operand, x: Operand, y: Operand): NdArr
   return c.select(fit(p), fit(a!), fit(b!))
 }
 /** x where the condition holds (isn't 0), else y; only the taken side gets a gradient. As `jnp.where`. @example np.where(np.array([true, false]), 1, 2) // [1, 2] */
-export const where = (condition: Operand, x: Operand, y: Operand): NdArray => chosen('where', condition, x, y)
+export const where = /* @__PURE__ */ takes('where', 3, (condition: Operand, x: Operand, y: Operand): NdArray =>
+  chosen('where', condition, x, y),
+)
 /**
  * f(x) where the condition holds, else y. Unlike `where(condition, f(x), y)`, whose gradient is NaN where f's is infinite or NaN though nobody took f's
  * side, f sees only elements for which the condition holds, and 1 in place of the others (or `safe`).
  *
  * @example np.safeWhere(np.array([true, false]), np.sqrt, np.array([4, -1]), 0) // [2, 0]
  */
-export const safeWhere = (condition: Operand, f: (x: NdArray) => Operand, x: Operand, y: Operand, safe: Operand = 1): NdArray =>
-  typeof f === 'function'
-    ? chosen('safeWhere', condition, f(chosen('safeWhere', condition, x, safe)), y)
-    : refuse(DTypeError, 'safeWhere', [f], 'a function is needed')
+export const safeWhere = /* @__PURE__ */ takes(
+  'safeWhere',
+  5,
+  (condition: Operand, f: (x: NdArray) => Operand, x: Operand, y: Operand, safe: Operand = 1): NdArray =>
+    typeof f === 'function'
+      ? chosen('safeWhere', condition, f(chosen('safeWhere', condition, x, safe)), y)
+      : refuse(DTypeError, 'safeWhere', [f], 'a function is needed'),
+)
 /** x no less than `min` and no more than `max`; null or undefined leaves a side open. As `jnp.clip`. @example np.clip(np.array([-2, 0.5, 2]), 0, 1) // [0, 0.5, 1] */
-export const clip = (x: Operand, min?: Operand | null, max?: Operand | null): NdArray => {
+export const clip = /* @__PURE__ */ takes('clip', 3, (x: Operand, min?: Operand | null, max?: Operand | null): NdArray => {
   const open = (y: Operand | null | undefined): y is null | undefined => y === null || y === undefined
   const [y, low, high] = promoted('clip', [x, open(min) ? x : min, open(max) ? x : max])
   const raised = open(min) ? y! : maximum(y!, low!)
   return open(max) ? raised : minimum(raised, high!)
+})
+export interface NanToNumOptions {
+  /** In NaN's place; default 0. */
+  readonly nan?: number
+  /** In infinity's; default the greatest finite number. */
+  readonly posinf?: number
+  /** In minus infinity's; default the least finite number. */
+  readonly neginf?: number
 }
+const nanToNumOptions: Schema<NanToNumOptions> = { nan: number, posinf: number, neginf: number }
 /** NaN and infinities replaced: by 0 and the greatest finite numbers unless said. As `jnp.nan_to_num`. @example np.nanToNum(np.array([NaN, 1])) // [0, 1] */
-export const nanToNum = (
-  x: Operand,
-  options: { readonly nan?: number; readonly posinf?: number; readonly neginf?: number } = {},
-): NdArray => {
-  const y = asArray('nanToNum', x)
-  if (!isFloat(y.dtype)) return y
-  const greatest = { float16: 65504, bfloat16: 2 ** 128 - 2 ** 120, float32: 2 ** 128 - 2 ** 104, float64: Number.MAX_VALUE }[y.dtype]
-  const { nan = 0, posinf = greatest, neginf = -greatest } = optionsOf('nanToNum', options)
-  const to = (n: number): NdArray => c.lit(y, numberOf('nanToNum', n))
-  const at = (n: number): NdArray => c.eq(y, c.lit(y, n))
-  return c.select(c.ne(y, y), to(nan), c.select(at(Infinity), to(posinf), c.select(at(-Infinity), to(neginf), y)))
-}
-
-export interface CloseOptions {
-  /** Relative to |y|; default 1e-5. */
-  readonly rtol?: number
-  /** Added to it; default 1e-8. */
-  readonly atol?: number
-  /** Whether NaN is close to NaN; default false. */
-  readonly equalNan?: boolean
-}
-/** |x - y| ≤ atol + rtol |y|: bool; equal infinities are close. As `jnp.isclose`. @example np.isclose(np.array([1, 1]), np.array([1.000001, 1.1])) // [true, false] */
-export const isclose = (x: Operand, y: Operand, options: CloseOptions = {}): NdArray => closeness('isclose', x, y, options)
-export const closeness = (what: string, x: Operand, y: Operand, options: CloseOptions): NdArray => {
-  const { rtol = 1e-5, atol = 1e-8, equalNan = false } = optionsOf(what, options)
-  const [a, b] = together(what, x, y).map((z) => c.widened(asFloat(what, z))) as [NdArray, NdArray]
-  const within = c.le(c.abs(c.sub(a, b)), c.add(c.lit(b, numberOf(what, atol)), c.mul(c.abs(b), c.lit(b, numberOf(what, rtol)))))
-  const near = c.select(c.and(c.isFinite(a), c.isFinite(b)), within, c.eq(a, b))
-  return equalNan ? c.or(near, c.and(c.ne(a, a), c.ne(b, b))) : near
-}
+export const nanToNum = /* @__PURE__ */ takesOptions(
+  'nanToNum',
+  2,
+  nanToNumOptions,
+  (x: Operand, options: NanToNumOptions = {}): NdArray => {
+    const y = asArray('nanToNum', x)
+    if (!isFloat(y.dtype)) return y
+    const greatest = { float16: 65504, bfloat16: 2 ** 128 - 2 ** 120, float32: 2 ** 128 - 2 ** 104, float64: Number.MAX_VALUE }[y.dtype]
+    const { nan = 0, posinf = greatest, neginf = -greatest } = options
+    const to = (n: number): NdArray => c.lit(y, numberOf('nanToNum', n))
+    const at = (n: number): NdArray => c.eq(y, c.lit(y, n))
+    return c.select(c.ne(y, y), to(nan), c.select(at(Infinity), to(posinf), c.select(at(-Infinity), to(neginf), y)))
+  },
+)
 
 // NumPy's long names of what the methods call by short ones.
 /** -x. As `jnp.negative`. @example np.negative(np.array([1, -2])) // [-1, 2] */

@@ -14,9 +14,11 @@ import { isFloat } from '../core/dtype.ts'
 import { DTypeError, ShapeError } from '../core/errors.ts'
 import type { Index, Operand, Place } from '../core/methods.ts'
 import { constant } from '../core/trace.ts'
-import { axisOf, clampedOf, optionsOf, refuse } from './check.ts'
+import { axisOf, clampedOf, refuse } from './check.ts'
 import { wrapped } from './layout.ts'
 import { anyArray, asArray, asIndex, broadcastLists, likened, modular, toShape } from './promote.ts'
+import { oneOf, type Schema, whole } from '../core/options.ts'
+import { takes, takesOptions } from '../core/takes.ts'
 
 /** Negative places count from the end, once. */
 const fromEnd = (i: NdArray, n: number): NdArray => c.select(c.lt(i, c.lit(i, 0)), c.add(i, c.lit(i, n)), i)
@@ -297,6 +299,7 @@ export interface TakeOptions {
   /** Outside the axis: 'fill' (the default) gives NaN, or the least int; 'clip' the nearest element; 'wrap' counts round. */
   readonly mode?: 'fill' | 'clip' | 'wrap'
 }
+const takeOptions: Schema<TakeOptions> = { axis: whole, mode: oneOf('fill', 'clip', 'wrap') }
 const placed = (what: string, i: NdArray, n: number, mode: unknown): NdArray =>
   mode === 'wrap'
     ? wrapped(i, n)
@@ -311,24 +314,29 @@ const placed = (what: string, i: NdArray, n: number, mode: unknown): NdArray =>
  * @throws ShapeError when the axis is out of range; DTypeError when the indices aren't integers
  * @example np.take(np.array([10, 20, 30]), np.array([2, 0], { dtype: 'int32' })) // [30, 10]
  */
-export const take = (x: Operand, indices: Operand, options: TakeOptions = {}): NdArray => {
-  const whole = anyArray('take', x)
-  const { axis, mode = 'fill' } = optionsOf('take', options)
-  const y = axis === undefined ? c.reshape(whole, [whole.size]) : whole
-  const a = axis === undefined ? 0 : axisOf('take', y, axis)
-  const n = y.shape[a]!
-  const i = asIndex('take', typeof indices === 'number' && mode === 'wrap' && n > 0 ? indices % n : indices)
-  const out = c.gather(y, [placed('take', i, n, mode)], [a], mode === 'fill' ? 'fill' : 'clip') // [...indices, ...others]
-  const others = c.range(y.ndim - 1).map((d) => d + i.ndim)
-  return c.transpose(out, [...others.slice(0, a), ...c.range(i.ndim), ...others.slice(a)])
-}
+export const take = /* @__PURE__ */ takesOptions(
+  'take',
+  3,
+  takeOptions,
+  (x: Operand, indices: Operand, options: TakeOptions = {}): NdArray => {
+    const whole = anyArray('take', x)
+    const { axis, mode = 'fill' } = options
+    const y = axis === undefined ? c.reshape(whole, [whole.size]) : whole
+    const a = axis === undefined ? 0 : axisOf('take', y, axis)
+    const n = y.shape[a]!
+    const i = asIndex('take', typeof indices === 'number' && mode === 'wrap' && n > 0 ? indices % n : indices)
+    const out = c.gather(y, [placed('take', i, n, mode)], [a], mode === 'fill' ? 'fill' : 'clip') // [...indices, ...others]
+    const others = c.range(y.ndim - 1).map((d) => d + i.ndim)
+    return c.transpose(out, [...others.slice(0, a), ...c.range(i.ndim), ...others.slice(a)])
+  },
+)
 /**
  * Along one axis, an element for each index, the other axes matched: as argsort's result is used. As `jnp.take_along_axis`.
  *
  * @throws ShapeError when the other axes don't broadcast; DTypeError when the indices aren't integers
  * @example np.takeAlongAxis(np.array([[3, 1, 2]]), np.array([[1, 2, 0]], { dtype: 'int32' }), 1) // [[1, 2, 3]]
  */
-export const takeAlongAxis = (x: Operand, indices: Operand, axis: number): NdArray => {
+export const takeAlongAxis = /* @__PURE__ */ takes('takeAlongAxis', 3, (x: Operand, indices: Operand, axis: number): NdArray => {
   const y = anyArray('takeAlongAxis', x)
   const a = axisOf('takeAlongAxis', y, axis)
   const i = asIndex('takeAlongAxis', indices)
@@ -340,4 +348,4 @@ export const takeAlongAxis = (x: Operand, indices: Operand, axis: number): NdArr
   const own = placed('takeAlongAxis', wide, y.shape[a]!, 'fill')
   const places = others.map((_, d) => (d === a ? own : c.iota(wide.shape, 'int32', d)))
   return c.gather(toShape(y, at(y.shape[a]!)), places, c.range(y.ndim), 'fill')
-}
+})

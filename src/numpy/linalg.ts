@@ -3,10 +3,12 @@ import type { NdArray } from '../core/array.ts'
 import { roundedOnce } from '../core/constructors.ts'
 import { ShapeError } from '../core/errors.ts'
 import type { Operand, ReduceOptions } from '../core/methods.ts'
-import { axesOf, optionsOf, refuse } from './check.ts'
+import { axesOf, reduceOptions, refuse } from './check.ts'
 import { abs, notEqual, pow, sqrt, square } from './elementwise.ts'
 import { asFloat } from './promote.ts'
 import { max, min, sum } from './reduce.ts'
+import { either, number, oneOf, type Schema } from '../core/options.ts'
+import { takesOptions } from '../core/takes.ts'
 
 export interface NormOptions extends ReduceOptions {
   /**
@@ -15,6 +17,7 @@ export interface NormOptions extends ReduceOptions {
    */
   readonly ord?: number | 'fro' | 'nuc'
 }
+const normOptions: Schema<NormOptions> = { ...reduceOptions, ord: either(number, oneOf('fro', 'nuc')) }
 type Norm = (x: NdArray, options: ReduceOptions) => NdArray
 const euclidean: Norm = (x, options) => sqrt(sum(square(x), options))
 
@@ -36,9 +39,9 @@ const matrixNorm =
  * @throws ShapeError when an axis is out of range, or there is no such order: a matrix's 2, -2 and 'nuc' need singular values, which aren't computed
  * @example np.linalg.norm(np.array([3, 4])) // 5
  */
-export const norm = (x: Operand, options: NormOptions = {}): NdArray => {
+export const norm = /* @__PURE__ */ takesOptions('norm', 2, normOptions, (x: Operand, options: NormOptions = {}): NdArray => {
   const y = asFloat('norm', x)
-  const { ord, axis, keepdims = false } = optionsOf('norm', options)
+  const { ord, axis, keepdims = false } = options
   const axes = axesOf('norm', y, axis)
   const fail = (reason: string): never => refuse(ShapeError, 'norm', [y, { ord }], reason)
   const choose = (): Norm => {
@@ -56,4 +59,4 @@ export const norm = (x: Operand, options: NormOptions = {}): NdArray => {
   }
   const chosen = choose()
   return roundedOnce((z) => chosen(z, { axis: axes, keepdims }))(y)
-}
+})

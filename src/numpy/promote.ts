@@ -30,15 +30,17 @@ export const fitting = (what: string, args: readonly unknown[], value: number, d
     ? whole
     : refuse(DTypeError, what, args, `${dtype} holds ${least} to ${most}, and ${value} isn't there: convert to a float dtype with astype`)
 }
+const isHost = (x: unknown): x is number | boolean => typeof x === 'number' || typeof x === 'boolean'
 /** A user's number as a scalar of the dtype, exactly. */
 export const scalarOf = (what: string, args: readonly unknown[], value: number | boolean, dtype: DType, weak = false): NdArray =>
-  userScalar(fitting(what, args, Number(value), dtype), aval([], dtype, weak))
+  isHost(value)
+    ? userScalar(fitting(what, args, Number(value), dtype), aval([], dtype, weak))
+    : refuse(DTypeError, what, args, 'a number or a boolean is needed')
 
 /** A negative number beside uint32, where only the result modulo 2^32 matters: its two's complement, as in JAX. */
 export const modular = (x: Operand, beside: Operand): Operand =>
   typeof x === 'number' && x < 0 && x >= -(2 ** 31) && beside instanceof NdArray && beside.dtype === 'uint32' ? x + 2 ** 32 : x
 
-const isHost = (x: unknown): x is number | boolean => typeof x === 'number' || typeof x === 'boolean'
 /** A number joins an array as the array's own dtype where it can hold it: `int + 1` stays int, `int + 0.5` is float32. */
 const joining = (value: number | boolean, beside: DType | undefined): Aval => {
   if (typeof value === 'boolean') return aval([], 'bool')
@@ -70,7 +72,13 @@ export const asFloat = (what: string, x: unknown): NdArray => {
 /** Integers, as int32: indices and the like. */
 export const asIndex = (what: string, x: unknown): NdArray => {
   const y = asArray(what, typeof x === 'number' && Number.isInteger(x) ? scalarOf(what, [x], x, 'int32') : x)
-  if (isFloat(y.dtype) || y.dtype === 'bool') return refuse(DTypeError, what, [x], "indices are integers: convert with astype('int32')")
+  if (isFloat(y.dtype) || y.dtype === 'bool')
+    return refuse(
+      DTypeError,
+      what,
+      [x],
+      x instanceof NdArray ? "indices are integers: convert with astype('int32')" : 'a whole number is needed',
+    )
   return convertElementType(y.dtype === 'uint32' ? min(y, lit(y, rangeOf.int32[1])) : y, 'int32') // beyond int32 is outside, not negative
 }
 
@@ -139,3 +147,5 @@ export const oneShape = (what: string, xs: readonly NdArray[]): NdArray[] => {
   const shape = broadcastShapes(what, xs)
   return xs.map((x) => (x.ndim === 0 ? x : toShape(x, shape)))
 }
+/** A bool as int32, to count with. */
+export const numeric = (x: NdArray): NdArray => (x.dtype === 'bool' ? convertElementType(x, 'int32') : x)

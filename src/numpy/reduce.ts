@@ -7,22 +7,23 @@ import { sizeOf } from '../core/aval.ts'
 import * as c from '../core/constructors.ts'
 import { ShapeError } from '../core/errors.ts'
 import type { Operand, ReduceOptions } from '../core/methods.ts'
-import { axesOf, axisOf, numberOf, optionsOf, refuse } from './check.ts'
-import { closeness, type CloseOptions, isnan, numeric, sqrt, square, where } from './elementwise.ts'
+import { axesOf, axisOf, reduceOptions, refuse } from './check.ts'
+import { isnan, sqrt, square, where } from './elementwise.ts'
 import { keptShape, topAndLogSum } from './logSum.ts'
-import { asArray, asFloat, toShape } from './promote.ts'
+import { asArray, asFloat, numeric, toShape } from './promote.ts'
+import { flag, number, type Schema, whole } from '../core/options.ts'
+import { takesOptions } from '../core/takes.ts'
 
 type Reduction = (x: Operand, options?: ReduceOptions) => NdArray
 
-const reduction =
-  (what: string, f: (x: NdArray, axes: readonly number[]) => NdArray): Reduction =>
-  (x, options) => {
+const reduction = (what: string, f: (x: NdArray, axes: readonly number[]) => NdArray): Reduction =>
+  takesOptions<Reduction>(what, 2, reduceOptions, (x, options = {}) => {
     const y = asArray(what, x)
-    const { axis, keepdims = false } = optionsOf(what, options)
+    const { axis, keepdims = false } = options
     const axes = axesOf(what, y, axis)
     const out = f(y, axes)
     return keepdims ? c.reshape(out, keptShape(y, axes)) : out
-  }
+  })
 const countOf = (x: NdArray, axes: readonly number[]): number => sizeOf(axes.map((a) => x.shape[a]!))
 const extreme = (what: string, f: typeof c.reduceMax): Reduction =>
   reduction(what, (x, axes) =>
@@ -45,8 +46,6 @@ export const min = extreme('min', c.reduceMin)
 export const any = reduction('any', (x, axes) => c.reduceOr(c.convertElementType(x, 'bool'), axes))
 /** Whether none is 0: bool. As `jnp.all`. @example np.all(np.array([0, 2])) // false */
 export const all = reduction('all', (x, axes) => c.reduceAnd(c.convertElementType(x, 'bool'), axes))
-/** Whether all are close: bool []. As `jnp.allclose`. @example np.allclose(np.array([1, 2]), np.array([1.000001, 2])) // true */
-export const allclose = (x: Operand, y: Operand, options: CloseOptions = {}): NdArray => all(closeness('allclose', x, y, options))
 /** Σ x / count; integers become float32, and the mean of nothing is NaN. As `jnp.mean`. @example np.mean(np.array([1, 2, 6])) // 3 */
 export const mean = reduction('mean', (x, axes) =>
   c.roundedOnce((y) => c.div(c.reduceSum(y, axes), c.lit(y, countOf(y, axes))))(asFloat('mean', x)),
@@ -56,17 +55,17 @@ export interface VarianceOptions extends ReduceOptions {
   /** Subtracted from the count: 1 for a sample; default 0. */
   readonly ddof?: number
 }
-const spread =
-  (what: string, finish: (variance: NdArray) => NdArray) =>
-  (x: Operand, options?: VarianceOptions): NdArray => {
-    const { axis, keepdims = false, ddof = 0 } = optionsOf(what, options)
+const varianceOptions: Schema<VarianceOptions> = { ...reduceOptions, ddof: number }
+const spread = (what: string, finish: (variance: NdArray) => NdArray) =>
+  takesOptions(what, 2, varianceOptions, (x: Operand, options: VarianceOptions = {}): NdArray => {
+    const { axis, keepdims = false, ddof = 0 } = options
     return c.roundedOnce((y) => {
       const n = countOf(y, axesOf(what, y, axis))
       const centred = c.sub(y, toShape(mean(y, { axis, keepdims: true }), y.shape))
       const total = sum(square(centred), { axis, keepdims })
-      return finish(c.div(total, c.lit(total, Math.max(0, n - numberOf(what, ddof)))))
+      return finish(c.div(total, c.lit(total, Math.max(0, n - ddof))))
     })(asFloat(what, x))
-  }
+  })
 /** The mean squared distance from the mean. As `jnp.var`. @example np.var(np.array([1, 2, 6])) // 4.6666667 */
 const variance = spread('var', (x) => x)
 export { variance as var }
@@ -106,33 +105,31 @@ export interface AxisOptions {
   /** Default: all of them, as one. */
   readonly axis?: number
 }
-const along =
-  <O extends AxisOptions>(what: string, f: (x: NdArray, axis: number) => NdArray) =>
-  (x: Operand, options?: O): NdArray => {
-    const y = asArray(what, x)
-    const { axis } = optionsOf<AxisOptions>(what, options)
-    return axis === undefined ? f(c.reshape(y, [y.size]), 0) : f(y, axisOf(what, y, axis))
-  }
+const axisOptions: Schema<AxisOptions> = { axis: whole }
+const along = (what: string, x: Operand, axis: number | undefined, f: (x: NdArray, axis: number) => NdArray): NdArray => {
+  const y = asArray(what, x)
+  return axis === undefined ? f(c.reshape(y, [y.size]), 0) : f(y, axisOf(what, y, axis))
+}
 /** A scalar is a vector of one. */
-const prefix = (what: string, f: (x: NdArray, axis: number) => NdArray) => {
-  const run = along(what, f)
-  return (x: Operand, options?: AxisOptions): NdArray => {
+const prefix = (what: string, f: (x: NdArray, axis: number) => NdArray) =>
+  takesOptions(what, 2, axisOptions, (x: Operand, options: AxisOptions = {}): NdArray => {
     const y = asArray(what, x)
-    return run(y.ndim === 0 ? c.reshape(y, [1]) : y, options)
-  }
+    return along(what, y.ndim === 0 ? c.reshape(y, [1]) : y, options.axis, f)
+  })
+export interface PlaceOptions extends AxisOptions {
+  readonly keepdims?: boolean
 }
-const place = (what: string, f: typeof c.argmax) => {
-  const find = along<AxisOptions & { readonly keepdims?: boolean }>(what, (x, axis) =>
-    x.shape[axis] === 0 ? refuse(ShapeError, what, [x], 'an extreme needs an element, and the axis is empty') : f(x, axis),
-  )
-  return (x: Operand, options: AxisOptions & { readonly keepdims?: boolean } = {}): NdArray => {
-    const out = find(x, options)
-    if (options.keepdims !== true) return out
+const placeOptions: Schema<PlaceOptions> = { ...axisOptions, keepdims: flag }
+const place = (what: string, f: typeof c.argmax) =>
+  takesOptions(what, 2, placeOptions, (x: Operand, { axis, keepdims = false }: PlaceOptions = {}): NdArray => {
+    const out = along(what, x, axis, (y, at) =>
+      y.shape[at] === 0 ? refuse(ShapeError, what, [y], 'an extreme needs an element, and the axis is empty') : f(y, at),
+    )
+    if (!keepdims) return out
     const y = asArray(what, x)
-    const at = options.axis === undefined ? null : axisOf(what, y, options.axis)
+    const at = axis === undefined ? null : axisOf(what, y, axis)
     return c.reshape(out, y.shape.map((n, d) => (at === null || d === at ? 1 : n))) // prettier-ignore
-  }
-}
+  })
 /** The place of the greatest, the first of several: int32; a NaN is the greatest. As `jnp.argmax`. @example np.argmax(np.array([2, 5, 3])) // 1 */
 export const argmax = place('argmax', c.argmax)
 /** The place of the least, the first of several: int32; a NaN is the least. As `jnp.argmin`. @example np.argmin(np.array([2, 5, 3])) // 0 */

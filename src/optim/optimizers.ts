@@ -1,10 +1,11 @@
 /** The optimizers themselves. Trees in, trees out; jit them. */
 import type { NdArray } from '../core/array.ts'
 import { DTypeError } from '../core/errors.ts'
-import { optionsOf, refuse } from '../numpy/check.ts'
+import { anything, flag, needed, number, option, type Schema } from '../core/options.ts'
+import { takesOptions } from '../core/takes.ts'
 import * as np from '../numpy/index.ts'
 import * as tree from '../tree.ts'
-import { type LearningRate, type Optimizer, optimizer, type OptState, rateOf } from './optimizer.ts'
+import { type LearningRate, type Optimizer, optimizer, type OptState, isRate } from './optimizer.ts'
 import { increment, narrow, narrowAll, wide, widest } from './precision.ts'
 import { chain, scaleByLearningRate } from './transformations.ts'
 import { addDecayedWeights } from './weightDecay.ts'
@@ -14,19 +15,8 @@ const zeros = (params: unknown): unknown => filled(0, params)
 /** b x + (1 - b) y, leaf by leaf. */
 const decayTo = <T>(b: number, x: T, y: T): T => tree.map((a, g) => np.add(np.mul(wide(a!), b), np.mul(wide(g!), 1 - b)), x, y)
 const squares = <T>(x: T): T => tree.map((g) => np.square(wide(g)), x)
-/** Options with defaults; each must be of the default's type. */
-const settings = <O extends object, D extends Readonly<Record<string, number | boolean>>>(
-  what: string,
-  options: O,
-  defaults: D,
-): D & O & { readonly lr: LearningRate } => {
-  const given = { ...defaults, ...optionsOf(what, options) } as D & O & { readonly lr: LearningRate }
-  for (const [key, value] of Object.entries(defaults))
-    if (typeof given[key] !== typeof value) refuse(DTypeError, what, [options], `${key} is a ${typeof value}`)
-  rateOf(what, given.lr)
-  return given
-}
-
+/** A learning rate: a number, a scalar array or a schedule. */
+const rate = needed<LearningRate>(option(DTypeError, 'a number, a scalar array or a schedule', isRate))
 /** Keeps t := g + decay · t, and gives t (nesterov: g + decay · t). As `optax.trace`. */
 const trace = (decay: number, nesterov: boolean): Optimizer =>
   optimizer('sgd', zeros, <T>(grads: T, state: OptState) => {
@@ -43,15 +33,16 @@ export interface SgdOptions {
   /** Nesterov's momentum (Sutskever et al. 2013); default false. */
   readonly nesterov?: boolean
 }
+const sgdOptions: Schema<SgdOptions> = { lr: rate, momentum: number, nesterov: flag }
 /**
  * Gradient descent: -lr · g, or with momentum -lr · t, t := g + momentum · t. As `optax.sgd`.
  *
  * @example optim.sgd({ lr: 0.1 }).update([np.array([3])], [], [np.array([1])])[0] // [[-0.3]]
  */
-export const sgd = (options: SgdOptions): Optimizer => {
-  const { lr, momentum, nesterov } = settings('optim.sgd', options, { momentum: 0, nesterov: false })
+export const sgd = /* @__PURE__ */ takesOptions('optim.sgd', 1, sgdOptions, (options: SgdOptions): Optimizer => {
+  const { lr, momentum, nesterov } = { momentum: 0, nesterov: false, ...options }
   return momentum === 0 ? scaleByLearningRate(lr) : chain(trace(momentum, nesterov), scaleByLearningRate(lr))
-}
+})
 
 interface AdamState<T> {
   readonly count: NdArray // int32 []
@@ -92,6 +83,7 @@ export interface AdamOptions {
   /** Nesterov's momentum (Dozat 2016); default false. */
   readonly nesterov?: boolean
 }
+const adamOptions: Schema<AdamOptions> = { lr: rate, b1: number, b2: number, eps: number, nesterov: flag }
 const ADAM = { b1: 0.9, b2: 0.999, eps: 1e-8, nesterov: false }
 /**
  * -lr · m̂ / (sqrt(v̂) + eps), m̂ and v̂ the unbiased running means of g and g². As `optax.adam` (Kingma and Ba 2014).
@@ -100,10 +92,10 @@ const ADAM = { b1: 0.9, b2: 0.999, eps: 1e-8, nesterov: false }
  * const adam = optim.adam({ lr: 1e-3 })
  * adam.update([np.array([3])], adam.init([np.array([1])]), [np.array([1])])[0] // [[-0.001]]
  */
-export const adam = (options: AdamOptions): Optimizer => {
-  const given = settings('optim.adam', options, ADAM)
+export const adam = /* @__PURE__ */ takesOptions('optim.adam', 1, adamOptions, (options: AdamOptions): Optimizer => {
+  const given = { ...ADAM, ...options }
   return chain(scaleByAdam('adam', given), scaleByLearningRate(given.lr))
-}
+})
 
 export interface AdamwOptions extends AdamOptions {
   /** Default 1e-4, Optax's. */
@@ -114,6 +106,7 @@ export interface AdamwOptions extends AdamOptions {
    */
   readonly mask?: unknown
 }
+const adamwOptions: Schema<AdamwOptions> = { ...adamOptions, weightDecay: number, mask: anything }
 /**
  * Adam, and -lr · weightDecay · p beside it. As `optax.adamw` (Loshchilov and Hutter 2017).
  *
@@ -122,10 +115,10 @@ export interface AdamwOptions extends AdamOptions {
  * const adamw = optim.adamw({ lr: 1e-3, weightDecay: 0.1, mask: { w: true, b: false } })
  * adamw.update(params, adamw.init(params), params)[0] // { b: [-0.001], w: [[-0.0011]] }
  */
-export const adamw = (options: AdamwOptions): Optimizer => {
-  const given = settings('optim.adamw', options, { ...ADAM, weightDecay: 1e-4 })
+export const adamw = /* @__PURE__ */ takesOptions('optim.adamw', 1, adamwOptions, (options: AdamwOptions): Optimizer => {
+  const given = { ...ADAM, weightDecay: 1e-4, ...options }
   return chain(scaleByAdam('adamw', given), addDecayedWeights('adamw', given.weightDecay, given.mask), scaleByLearningRate(given.lr))
-}
+})
 
 export interface LionOptions {
   readonly lr: LearningRate
@@ -136,6 +129,7 @@ export interface LionOptions {
   /** Default 1e-3, Optax's. */
   readonly weightDecay?: number
 }
+const lionOptions: Schema<LionOptions> = { lr: rate, b1: number, b2: number, weightDecay: number }
 /**
  * -lr · (sign(b1 m + (1 - b1) g) + weightDecay · p), m := b2 m + (1 - b2) g. As `optax.lion` (Chen et al. 2023).
  *
@@ -143,15 +137,15 @@ export interface LionOptions {
  * const lion = optim.lion({ lr: 0.01, weightDecay: 0 })
  * lion.update([np.array([3])], lion.init([np.array([1])]), [np.array([1])])[0] // [[-0.01]]
  */
-export const lion = (options: LionOptions): Optimizer => {
-  const { lr, b1, b2, weightDecay } = settings('optim.lion', options, { b1: 0.9, b2: 0.99, weightDecay: 1e-3 })
+export const lion = /* @__PURE__ */ takesOptions('optim.lion', 1, lionOptions, (options: LionOptions): Optimizer => {
+  const { lr, b1, b2, weightDecay } = { b1: 0.9, b2: 0.99, weightDecay: 1e-3, ...options }
   const scaleByLion = optimizer('lion', zeros, <T>(grads: T, state: OptState) => {
     const m = state as T
     const signs = tree.map((x, g, kept) => narrow(np.sign(x), g!, kept!), decayTo(b1, m, grads), grads, m)
     return [signs, narrowAll(decayTo(b2, m, grads), m)] as const
   })
   return chain(scaleByLion, addDecayedWeights('lion', weightDecay), scaleByLearningRate(lr))
-}
+})
 
 export interface RmspropOptions {
   readonly lr: LearningRate
@@ -160,6 +154,7 @@ export interface RmspropOptions {
   /** Added to the mean of squares; default 1e-8. */
   readonly eps?: number
 }
+const rmspropOptions: Schema<RmspropOptions> = { lr: rate, decay: number, eps: number }
 /**
  * -lr · g / sqrt(v + eps), v := decay · v + (1 - decay) g². As `optax.rmsprop` (Tieleman and Hinton 2012).
  *
@@ -167,8 +162,8 @@ export interface RmspropOptions {
  * const rmsprop = optim.rmsprop({ lr: 0.1, decay: 0.75 })
  * rmsprop.update([np.array([3])], rmsprop.init([np.array([1])]), [np.array([1])])[0] // [[-0.2]]
  */
-export const rmsprop = (options: RmspropOptions): Optimizer => {
-  const { lr, decay, eps } = settings('optim.rmsprop', options, { decay: 0.9, eps: 1e-8 })
+export const rmsprop = /* @__PURE__ */ takesOptions('optim.rmsprop', 1, rmspropOptions, (options: RmspropOptions): Optimizer => {
+  const { lr, decay, eps } = { decay: 0.9, eps: 1e-8, ...options }
   const roots = optimizer('rmsprop', zeros, <T>(grads: T, state: OptState) => {
     const last = state as T
     const v = decayTo(decay, last, squares(grads))
@@ -176,7 +171,7 @@ export const rmsprop = (options: RmspropOptions): Optimizer => {
     return [updates, narrowAll(v, last)] as const
   })
   return chain(roots, scaleByLearningRate(lr))
-}
+})
 
 export interface AdagradOptions {
   readonly lr: LearningRate
@@ -185,6 +180,7 @@ export interface AdagradOptions {
   /** Added to the sum of squares; default 1e-7. */
   readonly eps?: number
 }
+const adagradOptions: Schema<AdagradOptions> = { lr: rate, initialAccumulator: number, eps: number }
 /**
  * -lr · g / sqrt(Σ g² + eps). As `optax.adagrad` (Duchi et al. 2011).
  *
@@ -192,8 +188,8 @@ export interface AdagradOptions {
  * const adagrad = optim.adagrad({ lr: 0.1, initialAccumulator: 7 })
  * adagrad.update([np.array([3])], adagrad.init([np.array([1])]), [np.array([1])])[0] // [[-0.075]]
  */
-export const adagrad = (options: AdagradOptions): Optimizer => {
-  const { lr, initialAccumulator, eps } = settings('optim.adagrad', options, { initialAccumulator: 0.1, eps: 1e-7 })
+export const adagrad = /* @__PURE__ */ takesOptions('optim.adagrad', 1, adagradOptions, (options: AdagradOptions): Optimizer => {
+  const { lr, initialAccumulator, eps } = { initialAccumulator: 0.1, eps: 1e-7, ...options }
   const roots = optimizer(
     'adagrad',
     (params) => filled(initialAccumulator, params),
@@ -206,4 +202,4 @@ export const adagrad = (options: AdagradOptions): Optimizer => {
     },
   )
   return chain(roots, scaleByLearningRate(lr))
-}
+})

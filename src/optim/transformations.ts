@@ -2,23 +2,26 @@
 import type { NdArray } from '../core/array.ts'
 import { DTypeError } from '../core/errors.ts'
 import type { Operand } from '../core/methods.ts'
-import { naming, refuse } from '../numpy/check.ts'
+import { takes, takesOptions } from '../core/takes.ts'
+import { composed, refuse } from '../numpy/check.ts'
 import * as np from '../numpy/index.ts'
 import * as tree from '../tree.ts'
-import { isScalar, type LearningRate, type Optimizer, optimizer, type OptState, rateOf, stateless } from './optimizer.ts'
+import { isScalar, type LearningRate, type Optimizer, optimizer, type OptState, rateOf, stateless, updateOptions } from './optimizer.ts'
 import { increment, narrow, wide, widest } from './precision.ts'
+import { reading } from '../core/show.ts'
 
+const isOptimizer = (o: Optimizer | undefined): boolean => typeof o?.update === 'function' && typeof o.init === 'function'
 /**
  * One after the other: each updates what the one before gave. As `optax.chain`.
  *
  * @example optim.chain(optim.clipByGlobalNorm(1), optim.scale(-2)).update([np.array([10])], [[], []], [np.array([1])])[0] // [[-2]]
  */
 export const chain = (...optimizers: readonly Optimizer[]): Optimizer => {
-  for (const o of optimizers)
-    if (typeof (o as Optimizer | undefined)?.update !== 'function') refuse(DTypeError, 'optim.chain', optimizers, 'optimizers are needed')
+  if (!reading(DTypeError, 'optim.chain: an optimizer', () => optimizers.every(isOptimizer)))
+    refuse(DTypeError, 'optim.chain', optimizers, 'optimizers are needed')
   return {
-    init: (params) => optimizers.map((o) => o.init(params)),
-    update: (grads, state, params, options = {}) => {
+    init: takes<Optimizer['init']>('optim.chain.init', 1, (params) => optimizers.map((o) => o.init(params))),
+    update: takesOptions<Optimizer['update']>('optim.chain.update', 4, updateOptions, (grads, state, params, options) => {
       let updates = grads
       const states = optimizers.map((o, i) => {
         const [next, s] = o.update(updates, (state as readonly OptState[])[i], params, options)
@@ -26,7 +29,7 @@ export const chain = (...optimizers: readonly Optimizer[]): Optimizer => {
         return s
       })
       return [updates, states]
-    },
+    }),
   }
 }
 
@@ -34,17 +37,18 @@ export const chain = (...optimizers: readonly Optimizer[]): Optimizer => {
 const times = <T>(grads: T, factor: Operand): T => tree.map((g) => narrow(np.mul(wide(g), factor), g), grads)
 
 /** Every update times a scalar, at the update's dtype. As `optax.scale`. @example optim.scale(-0.1).update([np.array([3])], [], [np.array([1])])[0] // [[-0.3]] */
-export const scale = (factor: Operand): Optimizer =>
+export const scale = /* @__PURE__ */ takes('optim.scale', 1, (factor: Operand): Optimizer =>
   isScalar(factor)
     ? stateless('scale', (grads) => times(grads, factor))
-    : refuse(DTypeError, 'optim.scale', [factor], 'the factor is a number or a scalar array')
+    : refuse(DTypeError, 'optim.scale', [factor], 'the factor is a number or a scalar array'),
+)
 
 /**
  * Times minus the learning rate: the optimizer's own (a schedule's at the count of updates), or the call's. As `optax.scale_by_learning_rate`.
  *
  * @example optim.scaleByLearningRate(0.1).update([np.array([3])], [], [np.array([1])])[0] // [[-0.3]]
  */
-export const scaleByLearningRate = (lr: LearningRate): Optimizer => {
+export const scaleByLearningRate = /* @__PURE__ */ takes('optim.scaleByLearningRate', 1, (lr: LearningRate): Optimizer => {
   const what = 'scaleByLearningRate'
   const own = rateOf(`optim.${what}`, lr)
   const down = <T>(grads: T, rate: unknown): T =>
@@ -61,14 +65,14 @@ export const scaleByLearningRate = (lr: LearningRate): Optimizer => {
       return [down(grads, rate), increment(count)]
     },
   )
-}
+})
 
 /**
  * sqrt(Σ x²) over all leaves -> [], in float32 at least; its derivative at 0 is 0. As `optax.global_norm`.
  *
  * @example optim.globalNorm([np.array([3]), np.array([4])]) // 5
  */
-export const globalNorm = naming('optim.globalNorm', (xs: unknown): NdArray => {
+export const globalNorm = /* @__PURE__ */ composed('optim.globalNorm', 1, (xs: unknown): NdArray => {
   const total = tree.reduce((sum, x) => np.add(sum, np.sum(np.square(wide(x)))), xs, np.zeros([]))
   return np.safeWhere(np.notEqual(total, 0), np.sqrt, total, 0)
 })
@@ -78,7 +82,7 @@ export const globalNorm = naming('optim.globalNorm', (xs: unknown): NdArray => {
  *
  * @example optim.clipByGlobalNorm(1).update([np.array([3, 4])], [], [np.array([0, 0])])[0] // [[0.6, 0.8]]
  */
-export const clipByGlobalNorm = (maxNorm: Operand): Optimizer => {
+export const clipByGlobalNorm = /* @__PURE__ */ takes('optim.clipByGlobalNorm', 1, (maxNorm: Operand): Optimizer => {
   if (!isScalar(maxNorm) || (typeof maxNorm === 'number' && !(maxNorm >= 0)))
     refuse(DTypeError, 'optim.clipByGlobalNorm', [maxNorm], 'maxNorm is a number of at least 0, or a scalar array')
   return stateless('clipByGlobalNorm', (grads) => {
@@ -89,9 +93,9 @@ export const clipByGlobalNorm = (maxNorm: Operand): Optimizer => {
       np.safeWhere(above, (n) => np.div(maxNorm, n), norm, 1),
     )
   })
-}
+})
 
 /** p + u, leaf by leaf, at the dtype of p. As `optax.apply_updates`. @example optim.applyUpdates({ w: np.array([1]) }, { w: np.array([2]) }) // { w: [3] } */
-export const applyUpdates = naming('optim.applyUpdates', <T>(params: T, updates: T): T =>
+export const applyUpdates = /* @__PURE__ */ composed('optim.applyUpdates', 2, <T>(params: T, updates: T): T =>
   tree.map((p, u) => np.astype(np.add(p!, u!), np.array(p!).dtype), params, updates),
 )

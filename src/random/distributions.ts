@@ -6,7 +6,9 @@ import type { WideFloat } from '../core/dtype.ts'
 import { DTypeError, ShapeError } from '../core/errors.ts'
 import type { Operand } from '../core/methods.ts'
 import { userScalar } from '../core/trace.ts'
-import { optionsOf, refuse, shapeOf } from '../numpy/check.ts'
+import { dtypeAmong, operand, type Schema } from '../core/options.ts'
+import { takesOptions } from '../core/takes.ts'
+import { refuse, shapeOf } from '../numpy/check.ts'
 import { asArray, broadcastLists, toShape } from '../numpy/promote.ts'
 import { fused, keyOf, twoWords, words } from './keys.ts'
 
@@ -14,10 +16,7 @@ export interface FloatOptions {
   /** Default: float32. */
   readonly dtype?: WideFloat
 }
-export const floatOf = (what: string, options: FloatOptions | undefined): WideFloat => {
-  const { dtype = 'float32' } = optionsOf(what, options)
-  return dtype === 'float32' || dtype === 'float64' ? dtype : refuse(DTypeError, what, [dtype], 'float32 or float64 is needed')
-}
+const floatOptions: Schema<FloatOptions> = { dtype: dtypeAmong('float32', 'float64') }
 /** A parameter at the dtype; a number is an input of the program, so that another one compiles nothing. */
 export const parameter = (what: string, x: Operand, dtype: WideFloat): NdArray =>
   x instanceof NdArray ? c.convertElementType(asArray(what, x), dtype) : userScalar(Number(asNumber(what, x)), aval([], dtype))
@@ -81,25 +80,30 @@ export interface UniformOptions extends FloatOptions {
   /** Not included; default 1. */
   readonly maxval?: Operand
 }
+const uniformOptions: Schema<UniformOptions> = { ...floatOptions, minval: operand, maxval: operand }
 /**
  * Uniform in [minval, maxval): key [] -> float of the shape. Bit for bit as `jax.random.uniform` in float32.
  *
  * @throws DTypeError when k isn't a key; ShapeError when the bounds don't broadcast to the shape
  * @example random.uniform(random.key(42), [2]) // [0.48870957, 0.6797972]
  */
-export const uniform = (k: NdArray, shape?: readonly number[], options: UniformOptions = {}): NdArray => {
-  const what = 'random.uniform'
-  const dtype = floatOf(what, options)
-  const { minval = 0, maxval = 1 } = options
-  keyOf(what, k)
-  if (minval === 0 && maxval === 1) {
-    const of = shapeOf(what, shape ?? [])
-    return fused(what, (one) => unit(one, of, dtype), k)
-  }
-  const [low, high] = [parameter(what, minval, dtype), parameter(what, maxval, dtype)]
-  const of = drawShape(what, shape, low, high)
-  return fused(what, (one, lo, hi) => uniformIn(one, of, lo, hi), k, low, high)
-}
+export const uniform = /* @__PURE__ */ takesOptions(
+  'random.uniform',
+  3,
+  uniformOptions,
+  (k: NdArray, shape?: readonly number[], options: UniformOptions = {}): NdArray => {
+    const what = 'random.uniform'
+    const { dtype = 'float32', minval = 0, maxval = 1 } = options
+    keyOf(what, k)
+    if (minval === 0 && maxval === 1) {
+      const of = shapeOf(what, shape ?? [])
+      return fused(what, (one) => unit(one, of, dtype), k)
+    }
+    const [low, high] = [parameter(what, minval, dtype), parameter(what, maxval, dtype)]
+    const of = drawShape(what, shape, low, high)
+    return fused(what, (one, lo, hi) => uniformIn(one, of, lo, hi), k, low, high)
+  },
+)
 
 /** √2 erf⁻¹ u. */
 const quantile = (u: NdArray): NdArray => c.mul(c.erfInv(u), c.full([], Math.SQRT2, u.dtype))
@@ -111,13 +115,18 @@ const scalar = (value: number, dtype: WideFloat): NdArray => c.full([], value, d
  * @throws DTypeError when k isn't a key; ShapeError when the shape isn't one
  * @example random.normal(random.key(42), [2]) // [-0.02830462, 0.46713185]
  */
-export const normal = (k: NdArray, shape: readonly number[] = [], options: FloatOptions = {}): NdArray => {
-  const what = 'random.normal'
-  const dtype = floatOf(what, options)
-  const of = shapeOf(what, shape)
-  const least = dtype === 'float32' ? -1 + 2 ** -24 : -1 + 2 ** -53 // c.nextafter(-1, 0)
-  return fused(what, (one) => quantile(uniformIn(one, of, scalar(least, dtype), scalar(1, dtype))), keyOf(what, k))
-}
+export const normal = /* @__PURE__ */ takesOptions(
+  'random.normal',
+  3,
+  floatOptions,
+  (k: NdArray, shape: readonly number[] = [], options: FloatOptions = {}): NdArray => {
+    const what = 'random.normal'
+    const { dtype = 'float32' } = options
+    const of = shapeOf(what, shape)
+    const least = dtype === 'float32' ? -1 + 2 ** -24 : -1 + 2 ** -53 // c.nextafter(-1, 0)
+    return fused(what, (one) => quantile(uniformIn(one, of, scalar(least, dtype), scalar(1, dtype))), keyOf(what, k))
+  },
+)
 
 /** Beyond this erf is so near to 1 that a draw between two of its values has few digits. */
 const FAR = { float32: 4, float64: 7 } as const
@@ -154,28 +163,27 @@ const outIn = (body: NdArray, u: NdArray, low: NdArray, high: NdArray, far: numb
  * @throws DTypeError when k isn't a key; ShapeError when the bounds don't broadcast to the shape
  * @example random.truncatedNormal(random.key(42), -2, 2, [2]) // [-0.0270165, 0.4443808]
  */
-export const truncatedNormal = (
-  k: NdArray,
-  lower: Operand,
-  upper: Operand,
-  shape?: readonly number[],
-  options: FloatOptions = {},
-): NdArray => {
-  const what = 'random.truncatedNormal'
-  const dtype = floatOf(what, options)
-  const [low, high] = [parameter(what, lower, dtype), parameter(what, upper, dtype)]
-  const of = drawShape(what, shape, low, high)
-  const far = FAR[dtype]
-  const near = [lower, upper].some((x) => typeof x === 'number' && Math.abs(x) <= far)
-  const draw = (one: NdArray, lo: NdArray, hi: NdArray): NdArray => {
-    const erfOf = (x: NdArray): NdArray => c.erf(c.div(x, scalar(Math.SQRT2, dtype)))
-    const body = quantile(uniformIn(one, of, erfOf(lo), erfOf(hi)))
-    const z = near ? body : outIn(body, unit(one, of, dtype), spread(lo, of), spread(hi, of), far)
-    const inside = (x: NdArray, towards: number): NdArray => spread(c.nextafter(c.stopGradient(x), scalar(towards, dtype)), of)
-    return c.min(c.max(z, inside(lo, Infinity)), inside(hi, -Infinity)) // rounding mustn't lead to a bound
-  }
-  return fused(what, draw, keyOf(what, k), low, high)
-}
+export const truncatedNormal = /* @__PURE__ */ takesOptions(
+  'random.truncatedNormal',
+  5,
+  floatOptions,
+  (k: NdArray, lower: Operand, upper: Operand, shape?: readonly number[], options: FloatOptions = {}): NdArray => {
+    const what = 'random.truncatedNormal'
+    const { dtype = 'float32' } = options
+    const [low, high] = [parameter(what, lower, dtype), parameter(what, upper, dtype)]
+    const of = drawShape(what, shape, low, high)
+    const far = FAR[dtype]
+    const near = [lower, upper].some((x) => typeof x === 'number' && Math.abs(x) <= far)
+    const draw = (one: NdArray, lo: NdArray, hi: NdArray): NdArray => {
+      const erfOf = (x: NdArray): NdArray => c.erf(c.div(x, scalar(Math.SQRT2, dtype)))
+      const body = quantile(uniformIn(one, of, erfOf(lo), erfOf(hi)))
+      const z = near ? body : outIn(body, unit(one, of, dtype), spread(lo, of), spread(hi, of), far)
+      const inside = (x: NdArray, towards: number): NdArray => spread(c.nextafter(c.stopGradient(x), scalar(towards, dtype)), of)
+      return c.min(c.max(z, inside(lo, Infinity)), inside(hi, -Infinity)) // rounding mustn't lead to a bound
+    }
+    return fused(what, draw, keyOf(what, k), low, high)
+  },
+)
 
 /**
  * Exponential with mean 1: key [] -> float of the shape. As `jax.random.exponential`.
@@ -183,12 +191,17 @@ export const truncatedNormal = (
  * @throws DTypeError when k isn't a key; ShapeError when the shape isn't one
  * @example random.exponential(random.key(42), [2]) // [0.67081755, 1.138801]
  */
-export const exponential = (k: NdArray, shape: readonly number[] = [], options: FloatOptions = {}): NdArray => {
-  const what = 'random.exponential'
-  const dtype = floatOf(what, options)
-  const of = shapeOf(what, shape)
-  return fused(what, (one) => c.neg(c.log1p(c.neg(unit(one, of, dtype)))), keyOf(what, k))
-}
+export const exponential = /* @__PURE__ */ takesOptions(
+  'random.exponential',
+  3,
+  floatOptions,
+  (k: NdArray, shape: readonly number[] = [], options: FloatOptions = {}): NdArray => {
+    const what = 'random.exponential'
+    const { dtype = 'float32' } = options
+    const of = shapeOf(what, shape)
+    return fused(what, (one) => c.neg(c.log1p(c.neg(unit(one, of, dtype)))), keyOf(what, k))
+  },
+)
 
 /** -log(-log u) with u in [tiny, 1), tiny the least normal number. */
 export const gumbelOf = (k: NdArray, shape: readonly number[], dtype: WideFloat): NdArray => {
@@ -201,9 +214,14 @@ export const gumbelOf = (k: NdArray, shape: readonly number[], dtype: WideFloat)
  * @throws DTypeError when k isn't a key; ShapeError when the shape isn't one
  * @example random.gumbel(random.key(42), [2]) // [0.3340934, 0.9520194]
  */
-export const gumbel = (k: NdArray, shape: readonly number[] = [], options: FloatOptions = {}): NdArray => {
-  const what = 'random.gumbel'
-  const dtype = floatOf(what, options)
-  const of = shapeOf(what, shape)
-  return fused(what, (one) => gumbelOf(one, of, dtype), keyOf(what, k))
-}
+export const gumbel = /* @__PURE__ */ takesOptions(
+  'random.gumbel',
+  3,
+  floatOptions,
+  (k: NdArray, shape: readonly number[] = [], options: FloatOptions = {}): NdArray => {
+    const what = 'random.gumbel'
+    const { dtype = 'float32' } = options
+    const of = shapeOf(what, shape)
+    return fused(what, (one) => gumbelOf(one, of, dtype), keyOf(what, k))
+  },
+)

@@ -5,6 +5,7 @@ import * as c from '../core/constructors.ts'
 import { DTypeError, ShapeError } from '../core/errors.ts'
 import type { Operand } from '../core/methods.ts'
 import { applyJaxpr, trace, tracing, upload } from '../core/trace.ts'
+import { takes } from '../core/takes.ts'
 import { refuse, shapeOf, wholeOf } from '../numpy/check.ts'
 import { asIndex, scalarOf } from '../numpy/promote.ts'
 
@@ -33,8 +34,9 @@ export const keyOf = (what: string, k: unknown): NdArray =>
  * @throws ShapeError when the seed isn't a whole number
  * @example random.bits(random.key(42)) // 2098992034
  */
-export const key = (seed: number): NdArray =>
-  upload(aval([], 'key'), [0, wholeOf('random.key', Number.isInteger(seed) ? seed % 2 ** 32 : seed) >>> 0])
+export const key = /* @__PURE__ */ takes('random.key', 1, (seed: number): NdArray =>
+  upload(aval([], 'key'), [0, wholeOf('random.key', Number.isInteger(seed) ? seed % 2 ** 32 : seed) >>> 0]),
+)
 
 /** Both words of the block at each counter. */
 const block = (k: NdArray, counter: NdArray): readonly [NdArray, NdArray] => {
@@ -65,10 +67,10 @@ export const pick = (ks: NdArray, i: number): NdArray => c.reshape(c.slice(ks, [
  * @throws DTypeError when k isn't a key; ShapeError when it is several, or the count isn't whole
  * @example random.bits(random.split(random.key(42)).slice(0)) // 2277453133
  */
-export const split = (k: NdArray, count: number | readonly number[] = 2): NdArray => {
+export const split = /* @__PURE__ */ takes('random.split', 2, (k: NdArray, count: number | readonly number[] = 2): NdArray => {
   const shape = shapeOf('random.split', typeof count === 'number' ? [count] : count)
   return fused('random.split', (one) => keys(one, shape), keyOf('random.split', k))
-}
+})
 
 /**
  * A key from a key and a whole number or an integer scalar, such as a step's: key [] -> key []. As `jax.random.fold_in`.
@@ -76,7 +78,7 @@ export const split = (k: NdArray, count: number | readonly number[] = 2): NdArra
  * @throws DTypeError when k isn't a key, or the data no integer
  * @example random.bits(random.foldIn(random.key(42), 7)) // 2635269230
  */
-export const foldIn = (k: NdArray, data: Operand): NdArray => {
+export const foldIn = /* @__PURE__ */ takes('random.foldIn', 2, (k: NdArray, data: Operand): NdArray => {
   const what = 'random.foldIn'
   const word =
     typeof data === 'number'
@@ -86,7 +88,7 @@ export const foldIn = (k: NdArray, data: Operand): NdArray => {
         : c.convertElementType(asIndex(what, data), 'uint32')
   if (word.ndim > 0) refuse(ShapeError, what, [k, data], 'the data are a scalar: use vmap over several')
   return fused(what, (one, n) => wrap(block(one, n)), keyOf(what, k), word)
-}
+})
 
 /**
  * Uniform bits: key [] -> uint32 of the shape. As `jax.random.bits`.
@@ -94,7 +96,7 @@ export const foldIn = (k: NdArray, data: Operand): NdArray => {
  * @throws DTypeError when k isn't a key; ShapeError when it is several, or the shape isn't one
  * @example random.bits(random.key(42), [2]) // [2098992034, 2919706841]
  */
-export const bits = (k: NdArray, shape: readonly number[] = []): NdArray => {
+export const bits = /* @__PURE__ */ takes('random.bits', 2, (k: NdArray, shape: readonly number[] = []): NdArray => {
   const of = shapeOf('random.bits', shape)
   return fused('random.bits', (one) => words(one, of), keyOf('random.bits', k))
-}
+})

@@ -63,7 +63,6 @@ const attention = <K extends Name>(
     any: (c) => make(c, c.dtype(['float32', 'float64']), () => tame(c), false),
     smooth: (c) => make(c, 'float64', () => c.smooth(), true),
     linear,
-    rounding: 'largest',
   })
 
 export const attentionGenerators = {

@@ -39,6 +39,5 @@ export const contraction = {
     },
     smooth: (c) => draw(c, c.oneIn(3) ? 'float64' : null, (shape) => c.value(shape, 'float64', () => c.smooth())),
     linear: () => [[0], [1]],
-    rounding: 'terms',
   }),
 }

@@ -1,4 +1,5 @@
 /** Functions with rules of the user's whose rules say what differentiation would say: the derivatives of the function are known. */
+import { place } from '../core/flags.ts'
 import { rules } from '../../primitives/index.ts'
 import { inFront } from '../../primitives/families.ts'
 import { vjpJaxpr } from '../../transforms/linearize.ts'
@@ -29,8 +30,8 @@ const jvpRule =
       ts.map((t) => t !== null),
     )
     const outs = evalJaxpr(pushed.jaxpr, [...pushed.captures, ...xs, ...ts.filter((t) => t !== null)])
-    let next = jaxpr.outs.length
-    return [outs.slice(0, next), pushed.nonzero.map((there) => (there ? outs[next++]! : null))]
+    const count = jaxpr.outs.length
+    return [outs.slice(0, count), place(pushed.nonzero, outs.slice(count), () => null)]
   }
 
 const backward =
@@ -41,8 +42,7 @@ const backward =
     const both = vjpJaxpr(transforms, jaxpr, moving, seeds)
     const given = cts.filter((ct, i): ct is NdArray => seeds[i]! && ct !== null)
     const grads = evalJaxpr(both.jaxpr, [...both.captures, ...xs, ...given]).slice(jaxpr.outs.length)
-    let next = 0
-    return moving.map((moves) => (moves ? grads[next++]! : null))
+    return place(moving, grads, () => null)
   }
 const vjpRule =
   (jaxpr: Jaxpr): CustomVjpRule =>
@@ -68,8 +68,7 @@ const tangentJaxpr = (jaxpr: Jaxpr, moving: readonly boolean[]): Jaxpr => {
     avals,
     (args) => {
       const outs = evalJaxpr(pushed.jaxpr, args)
-      let next = jaxpr.outs.length
-      return jaxpr.outs.map((v, i) => (pushed.nonzero[i] ? outs[next++]! : zerosLike(v.aval)))
+      return place(pushed.nonzero, outs.slice(jaxpr.outs.length), (i) => zerosLike(jaxpr.outs[i]!.aval))
     },
     'customLinear',
   ).jaxpr

@@ -16,11 +16,6 @@ export interface Generator<K extends OpName> {
   readonly smooth: (c: Choices) => Draw<K>
   /** The sets of operands that the primitive is linear in together (up to a constant); none where it has no transpose. */
   readonly linear: (draw: Draw<K>) => readonly (readonly number[])[]
-  /**
-   * What a device's rounding is measured against: the result; in a sum of terms of either sign the sum of their magnitudes; the largest
-   * element of all that goes in and comes out.
-   */
-  readonly rounding: 'result' | 'terms' | 'largest'
   /** The derivative is zero by definition, though the function isn't constant. */
   readonly flat: boolean
   /** Forward mode is refused, by design. */
@@ -35,7 +30,6 @@ export interface Generator<K extends OpName> {
 
 const usual = {
   linear: () => [],
-  rounding: 'result',
   flat: false,
   reverseOnly: false,
   forwardOnly: false,
@@ -43,7 +37,7 @@ const usual = {
   meaning: null,
 } as const
 
-type Optional = 'linear' | 'rounding' | 'flat' | 'reverseOnly' | 'forwardOnly' | 'axisName' | 'meaning'
+type Optional = 'linear' | 'flat' | 'reverseOnly' | 'forwardOnly' | 'axisName' | 'meaning'
 export const generator = <K extends OpName>(g: Omit<Generator<K>, Optional> & Partial<Pick<Generator<K>, Optional>>): Generator<K> => ({
   ...usual,
   ...g,

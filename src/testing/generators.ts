@@ -1,14 +1,14 @@
 /** The generators of every primitive: total by type, so that one without a generator doesn't compile. */
 import { sizeOf } from '../core/aval.ts'
 import type { Jaxpr } from '../core/jaxpr.ts'
-import type { OpName, OpParams } from '../core/ops.ts'
+import { type OpName, type OpParams, ulpsOf } from '../core/ops.ts'
 import { type HostFunction } from '../core/callbacks.ts'
 import { Ref } from '../core/ref.ts'
 import { attentionGenerators } from './attention.ts'
 import { axisGenerators } from './axes.ts'
 import type { Choices, Value } from './choices.ts'
 import { contraction } from './contraction.ts'
-import { controlGenerators } from './control.ts'
+import { controlGenerators } from './loops.ts'
 import { customGenerators } from './custom.ts'
 import { elementwise } from './elementwise.ts'
 import { type Generator, generator, onlyAny } from './generator.ts'
@@ -16,7 +16,6 @@ import { indexing } from './indexing.ts'
 import { layoutGenerators } from './layout.ts'
 import { callJaxpr, drawProgram } from './programs.ts'
 import { reductions } from './reductions.ts'
-import { ulpsOf } from './rounding.ts'
 
 export type GeneratorTable = { readonly [K in OpName]: Generator<K> }
 
@@ -54,9 +53,7 @@ const leafNames = Object.keys(leaves) as (keyof typeof leaves)[]
 
 const derivable = leafNames.filter((name) => !leaves[name].flat)
 /** Their results are the same on every device, bit by bit (a NaN's bits are nobody's business). */
-export const exactOps: readonly OpName[] = leafNames.filter(
-  (name) => ulpsOf(name) === 0 && leaves[name].rounding === 'result' && name !== 'bitcastConvertType',
-)
+export const exactOps: readonly OpName[] = leafNames.filter((name) => ulpsOf(name) === 0 && name !== 'bitcastConvertType')
 
 /** A jit around one call, linear in what that call is linear in. */
 const jitOfCall = (c: Choices) => {

@@ -52,7 +52,6 @@ export const equation = (op: Op, inputs: readonly Atom[]): Eqn => ({
     inputs.map((a) => a.aval),
   ).map(variable),
   effects: [],
-  names: [],
   source: null,
 })
 

@@ -90,10 +90,10 @@ const prefix = <K extends PrefixOp>(
   })
 }
 
-const terms = { rounding: 'terms', linear: () => [[0]] } as const
+const linear = { linear: () => [[0]] } as const
 
 export const reductions = {
-  reduceSum: overAxes<'reduceSum'>({}, terms),
+  reduceSum: overAxes<'reduceSum'>({}, linear),
   reduceProd: overAxes<'reduceProd'>(product),
   reduceMax: overAxes<'reduceMax'>({ smooth: filled }),
   reduceMin: overAxes<'reduceMin'>({ smooth: filled }),
@@ -101,7 +101,7 @@ export const reductions = {
   reduceOr: bools<'reduceOr'>(),
   argmax: place<'argmax'>(),
   argmin: place<'argmin'>(),
-  cumsum: prefix<'cumsum'>({}, terms),
+  cumsum: prefix<'cumsum'>({}, linear),
   cumprod: prefix<'cumprod'>(product),
   cummax: prefix<'cummax'>(),
   cummin: prefix<'cummin'>(),

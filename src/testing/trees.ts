@@ -3,14 +3,24 @@ import type { NdArray } from '../core/array.ts'
 import { aval, eqAval, showAval, sizeOf } from '../core/aval.ts'
 import { convertElementType } from '../core/constructors.ts'
 import { isFloat } from '../core/dtype.ts'
-import { CotangentError } from '../core/errors.ts'
+import { ArgumentError, CotangentError } from '../core/errors.ts'
 import { upload } from '../core/trace.ts'
 import { difference, flatten, paths, unflatten } from '../tree.ts'
+import { called, flattenArrays } from '../../transforms/leaves.ts'
+import { show } from '../core/show.ts'
+import { isDense } from '../core/params.ts'
 
-export const leavesOf = (tree: unknown): readonly NdArray[] => flatten(tree)[0] as NdArray[]
+/** A check's call as errors name it; what isn't a function, or a list of arguments, is refused. */
+export const checked = (check: string, f: unknown, args: unknown): string => {
+  const what = called(check, f)
+  if (!isDense(args)) throw new ArgumentError(`${what}: arguments are a list, and got ${show(args)}`)
+  return what
+}
+
+export const leavesOf = (tree: unknown): readonly NdArray[] => flattenArrays(tree, 'a check').leaves
 export const mapLeaves = <T>(tree: T, f: (x: NdArray, i: number) => NdArray): T => {
-  const [leaves, def] = flatten(tree)
-  return unflatten(def, (leaves as NdArray[]).map(f)) as T
+  const { leaves, def } = flattenArrays(tree, 'a check')
+  return unflatten(def, leaves.map(f)) as T
 }
 export const numbers = (x: NdArray): number[] => Array.from(x.concrete('a check').dataSync())
 /** In float64, for quotients. */

@@ -1,33 +1,9 @@
-/** How many ulps a device's float32 functions may be off the reference's, which rounds float64 results once, and where that is asked. */
-import type { ScalarOp } from '../../src/core/kernel.ts'
+/** The float32 functions of one operand whose results may be off by some ulps, and points over their whole range. */
+import { type Elementwise, ops, ulpsOf } from '../../src/core/ops.ts'
 
-/** The bound in ulps, and where arguments are drawn from besides the special ones: [lowest, highest] exponents of two. */
-export const bounds: Partial<Record<ScalarOp, readonly [ulps: number, from: number, to: number]>> = {
-  exp: [2, -20, 7],
-  expm1: [2, -20, 7],
-  log: [2, -126, 127],
-  log1p: [2, -30, 127],
-  rsqrt: [2, -126, 127],
-  sqrt: [0, -126, 127],
-  sin: [2, -20, 16],
-  cos: [2, -20, 16],
-  tan: [4, -20, 16],
-  asin: [3, -20, 0],
-  acos: [3, -20, 0],
-  atan: [3, -20, 30],
-  sinh: [3, -20, 7],
-  cosh: [3, -20, 7],
-  tanh: [2, -20, 5],
-  asinh: [3, -20, 100],
-  acosh: [3, 0, 100],
-  atanh: [3, -20, 0],
-  cbrt: [2, -126, 127],
-  erf: [2, -20, 3],
-  erfc: [8, -20, 4],
-  // Giles' formula as XLA evaluates it: x² is rounded to float32 before 1 - x² is taken.
-  erfInv: [70, -20, 0],
-  logistic: [3, -20, 7],
-}
+export const functions = (Object.keys(ops) as (keyof typeof ops)[]).filter(
+  (name): name is Elementwise => 'scalar' in ops[name] && ops[name].operands[1] === 1 && ulpsOf(name) > 0,
+)
 
 export const specials: readonly number[] = [
   0,
@@ -56,14 +32,11 @@ export const specials: readonly number[] = [
   1 + 2 ** -23,
 ].map(Math.fround)
 
-export const points = (from: number, to: number): readonly number[] => {
-  const made = [...specials]
-  for (let i = 0; i < 20000; i++) {
-    const magnitude = 2 ** (from + ((to - from) * (i + 0.37)) / 20000)
-    made.push(Math.fround(i % 2 ? magnitude : -magnitude))
-  }
-  return made
-}
+/** Numbers of either sign, of every magnitude between two powers of two. */
+export const between = (from: number, to: number, count: number): number[] =>
+  Array.from({ length: count }, (_, i) => Math.fround((i % 2 ? 1 : -1) * 2 ** (from + ((to - from) * (i + 0.37)) / count)))
+/** What is special, all magnitudes, and many where functions bend. */
+export const points: readonly number[] = [...specials, ...between(-126, 127.9, 10_000), ...between(-20, 7, 20_000)]
 
 const bits = new Int32Array(1)
 const float = new Float32Array(bits.buffer)

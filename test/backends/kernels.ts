@@ -121,37 +121,70 @@ const lines = (choices: Choices) => ({
   inner: choices.oneIn(2) ? 1 + choices.below(11) : 1,
 })
 
-export const cumulative = (choices: Choices, dtypes: readonly DType[]): Drawn<Cumulative> => {
-  const shape = lines(choices)
-  const dtype = choices.pick(dtypes.filter((dtype) => dtype !== 'key'))
-  const op = choices.pick(dtype === 'bool' ? (['max', 'min'] as const) : (['sum', 'prod', 'max', 'min'] as const))
-  const size = shape.outer * shape.n * shape.inner
-  return {
-    kernel: { kind: 'cumulative', op, dtype, ...shape, reverse: choices.oneIn(2), args: [dtype, dtype] },
-    sizes: [size, size],
-  }
+/** A call of one: how many of its sizes are of outputs, how far floats may be off, and the second operand where it isn't drawn like the rest. */
+interface Ordered extends Drawn<Cumulative | Sort | Scatter> {
+  readonly outputs: number
+  readonly tolerance: number
+  readonly index?: Int32Array
 }
+const movable = (dtypes: readonly DType[]): DType[] => dtypes.filter((dtype) => dtype !== 'key')
 
-export const sort = (choices: Choices, dtypes: readonly DType[]): Drawn<Sort> => {
-  const shape = lines(choices)
-  const operands = Array.from({ length: 1 + choices.below(3) }, () => choices.pick(dtypes.filter((dtype) => dtype !== 'key')))
-  const args = [...operands, ...operands]
-  const size = shape.outer * shape.n * shape.inner
-  return {
-    kernel: { kind: 'sort', ...shape, keys: 1 + choices.below(operands.length), args },
-    sizes: args.map(() => size),
+/** Kernels whose elements wait for one another, and how often each is tried. */
+export const ordered: {
+  readonly [K in (Cumulative | Sort | Scatter)['kind']]: {
+    readonly runs: number
+    readonly long: boolean
+    readonly draw: (choices: Choices, dtypes: readonly DType[]) => Ordered
   }
-}
-
-/** The index buffer is to be drawn from -2 … rows+1. */
-export const scatter = (choices: Choices, dtypes: readonly DType[]): Drawn<Scatter> => {
-  const dtype = choices.pick(dtypes.filter((dtype) => dtype !== 'key'))
-  const combine = choices.pick(dtype === 'bool' ? (['set', 'max', 'min'] as const) : (['set', 'add', 'mul', 'max', 'min'] as const))
-  const [rows, rest, count] = [choices.below(8), choices.oneIn(4) ? choices.below(200) : choices.below(9), choices.below(20)]
-  return {
-    kernel: { kind: 'scatter', combine, dtype, rows, rest, count, args: [dtype, 'int32', dtype, dtype] },
-    sizes: [rows * rest, count, count * rest, rows * rest],
-  }
+} = {
+  cumulative: {
+    runs: 200,
+    long: false,
+    draw: (choices, dtypes) => {
+      const shape = lines(choices)
+      const dtype = choices.pick(movable(dtypes))
+      const op = choices.pick(dtype === 'bool' ? (['max', 'min'] as const) : (['sum', 'prod', 'max', 'min'] as const))
+      const size = shape.outer * shape.n * shape.inner
+      return {
+        kernel: { kind: 'cumulative', op, dtype, ...shape, reverse: choices.oneIn(2), args: [dtype, dtype] },
+        sizes: [size, size],
+        outputs: 1,
+        tolerance: dtype === 'float32' && (op === 'sum' || op === 'prod') ? 1e-6 : 0,
+      }
+    },
+  },
+  sort: {
+    runs: 300,
+    long: true,
+    draw: (choices, dtypes) => {
+      const shape = lines(choices)
+      const operands = Array.from({ length: 1 + choices.below(3) }, () => choices.pick(movable(dtypes)))
+      const args = [...operands, ...operands]
+      const size = shape.outer * shape.n * shape.inner
+      return {
+        kernel: { kind: 'sort', ...shape, keys: 1 + choices.below(operands.length), args },
+        sizes: args.map(() => size),
+        outputs: operands.length,
+        tolerance: 0,
+      }
+    },
+  },
+  scatter: {
+    runs: 300,
+    long: false,
+    draw: (choices, dtypes) => {
+      const dtype = choices.pick(movable(dtypes))
+      const combine = choices.pick(dtype === 'bool' ? (['set', 'max', 'min'] as const) : (['set', 'add', 'mul', 'max', 'min'] as const))
+      const [rows, rest, count] = [choices.below(8), choices.oneIn(4) ? choices.below(200) : choices.below(9), choices.below(20)]
+      return {
+        kernel: { kind: 'scatter', combine, dtype, rows, rest, count, args: [dtype, 'int32', dtype, dtype] },
+        sizes: [rows * rest, count, count * rest, rows * rest],
+        outputs: 1,
+        tolerance: 0,
+        index: Int32Array.from({ length: count }, () => choices.below(rows + 4) - 2),
+      }
+    },
+  },
 }
 
 /** The places an output writes; others keep whatever was there. */

@@ -5,35 +5,15 @@
  */
 import { type DType, isFloat } from '../../src/core/dtype.ts'
 import type { Dot, Expr, Kernel, ScalarOp } from '../../src/core/kernel.ts'
+import { type Elementwise, isOpName, type OpName, ops, ulpsOf } from '../../src/core/ops.ts'
 import { access, apply, constant, load, reduce, rowMajor } from './harness.ts'
 
 /** Ops whose results may be off by some ulps; all others are exact or correctly rounded. */
-export const inexact: ReadonlySet<ScalarOp> = new Set<ScalarOp>([
-  'exp',
-  'expm1',
-  'log',
-  'log1p',
-  'rsqrt',
-  'sin',
-  'cos',
-  'tan',
-  'asin',
-  'acos',
-  'atan',
-  'sinh',
-  'cosh',
-  'tanh',
-  'asinh',
-  'acosh',
-  'atanh',
-  'cbrt',
-  'erf',
-  'erfc',
-  'erfInv',
-  'logistic',
-  'pow',
-  'atan2',
-])
+export const inexact: ReadonlySet<ScalarOp> = new Set(
+  (Object.keys(ops) as OpName[]).filter((name): name is Elementwise => 'scalar' in ops[name] && ulpsOf(name) > 0),
+)
+/** How many times the noise of the others, which is for 16 ulps. */
+const loudness = (op: ScalarOp): number => (isOpName(op) ? Math.max(1, ulpsOf(op) / 16) : 1)
 
 /** Ops that round once. */
 const rounded: ReadonlySet<ScalarOp> = new Set<ScalarOp>(['add', 'sub', 'mul', 'div', 'sqrt', 'cast'])
@@ -70,7 +50,7 @@ export const disturbed = (kernel: Kernel, variant: number, magnitude?: number): 
         const made = args.every((arg, i) => arg === expr.args[i]) ? expr : { ...expr, args }
         const direction = strength(known.size, variant)
         if (!isFloat(dtype)) return made
-        if (inexact.has(expr.op)) return moved(made, direction * (expr.op === 'erfInv' ? 8 : 1), variant % 2 === 1)
+        if (inexact.has(expr.op)) return moved(made, direction * loudness(expr.op), variant % 2 === 1)
         // One ulp, where noise that cancels leaves that of its roundings: Σx / y / Σx.
         return made !== expr && rounded.has(expr.op) ? moved(made, direction / 8, false) : made
       }

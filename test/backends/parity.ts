@@ -11,7 +11,7 @@ import type { Attention, Dot, Expr, Kernel, Nest, Output } from '../../src/core/
 import { tries, nightly } from '../effort.ts'
 import { type Choices, choiceLists, fromList } from './choices.ts'
 import { access, type Arg, apply, constant, launch, load, readProgram, reduce, runKernel, runProgram } from './harness.ts'
-import { attention, cumulative, dot, scatter, sort, writtenPlaces } from './kernels.ts'
+import { attention, dot, ordered, writtenPlaces } from './kernels.ts'
 import { nest } from './nests.ts'
 import { difference, disturbed, magnitudeOf, variants } from './noise.ts'
 import { program } from './programs.ts'
@@ -48,8 +48,9 @@ export const programParity = (device: Backend, share: number): void =>
     })
   })
 
-export const parity = (device: Backend, share: number): void => {
-  const law = lawOf(share)
+/** `long`: the share of kernels that a software adapter compiles for long. */
+export const parity = (device: Backend, share: number, long = share): void => {
+  const [law, longLaw] = [lawOf(share), lawOf(long)]
   const run = (kernel: Kernel, args: readonly Arg[]): Promise<readonly TypedArray[]> =>
     readProgram(device, launch(kernel, args), args.filter((arg) => typeof arg !== 'number')) // prettier-ignore
   /** Compares every output of a nest or a dot over `dims`, where it writes. */
@@ -97,7 +98,7 @@ export const parity = (device: Backend, share: number): void => {
     await compareOutputs(kernel, dims, args, runs)
   })
 
-  law('attention and its gradient', 200, async (choices) => {
+  longLaw('attention and its gradient', 200, async (choices) => {
     const { kernel, sizes } = attention(choices)
     const { ct, dQuery, dKey, dValue, ...shape } = kernel
     const { batch, heads, group, queries, keys, headDim, valueDim, scale, bias, out, lse } = shape
@@ -123,24 +124,13 @@ export const parity = (device: Backend, share: number): void => {
     compareClose(kernel, given, wanted, got, gradients, tolerance, 4 * valueDim)
   })
 
-  law('cumulative', 200, async (choices) => {
-    const { kernel, sizes } = cumulative(choices, whole)
-    const args = draw(choices, kernel, sizes, 1)
-    const approximate = kernel.dtype === 'float32' && (kernel.op === 'sum' || kernel.op === 'prod')
-    await compareAll(kernel, args, approximate ? 1e-6 : 0)
-  })
-
-  law('sort', 300, async (choices) => {
-    const { kernel, sizes } = sort(choices, whole)
-    await compareAll(kernel, draw(choices, kernel, sizes, sizes.length / 2), 0)
-  })
-
-  law('scatter', 300, async (choices) => {
-    const { kernel, sizes } = scatter(choices, whole)
-    const args = draw(choices, kernel, sizes, 3)
-    args[1] = Int32Array.from({ length: kernel.count }, () => choices.below(kernel.rows + 4) - 2)
-    await compareAll(kernel, args, 0)
-  })
+  for (const [name, { runs, long, draw: drawn }] of Object.entries(ordered))
+    (long ? longLaw : law)(name, runs, async (choices) => {
+      const { kernel, sizes, outputs, tolerance, index } = drawn(choices, whole)
+      const args = draw(choices, kernel, sizes, sizes.length - outputs)
+      if (index !== undefined) args[1] = index
+      await compareAll(kernel, args, tolerance)
+    })
 
   programParity(device, share)
 

@@ -19,7 +19,7 @@ describe('text and back', () => {
     same(`{ lambda ; a:f32[2,3] b:f32[]* c:key<fry>[4] d:bool[0]. let
     e:f32[2] = reduce_sum[axes=(1,)] a
     f:f32[2] = max e -inf:f32[]
-    g:f32[2] = mul<ordered,debug> f -0.0:f32[]
+    g:f32[2] = mul<debug> f -0.0:f32[]
     h:f32[]* = mul b 1e-7:f32[]*
     i:u32[4,2] = random_unwrap c
     j:bool[0] = and d True:bool[]
@@ -41,7 +41,7 @@ describe('text and back', () => {
     const v = Array.from({ length: 10_000 }, () => variable(aval([], 'float32')))
     const eqns = v
       .slice(1)
-      .map((out, i): Eqn => ({ op: { name: 'neg', params: {} }, inputs: [v[i]!], outs: [out], effects: [], names: [], source: null }))
+      .map((out, i): Eqn => ({ op: { name: 'neg', params: {} }, inputs: [v[i]!], outs: [out], effects: [], source: null }))
     const text = printJaxpr({ inputs: [v[0]!], eqns, outs: v })
     for (const word of ['in', 'let', 'inf', 'nan']) expect(text).toContain(` ${word}:f32[] = neg`)
     same(text)
@@ -77,7 +77,7 @@ describe('the parser says where and what', () => {
     ['{ lambda ; a:f32[2]. let b:f32[] = reduce_sum[axes=0] a in (b,) }', "reduceSum's param axes must be a list, each an integer"],
     ['{ lambda ; a:f32[2]. let b:f32[] = reduce_sum[axes=(0,) of=1] a in (b,) }', 'reduceSum has no param of'],
     ['{ lambda ; a:f32[2]. let b:f32[] = reduce_sum[axes=(0, a in (b,) }', 'column 58 ("in (b,) }"): expected , or )'],
-    ['{ lambda ; a:f32[2]. let b:f32[2] = sin<late> a in (b,) }', 'column 40 ("<late> a in (b,) }"): expected effects: ordered or debug'],
+    ['{ lambda ; a:f32[2]. let b:f32[2] = sin<late> a in (b,) }', 'column 40 ("<late> a in (b,) }"): expected an effect: debug'],
     ['{ lambda ; a:f32[2]. let in (a,', 'column 32 (the end): expected a variable or a literal'],
     ['{ lambda ; a:f32[2]. let in (a,) } }', 'column 36 ("}"): expected the end of the text'],
   ])('%s', refuse)
@@ -86,7 +86,7 @@ describe('the parser says where and what', () => {
 describe('the checker names the equation', () => {
   const a = variable(aval([3], 'float32'))
   const b = variable(aval([3], 'float32'))
-  const eqn = (op: Eqn['op'], inputs: Eqn['inputs'], outs: Eqn['outs']): Eqn => ({ op, inputs, outs, effects: [], names: [], source: null })
+  const eqn = (op: Eqn['op'], inputs: Eqn['inputs'], outs: Eqn['outs']): Eqn => ({ op, inputs, outs, effects: [], source: null })
   const sine: Eqn['op'] = { name: 'sin', params: {} }
   const refuse = (jaxpr: Jaxpr, message: string): void => {
     expect(() => checkJaxpr(jaxpr)).toThrow(JaxprError)

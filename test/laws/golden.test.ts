@@ -3,11 +3,10 @@ import { readFileSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
 import { aval } from '../../src/core/aval.ts'
 import { type DType, isFloat, typedArrayOf } from '../../src/core/dtype.ts'
-import type { OpName, OpParams } from '../../src/core/ops.ts'
+import { type OpName, type OpParams, ulpsOf } from '../../src/core/ops.ts'
 import { bind, upload } from '../../src/core/trace.ts'
 import { init, type NdArray } from '../../src/index.ts'
 import { difference } from './compare.ts'
-import { ulpsOf } from '../../src/testing/rounding.ts'
 
 interface Golden {
   readonly dtype: DType

@@ -1,6 +1,6 @@
 /** 16-bit floats, on the host and through every primitive. */
 import { describe, expect, test } from 'vitest'
-import { narrow, widen } from '../../backends/reference/special.ts'
+import { narrow, widen } from '../../backends/reference/functions.ts'
 import { fromBits, rounded, toBits } from '../../src/core/half.ts'
 import { np } from '../../src/index.ts'
 import { agree, law, run, same } from './harness.ts'

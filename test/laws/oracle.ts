@@ -1,5 +1,5 @@
 /** What element-wise functions and their derivatives are in float64, by formulas of their own. */
-import { erf, erfc, erfInv } from '../../backends/reference/special.ts'
+import { erf, erfc, erfInv } from '../../backends/reference/functions.ts'
 import type { NdArray } from '../../src/core/array.ts'
 import { lax, nn, np } from '../../src/index.ts'
 

@@ -7,7 +7,7 @@ import { range } from '../../src/core/constructors.ts'
 import { variable } from '../../src/core/jaxpr.ts'
 import { isFloat } from '../../src/core/dtype.ts'
 import type { Node } from '../../src/core/graph.ts'
-import type { Op, OpName } from '../../src/core/ops.ts'
+import { type Op, type OpName, ulpsOf, traitsOf } from '../../src/core/ops.ts'
 import { parseJaxpr } from '../../src/core/parse.ts'
 import { Ref } from '../../src/core/ref.ts'
 import { printJaxpr } from '../../src/core/print.ts'
@@ -21,7 +21,6 @@ import { vjpJaxpr } from '../../transforms/linearize.ts'
 import { startLowering } from '../../backends/lowering/lower.ts'
 import { optimise } from '../../transforms/inline.ts'
 import { agree, batchOf, bound, closed, largest, law, run, same, sameAsLoop, transforms } from './harness.ts'
-import { ulpsOf } from '../../src/testing/rounding.ts'
 
 const generatorOf = (name: OpName): Generator<OpName> => generators[name] as Generator<OpName>
 /** One call as a jaxpr with its inputs. */
@@ -270,7 +269,7 @@ each('transpose is the adjoint', (name) => {
 // Batching and devices ----------------------------------------------------------------------------------------------------------
 
 /** What is rounded on the way differs between a kernel and its composition. */
-const tolerance = (name: OpName): number => (generatorOf(name).rounding === 'largest' ? ulpsOf(name) : 0)
+const tolerance = (name: OpName): number => (traitsOf(name).rounding === 'largest' ? ulpsOf(name) : 0)
 
 each('batching is the stacked loop', (name) => {
   if (!runs(name)) return
@@ -294,9 +293,9 @@ each('wasm gives what reference gives', (name) => {
   if (!runs(name)) return
   const alike = ({ jaxpr, inputs }: Program): void => {
     const expected = run('reference', jaxpr, inputs)
-    const { rounding } = generatorOf(name)
+    const { rounding } = traitsOf(name)
     const scales = rounding === 'terms' ? magnitudes({ jaxpr, inputs }) : rounding === 'largest' ? largest(inputs, expected) : []
-    agree(same(run('wasm', jaxpr, inputs), expected, ulpsOf(name), scales), jaxpr, inputs)
+    agree(same(run('wasm', jaxpr, inputs), expected, ulpsOf(name, 'wasm'), scales), jaxpr, inputs)
   }
   law(name, 40, any(name), alike)
   law(`${name}, along longer axes`, 15, any(name), alike, longSizes)

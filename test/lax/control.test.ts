@@ -342,7 +342,11 @@ describe('what is refused says what to do', () => {
     ],
     ['no branches', /at least one branch/, () => lax.switch(0, [], one)],
     ['bounds that are no integers', /whole numbers, or int32 scalars/, () => lax.foriLoop(0, 2.5, (_, x: NdArray) => x, one)],
-    ['unroll 0', /unroll is 0/, () => lax.scan((x: NdArray, _: null) => [x, null], one, null, { length: 2, unroll: 0 })],
+    [
+      'unroll 0',
+      /unroll is a whole number of at least 1, and got 0/,
+      () => lax.scan((x: NdArray, _: null) => [x, null], one, null, { length: 2, unroll: 0 }),
+    ],
   ])('%s', (_, message, f) => {
     expect(f).toThrow(message)
     expect(f).toThrow(expect.objectContaining({ name: expect.stringMatching(/^(Shape|Tree|DType)Error$/) }))

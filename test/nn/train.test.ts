@@ -15,7 +15,9 @@ interface Golden {
     readonly lr: readonly number[]
   }
 }
-const { config, losses, gradNorms, check } = read('train') as Golden
+const { config: golden, losses, gradNorms, check } = read('train') as Golden
+const { batch: examples, layers, heads, width, context, vocab } = golden
+const config: gpt.GptConfig = { layers, heads, width, context, vocab }
 
 const hash = (i: number, t: number): number => {
   let h = Math.imul(i + 1, 0x9e3779b1) ^ Math.imul(t + 1, 0x85ebca77)
@@ -33,10 +35,10 @@ const weights = (params: gpt.GptParams): gpt.GptParams => {
   }, params)
 }
 const batch = (s: number): number[][] =>
-  Array.from({ length: config.batch }, (_, b) => {
+  Array.from({ length: examples }, (_, b) => {
     const row: number[] = []
     for (let j = 0; j <= config.context; j++) {
-      const i = (s * config.batch + b) * (config.context + 1) + j
+      const i = (s * examples + b) * (config.context + 1) + j
       row.push(j % 3 === 0 ? (hash(i, 1000) >>> 16) % config.vocab : (row[j - 1]! * 7 + 3) % config.vocab)
     }
     return row

@@ -1,6 +1,7 @@
 /** Whatever a function is given, it answers or refuses with an error of the family that names it; nothing escapes from the inside. */
 import { describe, expect, test } from 'vitest'
 import { CotangentError, init, jit, lax, type NdArray, nn, np, optim, random, tree } from '../../src/index.ts'
+import { tries } from '../effort.ts'
 
 /** A small congruential generator (Numerical Recipes), so that a failure repeats. */
 const draws = (seed: number): ((n: number) => number) => {
@@ -98,7 +99,7 @@ describe.each(Object.entries(spaces).flatMap(([prefix, space]) => functions(pref
   test('answers, or refuses by name', () => {
     const draw = draws(full.length * 7919 + full.charCodeAt(full.length - 1))
     const faults = new Map<string, string>()
-    for (let i = 0; i < 60; i++) {
+    for (let i = 0; i < tries(60); i++) {
       const pool = draw(3) === 0 ? odd : [...arrays(), ...odd]
       const args = Array.from({ length: draw(5) }, () => pool[draw(pool.length)])
       const found = fault(name, f, args)

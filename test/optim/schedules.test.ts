@@ -76,5 +76,5 @@ test('arrays of steps up to the largest give what numbers do', () => {
 test('what gives no schedule is refused by name', () => {
   expect(() => optim.exponentialDecay({ init: 1, rate: -0.5, steps: 3 })).toThrow(/optim\.exponentialDecay\(.*at least 0/)
   expect(() => optim.linear({ from: 1, to: NaN, steps: 3 })).toThrow(/optim\.linear\(.*to is a number/)
-  expect(() => optim.cosineDecay({ init: 1 } as never)).toThrow(/optim\.cosineDecay\(.*steps is a number/)
+  expect(() => optim.cosineDecay({ init: 1 } as never)).toThrow(/optim\.cosineDecay: the option steps is needed: a number/)
 })

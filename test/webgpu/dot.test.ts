@@ -252,8 +252,11 @@ describeOnDevice('contractions by measurement on WebGPU', () => {
     const costs = new Map<unknown, number>()
     const device = wrapped(real, {
       createShaderModule: (descriptor: GPUShaderModuleDescriptor) => {
-        const made = real.createShaderModule(descriptor)
-        costs.set(made, descriptor.code.includes(tileName(quick)) ? 1 : 10)
+        const isQuick = descriptor.code.includes(tileName(quick))
+        // The others' numbers are nobody's, and their code takes the software adapter seconds each.
+        const idle = !nightly && !isQuick && descriptor.code.includes('a tile of')
+        const made = real.createShaderModule(idle ? { code: '@compute @workgroup_size(1) fn main() {}' } : descriptor)
+        costs.set(made, isQuick ? 1 : 10)
         return made
       },
       createComputePipelineAsync: async (descriptor: GPUComputePipelineDescriptor) => {

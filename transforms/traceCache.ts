@@ -12,7 +12,7 @@ export interface Signature {
 
 const MAX_ENTRIES = 1024
 
-export class Entries<E extends Signature> {
+export class TraceCache<E extends Signature> {
   readonly #buckets = new Map<number, E[]>()
   #size = 0
   #last: E | null = null

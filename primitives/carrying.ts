@@ -1,27 +1,22 @@
-/** What the rules of loops, branches and checkpoints share: flags of operands and results, and what becomes of them on the way through a body. */
+/** What the rules of primitives that carry jaxprs share: tangents that are there, and what becomes of flags on the way through a body. */
 import * as O from '#fp-ts/Option.js'
 import type { NdArray } from '../src/core/array.ts'
 import { type Aval, eqAval, showAval } from '../src/core/aval.ts'
 import { type Atom, type Jaxpr, variable } from '../src/core/jaxpr.ts'
+import { pick, place } from '../src/core/flags.ts'
 import type { Tangent, Traced, Transforms } from '../src/core/rules.ts'
 
 export const some = (t: Tangent): t is O.Some<NdArray> => O.isSome(t)
+/** Tangents at the flagged places of results. */
+export const tangentsAt = (flags: readonly boolean[], tangents: readonly NdArray[]): Tangent[] =>
+  place<Tangent, Tangent>(flags, tangents.map(O.some), () => O.none)
 export const there = (ts: readonly Tangent[]): NdArray[] => ts.filter(some).map((t) => t.value)
 
-export const pick = <T>(list: readonly T[], flags: readonly boolean[]): T[] => list.filter((_, i) => flags[i])
-
 /** What grows with the carry until it stays: flags that the body gives its carry, given those that it takes. */
-export const settled = (start: readonly boolean[], gives: (carry: readonly boolean[]) => readonly boolean[]): readonly boolean[] => {
+export const fixpoint = (start: readonly boolean[], gives: (carry: readonly boolean[]) => readonly boolean[]): readonly boolean[] => {
   const given = gives(start)
   const next = start.map((flag, i) => flag || given[i]!)
-  return next.every((flag, i) => flag === start[i]) ? start : settled(next, gives)
-}
-
-type Groups<T, S extends readonly number[]> = [...{ -readonly [K in keyof S]: T[] }, T[]]
-/** A list in consecutive groups, of as many as the sizes say, the last of what is left. */
-export const grouped = <T, const S extends readonly number[]>(list: readonly T[], sizes: S): Groups<T, S> => {
-  let at = 0
-  return [...sizes.map((n) => list.slice(at, (at += n))), list.slice(at)] as Groups<T, S>
+  return next.every((flag, i) => flag === start[i]) ? start : fixpoint(next, gives)
 }
 
 /** Which outs depend on the known inputs alone. */

@@ -1,17 +1,5 @@
-/**
- * The logistic function, the error function and its inverse, and the next number, of float32s on four lanes.
- */
-import { exp, type Inline, type Inline2, log1p } from './math.ts'
-import { SIGN } from './vec.ts'
-
-const logistic: Inline = (c, x) => {
-  const { F } = c
-  // 1/(1+e) where x >= 0, else e/(1+e), with e = exp(-|x|) <= 1; what rounding 1+e lost is put back
-  const e = c.hold(exp(c, F.neg(F.abs(x))))
-  const s = c.hold(F.add(e, 1))
-  const y = c.hold(F.div(c.pick(F.lt(x, 0), e, 1), s))
-  return F.sub(y, F.mul(y, F.sub(e, F.sub(s, 1))))
-}
+/** The error function, its complement and its inverse: float32 on four lanes, float64 by series. */
+import { exp, type Inline, log1p } from './math.ts'
 
 /** erf a = a + a p(a²) up to 0.88. */
 const NEAR = [0.128379166, -0.376126319, 0.112836815, -0.0268590227, 0.00520072179, -0.000814415806, 8.3922685e-5]
@@ -67,12 +55,50 @@ const erfInv: Inline = (c, x) => {
   return c.pick(F.eq(F.abs(x), 1), F.mul(x, Infinity), F.mul(p, x))
 }
 
-/** A step of the bits, away from 0 or to it; from 0 to the least number of y's sign. */
-const nextafter: Inline2 = (c, x, y) => {
-  const { F, I, B } = c
-  const away = c.hold(B.xor(F.lt(x, y), I.shr_s(x, 31)))
-  const stepped = c.pick(F.eq(x, 0), B.or(B.and(y, SIGN), c.f.constant('i32x4', 1)), I.sub(I.sub(x, 1), I.add(away, away)))
-  return c.pick(B.or(F.ne(x, x), F.ne(y, y)), F.add(x, y), c.pick(F.eq(x, y), y, stepped))
+/** erf x for 0 <= x <= 3: (2/√π) e^(-x²) Σ 2ⁿ x^(2n+1) / (2n+1)!!, all terms positive. */
+const erfSeries = (x: number): number => {
+  let [term, sum] = [x, x]
+  for (let n = 1; term > sum * 1e-17; n++) {
+    term *= (2 * x * x) / (2 * n + 1)
+    sum += term
+  }
+  return (2 / Math.sqrt(Math.PI)) * Math.exp(-x * x) * sum
 }
 
-export const special = { logistic, erf, erfc, erfInv, nextafter }
+/** erfc x for x >= 1.5, by its continued fraction; x² = h² + (x - h)(x + h), where h² is exact. */
+const erfcFraction = (x: number): number => {
+  let tail = x
+  for (let n = 100; n >= 1; n--) tail = x + n / 2 / tail
+  const h = Math.fround(x)
+  return (Math.exp(-h * h) * Math.exp(-(x - h) * (x + h))) / (Math.sqrt(Math.PI) * tail)
+}
+
+const erf64 = (x: number): number => {
+  const a = Math.abs(x)
+  if (!(a > 0)) return x
+  return Math.sign(x) * (a < 2 ? erfSeries(a) : 1 - erfc64(a))
+}
+
+const erfc64 = (x: number): number => (x >= 1.5 ? (x > 28 ? 0 : erfcFraction(x)) : 1 - erf64(x))
+
+/** Halley's steps on erf, or on erfc where erf is flat, from Winitzki's estimate, which has no digits for tiny x. */
+const erfInv64 = (x: number): number => {
+  const a = Math.abs(x)
+  if (!(a > 0 && a < 1)) return a === 1 ? x * Infinity : a > 1 ? Number.NaN : x
+  const l = Math.log1p(-a * a)
+  const t = 2 / (Math.PI * 0.147) + l / 2
+  let y = a < 1e-4 ? (a * Math.sqrt(Math.PI)) / 2 : Math.sqrt(Math.sqrt(t * t - l / 0.147) - t)
+  for (let i = 0; i < 4; i++) {
+    const slope = (2 / Math.sqrt(Math.PI)) * Math.exp(-y * y)
+    const error = y < 2 ? erfSeries(y) - a : 1 - a - erfcFraction(y)
+    const step = error / slope
+    y -= step / (1 + y * step)
+  }
+  return Math.sign(x) * y
+}
+
+export const error = {
+  erf: { lanes: erf, double: erf64 },
+  erfc: { lanes: erfc, double: erfc64 },
+  erfInv: { lanes: erfInv, double: erfInv64 },
+}
