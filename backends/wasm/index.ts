@@ -5,6 +5,7 @@ import { refuseBeyondReach } from '../../src/core/reach.ts'
 import type { Backend } from '../../src/core/backend.ts'
 import { callHost } from '../../src/core/callbacks.ts'
 import { byteWidth, type DType, type TypedArray, typedArrayOf } from '../../src/core/dtype.ts'
+import { DeviceError } from '../../src/core/errors.ts'
 import { relaxedSimd } from './assembler.ts'
 import { Heap } from './heap.ts'
 import { hostFunctions } from './host.ts'
@@ -21,8 +22,25 @@ export interface WasmOptions {
 
 type Run = (table: number, arena: number) => void
 
-/** A device with a memory of its own. */
+/** A page whose content security policy doesn't allow it can't compile: not even a module with nothing in it. */
+const refuseWhereForbidden = (): void => {
+  try {
+    void new WebAssembly.Module(Uint8Array.of(0, 97, 115, 109, 1, 0, 0, 0))
+  } catch (cause) {
+    throw new DeviceError(
+      `wasm: WebAssembly isn't allowed to compile here: add 'wasm-unsafe-eval' to script-src in the page's content security policy, or init({ device: 'reference' })`,
+      { cause },
+    )
+  }
+}
+
+/**
+ * A device with a memory of its own.
+ *
+ * @throws DeviceError where WebAssembly isn't allowed to compile
+ */
 export const wasm = ({ relaxed = relaxedSimd() }: WasmOptions = {}): Backend<WasmStorage> => {
+  refuseWhereForbidden()
   const heap = new Heap()
   const { memory } = heap
   const residency = new Residency(heap)

@@ -10,7 +10,7 @@ import { ArgumentError, DTypeError, ShapeError } from './errors.ts'
 import type { Operand } from './methods.ts'
 import { isListOf, type Kind } from './params.ts'
 import { nearest } from './nearest.ts'
-import { reading, type Refusal, refuse, show } from './show.ts'
+import { reading, type Refusal, show } from './show.ts'
 
 /** What an option may be, and the error that refuses all else. */
 export interface OptionKind<T> extends Kind<T> {
@@ -94,7 +94,7 @@ export const optionsOf = <O extends object>(what: string, schema: Schema<O>, opt
   reading(ArgumentError, `${what}: what holds its ${noun}s`, () => checked(what, schema as Kinds, options, noun)) as O
 const checked = (what: string, schema: Kinds, options: unknown = {}, noun: string): Given => {
   if (!isObject(options))
-    return refuse(ArgumentError, what, ['…', options], `${noun}s go by name, in an object: { ${Object.keys(schema).join(', ')} }`)
+    throw new ArgumentError(`${what}: ${noun}s go by name, in an object: { ${Object.keys(schema).join(', ')} }, and got ${show(options)}`)
   const out: Record<string, unknown> = {}
   for (const key in options) {
     const value = (options as Given)[key]

@@ -126,9 +126,9 @@ const stack: Builder[] = []
 /** Where the user's code was that an equation being transformed comes from: what is made of it comes from there too. */
 let origin: Error | null = null
 /** The innermost frames are enough to find a line of the user's, and each costs. */
-const here = (): Error => {
+export const here = (frames = 7): Error => {
   const limit = Error.stackTraceLimit
-  Error.stackTraceLimit = 7
+  Error.stackTraceLimit = frames
   const source = new Error()
   Error.stackTraceLimit = limit
   return source

@@ -10,7 +10,7 @@ import { DeviceError, NanError } from '../core/errors.ts'
 import { type Atom, type Eqn, type Jaxpr, variable } from '../core/jaxpr.ts'
 import { placeOf } from '../core/source.ts'
 import { takes } from '../core/takes.ts'
-import { constant } from '../core/trace.ts'
+import { constant, here } from '../core/trace.ts'
 
 /**
  * Whether every result is looked at for NaN from now on: where there is one, what was run is run again equation by equation, loops turn by turn, and the
@@ -54,8 +54,9 @@ const retrace = (jaxpr: Jaxpr, args: readonly NdArray[], what: string): NdArray[
     const outs = once(eqn, inputs)
     if (outs.some(hasNan) && !inputs.some(hasNan)) {
       within(eqn, inputs, what)
-      const place = eqn.source === null ? '' : ` ${placeOf(eqn.source)}`
-      throw new NanError(`${what}: ${eqn.op.name}(${showAvals(inputs.map((x) => x.aval))}) made a NaN${place}`)
+      const made = `${eqn.op.name}(${showAvals(inputs.map((x) => x.aval))}) made a NaN`
+      // An eager operation belongs to no program, and is being called right now.
+      throw new NanError(eqn.source === null ? `${made} ${placeOf(here(30))}` : `${what}: ${made} ${placeOf(eqn.source)}`)
     }
     eqn.outs.forEach((v, i) => env.set(v, outs[i]!))
   }

@@ -1,10 +1,11 @@
 /** Functions of JavaScript as parts of programs. */
 import { called, flattenArrays, placeholders, type ShapeDType } from '../../transforms/leaves.ts'
 import type { NdArray } from '../core/array.ts'
-import { CallbackError } from '../core/errors.ts'
+import { ArgumentError, CallbackError } from '../core/errors.ts'
 import { isDict, showDef, type TreeDef, unflatten } from '../tree.ts'
 import { aval } from '../core/aval.ts'
 import { callHost, hostArray, hostData } from './host.ts'
+import { show } from '../core/show.ts'
 import { oneOf, type Schema } from '../core/options.ts'
 import { takesOptions } from '../core/takes.ts'
 
@@ -39,6 +40,7 @@ export const pureCallback = /* @__PURE__ */ takesOptions(
     options: PureCallbackOptions = {},
   ): Declared<T> => {
     const what = called('pureCallback', f)
+    if (!Array.isArray(args)) throw new ArgumentError(`${what}: arguments are a list, [x], and got ${show(args)}`)
     const { vmapMethod = 'sequential' } = options
     const given = flattenArrays(args, what)
     const { leaves: declared, def: out } = flattenArrays(placeholders(result), `the declared result of ${what}`)

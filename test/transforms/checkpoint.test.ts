@@ -114,7 +114,9 @@ describe('checkpoint', () => {
   })
   test('a policy that there is not is refused', () => {
     for (const policy of ['dot', { names: 'hidden' }, null, 3] as unknown as CheckpointPolicy[])
-      expect(() => checkpoint(block, { policy })).toThrow(/there is no policy .*: choose nothing, everything, dots/)
+      expect(() => checkpoint(block, { policy })).toThrow(
+        /policy is one of "nothing", "everything", "dots", .* or an object { names }, and got/,
+      )
     expect(() => checkpointName(3 as never, 'a')).toThrow(/takes an array and a name/)
   })
 })
