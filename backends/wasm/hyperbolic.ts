@@ -66,11 +66,9 @@ const atanh: Inline = (c, x) => {
 
 const logistic: Inline = (c, x) => {
   const { F } = c
-  // 1/(1+e) where x >= 0, else e/(1+e), with e = exp(-|x|) <= 1; what rounding 1+e lost is put back. Beyond 20 it is 1, and no e is subnormal for nothing.
-  const e = c.hold(exp(c, c.hold(c.pick(F.lt(x, 0), x, F.pmax(F.neg(x), -20)))))
-  const s = c.hold(F.add(e, 1))
-  const y = c.hold(F.div(c.pick(F.lt(x, 0), e, 1), s))
-  return F.sub(y, F.mul(y, F.sub(e, F.sub(s, 1))))
+  // e / (1 + e), which is 1 beyond 20.
+  const e = c.hold(exp(c, c.hold(F.pmin(x, 20))))
+  return F.div(e, F.add(e, 1))
 }
 
 export const hyperbolic = {
