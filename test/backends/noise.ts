@@ -4,7 +4,7 @@
  * alone must agree bit by bit.
  */
 import { type DType, isFloat } from '../../src/core/dtype.ts'
-import type { Dot, Expr, Kernel, ScalarOp } from '../../src/core/kernel.ts'
+import type { Dot, Expr, Kernel, Nest, ScalarOp } from '../../src/core/kernel.ts'
 import { type Elementwise, isOpName, type OpName, ops, ulpsOf } from '../../src/core/ops.ts'
 import { access, apply, constant, load, reduce, rowMajor } from './harness.ts'
 
@@ -119,6 +119,27 @@ const reordered = (op: 'sum' | 'prod', x: Expr, direction: number): Expr => {
   return direction > 0
     ? apply('add', dtype, apply('mul', dtype, product, where(overflows(big), infinity, one)), lost)
     : apply('sub', dtype, product, lost)
+}
+
+/** The kernel with every subnormal float32 that it reads or computes taken for zero, as a device may. */
+export const flushing = (kernel: Nest): Nest => {
+  const known = new Map<Expr, Expr>()
+  const visit = (expr: Expr): Expr => {
+    const made = known.get(expr) ?? flushed(rewrite(expr))
+    known.set(expr, made)
+    return made
+  }
+  const rewrite = (expr: Expr): Expr => {
+    if (expr.kind === 'apply') return { ...expr, args: expr.args.map(visit) }
+    if (expr.kind === 'gather') return { ...expr, index: visit(expr.index) }
+    return expr.kind === 'reduce' ? { ...expr, arg: visit(expr.arg) } : expr
+  }
+  const flushed = (x: Expr): Expr => {
+    const { dtype } = x
+    if (dtype !== 'float32') return x
+    return apply('select', dtype, apply('lt', 'bool', apply('abs', dtype, x), constant(dtype, 2 ** -126)), constant(dtype, 0), x)
+  }
+  return { ...kernel, outputs: kernel.outputs.map((output) => ({ ...output, expr: visit(output.expr) })) }
 }
 
 /** float32 where an operand goes through an inexact float32 operation on its way to a float64 sum. */

@@ -21,6 +21,9 @@ fn c_float(bits: u32) -> f32 { return bitcast<f32>(bits | zero); }`,
   c_rem_i32: 'fn c_rem_i32(x: i32, y: i32) -> i32 { if (y == 0) { return x; } if (y == -1) { return 0; } return x - x / y * y; }',
   c_div_u32: 'fn c_div_u32(x: u32, y: u32) -> u32 { if (y == 0u) { return 0xffffffffu; } return x / y; }',
   c_rem_u32: 'fn c_rem_u32(x: u32, y: u32) -> u32 { if (y == 0u) { return x; } return x % y; }',
+  // WGSL's own conversion may round either way; the halves are exact, and their sum rounds once.
+  c_f32_i32: 'fn c_f32_i32(x: i32) -> f32 { return f32(x >> 16u) * 65536.0 + f32(x & 0xffff); }',
+  c_f32_u32: 'fn c_f32_u32(x: u32) -> f32 { return f32(x >> 16u) * 65536.0 + f32(x & 0xffffu); }',
   // Saturating; NaN is 0.
   c_i32: `fn c_i32(x: f32) -> i32 {
   if (c_isnan(x)) { return 0; }

@@ -63,6 +63,7 @@ export const scalarOp = (op: ScalarOp, dtype: DType, from: readonly DType[], arg
       if (isHalf(source)) return `c_widen_${source}(${x})`
       if (isHalf(dtype)) return `c_narrow_${dtype}(${x})`
       if (dtype === 'bool') return source === 'bool' ? x : float ? `(${x} != 0.0 || c_isnan(${x}))` : `(${x} != 0)`
+      if (dtype === 'float32' && isInt(source)) return `c_f32_${typeOf(source)}(${x})`
       return float && isInt(dtype) ? `c_${type}(${x})` : `${type}(${x})`
     case 'threefry0':
     case 'threefry1':
