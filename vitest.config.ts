@@ -7,8 +7,14 @@ const device = adapter()
 if ('env' in device) Object.assign(process.env, device.env)
 
 const efforts: Readonly<Record<string, Effort>> = { quick: 'quick', test: 'normal', nightly: 'nightly' }
-/** What starts browsers, Deno, npm or the training job, or asks for a GPU; and what only the night has time for. */
-const slow = ['test/webgpu/**', 'test/examples/train.test.ts', 'test/structure/{entries,package,sizes}.test.ts']
+/** What starts browsers, Deno, npm or the training job, or asks for a GPU, or fills memory, or takes many seconds; and what only the night has time for. */
+const slow = [
+  'test/webgpu/**',
+  'test/memory/**',
+  'test/examples/train.test.ts',
+  'test/lax/untaken.test.ts',
+  'test/structure/{entries,package,sizes}.test.ts',
+]
 const slowest = ['test/nightly/**']
 const excluded: Readonly<Record<Effort, readonly string[]>> = { quick: [...slow, ...slowest], normal: slowest, nightly: [] }
 const MINUTE = 60_000

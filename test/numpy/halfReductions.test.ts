@@ -2,6 +2,7 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { toBits } from '../../src/core/half.ts'
+import { tries } from '../effort.ts'
 import { type NdArray, debug, grad, jit, lax, nn, np, vmap } from '../../src/index.ts'
 import { HALVES } from '../laws/halves.ts'
 
@@ -79,7 +80,7 @@ describe.each(HALVES)('%s', (half) => {
         expect(apart(eager, want, half)).toBeLessThanOrEqual(1)
         expect(apart(fused(x), eager, half)).toBeLessThanOrEqual(1)
       }),
-      { numRuns: 10 },
+      { numRuns: tries(10) },
     )
   })
 })
