@@ -33,10 +33,8 @@ export const silu = activation('silu', (x) => {
   return np.mul(np.mul(x, s), stopGradient(np.where(far, s, 1)))
 })
 /** f(x) where |x| < 200, and x or 0 beyond it, which f is there, so that no derivative is 0 times infinity; -Infinity gives NaN, as in JAX. */
-const nearlyRelu = (x: NdArray, f: (x: NdArray) => NdArray): NdArray => {
-  const far = np.greaterEqual(np.abs(x), 200)
-  return np.where(far, np.mul(x, np.greater(x, 0)), f(np.where(far, 0, x)))
-}
+const nearlyRelu = (x: NdArray, f: (x: NdArray) => NdArray): NdArray =>
+  np.where(np.greaterEqual(np.abs(x), 200), np.mul(x, np.greater(x, 0)), f(np.clip(x, -200, 200)))
 /** x · tanh(softplus(x)) (Misra 2019). As `jax.nn.mish`. @example nn.mish(np.array([1])) // [0.8650985] */
 export const mish = activation('mish', (x) => nearlyRelu(x, (y) => np.mul(y, np.tanh(softplus(y)))))
 /** x where positive, else e^x - 1 (Clevert et al. 2015). As `jax.nn.elu`. @example nn.elu(np.array([-1, 2])) // [-0.63212055, 2] */
