@@ -54,7 +54,7 @@ const refused = (leaf: unknown, what: string, path: string): Error =>
   leaf instanceof Promise
     ? new TracerError(`${what} got a promise${path}: a transformed function must return arrays, not a promise; await outside it`)
     : new TreeError(
-        `${what} got ${describe(leaf)}${path}: leaves must be arrays, numbers or booleans${what.startsWith('jit(') ? ' (mark other arguments with staticArgnums)' : ''}`,
+        `${what} got ${describe(leaf)}${path}: leaves must be arrays, numbers or booleans (jit takes other arguments by staticArgnums)`,
       )
 
 const describe = (x: unknown): string =>

@@ -130,13 +130,12 @@ describe('trees', () => {
   test('axes that are no prefix', () =>
     refuses(() => vmap(double, { inAxes: [0, 0] })(x), TreeError, 'vmap(double): inAxes: 2 are given for 1 values'))
   test('leaves that are no arrays', () => {
-    const plain = 'leaves must be arrays, numbers or booleans'
-    const why = `${plain} (mark other arguments with staticArgnums)`
+    const why = 'leaves must be arrays, numbers or booleans (jit takes other arguments by staticArgnums)'
     refuses(() => jit(double)(js({ a: [1, { b: 'c' }] })), TreeError, `jit(double) got the string "c" at [0].a[1].b: ${why}`)
     const power = (n: number, y: NdArray): NdArray => y.pow(n)
     refuses(() => jit(power, { staticArgnums: 0 })(2, js('c')), TreeError, `jit(power) got the string "c" at [1]: ${why}`)
     refuses(() => jit(double)(js(1n)), TreeError, `jit(double) got the bigint 1 at [0]: ${why}`)
-    refuses(() => grad(js(() => new Map()))(1), TreeError, `the result of grad(the function) got an instance of Map: ${plain}`)
+    refuses(() => grad(js(() => new Map()))(1), TreeError, `the result of grad(the function) got an instance of Map: ${why}`)
   })
 })
 
