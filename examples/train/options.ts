@@ -1,6 +1,5 @@
 /** The command line: one table of flags gives the parser, its checks and the help. */
 import { parseArgs } from 'node:util'
-import { nearest } from '../../src/core/nearest.ts'
 import { Refusal } from './refusal.ts'
 
 /** What decides a run's losses, and how often they are shown. */
@@ -94,16 +93,26 @@ const options = {
   help: { type: 'boolean' as const },
 }
 
-/** The known word that is meant by another one; nothing where none is near. */
-const meant = (word: string, known: readonly string[]): string => {
-  const near = nearest(word, known)
-  return near === null ? '' : `, did you mean --${near}`
+/** How many characters must be added, taken away or changed to make one word of another. */
+const distance = (a: string, b: string): number => {
+  let row = Array.from({ length: b.length + 1 }, (_, j) => j)
+  for (let i = 1; i <= a.length; i++) {
+    const next = [i]
+    for (let j = 1; j <= b.length; j++) next.push(Math.min(row[j]! + 1, next[j - 1]! + 1, row[j - 1]! + (a[i - 1] === b[j - 1] ? 0 : 1)))
+    row = next
+  }
+  return row[b.length]!
+}
+/** The known word that is meant by another one; '' where none is near. */
+const meant = (word: string, known: readonly string[], mark = ''): string => {
+  const near = known.map((name) => ({ name, off: distance(word.slice(0, 99), name) })).sort((a, b) => a.off - b.off)[0]!
+  return near.off < word.length && near.off <= Math.max(2, word.length / 2) ? `, did you mean ${mark}${near.name}` : ''
 }
 
 const parse = (args: readonly string[]): Readonly<Record<string, string | boolean | undefined>> => {
   for (const token of parseArgs({ args: [...args], options, strict: false, tokens: true }).tokens)
     if (token.kind === 'option' && !Object.hasOwn(options, token.name))
-      throw new Refusal(`Unknown option '${token.rawName}'${meant(token.name, Object.keys(options))}; see --help`)
+      throw new Refusal(`Unknown option '${token.rawName}'${meant(token.name, Object.keys(options), '--')}; see --help`)
   try {
     return parseArgs({ args: [...args], options }).values
   } catch (cause) {
