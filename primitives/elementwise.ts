@@ -251,11 +251,7 @@ const specs = {
   erf: unary('float', (d, [x]) => mul(d, bell(x!))),
   erfc: unary('float', (d, [x]) => neg(mul(d, bell(x!)))),
   erfInv: unary('float', (d, _, y) => mul(d, mul(lit(y, Math.sqrt(Math.PI) / 2), exp(square(y))))),
-  // e / (1 + e)² with e = e^-|x|: y (1 - y) has no digits where y is near 1.
-  logistic: unary('float', (d, [x]) => {
-    const e = exp(neg(c.abs(x!)))
-    return mul(d, div(e, square(add(e, lit(e, 1)))))
-  }),
+  logistic: unary('float', null),
   not: { takes: 'bits' },
   isFinite: { takes: 'float', result: 'bool' },
   integerPow: {
@@ -355,6 +351,16 @@ const integerPow: Rules<'integerPow'> = {
     ),
 }
 
+/** m = logistic(-|x|) is the smaller of y and 1 - y, with all its digits: one exponential for the value and m (1 - m), its derivative. */
+const logistic: Rules<'logistic'> = {
+  ...plain.logistic,
+  jvp: ([x], [dx]) => {
+    const m = c.logistic(neg(c.abs(x!)))
+    const opposite = sub(lit(m, 1), m)
+    return linearJvp(c.select(c.gt(x!, lit(x!, 0)), opposite, m), dx!, (d) => mul(d, mul(m, opposite)))
+  },
+}
+
 /** Exponents may be integers, whose derivative is right at 0. */
 const pow: Rules<'pow'> = {
   ...plain.pow,
@@ -374,6 +380,7 @@ const nextafter: Rules<'nextafter'> = {
 export const elementwiseRules = {
   ...plain,
   integerPow,
+  logistic,
   pow,
   nextafter,
   convertElementType: convert,

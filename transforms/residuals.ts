@@ -4,20 +4,32 @@ import type { Atom, Eqn, Var } from '../src/core/jaxpr.ts'
 import { traitsOf } from '../src/core/ops.ts'
 
 /**
- * The equations among `before` that are done again where their results are `needed`, in order. One is, if it asks for at most one array that
- * isn't at hand, and for none larger than its result: so that memory never grows.
+ * The equations among `before` that are done again where their results are `needed`, in order. One is, if it comes of at most one array that
+ * isn't at hand, through others that are done again, and of none larger than its result: so that memory never grows.
  */
 export const recomputed = (before: readonly Eqn[], needed: Iterable<Atom>, atHand: Iterable<Atom>): Eqn[] => {
   const wanted = new Set<Atom>([...needed, ...atHand])
-  const again: Eqn[] = []
-  for (let i = before.length - 1; i >= 0; i--) {
-    const eqn = before[i]!
-    if (traitsOf(eqn.op.name).saved || eqn.effects.length > 0 || !eqn.outs.some((v) => wanted.has(v))) continue
-    const missing = [...new Set(eqn.inputs)].filter((a): a is Var => a.kind === 'var' && !wanted.has(a))
-    const most = sizeOf(eqn.outs[0]!.aval.shape)
-    if (missing.length > 1 || missing.some((v) => sizeOf(v.aval.shape) > most)) continue
-    for (const a of missing) wanted.add(a)
-    again.push(eqn)
+  const near = new Set(atHand)
+  /** What each result would be kept as: itself, where it isn't here. */
+  const sources = new Map<Atom, readonly Var[]>()
+  const sourcesOf = (a: Atom): readonly Var[] => (a.kind !== 'var' || near.has(a) ? [] : (sources.get(a) ?? [a]))
+  const isPlain = ({ op, effects }: Eqn): boolean => !traitsOf(op.name).saved && effects.length === 0
+  /** What is kept for an equation's sake beside what is kept anyhow; null where that may be more than its results. */
+  const keptFor = ({ inputs, outs }: Eqn, isKept: (a: Atom) => boolean): readonly Var[] | null => {
+    const kept = [...new Set(inputs.flatMap((a) => (isKept(a) ? [] : sourcesOf(a))))].filter((v) => !isKept(v))
+    return kept.length > 1 || kept.some((v) => sizeOf(v.aval.shape) > sizeOf(outs[0]!.aval.shape)) ? null : kept
   }
-  return again.reverse()
+  for (const eqn of before) {
+    const kept = isPlain(eqn) ? keptFor(eqn, () => false) : null
+    if (kept !== null) for (const v of eqn.outs) sources.set(v, kept)
+  }
+  return before
+    .filter(isPlain)
+    .reverse()
+    .filter((eqn) => {
+      const again = eqn.outs.some((v) => wanted.has(v)) && keptFor(eqn, (a) => wanted.has(a)) !== null
+      if (again) for (const a of eqn.inputs) wanted.add(a)
+      return again
+    })
+    .reverse()
 }

@@ -84,14 +84,16 @@ const join = (group: Group, own: Group, groups: Group[], owner: ReadonlyMap<Node
 /** Iteration spaces in which both may be computed. */
 const spacesFor = (group: Group, own: Group): readonly Space[] => {
   const [a, b] = [group.space!, own.space!]
-  if (b.dot !== null) return []
   const fits = (g: Group, space: Space): boolean => {
     const { all, rows } = sizesOf(space)
     return g.emitted.writes.every((node) => sizeOfNode(node) === all || (space.inner > 0 && sizeOfNode(node) === rows))
   }
-  if (a.dot !== null) {
+  // What is read by the elements of a contraction's result, or reads them, is computed with them.
+  if (a.dot !== null || b.dot !== null) {
     const follows = own.emitted.reads.some((node) => group.emitted.writes.includes(node))
-    return b.inner === 0 && follows && fits(own, a) ? [a] : []
+    if (!follows || (a.dot !== null && b.dot !== null)) return []
+    if (a.dot !== null) return b.inner === 0 && fits(own, a) ? [a] : []
+    return a.inner === 0 && fits(group, b) ? [b] : []
   }
   if (a.inner > 0 && b.inner > 0) return sameSpace(a, b) ? [a] : []
   if (a.inner > 0) return fits(own, a) ? [a] : []

@@ -2,7 +2,7 @@
  * Hyperbolic functions of float32s on four lanes, and their inverses, within 3 ulp.
  */
 import type { Local } from './assembler.ts'
-import { exp, expm1Near, expNear, type Inline, log1p, ONE, reduceExp, scale } from './math.ts'
+import { expm1Near, expNear, type Inline, log1p, ONE, reduceExp, scale } from './math.ts'
 import type { Calculator, Vec } from './vec.ts'
 
 /** tanh a = u / (u + 2) with u = e^(2a) - 1 = 2^n (e^r - 1) + 2^n - 1. */
@@ -64,11 +64,12 @@ const atanh: Inline = (c, x) => {
   return c.copysign(F.mul(log1p(c, hold(F.div(F.add(a, a), F.sub(1, a)))), 0.5), x)
 }
 
+/** e^r / (2^-n + e^r) where x = n ln 2 + r; both are 2^-24 of that, so that 2^-n is finite. It is 1 beyond 20. */
 const logistic: Inline = (c, x) => {
-  const { F } = c
-  // e / (1 + e), which is 1 beyond 20.
-  const e = c.hold(exp(c, c.hold(F.pmin(x, 20))))
-  return F.div(e, F.add(e, 1))
+  const { F, I } = c
+  const { t, r } = reduceExp(c, c.hold(F.pmin(F.pmax(x, -104), 20)))
+  const p = c.hold(F.mul(expNear(c, r), 2 ** -24))
+  return F.div(p, F.add(p, I.sub(ONE - (24 << 23), I.shl(t, 23))))
 }
 
 export const hyperbolic = {

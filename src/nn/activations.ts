@@ -8,7 +8,7 @@ import { axesOf, composedOptions, wholeOf } from '../numpy/check.ts'
 import * as np from '../numpy/index.ts'
 import { keptShape, logSumBelow0 } from '../numpy/logSum.ts'
 import { asArray, asFloat } from '../numpy/promote.ts'
-import { erfc, logistic, roundedOnce, stopGradient } from '../core/constructors.ts'
+import { clamp, erfc, lit, logistic, roundedOnce, stopGradient } from '../core/constructors.ts'
 import { flag, type Schema, wholes } from '../core/options.ts'
 import { takes, takesOptions } from '../core/takes.ts'
 
@@ -32,11 +32,10 @@ export const silu = activation('silu', (x) => {
   const s = logistic(np.add(x, stopGradient(np.where(far, np.mul(x, -0.5), 0))))
   return np.mul(np.mul(x, s), stopGradient(np.where(far, s, 1)))
 })
-/** f(x) where |x| < 200, and x or 0 beyond it, which f is there, so that no derivative is 0 times infinity; -Infinity gives NaN, as in JAX. */
-const nearlyRelu = (x: NdArray, f: (x: NdArray) => NdArray): NdArray =>
-  np.where(np.greaterEqual(np.abs(x), 200), np.mul(x, np.greater(x, 0)), f(np.clip(x, -200, 200)))
+/** x · f(x), where f is 0 far below and 1 far above: x is held there, so that no derivative is 0 times infinity; -Infinity gives NaN, as in JAX. */
+const gated = (x: NdArray, f: (x: NdArray) => NdArray): NdArray => np.mul(x, f(clamp(lit(x, -800), x, lit(x, 800))))
 /** x · tanh(softplus(x)) (Misra 2019). As `jax.nn.mish`. @example nn.mish(np.array([1])) // [0.8650985] */
-export const mish = activation('mish', (x) => nearlyRelu(x, (y) => np.mul(y, np.tanh(softplus(y)))))
+export const mish = activation('mish', (x) => gated(x, (y) => np.tanh(softplus(y))))
 /** x where positive, else e^x - 1 (Clevert et al. 2015). As `jax.nn.elu`. @example nn.elu(np.array([-1, 2])) // [-0.63212055, 2] */
 export const elu = activation('elu', (x) => np.where(np.greater(x, 0), x, np.expm1(np.where(np.greater(x, 0), 0, x))))
 /** x, or x / 100 below 0. As `jax.nn.leaky_relu`. @example nn.leakyRelu(np.array([-1, 2])) // [-0.01, 2] */
@@ -65,10 +64,10 @@ const geluOptions: Schema<GeluOptions> = { approximate: flag }
 export const gelu = /* @__PURE__ */ takesOptions('nn.gelu', 2, geluOptions, (x: Operand, options: GeluOptions = {}): NdArray => {
   const { approximate = true } = options
   return roundedOnce((y) =>
-    nearlyRelu(y, (z) =>
+    gated(y, (z) =>
       approximate
-        ? np.mul(z, logistic(np.mul(np.add(z, np.mul(np.pow(z, 3), 0.044715)), Math.sqrt(8 / Math.PI)))) // (1 + tanh u) / 2 = logistic 2u
-        : np.mul(np.mul(z, 0.5), erfc(np.mul(z, -Math.SQRT1_2))),
+        ? logistic(np.mul(np.add(z, np.mul(np.pow(z, 3), 0.044715)), Math.sqrt(8 / Math.PI))) // (1 + tanh u) / 2 = logistic 2u
+        : np.mul(erfc(np.mul(z, -Math.SQRT1_2)), 0.5),
     ),
   )(asFloat('nn.gelu', x))
 })
