@@ -66,6 +66,8 @@ export const dotGeneral: Rules<'dotGeneral'> = {
     if (bad !== null) return shapes(bad)
     if (x!.dtype !== y!.dtype || !isNumeric(x!.dtype))
       return dtypes(`dtypes ${x!.dtype} and ${y!.dtype} must be one number dtype: convert with astype`)
+    if (preferred !== null && !(isNumeric(preferred) && isFloat(preferred) === isFloat(x!.dtype)))
+      return dtypes(`sums of ${x!.dtype} aren't ${preferred}: convert the result with astype`)
     if (contract[0].length !== contract[1].length || b[0].length !== b[1].length)
       return shapes('as many axes of each operand must be contracted and batched')
     const pairs = [...contract[0].map((a, i) => [a, contract[1][i]!] as const), ...b[0].map((a, i) => [a, b[1][i]!] as const)]

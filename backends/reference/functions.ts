@@ -29,6 +29,13 @@ const erfcFraction = (x: number): number => {
   return gauss(x) / (Math.sqrt(Math.PI) * tail)
 }
 
+/** m or 1 - m, m the smaller: its derivative is m (1 - m). */
+export const logistic = (x: number): number => {
+  const e = Math.exp(-Math.abs(x))
+  const m = e / (1 + e)
+  return x > 0 ? 1 - m : m
+}
+
 export const erf = (x: number): number => {
   if (Number.isNaN(x)) return x
   const a = Math.abs(x)

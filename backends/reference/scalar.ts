@@ -5,7 +5,7 @@
 import { absurd } from './absurd.ts'
 import { type DType, isFloat, isHalf } from '../../src/core/dtype.ts'
 import type { ReduceOp, ScalarOp } from '../../src/core/kernel.ts'
-import { bitcast, erf, erfc, erfInv, isWord, narrow, nextafter32, nextafter64, threefry, widen } from './functions.ts'
+import { bitcast, erf, erfc, erfInv, isWord, logistic, narrow, nextafter32, nextafter64, threefry, widen } from './functions.ts'
 
 /** A function of the op's operands, in order; ops with fewer than four ignore the rest. */
 export type Scalar = (a: number, b: number, c: number, d: number) => number
@@ -103,7 +103,7 @@ export const scalar = (op: ScalarOp, dtype: DType, from: readonly DType[]): Scal
     case 'erfInv':
       return f1(erfInv)
     case 'logistic':
-      return f1((a) => 1 / (1 + Math.exp(-a)))
+      return f1(logistic)
     case 'not':
       return dtype === 'bool' ? (a) => 1 - a : f1((a) => ~a)
     case 'isFinite':

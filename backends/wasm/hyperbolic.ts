@@ -64,12 +64,21 @@ const atanh: Inline = (c, x) => {
   return c.copysign(F.mul(log1p(c, hold(F.div(F.add(a, a), F.sub(1, a)))), 0.5), x)
 }
 
-/** e^r / (2^-n + e^r) where x = n ln 2 + r; both are 2^-24 of that, so that 2^-n is finite. It is 1 beyond 20. */
+/**
+ * m or 1 - m, as its derivative takes it, with m = e^r / (2^-n + e^r) where -|x| = n ln 2 + r; both are 2^-24 of that, so that 2^-n is
+ * finite.
+ */
 const logistic: Inline = (c, x) => {
   const { F, I } = c
-  const { t, r } = reduceExp(c, c.hold(F.pmin(F.pmax(x, -104), 20)))
+  const { t, r } = reduceExp(c, c.hold(F.pmax(F.neg(F.abs(x)), -104)))
   const p = c.hold(F.mul(expNear(c, r), 2 ** -24))
-  return F.div(p, F.add(p, I.sub(ONE - (24 << 23), I.shl(t, 23))))
+  const m = c.hold(F.div(p, F.add(p, I.sub(ONE - (24 << 23), I.shl(t, 23)))))
+  return c.pick(F.gt(x, 0), F.sub(1, m), m)
+}
+const logistic64 = (x: number): number => {
+  const e = Math.exp(-Math.abs(x))
+  const m = e / (1 + e)
+  return x > 0 ? 1 - m : m
 }
 
 export const hyperbolic = {
@@ -79,5 +88,5 @@ export const hyperbolic = {
   asinh: { lanes: asinh, double: Math.asinh },
   acosh: { lanes: acosh, double: Math.acosh },
   atanh: { lanes: atanh, double: Math.atanh },
-  logistic: { lanes: logistic, double: (x: number) => 1 / (1 + Math.exp(-x)) },
+  logistic: { lanes: logistic, double: logistic64 },
 }

@@ -1,11 +1,12 @@
 /** Layers: pure functions of (parameters, input). Refusals name the layer, and what in it refused. */
 import { NdArray } from '../core/array.ts'
 import { convertElementType, rsqrt, widened } from '../core/constructors.ts'
+import { computedIn, isHalf } from '../core/dtype.ts'
 import { ShapeError } from '../core/errors.ts'
 import type { Operand } from '../core/methods.ts'
 import { composed, composedOptions, numberOf } from '../numpy/check.ts'
 import * as np from '../numpy/index.ts'
-import { asFloat, promoteTypes } from '../numpy/promote.ts'
+import { asArray, asFloat, promoteTypes } from '../numpy/promote.ts'
 import { bernoulli } from '../random/index.ts'
 import { array, needed, number, optionsOf, type Schema } from '../core/options.ts'
 
@@ -17,11 +18,13 @@ export interface LinearParams {
   readonly b?: NdArray // [O]
 }
 const linearParams: Schema<LinearParams> = { w: needed(array), b: array }
-/** x w + b along the last axis: [...,I] -> [...,O]. @example nn.linear({ w: np.eye(2) }, np.array([1, 2])) // [1, 2] */
+/** x w + b along the last axis, rounded once: [...,I] -> [...,O]. @example nn.linear({ w: np.eye(2) }, np.array([1, 2])) // [1, 2] */
 export const linear = /* @__PURE__ */ composed('nn.linear', 2, (p: LinearParams, x: NdArray): NdArray => {
   const { w, b } = parameters('nn.linear', linearParams, p)
-  const y = np.matmul(x, w) // [...,O]
-  return b === undefined ? y : np.add(y, b)
+  const to = promoteTypes(asArray('nn.linear', x).dtype, w.dtype).dtype
+  if (b === undefined || !isHalf(to)) return b === undefined ? np.matmul(x, w) : np.add(np.matmul(x, w), b)
+  const y = np.matmul(x, w, { preferredElementType: computedIn(to) }) // [...,O]
+  return convertElementType(np.add(y, b), promoteTypes(to, b.dtype).dtype)
 })
 
 export interface EmbeddingParams {

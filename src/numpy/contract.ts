@@ -2,43 +2,62 @@
 import type { NdArray } from '../core/array.ts'
 import { sizeOf } from '../core/aval.ts'
 import * as c from '../core/constructors.ts'
+import type { DType } from '../core/dtype.ts'
 import { ShapeError } from '../core/errors.ts'
 import type { Operand } from '../core/methods.ts'
 import { axesOf, refuse, wholeOf } from './check.ts'
 import { mul } from './elementwise.ts'
 import { diagonalOf } from './layout.ts'
 import { broadcastLists, numeric, promoted, toShape } from './promote.ts'
-import { atLeast, either, type OptionKind, optionsOf, pair, type Schema, wholes } from '../core/options.ts'
-import { takes } from '../core/takes.ts'
+import { atLeast, dtype as dtypeKind, either, type OptionKind, optionsOf, pair, type Schema, wholes } from '../core/options.ts'
+import { takes, takesOptions } from '../core/takes.ts'
 
 const bothOf = (what: string, x: Operand, y: Operand): readonly [NdArray, NdArray] =>
   promoted(what, [x, y]).map(numeric) as [NdArray, NdArray]
 /** dotGeneral once the contracted extents are known to match. */
-const contract = (what: string, a: NdArray, b: NdArray, axes: readonly [number[], number[]], batch: readonly number[] = []): NdArray => {
+const contract = (
+  what: string,
+  a: NdArray,
+  b: NdArray,
+  axes: readonly [number[], number[]],
+  batch: readonly number[] = [],
+  preferred: DType | null = null,
+): NdArray => {
   const off = axes[0].find((d, i) => a.shape[d] !== b.shape[axes[1][i]!])
   if (off !== undefined) {
     const other = axes[1][axes[0].indexOf(off)]!
     refuse(ShapeError, what, [a, b], `axis ${off} has ${a.shape[off]} elements against ${b.shape[other]} of axis ${other}`)
   }
-  return c.dotGeneral(a, b, axes, [batch, batch])
+  return c.dotGeneral(a, b, axes, [batch, batch], preferred)
 }
 
+export interface MatmulOptions {
+  /** The dtype of the sums and of the result; default the operands'. */
+  readonly preferredElementType?: DType
+}
+const matmulOptions: Schema<MatmulOptions> = { preferredElementType: dtypeKind }
 /**
  * The matrix product of the last two axes, the others broadcast; a vector is a row on the left and a column on the right. As `jnp.matmul`.
  *
  * @throws ShapeError when the extents differ, or an operand is a scalar
  * @example np.matmul(np.array([[1, 2], [3, 4]]), np.array([1, 1])) // [3, 7]
  */
-export const matmul = /* @__PURE__ */ takes('matmul', 2, (x: Operand, y: Operand): NdArray => {
-  const [a, b] = bothOf('matmul', x, y)
-  if (a.ndim === 0 || b.ndim === 0) refuse(ShapeError, 'matmul', [a, b], 'scalars have no matrix product: use mul')
-  if (b.ndim <= 2) return contract('matmul', a, b, [[a.ndim - 1], [Math.max(0, b.ndim - 2)]])
-  if (a.ndim === 1) return contract('matmul', a, b, [[0], [b.ndim - 2]])
-  const lead = broadcastLists('matmul', [a.shape.slice(0, -2), b.shape.slice(0, -2)], [a, b])
-  const wide = (z: NdArray): NdArray => toShape(z, [...lead, ...z.shape.slice(-2)])
-  const n = lead.length
-  return contract('matmul', wide(a), wide(b), [[n + 1], [n]], c.range(n))
-})
+export const matmul = /* @__PURE__ */ takesOptions(
+  'matmul',
+  3,
+  matmulOptions,
+  (x: Operand, y: Operand, options: MatmulOptions = {}): NdArray => {
+    const [a, b] = bothOf('matmul', x, y)
+    if (a.ndim === 0 || b.ndim === 0) refuse(ShapeError, 'matmul', [a, b], 'scalars have no matrix product: use mul')
+    const { preferredElementType: preferred = null } = options
+    if (b.ndim <= 2) return contract('matmul', a, b, [[a.ndim - 1], [Math.max(0, b.ndim - 2)]], [], preferred)
+    if (a.ndim === 1) return contract('matmul', a, b, [[0], [b.ndim - 2]], [], preferred)
+    const lead = broadcastLists('matmul', [a.shape.slice(0, -2), b.shape.slice(0, -2)], [a, b])
+    const wide = (z: NdArray): NdArray => toShape(z, [...lead, ...z.shape.slice(-2)])
+    const n = lead.length
+    return contract('matmul', wide(a), wide(b), [[n + 1], [n]], c.range(n), preferred)
+  },
+)
 /**
  * The sum over the last axis of x and the last but one of y; a scalar multiplies. As `jnp.dot`.
  *

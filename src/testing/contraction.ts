@@ -1,5 +1,5 @@
 /** dotGeneral: axes of both operands in any order. */
-import type { DType } from '../core/dtype.ts'
+import { type DType, isFloat } from '../core/dtype.ts'
 import type { OpParams } from '../core/ops.ts'
 import type { Choices, Value } from './choices.ts'
 import { generator } from './generator.ts'
@@ -35,7 +35,7 @@ export const contraction = {
   dotGeneral: generator<'dotGeneral'>({
     any: (c) => {
       const dtype = c.dtype(number)
-      return draw(c, c.oneIn(3) ? c.dtype(number) : null, (shape) => c.value(shape, dtype))
+      return draw(c, c.oneIn(3) ? c.dtype(number.filter((d) => isFloat(d) === isFloat(dtype))) : null, (shape) => c.value(shape, dtype))
     },
     smooth: (c) => draw(c, c.oneIn(3) ? 'float64' : null, (shape) => c.value(shape, 'float64', () => c.smooth())),
     linear: () => [[0], [1]],

@@ -29,6 +29,7 @@ const composites: Readonly<Record<string, (x: NdArray) => NdArray>> = {
   'layerNorm, affine': (x) => nn.layerNorm({ scale: x.slice(0), bias: x.slice(-1) }, x),
   rmsNorm: (x) => nn.rmsNorm({}, x),
   'rmsNorm, scaled': (x) => nn.rmsNorm({ scale: x.slice(0) }, x),
+  linear: (x) => nn.linear({ w: x.T, b: np.max(x, { axis: 1 }) }, x.slice(0)),
   crossEntropy: (x) => nn.crossEntropy(x, labels(x)),
   'crossEntropy, smoothed': (x) => nn.crossEntropy(x, labels(x), { labelSmoothing: 0.1 }),
   meanSquaredError: (x) => nn.meanSquaredError(x, 0.5),
@@ -107,6 +108,17 @@ test('many 16-bit floats are counted exactly', () => {
   for (const f of [nn.logSoftmax, jit((x: NdArray) => nn.logSoftmax(x))]) expect(f(flat).slice(0).item()).toBe(-11.15625)
   for (const f of [nn.softmax, jit((x: NdArray) => nn.softmax(x))]) expect(f(flat).slice(0).item()).toBeCloseTo(1 / 70_000, 7)
   expect(np.logsumexp(flat).item()).toBe(11.15625)
+})
+
+test('a linear layer whose bias takes most of its product away is rounded once', () => {
+  for (const half of HALVES) {
+    const [x, w] = ([[6, 40], [40, 50]] as const).map((of, i) => np.sin(np.arange(of[0] * of[1]).mul(i + 1)).reshape(of).astype(half)) as [NdArray, NdArray] // prettier-ignore
+    const b = np.matmul(x, w).slice(0).neg()
+    const wide = (y: NdArray): NdArray => y.astype('float32')
+    const want = nn.linear({ w: wide(w), b: wide(b) }, wide(x)).astype(half)
+    expect(want.slice(0).toArray()).not.toEqual(np.zeros([50]).toArray())
+    for (const run of [nn.linear, jit(nn.linear)]) expect(apart(run({ w, b }, x), want, half)).toBeLessThanOrEqual(1)
+  }
 })
 
 test('gradients too: of a mean of many, and of an extreme that many share', () => {

@@ -75,10 +75,11 @@ export const exponential = {
 }`,
   c_copysign:
     'fn c_copysign(x: f32, y: f32) -> f32 { return bitcast<f32>((bitcast<u32>(x) & 0x7fffffffu) | (bitcast<u32>(y) & 0x80000000u)); }',
-  // 1/(1+e) or e/(1+e) with e = e^-|x| <= 1
+  // m or 1 - m with m = e^-|x| / (1 + e^-|x|), as its derivative takes it
   c_logistic: `fn c_logistic(x: f32) -> f32 {
   let e = c_exp(-abs(x));
-  return select(select(1.0, e, x < 0.0) / (1.0 + e), x, c_isnan(x));
+  let m = e / (1.0 + e);
+  return select(select(m, 1.0 - m, x > 0.0), x, c_isnan(x));
 }`,
   // With E = e^|x| / 2, so that nothing overflows early: E ± 1/(4E); near 0 by u = e^|x| - 1.
   c_cosh: 'fn c_cosh(x: f32) -> f32 { let e = c_expk(abs(x), -1); return e + 0.25 / e; }',
