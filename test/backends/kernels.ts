@@ -1,8 +1,22 @@
 /** Random kernels of the other kinds: contractions, attention, and those in which order counts. */
-import { type DType, isFloat } from '../../src/core/dtype.ts'
-import type { Affine, AttentionGrad, AttentionShape, Cumulative, Dot, Expr, Output, Scatter, Sort, Strided } from '../../src/core/kernel.ts'
+import { expect } from 'vitest'
+import { type DType, isFloat, type TypedArray } from '../../src/core/dtype.ts'
+import type {
+  Affine,
+  AttentionGrad,
+  AttentionShape,
+  Cumulative,
+  Dot,
+  Expr,
+  Kernel,
+  Output,
+  Scatter,
+  Sort,
+  Strided,
+} from '../../src/core/kernel.ts'
 import type { Choices } from './choices.ts'
-import { apply } from './harness.ts'
+import { nightly } from '../effort.ts'
+import { type Arg, apply } from './harness.ts'
 import { type ArgSizes, type Drawn, expression, floatsOf, loadOf, outputAccess, type Scope } from './nests.ts'
 
 const extent = (choices: Choices, large: number): number =>
@@ -129,12 +143,20 @@ interface Ordered extends Drawn<Cumulative | Sort | Scatter> {
 }
 const movable = (dtypes: readonly DType[]): DType[] => dtypes.filter((dtype) => dtype !== 'key')
 
+const MANY = nightly ? 1_000_000 : 100_000
 /** Kernels whose elements wait for one another, and how often each is tried. */
 export const ordered: {
   readonly [K in (Cumulative | Sort | Scatter)['kind']]: {
     readonly runs: number
     readonly long: boolean
     readonly draw: (choices: Choices, dtypes: readonly DType[]) => Ordered
+    /** What random cases are too small for. */
+    readonly one?: {
+      readonly what: string
+      readonly kernel: Kernel
+      readonly args: readonly Arg[]
+      readonly check: (outs: readonly TypedArray[]) => void
+    }
   }
 } = {
   cumulative: {
@@ -151,6 +173,23 @@ export const ordered: {
         outputs: 1,
         tolerance: dtype === 'float32' && (op === 'sum' || op === 'prod') ? 1e-6 : 0,
       }
+    },
+    one: {
+      what: 'a running float32 sum of many tenths keeps its digits', // adding one after another, these are off by 1e-4
+      kernel: {
+        kind: 'cumulative',
+        op: 'sum',
+        dtype: 'float32',
+        outer: 1,
+        n: MANY,
+        inner: 1,
+        reverse: false,
+        args: ['float32', 'float32'],
+      },
+      args: [new Float32Array(MANY).fill(0.1), MANY],
+      check: ([sums]) => {
+        expect(Math.abs(sums![MANY - 1]! / (MANY / 10) - 1)).toBeLessThan(1e-5)
+      },
     },
   },
   sort: {
