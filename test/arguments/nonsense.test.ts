@@ -1,10 +1,13 @@
 /** Whatever a public function is given, it answers or refuses with an error of the family, soon; nothing else escapes from the inside. */
 import { describe, expect, test } from 'vitest'
-import { CotangentError, init } from '../../src/index.ts'
+import { reference } from '../../backends/reference/index.ts'
+import type { Backend } from '../../src/core/backend.ts'
+import { CotangentError } from '../../src/index.ts'
+import { onDevice } from '../device.ts'
 import { seed, tries } from '../effort.ts'
 import type { Fn } from './spaces.ts'
 
-await init({ device: 'reference' }) // nothing to compile
+onDevice(reference() as Backend) // nothing to compile
 const { callOf, draws, nonsense, show } = await import('./nonsense.ts')
 const { spaces } = await import('./spaces.ts')
 

@@ -1,11 +1,14 @@
 /** Every primitive against the values JAX computed. */
 import { readFileSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
+import { reference } from '../../backends/reference/index.ts'
 import { aval } from '../../src/core/aval.ts'
+import type { Backend } from '../../src/core/backend.ts'
 import { type DType, isFloat, typedArrayOf } from '../../src/core/dtype.ts'
 import { type OpName, type OpParams, ulpsOf } from '../../src/core/ops.ts'
 import { bind, upload } from '../../src/core/trace.ts'
-import { init, type NdArray } from '../../src/index.ts'
+import type { NdArray } from '../../src/index.ts'
+import { onDevice } from '../device.ts'
 import { difference } from './compare.ts'
 
 interface Golden {
@@ -34,7 +37,7 @@ const mismatch = (got: NdArray, want: Golden, ulp: number, scale = 0, signedZero
   return difference(got.concrete('test').dataSync(), valuesOf(want), want.dtype, ulp, scale, signedZeros)
 }
 
-await init({ device: 'reference' })
+onDevice(reference() as Backend)
 
 /** These add many terms, in an order that is the device's own: their error is measured at the size of the terms. */
 const sums: ReadonlySet<OpName> = new Set(['reduceSum', 'cumsum', 'dotGeneral'])

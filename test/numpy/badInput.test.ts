@@ -1,6 +1,9 @@
 /** Whatever a function is given, it answers or refuses with an error of the family that names it; nothing escapes from the inside. */
 import { describe, expect, test } from 'vitest'
-import { CotangentError, init, jit, lax, type NdArray, nn, np, optim, random, tree } from '../../src/index.ts'
+import { reference } from '../../backends/reference/index.ts'
+import type { Backend } from '../../src/core/backend.ts'
+import { CotangentError, jit, lax, type NdArray, nn, np, optim, random, tree } from '../../src/index.ts'
+import { onDevice } from '../device.ts'
 import { tries } from '../effort.ts'
 
 /** A small congruential generator (Numerical Recipes), so that a failure repeats. */
@@ -12,7 +15,7 @@ const draws = (seed: number): ((n: number) => number) => {
   }
 }
 
-await init({ device: 'reference' }) // nothing to compile
+onDevice(reference() as Backend) // nothing to compile
 const kept: NdArray[] = []
 jit((x: NdArray) => {
   kept.push(x)
