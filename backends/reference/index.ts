@@ -23,7 +23,7 @@ export interface ReferenceStorage extends Storage {
 export const reference = (): Backend<ReferenceStorage> => {
   let inUse = 0
   const allocate = (byteLength: number): ReferenceStorage => {
-    let bytes: ArrayBuffer | null = memoryOf(byteLength)
+    let bytes: ArrayBuffer | null = allocated(byteLength)
     inUse += byteLength
     return {
       byteLength,
@@ -57,7 +57,11 @@ export const reference = (): Backend<ReferenceStorage> => {
   }
 }
 
-const memoryOf = (byteLength: number): ArrayBuffer => {
+/** What a kernel computes is in a list before it is written, and a list of V8's holds 2^27 numbers. */
+const MOST_BYTES = 2 ** 29
+const allocated = (byteLength: number): ArrayBuffer => {
+  if (byteLength >= MOST_BYTES)
+    throw new DeviceError(`reference: ${byteLength} bytes asked for, and its arrays have less than ${MOST_BYTES}: use wasm`)
   try {
     return new ArrayBuffer(byteLength)
   } catch {
@@ -177,7 +181,7 @@ const interpret = (program: Program, allocate: (byteLength: number) => Reference
           case 'output':
             return results[place.index]!.bytes()
           case 'arena':
-            return new ArrayBuffer(bytesOf(buffer))
+            return allocated(bytesOf(buffer))
           case 'slice':
             return memoryOf(place.of)
           default:

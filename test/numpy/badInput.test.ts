@@ -111,3 +111,8 @@ describe.each(Object.entries(spaces).flatMap(([prefix, space]) => functions(pref
     expect([...faults.values()]).toEqual([])
   })
 })
+
+test("the reference device refuses what its lists don't hold", () => {
+  for (const f of [() => nn.oneHot(np.zeros([1024], 'int32'), 2 ** 30), () => np.arange(2 ** 27), () => np.ones([2 ** 14, 2 ** 14])])
+    expect(f).toThrow(/reference: \d+ bytes asked for, and its arrays have less than 536870912/)
+})
