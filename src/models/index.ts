@@ -9,3 +9,8 @@
  */
 import '../runtime.ts'
 export * as gpt from './gpt.ts'
+export type { Activation, AttentionConfig, BlockConfig, BlockParams, MlpConfig, NormConfig } from './block.ts'
+export type { Cache, KeyValues } from './cache.ts'
+export type { DecoderConfig, DecoderInputs, DecoderLayer, DecoderOptions, DecoderParams, DecoderResult } from './decoder.ts'
+export { type DecoderModel, fromConfig, type InitOptions } from './model.ts'
+export type { Naming } from './names.ts'

@@ -1,5 +1,5 @@
 /** Scaled dot-product attention: flash kernels forward and backward, so that scores never reach memory. */
-import { attend } from '../../primitives/attention.ts'
+import { attended } from './attended.ts'
 import type { NdArray } from '../core/array.ts'
 import * as c from '../core/constructors.ts'
 import { ShapeError } from '../core/errors.ts'
@@ -35,11 +35,16 @@ export interface AttentionOptions {
   readonly scale?: number
   /** Drops weights with probability `rate` in [0, 1), scaling the others up; the same key drops the same ones. */
   readonly dropout?: AttentionDropout
+  /** Scores are softcap · tanh(score / softcap), before bias and mask (Gemma 2). They are stored then. */
+  readonly softcap?: number
+  /** [H]: a score for each head that takes its share of the weights and gives no value (Xiao et al. 2023, gpt-oss). */
+  readonly sinks?: NdArray
 }
 const window: OptionKind<Window> = either(whole, pair(whole))
 const attentionOptions: Schema<AttentionOptions> = {
   ...{ causal: flag, isCausal: flag, window, localWindowSize: window, querySeqLengths: array, keyValueSeqLengths: array },
   ...{ mask: array, bias: array, scale: number, dropout: record<AttentionDropout>({ key: needed(array), rate: needed(number) }) },
+  ...{ softcap: number, sinks: array },
 }
 
 /**
@@ -56,7 +61,7 @@ export const dotProductAttention = /* @__PURE__ */ composedOptions(
   attentionOptions,
   (query: NdArray, key: NdArray, value: NdArray, options: AttentionOptions = {}): NdArray => {
     const what = 'nn.dotProductAttention'
-    const { causal, isCausal, window, localWindowSize, querySeqLengths, keyValueSeqLengths, bias, dropout, scale } = options
+    const { causal, isCausal, window, localWindowSize, querySeqLengths, keyValueSeqLengths, bias, dropout, scale, softcap, sinks } = options
     const given = [query, key, value].map((x) => asFloat(what, x))
     const rank = given[0]!.ndim
     if (rank < 3 || rank > 4 || given.some((x) => x.ndim !== rank))
@@ -64,27 +69,23 @@ export const dotProductAttention = /* @__PURE__ */ composedOptions(
     const [q, k, v] = given.map(four) as [NdArray, NdArray, NdArray]
     const bounded = window ?? localWindowSize
     const [left, right] = typeof bounded === 'number' ? [bounded, bounded] : (bounded ?? [null, null])
-    const rate = dropout?.rate ?? 0
     const before = (lengths: NdArray, axis: 1 | 3): NdArray => within(what, lengths, [q.shape[0]!, q.shape[1]!, 1, k.shape[1]!], axis)
     const masks = [
       ...(options.mask === undefined ? [] : [four(asArray(what, options.mask))]),
       ...(keyValueSeqLengths === undefined ? [] : [before(keyValueSeqLengths, 3)]),
     ]
     const mask = masks.length === 0 ? undefined : masks.reduce(np.logicalAnd)
-    const extras = [
-      ...(bias === undefined ? [] : [c.convertElementType(four(asArray(what, bias)), q.dtype)]),
-      ...(mask === undefined ? [] : [mask]),
-      ...(dropout === undefined || rate === 0 ? [] : [keyOf(what, dropout.key)]),
-    ]
     const bounds = { left, right: (causal ?? isCausal) ? Math.min(0, right ?? 0) : right }
-    const [out] = attend(q, k, v, extras, {
-      scale: scale ?? 1 / Math.sqrt(q.shape[3]!),
+    const out = attended(q, k, v, {
       ...bounds,
-      bias: bias !== undefined,
-      mask: mask !== undefined,
-      rate,
+      scale: scale ?? 1 / Math.sqrt(q.shape[3]!),
+      bias: bias === undefined ? null : four(asArray(what, bias)),
+      mask: mask ?? null,
+      dropout: dropout === undefined ? null : { key: keyOf(what, dropout.key), rate: dropout.rate },
+      softcap: softcap ?? null,
+      sinks: sinks === undefined ? null : asFloat(what, sinks),
     })
-    const seeing = mask === undefined && left === null ? out! : blindRows(out!, v, mask ?? np.ones([1, 1, 1, 1], 'bool'), bounds)
+    const seeing = mask === undefined && left === null ? out : blindRows(out, v, mask ?? np.ones([1, 1, 1, 1], 'bool'), bounds)
     const there = querySeqLengths === undefined ? seeing : np.where(before(querySeqLengths, 1), seeing, 0)
     return c.reshape(there, there.shape.slice(4 - rank))
   },

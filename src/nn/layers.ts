@@ -118,18 +118,30 @@ export interface RmsNormParams {
   readonly scale?: NdArray // [D]
 }
 const rmsNormParams: Schema<RmsNormParams> = { scale: array }
+export interface RmsNormOptions {
+  /** Added to the mean square; default 1e-6. */
+  readonly eps?: number
+  /** Added to the scale, which is learned around 0 where this is 1 (Gemma); default 0. */
+  readonly offset?: number
+}
+const rmsNormOptions: Schema<RmsNormOptions> = { eps: number, offset: number }
 /**
- * x / sqrt(mean x² + eps) · scale along the last axis: [...,D] -> [...,D]; eps is 1e-6 unless said. Zhang and Sennrich 2019.
+ * x / sqrt(mean x² + eps) · (scale + offset) along the last axis: [...,D] -> [...,D]; eps is 1e-6 and the offset 0 unless said. Zhang and Sennrich 2019.
  *
  * @example nn.rmsNorm({}, np.array([3, 4])) // [0.848528, 1.1313708]
  */
 export const rmsNorm = /* @__PURE__ */ composedOptions(
   'nn.rmsNorm',
   3,
-  layerNormOptions,
-  (p: RmsNormParams, x: NdArray, options: LayerNormOptions = {}): NdArray => {
-    const { eps = 1e-6 } = options
-    return affine(asFloat('nn.rmsNorm', x), parameters('nn.rmsNorm', rmsNormParams, p), (y) => overRoot(y, eps))
+  rmsNormOptions,
+  (p: RmsNormParams, x: NdArray, options: RmsNormOptions = {}): NdArray => {
+    const { eps = 1e-6, offset = 0 } = options
+    const own = parameters('nn.rmsNorm', rmsNormParams, p)
+    const y = asFloat('nn.rmsNorm', x)
+    const normed = (z: NdArray): NdArray => overRoot(z, eps)
+    if (own.scale === undefined || offset === 0) return affine(y, own, normed)
+    const shifted = { scale: np.add(widened(own.scale), offset) }
+    return convertElementType(affine(y, shifted, normed), promoteTypes(y.dtype, own.scale.dtype).dtype)
   },
 )
 

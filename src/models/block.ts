@@ -1,0 +1,210 @@
+/** One Transformer block with every switch that the usual families differ in. */
+import type { NdArray } from '../core/array.ts'
+import { convertElementType, range, reshape, slice } from '../core/constructors.ts'
+import type { DType } from '../core/dtype.ts'
+import { attended } from '../nn/attended.ts'
+import * as nn from '../nn/index.ts'
+import * as np from '../numpy/index.ts'
+import * as random from '../random/index.ts'
+import { type LayerCache, remembered } from './cache.ts'
+
+export type Activation = 'relu' | 'silu' | 'gelu' | 'geluTanh' | 'quickGelu' | 'tanh'
+export const activations: Readonly<Record<Activation, (x: NdArray) => NdArray>> = {
+  relu: nn.relu,
+  silu: nn.silu,
+  gelu: (x) => nn.gelu(x, { approximate: false }),
+  geluTanh: (x) => nn.gelu(x),
+  quickGelu: (x) => np.mul(x, nn.sigmoid(np.mul(x, 1.702))),
+  tanh: np.tanh,
+}
+
+export interface NormConfig {
+  readonly kind: 'layer' | 'rms'
+  readonly eps: number
+  /** Added to the scale: 1 where scales are learned around 0. */
+  readonly offset: 0 | 1
+  readonly bias: boolean
+}
+export interface AttentionConfig {
+  readonly heads: number
+  /** Divides the heads. */
+  readonly kvHeads: number
+  readonly headDim: number
+  /** Of the scores; null: 1/√headDim. */
+  readonly scale: number | null
+  /** Scores are kept within ±softcap by tanh. */
+  readonly softcap: number | null
+  /** Biases of query, key and value, and of the output. */
+  readonly bias: boolean
+  readonly outBias: boolean
+  /** q, k and v are one matrix, in this order. */
+  readonly fused: boolean
+  /** Queries and keys are normed, head by head, before they turn. */
+  readonly norms: boolean
+}
+export interface MlpConfig {
+  readonly width: number
+  readonly activation: Activation
+  /** down(activation(gate x) · up x) in place of down(activation(up x)). */
+  readonly gated: boolean
+  /** gate and up are one matrix, in this order. */
+  readonly fused: boolean
+  readonly bias: boolean
+}
+export interface BlockConfig {
+  readonly width: number
+  /** Matrices are [in,out], by the names w and b, in place of [out,in] by weight and bias. */
+  readonly inOut: boolean
+  readonly norm: NormConfig
+  /** x + f(norm x), norm(x + f x), or x + norm(f(norm x)). */
+  readonly place: 'pre' | 'post' | 'around'
+  readonly attention: AttentionConfig
+  readonly mlp: MlpConfig
+}
+
+export interface NormParams {
+  readonly scale: NdArray // [D]
+  readonly bias?: NdArray // [D]
+}
+export interface AttentionParams {
+  readonly qkv?: nn.LinearParams
+  readonly q?: nn.LinearParams // [H·d,D]
+  readonly k?: nn.LinearParams // [K·d,D]
+  readonly v?: nn.LinearParams
+  readonly o: nn.LinearParams // [D,H·d]
+  readonly qNorm?: NormParams // [d]
+  readonly kNorm?: NormParams
+}
+export interface MlpParams {
+  readonly gateUp?: nn.LinearParams // [2F,D]
+  readonly gate?: nn.LinearParams // [F,D]
+  readonly up?: nn.LinearParams
+  readonly down: nn.LinearParams // [D,F]
+}
+export interface BlockParams {
+  readonly attnNorm: NormParams
+  readonly attn: AttentionParams
+  readonly attnPostNorm?: NormParams
+  readonly mlpNorm: NormParams
+  readonly mlp: MlpParams
+  readonly mlpPostNorm?: NormParams
+}
+
+/** What a block's attention sees: who may see whom, how heads turn, and what was there before. */
+export interface Seeing {
+  readonly causal: boolean
+  /** Query t sees the last so many positions, its own among them. */
+  readonly window: number | null
+  /** bool [B,1,1,S]: false hides a key. */
+  readonly mask: NdArray | null
+  readonly rotation: nn.Rotation | null
+  readonly cache: LayerCache | null
+}
+
+export const normed = (p: NormParams, x: NdArray, { kind, eps, offset }: NormConfig): NdArray =>
+  kind === 'rms' ? nn.rmsNorm(p, x, { eps, offset }) : nn.layerNorm(p, x, { eps })
+
+/** Of the last axis, so many numbers from each place on. */
+const parts = (x: NdArray, sizes: readonly number[]): NdArray[] => {
+  const lead = x.shape.slice(0, -1)
+  let from = 0
+  return sizes.map((n) => slice(x, [...lead.map(() => 0), from], [...lead, (from += n)]))
+}
+
+/** [B,T,D] -> [B,T,D], and what it leaves for later positions. */
+const attention = (
+  p: AttentionParams,
+  x: NdArray,
+  { heads, kvHeads, headDim, scale, softcap }: AttentionConfig,
+  norm: NormConfig,
+  seeing: Seeing,
+): readonly [out: NdArray, cache: LayerCache | null] => {
+  const [B, T] = x.shape as readonly [number, number, number]
+  const flat =
+    p.qkv === undefined
+      ? [nn.linear(p.q!, x), nn.linear(p.k!, x), nn.linear(p.v!, x)]
+      : parts(nn.linear(p.qkv, x), [heads * headDim, kvHeads * headDim, kvHeads * headDim])
+  const [q0, k0, v] = flat.map((y) => reshape(y, [B, T, y.shape[2]! / headDim, headDim])) as [NdArray, NdArray, NdArray]
+  const turned = (y: NdArray, own: NormParams | undefined): NdArray => {
+    const level = own === undefined ? y : normed(own, y, norm)
+    return seeing.rotation === null ? level : nn.rotate(level, seeing.rotation)
+  }
+  const [q, k] = [turned(q0, p.qNorm), turned(k0, p.kNorm)]
+  const { causal, window, mask } = seeing
+  const how = { scale: scale ?? 1 / Math.sqrt(headDim), bias: null, dropout: null, softcap, sinks: null }
+  const left = window === null ? null : window - 1
+  const merged = (y: NdArray): NdArray => nn.linear(p.o, reshape(y, [B, T, heads * headDim]))
+  if (seeing.cache === null) {
+    const right = causal ? 0 : left
+    return [merged(attended(q, k, v, { ...how, left, right, mask })), null]
+  }
+  const { keys, values, seen, cache } = remembered(seeing.cache, k, v, window)
+  const at = (y: NdArray): NdArray => convertElementType(y, q.dtype)
+  return [merged(attended(q, at(keys), at(values), { ...how, left: null, right: null, mask: seen })), cache]
+}
+
+export const mlp = (p: MlpParams, x: NdArray, { activation, gated, width }: MlpConfig): NdArray => {
+  const f = activations[activation]
+  if (!gated) return nn.linear(p.down, f(nn.linear(p.up!, x))) // [B,T,F] inside
+  const [gate, up] = p.gateUp === undefined ? [nn.linear(p.gate!, x), nn.linear(p.up!, x)] : parts(nn.linear(p.gateUp, x), [width, width])
+  return nn.linear(p.down, np.mul(f(gate!), up!))
+}
+
+/** [B,T,D] -> [B,T,D]. */
+export const block = (p: BlockParams, x: NdArray, config: BlockConfig, seeing: Seeing): readonly [NdArray, LayerCache | null] => {
+  const { norm, place } = config
+  const before = (own: NormParams, y: NdArray): NdArray => (place === 'post' ? y : normed(own, y, norm))
+  const joined = (y: NdArray, branch: NdArray, own: NormParams, after: NormParams | undefined): NdArray => {
+    if (place === 'post') return normed(own, np.add(y, branch), norm)
+    return np.add(y, after === undefined ? branch : normed(after, branch, norm))
+  }
+  const [mixed, cache] = attention(p.attn, before(p.attnNorm, x), config.attention, norm, seeing)
+  const h = joined(x, mixed, p.attnNorm, p.attnPostNorm)
+  return [joined(h, mlp(p.mlp, before(p.mlpNorm, h), config.mlp), p.mlpNorm, p.mlpPostNorm), cache]
+}
+
+// Shapes of parameters -----------------------------------------------------------------------------------------------------------
+
+/** Draws leaves one after another from a key's parts. */
+export interface Drawing {
+  readonly normal: (shape: readonly number[]) => NdArray
+  readonly ones: (shape: readonly number[]) => NdArray
+  readonly zeros: (shape: readonly number[]) => NdArray
+}
+export const drawing = (key: NdArray, stddev: number, dtype: DType): Drawing => {
+  let drawn = 0
+  return {
+    normal: (shape) => np.astype(nn.initializers.normal({ stddev })(random.foldIn(key, drawn++), shape), dtype),
+    ones: (shape) => np.ones(shape, dtype),
+    zeros: (shape) => np.zeros(shape, dtype),
+  }
+}
+export const linearOf = (draw: Drawing, into: number, out: number, bias: boolean, inOut = false): nn.LinearParams =>
+  inOut
+    ? { w: draw.normal([into, out]), ...(bias ? { b: draw.zeros([out]) } : {}) }
+    : { weight: draw.normal([out, into]), ...(bias ? { bias: draw.zeros([out]) } : {}) }
+export const normOf = (draw: Drawing, width: number, { kind, offset, bias }: NormConfig): NormParams => ({
+  scale: offset === 1 ? draw.zeros([width]) : draw.ones([width]),
+  ...(kind === 'layer' && bias ? { bias: draw.zeros([width]) } : {}),
+})
+export const blockOf = (draw: Drawing, { width: D, inOut, norm, place, attention: a, mlp: m }: BlockConfig): BlockParams => {
+  const [q, kv] = [a.heads * a.headDim, a.kvHeads * a.headDim]
+  const linear = (into: number, out: number, bias: boolean): nn.LinearParams => linearOf(draw, into, out, bias, inOut)
+  const norms = a.norms ? { qNorm: normOf(draw, a.headDim, norm), kNorm: normOf(draw, a.headDim, norm) } : {}
+  const gates = m.fused ? { gateUp: linear(D, 2 * m.width, m.bias) } : { gate: linear(D, m.width, m.bias), up: linear(D, m.width, m.bias) }
+  const after = place === 'around' ? { attnPostNorm: normOf(draw, D, norm), mlpPostNorm: normOf(draw, D, norm) } : {}
+  return {
+    attnNorm: normOf(draw, D, norm),
+    attn: {
+      ...(a.fused
+        ? { qkv: linear(D, q + 2 * kv, a.bias) }
+        : { q: linear(D, q, a.bias), k: linear(D, kv, a.bias), v: linear(D, kv, a.bias) }),
+      o: linear(q, D, a.outBias),
+      ...norms,
+    },
+    mlpNorm: normOf(draw, D, norm),
+    mlp: { ...(m.gated ? gates : { up: linear(D, m.width, m.bias) }), down: linear(m.width, D, m.bias) },
+    ...after,
+  }
+}
+export const layersOf = <T>(n: number, make: (i: number) => T): T[] => range(n).map(make)

@@ -1,0 +1,84 @@
+/** The keys and values of positions that were: a static place for each, written where it lies. */
+import type { NdArray } from '../core/array.ts'
+import { broadcastInDim, convertElementType, iota, reshape } from '../core/constructors.ts'
+import type { DType } from '../core/dtype.ts'
+import * as np from '../numpy/index.ts'
+
+/** One layer's, of C positions; a layer with a window of W keeps W of them, position p in place p mod W. */
+export interface KeyValues {
+  readonly k: NdArray // [B,C,K,D]
+  readonly v: NdArray
+}
+/** A cache is a value: kept over turns, cut back (`lengths`), copied, given to several continuations. */
+export interface Cache {
+  readonly layers: readonly KeyValues[]
+  /** int32 [B]: how many positions each row has. */
+  readonly lengths: NdArray
+}
+/** What a layer is given: its own part, where the new positions begin, and how many of them each row really has. */
+export interface LayerCache extends KeyValues {
+  readonly lengths: NdArray // int32 [B]
+  readonly valid: NdArray // int32 [B]
+}
+
+export const emptyCache = (
+  batch: number,
+  capacity: number,
+  windows: readonly (number | null)[],
+  kvHeads: number,
+  headDim: number,
+  dtype: DType,
+): Cache => ({
+  layers: windows.map((window) => {
+    const shape = [batch, Math.min(capacity, window ?? capacity), kvHeads, headDim]
+    return { k: np.zeros(shape, dtype), v: np.zeros(shape, dtype) }
+  }),
+  lengths: np.zeros([batch], 'int32'),
+})
+
+/** [B] along the first axis of a shape. */
+const rows = (x: NdArray, shape: readonly number[]): NdArray => broadcastInDim(x, shape, [0])
+/** The position of each new token: int32 [B,T], from each row's length on. */
+export const positionsFrom = (lengths: NdArray, T: number): NdArray => {
+  const shape = [lengths.shape[0]!, T]
+  return np.add(rows(lengths, shape), iota(shape, 'int32', 1))
+}
+
+/** The new keys and values written to their places, what the new queries may look at, and which of it each sees: bool [B,1,T,S]. */
+export const remembered = (
+  { k, v, lengths, valid }: LayerCache,
+  newK: NdArray,
+  newV: NdArray,
+  window: number | null,
+): { readonly keys: NdArray; readonly values: NdArray; readonly seen: NdArray; readonly cache: LayerCache } => {
+  const [B, T] = newK.shape as readonly [number, number, number, number]
+  const C = k.shape[1]!
+  const at = positionsFrom(lengths, T) // [B,T]
+  const real = np.less(iota([B, T], 'int32', 1), rows(valid, [B, T]))
+  const ring = window !== null && C <= window
+  // Of what a ring has no place for, the last stay; a place outside is none.
+  const kept = ring ? np.logicalAnd(real, np.greaterEqual(at, rows(np.sub(np.add(lengths, valid), C), [B, T]))) : real
+  const place = np.where(kept, ring ? np.mod(at, C) : at, C)
+  const written = (x: NdArray, y: NdArray): NdArray => x.at(iota([B, T], 'int32', 0), place).set(convertElementType(y, x.dtype))
+  const [nextK, nextV] = [written(k, newK), written(v, newV)]
+  const cache = { k: nextK, v: nextV, lengths, valid }
+  const query = reshape(at, [B, 1, T, 1])
+  const grid = (n: number): NdArray => iota([1, 1, 1, n], 'int32', 3)
+  const within = (key: NdArray): NdArray => {
+    const before = np.lessEqual(key, query)
+    return window === null ? before : np.logicalAnd(before, np.greater(key, np.sub(query, window)))
+  }
+  if (!ring) return { keys: nextK, values: nextV, seen: within(grid(C)), cache }
+  if (T === 1) return { keys: nextK, values: nextV, seen: np.lessEqual(grid(C), query), cache }
+  // Later tokens of this call overwrite what earlier ones still see: both are looked at side by side.
+  const last = reshape(np.sub(lengths, 1), [B, 1, 1, 1])
+  const held = np.sub(last, np.mod(np.sub(last, grid(C)), C)) // the position in each place before this call, below 0 where there is none
+  const ofRing = np.logicalAnd(np.greaterEqual(held, 0), within(held))
+  const ofCall = np.logicalAnd(within(reshape(at, [B, 1, 1, T])), reshape(real, [B, 1, 1, T]))
+  return {
+    keys: np.concatenate([k, convertElementType(newK, k.dtype)], 1),
+    values: np.concatenate([v, convertElementType(newV, v.dtype)], 1),
+    seen: np.concatenate([np.broadcastTo(ofRing, [B, 1, T, C]), np.broadcastTo(ofCall, [B, 1, T, T])], 3),
+    cache,
+  }
+}

@@ -1,0 +1,149 @@
+/** The decoder: one pure function whose configuration holds what GPT-2, Llama, Mistral, Qwen, Gemma, Phi and their kin differ in. */
+import type { NdArray } from '../core/array.ts'
+import { convertElementType, dotGeneral } from '../core/constructors.ts'
+import type { DType } from '../core/dtype.ts'
+import { ArgumentError, ShapeError } from '../core/errors.ts'
+import { array, flag, list, needed, optionsOf, record, type Schema } from '../core/options.ts'
+import { showAval } from '../core/aval.ts'
+import * as nn from '../nn/index.ts'
+import * as np from '../numpy/index.ts'
+import { checkpoint } from '../../transforms/checkpoint.ts'
+import {
+  block,
+  type BlockConfig,
+  blockOf,
+  type BlockParams,
+  drawing,
+  layersOf,
+  linearOf,
+  normed,
+  normOf,
+  type NormParams,
+} from './block.ts'
+import { type Cache, type KeyValues, emptyCache, positionsFrom } from './cache.ts'
+
+export interface DecoderLayer {
+  /** How many positions a query sees, its own among them; null: all before it. */
+  readonly window: number | null
+  /** Which of the ropes turns queries and keys; null: none. */
+  readonly rope: string | null
+}
+export interface DecoderConfig extends BlockConfig {
+  readonly kind: 'decoder'
+  readonly vocab: number
+  /** The longest sequence that it is meant for. */
+  readonly context: number
+  readonly layers: readonly DecoderLayer[]
+  readonly ropes: Readonly<Record<string, nn.Rope>>
+  /** A learned vector for each position is added. */
+  readonly learnedPositions: boolean
+  /** Embeddings are multiplied by it. */
+  readonly embedScale: number
+  /** The head is the embedding. */
+  readonly tied: boolean
+  readonly headBias: boolean
+  /** Logits are kept within ±softcap by tanh. */
+  readonly logitCap: number | null
+  /** The standard deviation of initial weights. */
+  readonly initStddev: number
+}
+export interface DecoderParams {
+  readonly embed: { readonly w: NdArray } // [V,D]
+  readonly positions?: { readonly w: NdArray } // [context,D]
+  readonly layers: readonly BlockParams[]
+  readonly norm: NormParams
+  readonly head?: nn.LinearParams // [V,D]
+}
+export interface DecoderInputs {
+  readonly inputIds: NdArray // int32 [B,T]
+  /** [B,T]: 0 (or false) where there is padding. */
+  readonly attentionMask?: NdArray
+  /** int32 [B,T]; default: counted from each row's first real token. */
+  readonly positionIds?: NdArray
+}
+export interface DecoderOptions {
+  /** What came before; the result has it with these tokens. Rows may have fewer real tokens than T, at the front: as `attentionMask` says. */
+  readonly cache?: Cache
+  /** What blocks compute is computed again for the gradient instead of kept. */
+  readonly checkpoint?: boolean
+}
+const decoderInputs: Schema<DecoderInputs> = { inputIds: needed(array), attentionMask: array, positionIds: array }
+const cacheKind: Schema<Cache> = { layers: needed(list(record<KeyValues>({ k: needed(array), v: needed(array) }))), lengths: needed(array) }
+export const decoderOptions: Schema<DecoderOptions> = { cache: record(cacheKind), checkpoint: flag }
+export interface DecoderResult {
+  readonly logits: NdArray // [B,T,V]
+  readonly lastHiddenState: NdArray // [B,T,D]
+  readonly cache?: Cache
+}
+
+export const initDecoder = (key: NdArray, config: DecoderConfig, dtype: DType): DecoderParams => {
+  const { vocab, context, width, layers, learnedPositions, tied, headBias, initStddev, norm } = config
+  const draw = drawing(key, initStddev, dtype)
+  return {
+    embed: { w: draw.normal([vocab, width]) },
+    ...(learnedPositions ? { positions: { w: draw.normal([context, width]) } } : {}),
+    layers: layersOf(layers.length, () => blockOf(draw, config)),
+    norm: normOf(draw, width, norm),
+    ...(tied ? {} : { head: linearOf(draw, width, vocab, headBias) }),
+  }
+}
+
+/** No position before the first real token. */
+const counted = (mask: NdArray): NdArray => np.maximum(np.sub(np.cumsum(np.astype(mask, 'int32'), { axis: 1 }), 1), 0)
+
+/** From each row's length on; padding behind the last real token is at its position, so that nothing goes further than the text. */
+const following = (lengths: NdArray, valid: NdArray, T: number): NdArray => {
+  const last = np.expandDims(np.maximum(np.sub(np.add(lengths, valid), 1), 0), 1)
+  return np.minimum(positionsFrom(lengths, T), last)
+}
+
+export const decoderCache = ({ layers, attention }: DecoderConfig, batch: number, capacity: number, dtype: DType): Cache =>
+  emptyCache(batch, capacity, layers.map(({ window }) => window), attention.kvHeads, attention.headDim, dtype) // prettier-ignore
+
+export const applyDecoder = (
+  config: DecoderConfig,
+  params: DecoderParams,
+  inputs: DecoderInputs,
+  options: DecoderOptions,
+): DecoderResult => {
+  const { inputIds, attentionMask, positionIds } = optionsOf('model.apply', decoderInputs, inputs, 'input')
+  if (typeof params !== 'object' || params === null || !Array.isArray(params.layers) || params.layers.length !== config.layers.length)
+    throw new ArgumentError(`model.apply: the parameters of ${config.layers.length} layers are needed, as model.init makes them`)
+  const { layers, ropes, embedScale, logitCap, context } = config
+  if (inputIds.ndim !== 2) throw new ShapeError(`model.apply: inputIds ${showAval(inputIds.aval)} where int32[B,T] was expected`)
+  const [B, T] = inputIds.shape as readonly [number, number]
+  const { cache } = options
+  const real = attentionMask === undefined ? null : np.astype(attentionMask, 'bool')
+  const valid = real === null ? np.full([B], T, 'int32') : np.sum(np.astype(real, 'int32'), { axis: 1 })
+  const positions = positionIds ?? (cache === undefined ? counted(real ?? np.ones([B, T], 'bool')) : following(cache.lengths, valid, T))
+  if (cache === undefined && config.learnedPositions && positionIds === undefined && T > context)
+    throw new ShapeError(`model.apply: ${T} tokens are more than the ${context} that the model has positions for`)
+  const embedded = nn.embedding(params.embed, inputIds) // [B,T,D]
+  const scaled = embedScale === 1 ? embedded : np.mul(embedded, convertElementType(np.array(embedScale), embedded.dtype))
+  const placed = params.positions === undefined ? scaled : np.add(scaled, nn.embedding(params.positions, positions))
+  const rotations = Object.fromEntries(Object.entries(ropes).map(([name, rope]) => [name, nn.rotary(positions, rope)]))
+  const mask = real === null ? null : np.reshape(real, [B, 1, 1, T])
+  let h = placed
+  const caches = layers.map(({ window, rope }, i) => {
+    const own = cache === undefined ? null : { ...cache.layers[i]!, lengths: cache.lengths, valid }
+    const rotation = rope === null ? null : rotations[rope]!
+    const run = (p: BlockParams, x: NdArray) => block(p, x, config, { causal: true, window, mask, rotation, cache: own })
+    if (options.checkpoint === true && cache === undefined) {
+      h = checkpoint((p: BlockParams, x: NdArray) => run(p, x)[0])(params.layers[i]!, h)
+      return null
+    }
+    const [next, left] = run(params.layers[i]!, h)
+    h = next
+    return left
+  })
+  const hidden = normed(params.norm, h, config.norm)
+  const raw = params.head === undefined ? dotGeneral(hidden, params.embed.w, [[2], [1]]) : nn.linear(params.head, hidden) // [B,T,V]
+  const logits = logitCap === null ? raw : np.mul(np.tanh(np.div(raw, logitCap)), logitCap)
+  return {
+    logits,
+    lastHiddenState: hidden,
+    ...(cache === undefined
+      ? {}
+      : { cache: { layers: caches.map((own) => ({ k: own!.k, v: own!.v })), lengths: np.add(cache.lengths, valid) } }),
+  }
+}

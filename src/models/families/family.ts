@@ -1,0 +1,94 @@
+/** What a family is: data. How a config becomes a configuration, and what Hugging Face calls each part of the parameters. */
+import { range } from '../../core/constructors.ts'
+import type { Rope } from '../../nn/rope.ts'
+import type { DecoderConfig, DecoderLayer } from '../decoder.ts'
+import { type Fields, hfActivations, ropeOf } from '../hfConfig.ts'
+
+export interface Family<Config = DecoderConfig> {
+  /** `model_type` in config.json. */
+  readonly types: readonly string[]
+  readonly read: (config: Fields) => Config
+  /** Paths of modules in our tree, `#` for a layer's number, and their names in files. The leaves are `weight` and `bias` there. */
+  readonly names: Readonly<Record<string, string>>
+  /** What a file of the model without its head lacks in front of every name. */
+  readonly base: string
+  /** Tensors of old files that hold no parameters. */
+  readonly ignored?: RegExp
+}
+
+/** As Llama calls them, and most after it. */
+export const llamaNames = {
+  embed: 'model.embed_tokens',
+  'layers.#.attnNorm': 'model.layers.#.input_layernorm',
+  'layers.#.attn.q': 'model.layers.#.self_attn.q_proj',
+  'layers.#.attn.k': 'model.layers.#.self_attn.k_proj',
+  'layers.#.attn.v': 'model.layers.#.self_attn.v_proj',
+  'layers.#.attn.qkv': 'model.layers.#.self_attn.qkv_proj',
+  'layers.#.attn.o': 'model.layers.#.self_attn.o_proj',
+  'layers.#.attn.qNorm': 'model.layers.#.self_attn.q_norm',
+  'layers.#.attn.kNorm': 'model.layers.#.self_attn.k_norm',
+  'layers.#.mlpNorm': 'model.layers.#.post_attention_layernorm',
+  'layers.#.mlp.gateUp': 'model.layers.#.mlp.gate_up_proj',
+  'layers.#.mlp.gate': 'model.layers.#.mlp.gate_proj',
+  'layers.#.mlp.up': 'model.layers.#.mlp.up_proj',
+  'layers.#.mlp.down': 'model.layers.#.mlp.down_proj',
+  norm: 'model.norm',
+  head: 'lm_head',
+} as const
+
+/** What Llama and its kin have in common, read from their common fields. */
+export const llamaLike = (config: Fields): Omit<DecoderConfig, 'layers' | 'ropes'> => {
+  const [width, heads] = [config.count('hidden_size'), config.count('num_attention_heads')]
+  const headDim = config.count('head_dim', width / heads)
+  const bias = config.flag('attention_bias', false)
+  return {
+    kind: 'decoder',
+    vocab: config.count('vocab_size'),
+    width,
+    context: config.count('max_position_embeddings', 2048),
+    inOut: false,
+    norm: { kind: 'rms', eps: config.number('rms_norm_eps', 1e-6), offset: 0, bias: false },
+    place: 'pre',
+    attention: {
+      heads,
+      kvHeads: config.count('num_key_value_heads', heads),
+      headDim,
+      scale: null,
+      softcap: null,
+      bias,
+      outBias: bias,
+      fused: false,
+      norms: false,
+    },
+    mlp: { width: config.count('intermediate_size'), activation: activationOf(config, 'hidden_act', 'silu'), gated: true, fused: false, bias: config.flag('mlp_bias', false) }, // prettier-ignore
+    learnedPositions: false,
+    embedScale: 1,
+    tied: config.flag('tie_word_embeddings', false),
+    headBias: false,
+    logitCap: null,
+    initStddev: config.number('initializer_range', 0.02),
+  }
+}
+export const activationOf = (config: Fields, name: string, fallback?: string): DecoderConfig['mlp']['activation'] =>
+  config.switch(name, hfActivations, fallback)
+export const ropeFor = (
+  config: Fields,
+  { attention: { headDim }, context }: Pick<DecoderConfig, 'attention' | 'context'>,
+): { readonly all: Rope } => ({
+  all: ropeOf(config, { headDim, context }),
+})
+/** The same for every layer. */
+export const alike = (config: Fields, layer: DecoderLayer): readonly DecoderLayer[] =>
+  range(config.count('num_hidden_layers')).map(() => layer)
+/** Which layers slide: `layer_types`, or what older files mean without it. */
+export const layerTypes = (config: Fields, slides: (i: number) => boolean): readonly ('sliding_attention' | 'full_attention')[] => {
+  const n = config.count('num_hidden_layers')
+  if (!config.has('layer_types')) return range(n).map((i) => (slides(i) ? 'sliding_attention' : 'full_attention'))
+  const types = config.texts('layer_types')
+  if (types.length !== n) config.refuse('layer_types', `a type for each of ${n} layers was expected`)
+  return types.map((type) =>
+    type === 'sliding_attention' || type === 'full_attention'
+      ? type
+      : config.refuse('layer_types', 'known here are full_attention and sliding_attention'),
+  )
+}

@@ -1,0 +1,23 @@
+/** Llama (Touvron et al. 2023) and those that differ from it in a field: Mistral's window, SmolLM3's layers without a rope. */
+import { alike, type Family, llamaLike, llamaNames, ropeFor } from './family.ts'
+
+export const llama: Family = {
+  types: ['llama', 'mistral', 'smollm3'],
+  read: (config) => {
+    const own = llamaLike(config)
+    const type = config.text('model_type')
+    if (type === 'smollm3' && config.flag('use_sliding_window', false)) config.refuse('use_sliding_window', 'this isn’t built yet')
+    const window = type === 'mistral' && config.has('sliding_window') ? config.count('sliding_window') : null
+    const layers = alike(config, { window, rope: 'all' })
+    const tied = config.flag('tie_word_embeddings', type === 'smollm3')
+    if (type !== 'smollm3') return { ...own, tied, ropes: ropeFor(config, own), layers }
+    // 1 where a layer has a rope; without the list every fourth has none.
+    const turns = config.has('no_rope_layers') ? config.numbers('no_rope_layers') : null
+    const every = config.count('no_rope_layer_interval', 4)
+    const hasRope = (i: number): boolean => (turns === null ? (i + 1) % every !== 0 : turns[i] === 1)
+    return { ...own, tied, ropes: ropeFor(config, own), layers: layers.map((layer, i) => ({ ...layer, rope: hasRope(i) ? 'all' : null })) }
+  },
+  names: llamaNames,
+  base: 'model.',
+  ignored: /rotary_emb\.inv_freq$/,
+}

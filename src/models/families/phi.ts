@@ -1,0 +1,18 @@
+/** Phi-3 and Phi-4-mini: q, k and v in one matrix, gate and up in one, a rope of longer factors beyond what they were trained on. */
+import { alike, type Family, llamaLike, llamaNames, ropeFor } from './family.ts'
+
+export const phi: Family = {
+  types: ['phi3'],
+  read: (config) => {
+    const like = llamaLike(config)
+    const own = {
+      ...like,
+      attention: { ...like.attention, fused: true, bias: false, outBias: false },
+      mlp: { ...like.mlp, fused: true, bias: false },
+    }
+    const window = config.has('sliding_window') ? config.count('sliding_window') : null
+    return { ...own, ropes: ropeFor(config, own), layers: alike(config, { window, rope: 'all' }) }
+  },
+  names: llamaNames,
+  base: 'model.',
+}

@@ -1,0 +1,27 @@
+/** Qwen 2 and 2.5 (biases of q, k and v), Qwen 3 (norms of queries and keys). */
+import { type Family, layerTypes, llamaLike, llamaNames, ropeFor } from './family.ts'
+
+export const qwen: Family = {
+  types: ['qwen2', 'qwen3'],
+  read: (config) => {
+    const own = llamaLike(config)
+    const third = config.text('model_type') === 'qwen3'
+    const sliding = config.flag('use_sliding_window', false) && config.has('sliding_window')
+    const from = config.number('max_window_layers', 28)
+    const types = layerTypes(config, (i) => sliding && i >= from)
+    const attention = third
+      ? { ...own.attention, headDim: config.count('head_dim', 128), norms: true }
+      : { ...own.attention, bias: true, outBias: false }
+    const sized = { ...own, attention }
+    return {
+      ...sized,
+      ropes: ropeFor(config, sized),
+      layers: types.map((type) => ({
+        window: sliding && type === 'sliding_attention' ? config.count('sliding_window') : null,
+        rope: 'all',
+      })),
+    }
+  },
+  names: llamaNames,
+  base: 'model.',
+}

@@ -1,0 +1,71 @@
+/** A model: a configuration, and pure functions of parameters and inputs. */
+import type { NdArray } from '../core/array.ts'
+import type { DType } from '../core/dtype.ts'
+import { dtypeAmong, type Schema } from '../core/options.ts'
+import { show } from '../core/show.ts'
+import { takes, takesOptions } from '../core/takes.ts'
+import { FileError } from '../io/errors.ts'
+import { wholeOf } from '../numpy/check.ts'
+import { keyOf } from '../random/keys.ts'
+import type { Cache } from './cache.ts'
+import {
+  applyDecoder,
+  type DecoderConfig,
+  type DecoderInputs,
+  type DecoderOptions,
+  type DecoderParams,
+  type DecoderResult,
+  decoderCache,
+  decoderOptions,
+  initDecoder,
+} from './decoder.ts'
+import { families } from './families/index.ts'
+import { Fields, type Json } from './hfConfig.ts'
+import type { Naming } from './names.ts'
+
+export interface InitOptions {
+  /** Default float32. */
+  readonly dtype?: DType
+}
+const initOptions: Schema<InitOptions> = { dtype: dtypeAmong('float32', 'float16', 'bfloat16', 'float64') }
+export interface DecoderModel {
+  readonly config: DecoderConfig
+  /** What Hugging Face calls its parts. */
+  readonly naming: Naming
+  /** Of normal draws, scales of 1 and biases of 0. */
+  readonly init: (key: NdArray, options?: InitOptions) => DecoderParams
+  readonly apply: (params: DecoderParams, inputs: DecoderInputs, options?: DecoderOptions) => DecoderResult
+  /** An empty cache for so many rows of so many positions. */
+  readonly cache: (batch: number, capacity: number, options?: InitOptions) => Cache
+}
+
+/** A model of a configuration that is one. */
+export const decoderOf = (config: DecoderConfig, naming: Naming): DecoderModel => ({
+  config,
+  naming,
+  init: takesOptions('model.init', 2, initOptions, (key: NdArray, { dtype = 'float32' }: InitOptions = {}) =>
+    initDecoder(keyOf('model.init', key), config, dtype),
+  ),
+  apply: takesOptions('model.apply', 3, decoderOptions, (params: DecoderParams, inputs: DecoderInputs, options: DecoderOptions = {}) =>
+    applyDecoder(config, params, inputs, options),
+  ),
+  cache: takesOptions('model.cache', 3, initOptions, (batch: number, capacity: number, { dtype = 'float32' }: InitOptions = {}) =>
+    decoderCache(config, wholeOf('model.cache', batch, 1), wholeOf('model.cache', capacity, 1), dtype),
+  ),
+})
+
+/**
+ * The model that a Hugging Face config.json describes, parsed. `source` is what errors call it.
+ *
+ * @example const model = fromConfig(JSON.parse(text))
+ * @throws FileError for an architecture, a field or a switch that isn't known, by its name
+ */
+export const fromConfig = /* @__PURE__ */ takes('fromConfig', 2, (json: Json, source: string = 'config.json'): DecoderModel => {
+  if (typeof source !== 'string') throw new FileError(`fromConfig: what errors call the config is a text, and got ${show(source)}`)
+  const fields = new Fields(json, source)
+  const type = fields.text('model_type')
+  const family = families.find(({ types }) => types.includes(type))
+  if (family === undefined)
+    throw new FileError(`${source}: model_type is ${type}, and known are ${families.flatMap(({ types }) => types).join(', ')}`)
+  return decoderOf(family.read(fields), family)
+})

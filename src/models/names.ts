@@ -1,0 +1,76 @@
+/** Which tensor of a file is which leaf of a tree, both ways. */
+import type { NdArray } from '../core/array.ts'
+import { type Aval, showAval } from '../core/aval.ts'
+import { FileError } from '../io/errors.ts'
+import * as random from '../random/index.ts'
+import * as tree from '../tree.ts'
+import { evalShape } from '../../transforms/jaxprs.ts'
+
+/** The part of a family that says it. */
+export interface Naming {
+  readonly names: Readonly<Record<string, string>>
+  readonly base: string
+  readonly ignored?: RegExp
+}
+
+const leafNames: Readonly<Record<string, string>> = { weight: 'weight', w: 'weight', scale: 'weight', bias: 'bias', b: 'bias' }
+/** `.layers[3].attn.q.weight` -> `model.layers.3.self_attn.q_proj.weight` */
+export const nameOf = ({ names }: Naming, path: string): string => {
+  const plain = path.replace(/^\./, '')
+  const at = plain.lastIndexOf('.')
+  const numbers = [...plain.matchAll(/\[(\d+)\]/g)].map(([, n]) => n!)
+  const pattern = plain.slice(0, at).replace(/\[\d+\]/g, '.#')
+  const leaf = leafNames[plain.slice(at + 1)]
+  if (!Object.hasOwn(names, pattern) || leaf === undefined) throw new Error(`internal: the family has no name for ${path}`)
+  let next = 0
+  return `${names[pattern]!.replace(/#/g, () => numbers[next++]!)}.${leaf}`
+}
+
+/** The leaves of a tree that a function makes, without making it. */
+export interface Layout {
+  readonly paths: readonly string[]
+  readonly avals: readonly Aval[]
+  readonly def: tree.TreeDef
+}
+export const layoutOf = (init: (key: NdArray) => unknown): Layout => {
+  let layout: Layout | null = null
+  evalShape((key: NdArray) => {
+    const made = init(key)
+    layout = { paths: tree.paths(made), avals: (tree.leaves(made) as NdArray[]).map(({ aval }) => aval), def: tree.structure(made) }
+    return []
+  })(random.key(0))
+  return layout!
+}
+
+/** What a source has: each tensor's dtype and shape, and how to get it. */
+export interface TensorSource {
+  /** As errors call it. */
+  readonly what: string
+  readonly shapes: ReadonlyMap<string, readonly number[]>
+  readonly read: (name: string) => Promise<NdArray>
+}
+/** Which of the source's tensors are the leaves, in order. All that is missing, misshapen or has no place is listed at once. */
+export const matched = (naming: Naming, { paths, avals }: Layout, { what, shapes }: Omit<TensorSource, 'read'>): readonly string[] => {
+  const found = paths.map((path) => {
+    const name = nameOf(naming, path)
+    return [name, name.startsWith(naming.base) ? name.slice(naming.base.length) : name].find((n) => shapes.has(n)) ?? null
+  })
+  const missing = paths.flatMap((path, i) => (found[i] === null ? [`${nameOf(naming, path)}: ${showAval(avals[i]!)}`] : []))
+  const misshapen = found.flatMap((name, i) => {
+    const is = name === null ? null : shapes.get(name)!
+    return is === null || is.join() === avals[i]!.shape.join()
+      ? []
+      : [`${name}: [${is.join(',')}], expected [${avals[i]!.shape.join(',')}]`]
+  })
+  const known = new Set<string | null>(found)
+  const extra = [...shapes.keys()].filter((name) => !known.has(name) && naming.ignored?.test(name) !== true)
+  // A file may hold the head of a model beside the embedding that it is, and heads of other tasks.
+  const unexpected = extra.filter((name) => name.startsWith(naming.base) || naming.base === '' || missing.length > 0)
+  const faults = [
+    ...(missing.length > 0 ? [`missing: ${missing.join('; ')}`] : []),
+    ...(misshapen.length > 0 ? [`of another shape: ${misshapen.join('; ')}`] : []),
+    ...(unexpected.length > 0 ? [`with no place in the model: ${unexpected.join('; ')}`] : []),
+  ]
+  if (faults.length > 0) throw new FileError(`${what} doesn't fit the model: ${faults.join('. ')}`)
+  return found as readonly string[]
+}

@@ -1,0 +1,38 @@
+/** The tiny random models that Transformers made, and what it says of them. */
+import { readFileSync } from 'node:fs'
+import { decodeSafetensors } from '../../src/io/index.ts'
+import type { NdArray } from '../../src/index.ts'
+import { np, tree } from '../../src/index.ts'
+import { fromConfig } from '../../src/models/model.ts'
+import { layoutOf, matched, nameOf } from '../../src/models/names.ts'
+
+interface Data {
+  readonly dtype: 'float32' | 'int32'
+  readonly shape: readonly number[]
+  readonly data: readonly number[]
+}
+export interface Expected {
+  readonly inputs: Readonly<Record<'inputIds' | 'attentionMask' | 'positionIds', Data>>
+  readonly logits: Data
+  readonly loss: number
+  readonly gradNorms: Readonly<Record<string, number>>
+  readonly greedy: {
+    readonly prompts: readonly (readonly number[])[]
+    readonly tokens: readonly (readonly number[])[]
+    readonly cached?: readonly (readonly number[])[]
+  }
+  readonly curve: readonly number[]
+}
+export const arrayOf = ({ dtype, shape, data }: Data): NdArray => np.array(data as number[], { dtype, shape })
+
+const at = (name: string, file: string): URL => new URL(`../golden/models/${name}/${file}`, import.meta.url)
+export const golden = (name: string) => {
+  const model = fromConfig(JSON.parse(readFileSync(at(name, 'config.json'), 'utf8')) as Record<string, unknown>, name)
+  const { tensors } = decodeSafetensors(readFileSync(at(name, 'model.safetensors')), name)
+  const layout = layoutOf(model.init)
+  const shapes = new Map(Object.entries(tensors).map(([key, x]) => [key, x.shape]))
+  const names = matched(model.naming, layout, { what: name, shapes })
+  const params = tree.unflatten(layout.def, names.map((key) => tensors[key]!)) as ReturnType<typeof model.init> // prettier-ignore
+  const expected = JSON.parse(readFileSync(at(name, 'expected.json'), 'utf8')) as Expected
+  return { model, params, expected, nameAt: (path: string): string => nameOf(model.naming, path) }
+}

@@ -1,0 +1,65 @@
+/** What attention's kernels don't know: soft caps and sinks, against plain formulas; and that a rotation is one. */
+import { describe, expect, test } from 'vitest'
+import { grad, jit, type NdArray, nn, np, random } from '../../src/index.ts'
+
+const [B, T, H, K, D] = [2, 5, 4, 2, 8] as const
+const drawn = (i: number, shape: readonly number[]): NdArray => random.normal(random.foldIn(random.key(7), i), shape)
+const [q, k, v] = [drawn(0, [B, T, H, D]), drawn(1, [B, T, K, D]), drawn(2, [B, T, K, D])] as const
+const sinks = drawn(3, [H])
+const bias = drawn(4, [1, H, T, T])
+
+/** softmax over keys and the sink, with everything written out. */
+const plain = (x: NdArray, { softcap, sink }: { readonly softcap?: number; readonly sink?: NdArray }, biased: boolean): NdArray => {
+  const wide = (y: NdArray): NdArray => np.repeat(y, H / K, { axis: 2 })
+  const raw = np.einsum('bthd,bshd->bhts', x, wide(k)).div(Math.sqrt(D))
+  const bent = softcap === undefined ? raw : np.tanh(raw.div(softcap)).mul(softcap)
+  const seen = np.greaterEqual(np.expandDims(np.arange(T), 1), np.arange(T))
+  const s = np.where(seen, biased ? bent.add(bias) : bent, -Infinity)
+  const all = sink === undefined ? s : np.concatenate([s, np.broadcastTo(sink.reshape(1, H, 1, 1), [B, H, T, 1])], 3)
+  return np.einsum('bhts,bshd->bthd', nn.softmax(all).slice([], [], [], [0, T]), wide(v))
+}
+const close = (a: NdArray, b: NdArray): void => expect(np.max(np.abs(np.sub(a, b))).item()).toBeLessThan(2e-6)
+
+describe.each([
+  ['softcap', { softcap: 1.5 }],
+  ['sinks', { sinks }],
+  ['both', { softcap: 1.5, sinks }],
+] as const)('%s', (_, options) => {
+  test.each([false, true])('value and gradients, with a bias: %s', (biased) => {
+    const own = { ...options, causal: true, ...(biased ? { bias } : {}) }
+    const f = (x: NdArray): NdArray => nn.dotProductAttention(x, k, v, own)
+    const g = (x: NdArray): NdArray => plain(x, { ...('softcap' in options ? { softcap: 1.5 } : {}), ...('sinks' in options ? { sink: sinks } : {}) }, biased) // prettier-ignore
+    close(f(q), g(q))
+    close(jit(f)(q), g(q))
+    const weigh = drawn(5, [B, T, H, D])
+    const of = (h: typeof f) => grad((x: NdArray) => np.sum(np.mul(h(x), weigh)))(q)
+    close(of(f), of(g))
+  })
+})
+test('sinks have a gradient', () => {
+  const f = (s: NdArray): NdArray => np.sum(nn.dotProductAttention(q, k, v, { sinks: s }))
+  const slope = grad(f)(sinks)
+  const by = 1e-2
+  const nudged = sinks.at(1).add(by)
+  expect(Math.abs(f(nudged).sub(f(sinks)).item() / by - slope.slice(1).item())).toBeLessThan(2e-2)
+})
+test('sinks of another number of heads are refused', () => {
+  expect(() => nn.dotProductAttention(q, k, v, { sinks: np.zeros([3]) })).toThrow(/sinks are \[4\], one for each head/)
+})
+
+describe('rotations', () => {
+  const at = np.arange(T).reshape(1, T)
+  test('keep lengths, and scores depend on distances alone', () => {
+    const turned = (x: NdArray, from: number): NdArray => nn.rotate(x, nn.rotary(at.add(from), { base: 100, dims: 6 }))
+    close(np.sum(np.square(turned(q, 3)), { axis: -1 }), np.sum(np.square(q), { axis: -1 }))
+    const scores = (from: number): NdArray => np.einsum('bthd,bshd->bhts', turned(q, from), turned(drawn(6, [B, T, H, D]), from))
+    expect(np.max(np.abs(np.sub(scores(0), scores(11)))).item()).toBeLessThan(2e-5)
+  })
+  test('what a head has too few numbers for is refused', () => {
+    expect(() => nn.rotate(q, nn.rotary(at, { base: 100, dims: 10 }))).toThrow(/nn.rotate\(f32\[2,5,4,8\].*at most half as many/)
+    expect(() => nn.rotary(at, { base: 100, dims: 3 })).toThrow(/dims 3 is odd/)
+    expect(() => nn.rotary(at, { base: 100, dims: 4, scaling: { kind: 'yarm' } as never })).toThrow(
+      /scaling is an object whose kind is one of linear/,
+    )
+  })
+})
