@@ -90,6 +90,8 @@ interface RopeDefaults {
   readonly base?: number
   /** The share of a head that turns, where the config doesn't say. */
   readonly partial?: number
+  /** What is called yarn is longrope. */
+  readonly longrope?: boolean
 }
 /** Both dialects: v4's `rope_theta` beside `rope_scaling`, and v5's `rope_parameters`. */
 export const ropeOf = (config: Fields, given: RopeDefaults): Rope => {
@@ -111,11 +113,16 @@ export const ropesOf = (
     ]),
   )
 }
-const ropeFrom = (own: Fields | null, config: Fields, { headDim, context, base = 10_000, partial = 1 }: RopeDefaults): Rope => {
+const ropeFrom = (
+  own: Fields | null,
+  config: Fields,
+  { headDim, context, base = 10_000, partial = 1, longrope = false }: RopeDefaults,
+): Rope => {
   const theta = own?.has('rope_theta') === true ? own.number('rope_theta') : config.number('rope_theta', base)
   const share =
     own?.has('partial_rotary_factor') === true ? own.number('partial_rotary_factor') : config.number('partial_rotary_factor', partial)
-  const kind = own === null ? 'default' : own.has('rope_type') ? own.text('rope_type') : own.text('type', 'default')
+  const said = own === null ? 'default' : own.has('rope_type') ? own.text('rope_type') : own.text('type', 'default')
+  const kind = longrope && said === 'yarn' ? 'longrope' : said // Phi-3's first files say so
   const dims = Math.floor(headDim * share)
   if (own === null || kind === 'default') return { base: theta, dims }
   if (kind === 'proportional') {

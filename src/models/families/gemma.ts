@@ -22,7 +22,8 @@ export const gemma: Family = {
         ...like.attention,
         headDim,
         scale: first ? null : 1 / Math.sqrt(config.number('query_pre_attn_scalar', 256)),
-        softcap: config.has('attn_logit_softcapping') ? config.number('attn_logit_softcapping') : null,
+        // Gemma 3's files may have one, and Transformers doesn't read it there.
+        softcap: type === 'gemma2' && config.has('attn_logit_softcapping') ? config.number('attn_logit_softcapping') : null,
         norms: type === 'gemma3_text',
       },
       logitCap: config.has('final_logit_softcapping') ? config.number('final_logit_softcapping') : null,

@@ -1,4 +1,5 @@
 /** Llama (Touvron et al. 2023) and those that differ from it in a field: Mistral's window, SmolLM3's layers without a rope. */
+import { ropeOf } from '../hfConfig.ts'
 import { alike, type Family, llamaLike, llamaNames, ropeFor } from './family.ts'
 
 export const llama: Family = {
@@ -11,11 +12,12 @@ export const llama: Family = {
     const layers = alike(config, { window, rope: 'all' })
     const tied = config.flag('tie_word_embeddings', type === 'smollm3')
     if (type !== 'smollm3') return { ...own, tied, ropes: ropeFor(config, own), layers }
+    const ropes = { all: ropeOf(config, { headDim: own.attention.headDim, context: own.context, base: 2_000_000 }) }
     // 1 where a layer has a rope; without the list every fourth has none.
     const turns = config.has('no_rope_layers') ? config.numbers('no_rope_layers') : null
     const every = config.count('no_rope_layer_interval', 4)
     const hasRope = (i: number): boolean => (turns === null ? (i + 1) % every !== 0 : turns[i] === 1)
-    return { ...own, tied, ropes: ropeFor(config, own), layers: layers.map((layer, i) => ({ ...layer, rope: hasRope(i) ? 'all' : null })) }
+    return { ...own, tied, ropes, layers: layers.map((layer, i) => ({ ...layer, rope: hasRope(i) ? 'all' : null })) }
   },
   names: llamaNames,
   base: 'model.',

@@ -1,5 +1,6 @@
 /** Phi-3 and Phi-4-mini: q, k and v in one matrix, gate and up in one, a rope of longer factors beyond what they were trained on. */
-import { alike, type Family, llamaLike, llamaNames, ropeFor } from './family.ts'
+import { ropeOf } from '../hfConfig.ts'
+import { alike, type Family, llamaLike, llamaNames } from './family.ts'
 
 export const phi: Family = {
   types: ['phi3'],
@@ -11,7 +12,11 @@ export const phi: Family = {
       mlp: { ...like.mlp, fused: true, bias: false },
     }
     const window = config.has('sliding_window') ? config.count('sliding_window') : null
-    return { ...own, ropes: ropeFor(config, own), layers: alike(config, { window, rope: 'all' }) }
+    return {
+      ...own,
+      ropes: { all: ropeOf(config, { headDim: own.attention.headDim, context: own.context, longrope: true }) },
+      layers: alike(config, { window, rope: 'all' }),
+    }
   },
   names: llamaNames,
   base: 'model.',
