@@ -14,7 +14,8 @@ import { dirname, join, basename } from 'node:path'
 import type { NdArray } from '../core/array.ts'
 import { encodeParts } from './encode.ts'
 import { FileError } from './errors.ts'
-import { headerEnd, LENGTH_BYTES, parseHeader } from './header.ts'
+import { rangesOf } from './fileRanges.ts'
+import { openSafetensors } from './ranges.ts'
 import {
   chosen,
   decodeSafetensors,
@@ -23,15 +24,11 @@ import {
   type ReadOptions,
   refusing,
   type Safetensors,
-  tensorOf,
   type Tensors,
 } from './safetensors.ts'
 import { promised, takes, takesOptions } from '../core/takes.ts'
 import { ArgumentError } from '../core/errors.ts'
 import { show } from '../core/show.ts'
-
-/** Bytes that one read may ask for: more than 2 GiB fail. */
-const MAX_READ = 1 << 30
 
 /** A name of a file, as the functions here take it. */
 const named = (what: string, path: unknown): void => {
@@ -66,21 +63,9 @@ export const readSafetensors = /* @__PURE__ */ promised(
 )
 
 const readRanges = async (file: FileHandle, length: number, path: string, options: ReadOptions): Promise<Safetensors> => {
-  const refuse = refusing(path)
-  const range = async (begin: number, end: number): Promise<Uint8Array<ArrayBuffer>> => {
-    const bytes = new Uint8Array(end - begin)
-    for (let at = 0; at < bytes.length;) {
-      const { bytesRead } = await file.read(bytes, at, Math.min(bytes.length - at, MAX_READ), begin + at)
-      if (bytesRead === 0) throw refuse(`it was truncated to ${begin + at} bytes while it was read`)
-      at += bytesRead
-    }
-    return bytes
-  }
-  const start = headerEnd(await range(0, Math.min(LENGTH_BYTES, length)), length, refuse)
-  const { entries, metadata } = parseHeader(await range(LENGTH_BYTES, start), length - start, refuse)
+  const { entries, metadata, tensor } = await openSafetensors(rangesOf(file, length, path), path)
   const tensors: [string, NdArray][] = []
-  for (const e of chosen(entries, options, refuse))
-    tensors.push([e.name, tensorOf(e, (await range(start + e.begin, start + e.end)).buffer, options, refuse)])
+  for (const e of chosen(entries, options, refusing(path))) tensors.push([e.name, await tensor(e, options)])
   return { tensors: Object.fromEntries(tensors), metadata }
 }
 

@@ -1,9 +1,9 @@
 /** The decoder: one pure function whose configuration holds what GPT-2, Llama, Mistral, Qwen, Gemma, Phi and their kin differ in. */
 import type { NdArray } from '../core/array.ts'
-import { convertElementType, dotGeneral } from '../core/constructors.ts'
+import { convertElementType, dotGeneral, iota, slice } from '../core/constructors.ts'
 import type { DType } from '../core/dtype.ts'
 import { ArgumentError, ShapeError } from '../core/errors.ts'
-import { array, flag, list, needed, optionsOf, record, type Schema } from '../core/options.ts'
+import { array, flag, list, needed, oneOf, optionsOf, record, type Schema } from '../core/options.ts'
 import { showAval } from '../core/aval.ts'
 import * as nn from '../nn/index.ts'
 import * as np from '../numpy/index.ts'
@@ -66,10 +66,12 @@ export interface DecoderOptions {
   readonly cache?: Cache
   /** What blocks compute is computed again for the gradient instead of kept. */
   readonly checkpoint?: boolean
+  /** Logits of each row's last real token alone: [B,1,V]. */
+  readonly only?: 'last'
 }
 const decoderInputs: Schema<DecoderInputs> = { inputIds: needed(array), attentionMask: array, positionIds: array }
 const cacheKind: Schema<Cache> = { layers: needed(list(record<KeyValues>({ k: needed(array), v: needed(array) }))), lengths: needed(array) }
-export const decoderOptions: Schema<DecoderOptions> = { cache: record(cacheKind), checkpoint: flag }
+export const decoderOptions: Schema<DecoderOptions> = { cache: record(cacheKind), checkpoint: flag, only: oneOf('last') }
 export interface DecoderResult {
   readonly logits: NdArray // [B,T,V]
   readonly lastHiddenState: NdArray // [B,T,D]
@@ -95,6 +97,14 @@ const counted = (mask: NdArray): NdArray => np.maximum(np.sub(np.cumsum(np.astyp
 const following = (lengths: NdArray, valid: NdArray, T: number): NdArray => {
   const last = np.expandDims(np.maximum(np.sub(np.add(lengths, valid), 1), 0), 1)
   return np.minimum(positionsFrom(lengths, T), last)
+}
+
+/** [B,T,D] -> [B,1,D]: of each row's last real token, which padding comes before or behind. */
+const lastOf = (h: NdArray, real: NdArray | null): NdArray => {
+  const [B, T, D] = h.shape as readonly [number, number, number]
+  if (real === null) return slice(h, [0, T - 1, 0], [B, T, D])
+  const last = np.max(np.where(real, iota([B, T], 'int32', 1), 0), { axis: 1 })
+  return np.takeAlongAxis(h, np.broadcastTo(np.reshape(last, [B, 1, 1]), [B, 1, D]), 1)
 }
 
 export const decoderCache = ({ layers, attention }: DecoderConfig, batch: number, capacity: number, dtype: DType): Cache =>
@@ -136,7 +146,8 @@ export const applyDecoder = (
     h = next
     return left
   })
-  const hidden = normed(params.norm, h, config.norm)
+  const asked = options.only === undefined ? h : lastOf(h, real)
+  const hidden = normed(params.norm, asked, config.norm)
   const raw = params.head === undefined ? dotGeneral(hidden, params.embed.w, [[2], [1]]) : nn.linear(params.head, hidden) // [B,T,V]
   const logits = logitCap === null ? raw : np.mul(np.tanh(np.div(raw, logitCap)), logitCap)
   return {

@@ -13,4 +13,5 @@ export type { Activation, AttentionConfig, BlockConfig, BlockParams, MlpConfig, 
 export type { Cache, KeyValues } from './cache.ts'
 export type { DecoderConfig, DecoderInputs, DecoderLayer, DecoderOptions, DecoderParams, DecoderResult } from './decoder.ts'
 export { type DecoderModel, fromConfig, type InitOptions } from './model.ts'
+export { generate, generateTokens, type Generated, type GenerateOptions, type SamplingOptions, type TokenOptions } from './generate.ts'
 export type { Naming } from './names.ts'

@@ -32,6 +32,10 @@ export interface DecoderModel {
   readonly config: DecoderConfig
   /** What Hugging Face calls its parts. */
   readonly naming: Naming
+  /** The config.json that it was made of. */
+  readonly json: Json
+  /** Ids that end a text. */
+  readonly eos: readonly number[]
   /** Of normal draws, scales of 1 and biases of 0. */
   readonly init: (key: NdArray, options?: InitOptions) => DecoderParams
   readonly apply: (params: DecoderParams, inputs: DecoderInputs, options?: DecoderOptions) => DecoderResult
@@ -39,10 +43,15 @@ export interface DecoderModel {
   readonly cache: (batch: number, capacity: number, options?: InitOptions) => Cache
 }
 
+/** An id, or a list of them. */
+export const idsOf = (x: unknown): readonly number[] => (Array.isArray(x) ? x : [x]).filter((id): id is number => Number.isInteger(id))
+
 /** A model of a configuration that is one. */
-export const decoderOf = (config: DecoderConfig, naming: Naming): DecoderModel => ({
+export const decoderOf = (config: DecoderConfig, naming: Naming, json: Json): DecoderModel => ({
   config,
   naming,
+  json,
+  eos: idsOf(json['eos_token_id']),
   init: takesOptions('model.init', 2, initOptions, (key: NdArray, { dtype = 'float32' }: InitOptions = {}) =>
     initDecoder(keyOf('model.init', key), config, dtype),
   ),
@@ -67,5 +76,5 @@ export const fromConfig = /* @__PURE__ */ takes('fromConfig', 2, (json: Json, so
   const family = families.find(({ types }) => types.includes(type))
   if (family === undefined)
     throw new FileError(`${source}: model_type is ${type}, and known are ${families.flatMap(({ types }) => types).join(', ')}`)
-  return decoderOf(family.read(fields), family)
+  return decoderOf(family.read(fields), family, json)
 })

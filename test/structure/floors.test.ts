@@ -16,11 +16,13 @@ const floors: readonly (readonly [folder: RegExp, may: RegExp])[] = [
   [/^src\/(nn|optim)\//, /^(src\/((core|numpy|random|nn|optim)\/|tree\.ts)|transforms\/|primitives\/)/],
   [
     /^src\/(models|testing|io)\//,
-    /^(src\/((core|numpy|lax|random|nn|optim|models|testing|io)\/|(tree|init)\.ts)|transforms\/|primitives\/)/,
+    /^(src\/((core|numpy|lax|random|nn|optim|models|testing|io|text)\/|(tree|init)\.ts)|transforms\/|primitives\/)/,
   ],
+  [/^src\/text\//, /^src\/(core|io)\//],
+  [/^src\/hub\//, /^src\/((core|io|models|text)\/|tree\.ts)/],
   [/^src\/fp\//, /^src\//],
   [/^src\/[a-z]+\.ts$/, /^(src|primitives|transforms|backends)\//],
-  [/^examples\//, /^src\/((models\/|io\/|testing\/)?index|io\/node)\.ts$/],
+  [/^examples\//, /^src\/((models\/|io\/|testing\/|text\/)?index|(io|hub)\/node)\.ts$/],
 ]
 
 const filesOf = (root: string, folder: string): string[] =>

@@ -36,6 +36,7 @@ const variables: Readonly<Record<string, string>> = {
   'src/lax/solvers.ts derivatives': "one rule for each root's jaxprs; bounded",
   'primitives/callback.ts batches': 'batched functions, held by what they batch',
   'primitives/custom.ts wider': 'batched rules, held by what they batch',
+  'src/models/generate.ts programs': 'what was compiled for a model, held by it',
   'transforms/jit.ts warnings': 'after how many traces to warn, by debug.compileWarnings',
   'transforms/jit.ts inspections': 'what explain asks of a jitted function, held by it',
   'backends/wasm/ops.ts uses': 'how often a function was written out, held by the function that is being built',

@@ -1,0 +1,147 @@
+/** A model from its files: the configuration, the parameters tensor by tensor, the tokenizer. */
+import type { NdArray } from '../core/array.ts'
+import type { DType } from '../core/dtype.ts'
+import { ArgumentError } from '../core/errors.ts'
+import { dtypeAmong, func, type Schema, text } from '../core/options.ts'
+import { show } from '../core/show.ts'
+import type { Cast } from '../io/dtypes.ts'
+import { FileError } from '../io/errors.ts'
+import { type Entry, type OpenSafetensors, openSafetensors } from '../io/ranges.ts'
+import { type DecoderModel, fromConfig, idsOf } from '../models/model.ts'
+import { layoutOf, matched } from '../models/names.ts'
+import type { DecoderParams } from '../models/decoder.ts'
+import { type Tokenizer, tokenizerOf } from '../text/tokenizer.ts'
+import * as tree from '../tree.ts'
+import type { Files } from './files.ts'
+
+export interface Progress {
+  readonly file: string
+  /** Bytes of tensors read so far, and of all of them. */
+  readonly loaded: number
+  readonly total: number
+}
+export interface LoadOptions {
+  /** What floats become; default: as the files have them. */
+  readonly dtype?: 'float32' | 'float16' | 'bfloat16'
+  /** A folder within the source. */
+  readonly subfolder?: string
+  /** A branch, tag or commit of the Hub; default main. */
+  readonly revision?: string
+  /** For what isn't public on the Hub. */
+  readonly token?: string
+  readonly onProgress?: (progress: Progress) => void
+}
+export const loadOptions: Schema<LoadOptions> = {
+  dtype: dtypeAmong('float32', 'float16', 'bfloat16'),
+  subfolder: text,
+  revision: text,
+  token: text,
+  onProgress: func(),
+}
+export interface Loaded {
+  readonly model: DecoderModel
+  readonly params: DecoderParams
+  /** null where the source has none. */
+  readonly tokenizer: Tokenizer | null
+}
+
+const parsed = async (files: Files, name: string): Promise<Readonly<Record<string, unknown>> | null> => {
+  const source = await files.text(name)
+  if (source === null) return null
+  try {
+    const value: unknown = JSON.parse(source)
+    if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as Readonly<Record<string, unknown>>
+  } catch (cause) {
+    throw new FileError(`${files.what}/${name} is no JSON: ${(cause as Error).message}`, { cause })
+  }
+  throw new FileError(`${files.what}/${name} isn't an object`)
+}
+
+export const loadFrom = async (files: Files, { dtype, onProgress }: LoadOptions): Promise<Loaded> => {
+  const json = await parsed(files, 'config.json')
+  if (json === null) throw new FileError(`no config.json in ${files.what}: a model's folder, in Hugging Face's form, has one`)
+  const model = fromConfig(json, `${files.what}/config.json`)
+  const tokenizer = await tokenizerFrom(files)
+  if (tokenizer !== null && tokenizer.vocab > model.config.vocab)
+    throw new FileError(
+      `${files.what}: the tokenizer has ${tokenizer.vocab} ids, and the model ${model.config.vocab}: they aren't of one model`,
+    )
+  const params = await paramsFrom(files, model, dtype, onProgress)
+  const generation = await parsed(files, 'generation_config.json')
+  const eos = idsOf(generation?.['eos_token_id'])
+  return { model: eos.length === 0 ? model : { ...model, eos }, params, tokenizer }
+}
+
+export const tokenizerFrom = async (files: Files): Promise<Tokenizer | null> => {
+  const json = await parsed(files, 'tokenizer.json')
+  if (json === null) return null
+  return tokenizerOf(json, (await parsed(files, 'tokenizer_config.json')) ?? {}, await files.text('chat_template.jinja'))
+}
+
+interface Shard {
+  readonly file: string
+  readonly open: OpenSafetensors
+  readonly close: () => Promise<void>
+}
+/** The files that hold the tensors: one, or those that an index names. */
+const shardsOf = async (files: Files): Promise<readonly Shard[]> => {
+  const index = await parsed(files, 'model.safetensors.index.json')
+  const map = index?.['weight_map']
+  if (index !== null && (typeof map !== 'object' || map === null))
+    throw new FileError(`${files.what}/model.safetensors.index.json has no weight_map`)
+  const names = index === null ? ['model.safetensors'] : [...new Set(Object.values(map as Readonly<Record<string, unknown>>))]
+  const shards: Shard[] = []
+  try {
+    for (const file of names) {
+      // A name that leads elsewhere isn't one of a model's files.
+      if (typeof file !== 'string' || !/^[\w.-]+$/.test(file) || file.startsWith('.'))
+        throw new FileError(`${files.what}: the index names ${show(file)}, which is no file of the folder`)
+      const ranges = await files.open(file)
+      if (ranges === null) throw new FileError(`${files.what} has no ${file}`)
+      shards.push({ file, open: await openSafetensors(ranges, `${files.what}/${file}`), close: ranges.close })
+    }
+  } catch (error) {
+    await closed(shards)
+    throw error
+  }
+  return shards
+}
+const closed = async (shards: readonly Shard[]): Promise<void> => void (await Promise.all(shards.map(({ close }) => close())))
+
+const paramsFrom = async (
+  files: Files,
+  model: DecoderModel,
+  dtype: DType | undefined,
+  onProgress: LoadOptions['onProgress'],
+): Promise<DecoderParams> => {
+  const shards = await shardsOf(files)
+  try {
+    const places = new Map<string, readonly [Entry, Shard]>()
+    for (const shard of shards)
+      for (const entry of shard.open.entries) {
+        if (places.has(entry.name))
+          throw new FileError(`${files.what} holds ${entry.name} twice: in ${places.get(entry.name)![1].file} and ${shard.file}`)
+        places.set(entry.name, [entry, shard])
+      }
+    const layout = layoutOf(model.init)
+    const shapes = new Map([...places].map(([name, [{ shape }]]) => [name, shape]))
+    const names = matched(model.naming, layout, { what: files.what, shapes })
+    const floats = dtype === undefined ? {} : { F64: dtype, F32: dtype, F16: dtype, BF16: dtype }
+    const total = names.reduce((n, name) => n + places.get(name)![0].end - places.get(name)![0].begin, 0)
+    let loaded = 0
+    const leaves: NdArray[] = []
+    for (const name of names) {
+      const [entry, { file, open }] = places.get(name)!
+      leaves.push(await open.tensor(entry, { cast: floats as Cast }))
+      loaded += entry.end - entry.begin
+      onProgress?.({ file, loaded, total })
+    }
+    return tree.unflatten(layout.def, leaves) as DecoderParams
+  } finally {
+    await closed(shards)
+  }
+}
+
+export const sourceOf = (what: string, source: unknown): never => {
+  throw new ArgumentError(`${what}: a folder, a URL, a Hub id or a list of files is needed, and got ${show(source)}`)
+}

@@ -1,0 +1,301 @@
+/** Generation: two jitted functions over a cache that is written in place, and what streams from them. */
+import { NdArray } from '../core/array.ts'
+import type { DType } from '../core/dtype.ts'
+import { ArgumentError, ShapeError } from '../core/errors.ts'
+import { array, atLeast, dtypeAmong, either, func, list, option, plainObject, type Schema, text, whole } from '../core/options.ts'
+import { show } from '../core/show.ts'
+import { takesOptions } from '../core/takes.ts'
+import * as np from '../numpy/index.ts'
+import * as random from '../random/index.ts'
+import { iota } from '../core/constructors.ts'
+import { TextStream } from '../text/stream.ts'
+import type { Message, Tokenizer } from '../text/tokenizer.ts'
+import { jit } from '../../transforms/jit.ts'
+import type { Cache } from './cache.ts'
+import type { DecoderParams } from './decoder.ts'
+import type { DecoderModel } from './model.ts'
+import { sampled, type Sampling } from './sampling.ts'
+
+export interface SamplingOptions {
+  /** 0, the default, takes the greatest logit. */
+  readonly temperature?: number
+  readonly topK?: number
+  readonly topP?: number
+  readonly minP?: number
+  readonly repetitionPenalty?: number
+  /** Sees float32 [B,V] and all ids of each row, and gives what is chosen from. */
+  readonly logits?: (logits: NdArray, tokens: readonly (readonly number[])[]) => NdArray
+  /** For draws: the same key draws the same text. Default `random.key(0)`. */
+  readonly key?: NdArray
+}
+export interface TokenOptions extends SamplingOptions {
+  /** A prompt, or several of any lengths. */
+  readonly inputIds: readonly number[] | readonly (readonly number[])[]
+  /** Default 128. */
+  readonly maxNewTokens?: number
+  /** Ids after which a row is done; default none. */
+  readonly eos?: readonly number[]
+  /** What was said before: the ids come after it. It is taken over; the result has it again, with these. */
+  readonly cache?: Cache
+  /** Positions that a new cache has place for; default: what this call needs. */
+  readonly capacity?: number
+  /** Of a new cache; default the parameters'. */
+  readonly dtype?: DType
+  readonly signal?: AbortSignal
+}
+export interface Generated {
+  /** The new ids of each row, the one that ended it among them. */
+  readonly tokens: readonly (readonly number[])[]
+  /** All but the last token: a next call goes on from here. */
+  readonly cache: Cache
+}
+export interface GenerateOptions extends Omit<TokenOptions, 'inputIds' | 'eos'> {
+  readonly tokenizer: Tokenizer
+  /** One of three. A prompt is continued; messages are answered, by the model's own template. */
+  readonly prompt?: string
+  readonly messages?: readonly Message[]
+  readonly inputIds?: readonly number[]
+  /** Texts that end the answer, and aren't part of it; ids do, too. Default: the model's eos. */
+  readonly stop?: string | readonly (string | number)[]
+}
+
+const share = option<number>(ArgumentError, 'a number from 0 to 1', (x) => typeof x === 'number' && x >= 0 && x <= 1)
+const ids = list(whole)
+const isSignal = option<AbortSignal>(ArgumentError, 'an AbortSignal', (x) => typeof x === 'object' && x !== null && 'aborted' in x)
+const isCache = plainObject<Cache>()
+const samplingOptions: Schema<SamplingOptions> = {
+  temperature: option(ArgumentError, 'a number of at least 0', (x) => typeof x === 'number' && x >= 0 && x < Infinity),
+  topK: atLeast(1),
+  topP: share,
+  minP: share,
+  repetitionPenalty: option(ArgumentError, 'a number above 0', (x) => typeof x === 'number' && x > 0 && x < Infinity),
+  logits: func(),
+  key: array,
+}
+const common = { maxNewTokens: atLeast(0), cache: isCache, capacity: atLeast(1), dtype: dtypeAmong('float32', 'float16', 'bfloat16'), signal: isSignal } // prettier-ignore
+const tokenOptions: Schema<TokenOptions> = {
+  ...samplingOptions,
+  ...common,
+  inputIds: { ...either(ids, list(ids)), needed: true },
+  eos: ids,
+}
+const message = option<Message>(
+  ArgumentError,
+  'a message { role, content }',
+  (x) => typeof x === 'object' && x !== null && 'role' in x && typeof x.role === 'string' && 'content' in x,
+)
+const generateOptions: Schema<GenerateOptions> = {
+  ...{
+    ...samplingOptions,
+    ...common,
+    tokenizer: { ...plainObject<Tokenizer>(), needed: true },
+    prompt: text,
+    messages: list(message),
+    inputIds: ids,
+  },
+  stop: either(text, list(either(text, whole))),
+}
+
+/** Which of the knobs are turned: another set is another program, another value isn't. */
+type Knobs = readonly (keyof Sampling)[]
+interface Programs {
+  /** Ids padded to a bucket, how many are real, and the cache: the last real token's logits [B,V], and the cache. */
+  readonly prefill: (params: DecoderParams, cache: Cache, ids: NdArray, mask: NdArray) => readonly [NdArray, Cache]
+  readonly step: (params: DecoderParams, cache: Cache, token: NdArray) => readonly [NdArray, Cache]
+  readonly choose: (
+    logits: NdArray,
+    seen: NdArray,
+    key: NdArray,
+    values: Readonly<Record<string, number>>,
+    knobs: Knobs,
+  ) => readonly [NdArray, NdArray]
+  /** `step` and `choose` in one, and the next key. */
+  readonly next: (
+    params: DecoderParams,
+    cache: Cache,
+    token: NdArray,
+    seen: NdArray,
+    key: NdArray,
+    values: Readonly<Record<string, number>>,
+    knobs: Knobs,
+  ) => readonly [token: NdArray, seen: NdArray, key: NdArray, cache: Cache]
+}
+const isModel = (x: unknown): x is DecoderModel =>
+  typeof x === 'object' && x !== null && 'apply' in x && typeof x.apply === 'function' && 'config' in x && 'cache' in x
+/** By model, held by it: what was compiled for one call serves the next. */
+const programs = new WeakMap<DecoderModel, Programs>()
+const programsOf = (what: string, model: unknown): Programs => {
+  if (!isModel(model)) throw new ArgumentError(`${what}: a model is needed, as load or fromConfig gives it, and got ${show(model)}`)
+  const known = programs.get(model)
+  if (known !== undefined) return known
+  const settings = (values: Readonly<Record<string, number>>, knobs: Knobs): Sampling => {
+    const knob = (name: keyof Sampling): NdArray | number | null => (knobs.includes(name) ? values[name]! : null)
+    return { temperature: knob('temperature'), topK: knob('topK'), topP: knob('topP'), minP: knob('minP'), repetitionPenalty: knob('repetitionPenalty') } // prettier-ignore
+  }
+  const choose: Programs['choose'] = (logits, seen, key, values, knobs) => {
+    const token = sampled(logits, seen, key, settings(values, knobs))
+    const B = token.shape[0]!
+    return [token, knobs.includes('repetitionPenalty') ? seen.at(iota([B], 'int32', 0), token).set(true) : seen]
+  }
+  const step: Programs['step'] = (params, cache, token) => {
+    const out = model.apply(params, { inputIds: np.expandDims(token, 1) }, { cache })
+    return [np.reshape(out.logits, [token.shape[0]!, -1]), out.cache!]
+  }
+  const made: Programs = {
+    prefill: jit(
+      (params: DecoderParams, cache: Cache, inputIds: NdArray, attentionMask: NdArray) => {
+        const out = model.apply(params, { inputIds, attentionMask }, { cache, only: 'last' })
+        return [np.reshape(out.logits, [inputIds.shape[0]!, -1]), out.cache!] as const
+      },
+      { donateArgnums: [1] },
+    ),
+    step: jit(step, { donateArgnums: [1] }),
+    choose: jit(choose, { staticArgnums: [4] }),
+    next: jit(
+      (params, cache, token, seen, key, values, knobs) => {
+        const [logits, after] = step(params, cache, token)
+        const [own, other] = random.split(key) as unknown as readonly [NdArray, NdArray]
+        const [chosen, marked] = choose(logits, seen, own, values, knobs)
+        return [chosen, marked, other, after] as const
+      },
+      { staticArgnums: [6], donateArgnums: [1] },
+    ) as Programs['next'],
+  }
+  programs.set(model, made)
+  return made
+}
+
+/** 16, 32, 64, …: prompts of about a length run the same code. */
+const bucketOf = (n: number): number => 2 ** Math.max(4, Math.ceil(Math.log2(Math.max(1, n))))
+const matrix = (rows: readonly (readonly number[])[], width: number): NdArray =>
+  np.array(Int32Array.from(rows.flatMap((row) => [...row, ...Array<number>(width - row.length).fill(0)]))).reshape(rows.length, width)
+
+/**
+ * New ids, one for each row as they come; null for a row that is done. Draws, penalties and the choice run on the device; an id is all that is read.
+ *
+ * @example for await (const [id] of generateTokens(model, params, { inputIds: [1, 5, 9], maxNewTokens: 20 })) console.log(id)
+ * @throws ShapeError where the ids don't fit the cache, or there are none; ArgumentError for an id outside the vocabulary
+ */
+export const generateTokens = /* @__PURE__ */ takesOptions(
+  'generateTokens',
+  3,
+  tokenOptions,
+  async function* (model: DecoderModel, params: DecoderParams, own: TokenOptions): AsyncGenerator<readonly (number | null)[], Generated> {
+    const what = 'generateTokens'
+    const { maxNewTokens = 128, eos = [], signal, logits: hook } = own
+    const prompts = (
+      own.inputIds.length > 0 && Array.isArray(own.inputIds[0]) ? own.inputIds : [own.inputIds]
+    ) as readonly (readonly number[])[]
+    const { prefill, step, choose, next } = programsOf(what, model)
+    const { vocab, context } = model.config
+    const B = prompts.length
+    const longest = Math.max(...prompts.map((row) => row.length))
+    if (prompts.some((row) => row.length === 0)) throw new ShapeError(`${what}: a prompt has no ids: begin with the tokenizer's bos`)
+    const outside = prompts.flat().find((id) => id < 0 || id >= vocab)
+    if (outside !== undefined)
+      throw new ArgumentError(`${what}: id ${outside} isn't among the model's ${vocab}: the tokenizer isn't the model's`)
+    const before = own.cache === undefined ? 0 : Math.max(...((await own.cache.lengths.data()) as unknown as readonly number[]))
+    const needed = before + longest + maxNewTokens
+    const capacity = own.capacity ?? Math.ceil(needed / 64) * 64
+    const cache = own.cache ?? model.cache(B, capacity, { dtype: own.dtype ?? (params.embed.w.dtype as DType & 'float32') })
+    const room = Math.min(own.cache === undefined ? capacity : roomOf(model, own.cache), model.config.learnedPositions ? context : Infinity)
+    if (needed > room)
+      throw new ShapeError(
+        `${what}: ${before} positions before, a prompt of ${longest} and ${maxNewTokens} new tokens are ${needed}, and there is room for ${room}: ${
+          model.config.learnedPositions && room === context ? 'the model has no more positions' : 'give a larger capacity'
+        }`,
+      )
+    const values = Object.fromEntries(
+      (['temperature', 'topK', 'topP', 'minP', 'repetitionPenalty'] as const).flatMap((name) => {
+        const value = own[name]
+        return value === undefined || (name === 'temperature' && value === 0) ? [] : [[name, value]]
+      }),
+    ) as Readonly<Record<string, number>>
+    const knobs = Object.keys(values) as unknown as Knobs
+    const tokens: number[][] = prompts.map(() => [])
+    const done = prompts.map(() => false)
+    const all = prompts.map((row) => [...row])
+    const width = Math.min(bucketOf(longest), room - before)
+    let seen: NdArray = np.zeros([B, 'repetitionPenalty' in values ? vocab : 1], 'bool')
+    if ('repetitionPenalty' in values) for (const [i, row] of prompts.entries()) seen = seen.at(i, np.array(Int32Array.from(row))).set(true)
+    const hooked = async (logits: NdArray): Promise<NdArray> => {
+      const given = hook!(np.astype(logits, 'float32'), all)
+      if (!(given instanceof NdArray) || given.shape.join() !== logits.shape.join())
+        throw new ShapeError(`${what}: the option logits gives ${show(given)}, and [${logits.shape.join(',')}] was expected`)
+      return given
+    }
+    const mask = matrix(prompts.map((row) => row.map(() => 1)), width) // prettier-ignore
+    let [logits, state] = prefill(params, cache, matrix(prompts, width), mask)
+    let key = own.key ?? random.key(0)
+    const split = (): NdArray => {
+      const [now, later] = random.split(key) as unknown as readonly [NdArray, NdArray]
+      key = later
+      return now
+    }
+    let token: NdArray
+    for (let n = 0; n < maxNewTokens; n++) {
+      if (signal?.aborted === true) break
+      if (n > 0 && hook === undefined) [token, seen, key, state] = next(params, state, token!, seen, key, values, knobs)
+      else {
+        if (n > 0) [logits, state] = step(params, state, token!)
+        ;[token, seen] = choose(hook === undefined ? logits : await hooked(logits), seen, split(), values, knobs)
+      }
+      const chosen = [...((await token.data()) as unknown as Iterable<number>)]
+      const fresh = chosen.map((id, i) => {
+        if (done[i]!) return null
+        tokens[i]!.push(id)
+        all[i]!.push(id)
+        done[i] = eos.includes(id)
+        return id
+      })
+      yield fresh
+      if (done.every(Boolean)) break
+    }
+    return { tokens, cache: state }
+  },
+)
+/** How many positions a cache has place for: its layers without a window say; where all have one, there is no end. */
+const roomOf = ({ config }: DecoderModel, cache: Cache): number => {
+  const places = cache.layers.flatMap(({ k }, i) => (config.layers[i]!.window === k.shape[1] ? [] : [k.shape[1]!]))
+  return Math.min(Infinity, ...places)
+}
+
+/**
+ * Text as it comes, never half a character. The generator's own result is the ids and the cache, from which a next call goes on.
+ *
+ * @example for await (const piece of generate(model, params, { prompt: 'Once upon a time', tokenizer })) process.stdout.write(piece)
+ * @throws ArgumentError where not one of prompt, messages and inputIds is given; ShapeError where they don't fit the cache
+ */
+export const generate = /* @__PURE__ */ takesOptions(
+  'generate',
+  3,
+  generateOptions,
+  async function* (model: DecoderModel, params: DecoderParams, options: GenerateOptions): AsyncGenerator<string, Generated> {
+    const what = 'generate'
+    const { tokenizer, prompt, messages, inputIds, stop, ...rest } = options
+    const given = [prompt, messages, inputIds].filter((x) => x !== undefined).length
+    if (given !== 1) throw new ArgumentError(`${what}: one of prompt, messages and inputIds is needed, and ${given} are given`)
+    const stops = typeof stop === 'string' ? [stop] : (stop ?? model.eos)
+    const eos = stops.filter((s): s is number => typeof s === 'number')
+    const own =
+      inputIds ?? tokenizer.encode(prompt ?? tokenizer.chat(messages!), { special: prompt !== undefined && rest.cache === undefined })
+    const texts = stops.filter((s): s is string => typeof s === 'string')
+    const stream = new TextStream(tokenizer, texts, own)
+    const stopped = { aborted: false }
+    const signal = { get aborted() { return stopped.aborted || rest.signal?.aborted === true } } as AbortSignal // prettier-ignore
+    const from = generateTokens(model, params, { ...rest, inputIds: own, eos, signal })
+    for (;;) {
+      const { done, value } = await from.next()
+      if (done === true) {
+        const last = stream.end()
+        if (last !== '') yield last
+        return value
+      }
+      const [id] = value
+      if (id === null || id === undefined || eos.includes(id)) continue
+      const piece = stream.push(id)
+      if (piece !== '') yield piece
+      if (stream.stopped) stopped.aborted = true
+    }
+  },
+)
