@@ -3,8 +3,8 @@
  *
  * @example
  * import { tokenizerOf } from 'cotangent/text'
- * const json = { version: '1.0', added_tokens: [], model: { type: 'WordLevel', vocab: { hi: 0, '?': 1 }, unk_token: '?' }, pre_tokenizer: { type: 'Whitespace' } }
- * tokenizerOf(json).encode('hi you hi') // [0, 1, 0]
+ * const model = { type: 'BPE', vocab: { h: 0, i: 1, hi: 2 }, merges: ['h i'] }
+ * tokenizerOf({ version: '1.0', model }).encode('hi') // [2]
  */
 import '../runtime.ts'
 export { TextStream } from './stream.ts'
