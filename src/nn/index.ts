@@ -1,6 +1,10 @@
 /** `nn`: layers as plain functions of parameters and arrays. Nothing holds state; a parameter is an array in an object of yours. */
 export * from './activations.ts'
 export * from './attention.ts'
+export { crossEntropy, type CrossEntropyOptions } from './crossEntropy.ts'
 export * as initializers from './initializers.ts'
 export * from './layers.ts'
+export type { LinearParams } from './linear.ts'
+export { linearCrossEntropy, type LinearCrossEntropyOptions } from './linearCrossEntropy.ts'
 export * from './losses.ts'
+export type { Reduction, ReductionOptions } from './reduction.ts'
