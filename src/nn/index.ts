@@ -2,9 +2,25 @@
 export * from './activations.ts'
 export * from './attention.ts'
 export { crossEntropy, type CrossEntropyOptions } from './crossEntropy.ts'
+export type { Dropped } from './dropped.ts'
 export * as initializers from './initializers.ts'
 export * from './layers.ts'
 export type { LinearParams } from './linear.ts'
 export { linearCrossEntropy, type LinearCrossEntropyOptions } from './linearCrossEntropy.ts'
 export * from './losses.ts'
+export {
+  gru,
+  type GruOptions,
+  lstm,
+  type LstmOptions,
+  type LstmState,
+  type Recurrent,
+  type RecurrentDirection,
+  type RecurrentLayer,
+  type RecurrentOptions,
+  type RecurrentParams,
+  rnn,
+  type RnnOptions,
+} from './recurrent.ts'
+export { initGru, initLstm, initRnn, type RecurrentSizes } from './recurrentInit.ts'
 export type { Reduction, ReductionOptions } from './reduction.ts'
