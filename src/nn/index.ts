@@ -8,6 +8,7 @@ export * from './layers.ts'
 export type { LinearParams } from './linear.ts'
 export { linearCrossEntropy, type LinearCrossEntropyOptions } from './linearCrossEntropy.ts'
 export * from './losses.ts'
+export { type AttentionParams, multiHeadAttention, type MultiHeadAttentionOptions } from './multiHeadAttention.ts'
 export {
   gru,
   type GruOptions,
@@ -24,3 +25,20 @@ export {
 } from './recurrent.ts'
 export { initGru, initLstm, initRnn, type RecurrentSizes } from './recurrentInit.ts'
 export type { Reduction, ReductionOptions } from './reduction.ts'
+export {
+  decoderLayer,
+  type DecoderLayerParams,
+  type DecoderOptions,
+  type DecoderParams,
+  encoderLayer,
+  type EncoderLayerParams,
+  type EncoderOptions,
+  type EncoderParams,
+  type LayerOptions,
+  transformer,
+  transformerDecoder,
+  transformerEncoder,
+  type TransformerOptions,
+  type TransformerParams,
+} from './transformer.ts'
+export { initTransformer, type TransformerSizes } from './transformerInit.ts'
