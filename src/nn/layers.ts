@@ -1,50 +1,19 @@
 /** Layers: pure functions of (parameters, input). Refusals name the layer, and what in it refused. */
 import { NdArray } from '../core/array.ts'
-import { convertElementType, dotGeneral, rsqrt, widened } from '../core/constructors.ts'
-import { computedIn, type DType, isHalf } from '../core/dtype.ts'
-import { ArgumentError, ShapeError } from '../core/errors.ts'
+import { convertElementType, rsqrt, widened } from '../core/constructors.ts'
+import { isHalf } from '../core/dtype.ts'
+import { ShapeError } from '../core/errors.ts'
 import type { Operand } from '../core/methods.ts'
-import { composed, composedOptions, numberOf, refuse } from '../numpy/check.ts'
+import { composed, composedOptions, numberOf } from '../numpy/check.ts'
 import * as np from '../numpy/index.ts'
-import { asArray, asFloat, numeric, promoted, promoteTypes } from '../numpy/promote.ts'
+import { asFloat, promoteTypes } from '../numpy/promote.ts'
 import { bernoulli } from '../random/index.ts'
 import { array, needed, number, optionsOf, type Schema } from '../core/options.ts'
+import { linearDtype, linearOf, linearProduct, type LinearParams, wideLinear } from './linear.ts'
 
 /** Parameters are an object of arrays. */
 const parameters = <P extends object>(what: string, schema: Schema<P>, p: P): P => optionsOf(what, schema, p, 'parameter')
 
-/** Ours, or PyTorch's: x w + b, or x weightᵀ + bias. */
-export type LinearParams =
-  | {
-      readonly w: NdArray // [I,O]
-      readonly b?: NdArray // [O]
-    }
-  | {
-      readonly weight: NdArray // [O,I]
-      readonly bias?: NdArray // [O]
-    }
-/** Of either convention: only looking tells which. */
-interface EitherLinear {
-  readonly w?: NdArray
-  readonly b?: NdArray
-  readonly weight?: NdArray
-  readonly bias?: NdArray
-}
-const linearParams: Schema<EitherLinear> = { w: array, b: array, weight: array, bias: array }
-const oneConvention = (own: EitherLinear): void => {
-  const [ours, theirs] = [['w', 'b'] as const, ['weight', 'bias'] as const].map((names) => names.filter((name) => own[name] !== undefined))
-  const ways = 'give { w, b } or, as PyTorch has them, { weight, bias }'
-  if (ours!.length > 0 && theirs!.length > 0)
-    throw new ArgumentError(`nn.linear: the parameters ${[...ours!, ...theirs!].join(', ')} are of two conventions: ${ways}`)
-  if (own.w === undefined && own.weight === undefined) throw new ArgumentError(`nn.linear: the parameter w or weight is needed: ${ways}`)
-}
-/** x weightᵀ with no transposed copy: [...,I], [O,I] -> [...,O]. */
-const byRows = (x: NdArray, weight: NdArray, preferred: DType | null): NdArray => {
-  const [a, m] = promoted('nn.linear', [x, weight]).map(numeric) as [NdArray, NdArray]
-  if (m.ndim !== 2 || a.ndim === 0 || a.shape.at(-1) !== m.shape[1])
-    refuse(ShapeError, 'nn.linear', [m, a], 'a weight [O,I] meets an input [...,I]')
-  return dotGeneral(a, m, [[a.ndim - 1], [1]], [[], []], preferred)
-}
 /**
  * x w + b along the last axis, rounded once: [...,I] -> [...,O]. Or x weightᵀ + bias, by PyTorch's names and in its layout.
  *
@@ -53,16 +22,11 @@ const byRows = (x: NdArray, weight: NdArray, preferred: DType | null): NdArray =
  * @throws ArgumentError where parameters of both conventions are given; ShapeError when the extents differ
  */
 export const linear = /* @__PURE__ */ composed('nn.linear', 2, (p: LinearParams, x: NdArray): NdArray => {
-  const own = parameters<EitherLinear>('nn.linear', linearParams, p)
-  oneConvention(own)
-  const bias = own.b ?? own.bias
-  const to = promoteTypes(asArray('nn.linear', x).dtype, (own.w ?? own.weight!).dtype).dtype
-  const wide = bias !== undefined && isHalf(to)
-  const preferred = wide ? computedIn(to) : null
-  const y =
-    own.w === undefined ? byRows(x, own.weight!, preferred) : np.matmul(x, own.w, wide ? { preferredElementType: computedIn(to) } : {}) // [...,O]
-  if (bias === undefined) return y
-  return wide ? convertElementType(np.add(y, bias), promoteTypes(to, bias.dtype).dtype) : np.add(y, bias)
+  const own = linearOf('nn.linear', p)
+  if (own.bias === undefined) return linearProduct('nn.linear', own, x, false)
+  const to = linearDtype('nn.linear', own, x)
+  const y = wideLinear('nn.linear', own, x) // [...,O]
+  return isHalf(to) ? convertElementType(y, to) : y
 })
 
 export interface EmbeddingParams {

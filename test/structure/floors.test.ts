@@ -13,7 +13,7 @@ const floors: readonly (readonly [folder: RegExp, may: RegExp])[] = [
   [/^transforms\//, /^(src\/(core\/|tree\.ts)|backends\/lowering\/|primitives\/)/],
   [/^src\/(numpy|lax|random)\//, /^(src\/((core|numpy|lax|random)\/|tree\.ts)|transforms\/|primitives\/)/],
   [/^src\/debug\//, /^(src\/(core\/|tree\.ts)|transforms\/|primitives\/)/],
-  [/^src\/(nn|optim)\//, /^(src\/((core|numpy|random|nn|optim)\/|tree\.ts)|transforms\/|primitives\/)/],
+  [/^src\/(nn|optim)\//, /^(src\/((core|numpy|lax|random|nn|optim)\/|tree\.ts)|transforms\/|primitives\/)/],
   [
     /^src\/(models|testing|io)\//,
     /^(src\/((core|numpy|lax|random|nn|optim|models|testing|io|text)\/|(tree|init)\.ts)|transforms\/|primitives\/)/,
