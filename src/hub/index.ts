@@ -8,7 +8,7 @@
 import '../runtime.ts'
 import { promised, takesOptions } from '../core/takes.ts'
 import { droppedFiles, hubFiles, isHubId, urlFiles, within } from './files.ts'
-import { type Loaded, loadFrom, type LoadOptions, loadOptions, sourceOf } from './load.ts'
+import { type Load, type Loaded, loadFrom, type LoadOptions, loadOptions, sourceOf } from './load.ts'
 
 export type { Loaded, LoadOptions, Progress } from './load.ts'
 
@@ -18,7 +18,7 @@ export type { Loaded, LoadOptions, Progress } from './load.ts'
  * @example const { model, params, tokenizer } = await load('HuggingFaceTB/SmolLM2-135M', { dtype: 'float16' })
  * @throws FileError (the promise rejects) for an unknown architecture, field or switch, and listing tensors that are missing, misshapen or have no place
  */
-export const load = /* @__PURE__ */ promised(
+export const load: Load = /* @__PURE__ */ promised(
   takesOptions('load', 2, loadOptions, async (source: string | readonly File[], options: LoadOptions = {}): Promise<Loaded> => {
     const { subfolder, revision = 'main', token } = options
     if (Array.isArray(source) && source.every((file) => file instanceof Blob))
@@ -28,4 +28,4 @@ export const load = /* @__PURE__ */ promised(
     if (isHubId(source)) return loadFrom(within(hubFiles(source, revision, token), subfolder), options)
     return sourceOf('load', source)
   }),
-)
+) as Load

@@ -2,14 +2,13 @@
 import type { NdArray } from '../core/array.ts'
 import type { DType } from '../core/dtype.ts'
 import { ArgumentError } from '../core/errors.ts'
-import { dtypeAmong, func, type Schema, text } from '../core/options.ts'
+import { dtypeAmong, func, oneOf, type Schema, text } from '../core/options.ts'
 import { show } from '../core/show.ts'
 import type { Cast } from '../io/dtypes.ts'
 import { FileError } from '../io/errors.ts'
 import { type Entry, type OpenSafetensors, openSafetensors } from '../io/ranges.ts'
-import { type DecoderModel, fromConfig, idsOf } from '../models/model.ts'
+import { fromConfig, idsOf, type Kind, type Model, type Models, type Params } from '../models/model.ts'
 import { layoutOf, matched } from '../models/names.ts'
-import type { DecoderParams } from '../models/decoder.ts'
 import { type Tokenizer, tokenizerOf } from '../text/tokenizer.ts'
 import * as tree from '../tree.ts'
 import type { Files } from './files.ts'
@@ -20,7 +19,9 @@ export interface Progress {
   readonly loaded: number
   readonly total: number
 }
-export interface LoadOptions {
+export interface LoadOptions<K extends Kind = Kind> {
+  /** What is expected: 'decoder', the default, writes texts; 'encoder' reads them, or pictures. */
+  readonly kind?: K
   /** What floats become; default: as the files have them. */
   readonly dtype?: 'float32' | 'float16' | 'bfloat16'
   /** A folder within the source. */
@@ -32,15 +33,16 @@ export interface LoadOptions {
   readonly onProgress?: (progress: Progress) => void
 }
 export const loadOptions: Schema<LoadOptions> = {
+  kind: oneOf('decoder', 'encoder'),
   dtype: dtypeAmong('float32', 'float16', 'bfloat16'),
   subfolder: text,
   revision: text,
   token: text,
   onProgress: func(),
 }
-export interface Loaded {
-  readonly model: DecoderModel
-  readonly params: DecoderParams
+export interface Loaded<K extends Kind = Kind> {
+  readonly model: Models[K]
+  readonly params: Params[K]
   /** null where the source has none. */
   readonly tokenizer: Tokenizer | null
 }
@@ -57,19 +59,26 @@ const parsed = async (files: Files, name: string): Promise<Readonly<Record<strin
   throw new FileError(`${files.what}/${name} isn't an object`)
 }
 
-export const loadFrom = async (files: Files, { dtype, onProgress }: LoadOptions): Promise<Loaded> => {
+/** Its kind is the one that is asked for, and 'decoder' where none is. */
+export type Load = <K extends Kind = 'decoder'>(source: string | readonly File[], options?: LoadOptions<K>) => Promise<Loaded<K>>
+
+export const loadFrom = async (files: Files, { kind = 'decoder', dtype, onProgress }: LoadOptions): Promise<Loaded> => {
   const json = await parsed(files, 'config.json')
   if (json === null) throw new FileError(`no config.json in ${files.what}: a model's folder, in Hugging Face's form, has one`)
   const model = fromConfig(json, `${files.what}/config.json`)
+  if (model.kind !== kind)
+    throw new ArgumentError(
+      `load: ${files.what} is ${model.kind === 'encoder' ? 'an encoder' : 'a decoder'}: load it with { kind: '${model.kind}' }`,
+    )
   const tokenizer = await tokenizerFrom(files)
-  if (tokenizer !== null && tokenizer.vocab > model.config.vocab)
+  if (tokenizer !== null && model.config.vocab !== null && tokenizer.vocab > model.config.vocab)
     throw new FileError(
       `${files.what}: the tokenizer has ${tokenizer.vocab} ids, and the model ${model.config.vocab}: they aren't of one model`,
     )
   const params = await paramsFrom(files, model, dtype, onProgress)
   const generation = await parsed(files, 'generation_config.json')
   const eos = idsOf(generation?.['eos_token_id'])
-  return { model: eos.length === 0 ? model : { ...model, eos }, params, tokenizer }
+  return { model: eos.length === 0 || model.kind === 'encoder' ? model : { ...model, eos }, params, tokenizer } as Loaded
 }
 
 export const tokenizerFrom = async (files: Files): Promise<Tokenizer | null> => {
@@ -110,10 +119,10 @@ const closed = async (shards: readonly Shard[]): Promise<void> => void (await Pr
 
 const paramsFrom = async (
   files: Files,
-  model: DecoderModel,
+  model: Model,
   dtype: DType | undefined,
   onProgress: LoadOptions['onProgress'],
-): Promise<DecoderParams> => {
+): Promise<Params[Kind]> => {
   const shards = await shardsOf(files)
   try {
     const places = new Map<string, readonly [Entry, Shard]>()
@@ -136,7 +145,7 @@ const paramsFrom = async (
       loaded += entry.end - entry.begin
       onProgress?.({ file, loaded, total })
     }
-    return tree.unflatten(layout.def, leaves) as DecoderParams
+    return tree.unflatten(layout.def, leaves) as Params[Kind]
   } finally {
     await closed(shards)
   }

@@ -16,13 +16,13 @@ import { show } from '../core/show.ts'
 import { FileError } from '../io/errors.ts'
 import { rangesOf } from '../io/fileRanges.ts'
 import { writeAtomically, writeSafetensors } from '../io/node.ts'
-import type { DecoderModel } from '../models/model.ts'
+import type { Model } from '../models/model.ts'
 import { nameOf } from '../models/names.ts'
 import type { Tokenizer } from '../text/tokenizer.ts'
 import * as tree from '../tree.ts'
 import { type Files, within } from './files.ts'
 import { load as portable } from './index.ts'
-import { type Loaded, loadFrom, type LoadOptions, loadOptions } from './load.ts'
+import { type Load, type Loaded, loadFrom, type LoadOptions, loadOptions } from './load.ts'
 
 export type { Loaded, LoadOptions, Progress } from './load.ts'
 
@@ -57,14 +57,14 @@ const isFolder = async (path: string): Promise<boolean> => (await reading(path, 
  * @example const { model, params, tokenizer } = await load('./models/smollm2')
  * @throws FileError (the promise rejects) for an unknown architecture, field or switch, and listing tensors that are missing, misshapen or have no place
  */
-export const load = /* @__PURE__ */ promised(
+export const load: Load = /* @__PURE__ */ promised(
   takesOptions('load', 2, loadOptions, async (source: string | readonly File[], options: LoadOptions = {}): Promise<Loaded> => {
     const path = typeof source === 'string' && !/^https?:/.test(source)
     if (path && (/^[./~]|^[A-Za-z]:[\\/]/.test(source) || (await isFolder(source))))
       return loadFrom(within(folderFiles(source), options.subfolder), options)
     return portable(source, options)
   }),
-)
+) as Load
 
 export interface SaveOptions {
   readonly tokenizer?: Tokenizer
@@ -78,29 +78,24 @@ const saveOptions: Schema<SaveOptions> = { tokenizer: plainObject() }
  * @throws FileError (the promise rejects) where it can't be written
  */
 export const save = /* @__PURE__ */ promised(
-  takesOptions(
-    'save',
-    4,
-    saveOptions,
-    async (folder: string, model: DecoderModel, params: unknown, options: SaveOptions = {}): Promise<void> => {
-      if (typeof folder !== 'string') throw new ArgumentError(`save: a folder is needed, a text, and got ${show(folder)}`)
-      const { tokenizer } = options
-      const paths = tree.paths(params)
-      const tensors = Object.fromEntries((tree.leaves(params) as NdArray[]).map((x, i) => [nameOf(model.naming, paths[i]!), x]))
-      const dtype = Object.values(tensors)[0]?.dtype ?? 'float32'
-      const text = (value: unknown): string => `${JSON.stringify(value, null, 2)}\n`
-      try {
-        await mkdir(folder, { recursive: true })
-      } catch (cause) {
-        throw new FileError(`${folder} can't be made: ${(cause as Error).message}`, { cause })
-      }
-      await writeSafetensors(join(folder, 'model.safetensors'), tensors, { format: 'pt' })
-      await writeAtomically(join(folder, 'config.json'), text({ ...model.json, dtype }))
-      if (tokenizer === undefined) return
-      const { files } = tokenizer
-      await writeAtomically(join(folder, 'tokenizer.json'), text(files.tokenizer))
-      await writeAtomically(join(folder, 'tokenizer_config.json'), text(files.config))
-      if (files.template !== null) await writeAtomically(join(folder, 'chat_template.jinja'), files.template)
-    },
-  ),
+  takesOptions('save', 4, saveOptions, async (folder: string, model: Model, params: unknown, options: SaveOptions = {}): Promise<void> => {
+    if (typeof folder !== 'string') throw new ArgumentError(`save: a folder is needed, a text, and got ${show(folder)}`)
+    const { tokenizer } = options
+    const paths = tree.paths(params)
+    const tensors = Object.fromEntries((tree.leaves(params) as NdArray[]).map((x, i) => [nameOf(model.naming, paths[i]!), x]))
+    const dtype = Object.values(tensors)[0]?.dtype ?? 'float32'
+    const text = (value: unknown): string => `${JSON.stringify(value, null, 2)}\n`
+    try {
+      await mkdir(folder, { recursive: true })
+    } catch (cause) {
+      throw new FileError(`${folder} can't be made: ${(cause as Error).message}`, { cause })
+    }
+    await writeSafetensors(join(folder, 'model.safetensors'), tensors, { format: 'pt' })
+    await writeAtomically(join(folder, 'config.json'), text({ ...model.json, dtype }))
+    if (tokenizer === undefined) return
+    const { files } = tokenizer
+    await writeAtomically(join(folder, 'tokenizer.json'), text(files.tokenizer))
+    await writeAtomically(join(folder, 'tokenizer_config.json'), text(files.config))
+    if (files.template !== null) await writeAtomically(join(folder, 'chat_template.jinja'), files.template)
+  }),
 )

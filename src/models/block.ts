@@ -82,7 +82,8 @@ export interface MlpParams {
   readonly down: nn.LinearParams // [D,F]
 }
 export interface BlockParams {
-  readonly attnNorm: NormParams
+  /** Absent where the first of the norms before branches is left out. */
+  readonly attnNorm?: NormParams
   readonly attn: AttentionParams
   readonly attnPostNorm?: NormParams
   readonly mlpNorm: NormParams
@@ -153,9 +154,9 @@ export const mlp = (p: MlpParams, x: NdArray, { activation, gated, width }: MlpC
 /** [B,T,D] -> [B,T,D]. */
 export const block = (p: BlockParams, x: NdArray, config: BlockConfig, seeing: Seeing): readonly [NdArray, LayerCache | null] => {
   const { norm, place } = config
-  const before = (own: NormParams, y: NdArray): NdArray => (place === 'post' ? y : normed(own, y, norm))
-  const joined = (y: NdArray, branch: NdArray, own: NormParams, after: NormParams | undefined): NdArray => {
-    if (place === 'post') return normed(own, np.add(y, branch), norm)
+  const before = (own: NormParams | undefined, y: NdArray): NdArray => (place === 'post' || own === undefined ? y : normed(own, y, norm))
+  const joined = (y: NdArray, branch: NdArray, own: NormParams | undefined, after: NormParams | undefined): NdArray => {
+    if (place === 'post') return normed(own!, np.add(y, branch), norm)
     return np.add(y, after === undefined ? branch : normed(after, branch, norm))
   }
   const [mixed, cache] = attention(p.attn, before(p.attnNorm, x), config.attention, norm, seeing)

@@ -121,7 +121,7 @@ interface Programs {
   ) => readonly [token: NdArray, seen: NdArray, key: NdArray, cache: Cache]
 }
 const isModel = (x: unknown): x is DecoderModel =>
-  typeof x === 'object' && x !== null && 'apply' in x && typeof x.apply === 'function' && 'config' in x && 'cache' in x
+  typeof x === 'object' && x !== null && 'apply' in x && typeof x.apply === 'function' && 'kind' in x && x.kind === 'decoder'
 /** By model, held by it: what was compiled for one call serves the next. */
 const programs = new WeakMap<DecoderModel, Programs>()
 const programsOf = (what: string, model: unknown): Programs => {

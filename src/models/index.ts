@@ -12,6 +12,25 @@ export * as gpt from './gpt.ts'
 export type { Activation, AttentionConfig, BlockConfig, BlockParams, MlpConfig, NormConfig } from './block.ts'
 export type { Cache, KeyValues } from './cache.ts'
 export type { DecoderConfig, DecoderInputs, DecoderLayer, DecoderOptions, DecoderParams, DecoderResult } from './decoder.ts'
-export { type DecoderModel, fromConfig, type InitOptions } from './model.ts'
+export {
+  type DecoderModel,
+  type EncoderModel,
+  fromConfig,
+  type InitOptions,
+  type Kind,
+  type Model,
+  type Models,
+  type Params,
+} from './model.ts'
+export {
+  type EncoderConfig,
+  type EncoderHead,
+  type EncoderInputs,
+  type EncoderLayer,
+  type EncoderOptions,
+  type EncoderParams,
+  type EncoderResult,
+  meanPooled,
+} from './encoder.ts'
 export { generate, generateTokens, type Generated, type GenerateOptions, type SamplingOptions, type TokenOptions } from './generate.ts'
 export type { Naming } from './names.ts'

@@ -19,6 +19,16 @@ import {
   decoderOptions,
   initDecoder,
 } from './decoder.ts'
+import {
+  applyEncoder,
+  type EncoderConfig,
+  type EncoderInputs,
+  encoderOptions,
+  type EncoderOptions,
+  type EncoderParams,
+  type EncoderResult,
+  initEncoder,
+} from './encoder.ts'
 import { families } from './families/index.ts'
 import { Fields, type Json } from './hfConfig.ts'
 import type { Naming } from './names.ts'
@@ -28,12 +38,15 @@ export interface InitOptions {
   readonly dtype?: DType
 }
 const initOptions: Schema<InitOptions> = { dtype: dtypeAmong('float32', 'float16', 'bfloat16', 'float64') }
-export interface DecoderModel {
-  readonly config: DecoderConfig
+interface Described {
   /** What Hugging Face calls its parts. */
   readonly naming: Naming
   /** The config.json that it was made of. */
   readonly json: Json
+}
+export interface DecoderModel extends Described {
+  readonly kind: 'decoder'
+  readonly config: DecoderConfig
   /** Ids that end a text. */
   readonly eos: readonly number[]
   /** Of normal draws, scales of 1 and biases of 0. */
@@ -42,12 +55,29 @@ export interface DecoderModel {
   /** An empty cache for so many rows of so many positions. */
   readonly cache: (batch: number, capacity: number, options?: InitOptions) => Cache
 }
+export interface EncoderModel extends Described {
+  readonly kind: 'encoder'
+  readonly config: EncoderConfig
+  readonly init: (key: NdArray, options?: InitOptions) => EncoderParams
+  readonly apply: (params: EncoderParams, inputs: EncoderInputs, options?: EncoderOptions) => EncoderResult
+}
+/** Models and their parameters by kind. */
+export interface Models {
+  readonly decoder: DecoderModel
+  readonly encoder: EncoderModel
+}
+export interface Params {
+  readonly decoder: DecoderParams
+  readonly encoder: EncoderParams
+}
+export type Kind = keyof Models
+export type Model = Models[Kind]
 
 /** An id, or a list of them. */
 export const idsOf = (x: unknown): readonly number[] => (Array.isArray(x) ? x : [x]).filter((id): id is number => Number.isInteger(id))
 
-/** A model of a configuration that is one. */
-export const decoderOf = (config: DecoderConfig, naming: Naming, json: Json): DecoderModel => ({
+const decoderOf = (config: DecoderConfig, naming: Naming, json: Json): DecoderModel => ({
+  kind: 'decoder',
   config,
   naming,
   json,
@@ -62,6 +92,18 @@ export const decoderOf = (config: DecoderConfig, naming: Naming, json: Json): De
     decoderCache(config, wholeOf('model.cache', batch, 1), wholeOf('model.cache', capacity, 1), dtype),
   ),
 })
+const encoderOf = (config: EncoderConfig, naming: Naming, json: Json): EncoderModel => ({
+  kind: 'encoder',
+  config,
+  naming,
+  json,
+  init: takesOptions('model.init', 2, initOptions, (key: NdArray, { dtype = 'float32' }: InitOptions = {}) =>
+    initEncoder(keyOf('model.init', key), config, dtype),
+  ),
+  apply: takesOptions('model.apply', 3, encoderOptions, (params: EncoderParams, inputs: EncoderInputs, options: EncoderOptions = {}) =>
+    applyEncoder(config, params, inputs, options),
+  ),
+})
 
 /**
  * The model that a Hugging Face config.json describes, parsed. `source` is what errors call it.
@@ -69,12 +111,16 @@ export const decoderOf = (config: DecoderConfig, naming: Naming, json: Json): De
  * @example const model = fromConfig(JSON.parse(text))
  * @throws FileError for an architecture, a field or a switch that isn't known, by its name
  */
-export const fromConfig = /* @__PURE__ */ takes('fromConfig', 2, (json: Json, source: string = 'config.json'): DecoderModel => {
+export const fromConfig = /* @__PURE__ */ takes('fromConfig', 2, (json: Json, source: string = 'config.json'): Model => {
   if (typeof source !== 'string') throw new FileError(`fromConfig: what errors call the config is a text, and got ${show(source)}`)
   const fields = new Fields(json, source)
   const type = fields.text('model_type')
   const family = families.find(({ types }) => types.includes(type))
   if (family === undefined)
     throw new FileError(`${source}: model_type is ${type}, and known are ${families.flatMap(({ types }) => types).join(', ')}`)
-  return decoderOf(family.read(fields), family, json)
+  const config = family.read(fields)
+  const names = typeof family.names === 'function' ? family.names(config as never) : family.names
+  const { base, older, ignored } = family
+  const naming = { names, base, ...(older === undefined ? {} : { older }), ...(ignored === undefined ? {} : { ignored }) }
+  return config.kind === 'decoder' ? decoderOf(config, naming, json) : encoderOf(config, naming, json)
 })

@@ -10,6 +10,7 @@ import { evalShape } from '../../transforms/jaxprs.ts'
 export interface Naming {
   readonly names: Readonly<Record<string, string>>
   readonly base: string
+  readonly older?: Readonly<Record<string, string>>
   readonly ignored?: RegExp
 }
 
@@ -17,13 +18,14 @@ const leafNames: Readonly<Record<string, string>> = { weight: 'weight', w: 'weig
 /** `.layers[3].attn.q.weight` -> `model.layers.3.self_attn.q_proj.weight` */
 export const nameOf = ({ names }: Naming, path: string): string => {
   const plain = path.replace(/^\./, '')
-  const at = plain.lastIndexOf('.')
   const numbers = [...plain.matchAll(/\[(\d+)\]/g)].map(([, n]) => n!)
-  const pattern = plain.slice(0, at).replace(/\[\d+\]/g, '.#')
-  const leaf = leafNames[plain.slice(at + 1)]
-  if (!Object.hasOwn(names, pattern) || leaf === undefined) throw new Error(`internal: the family has no name for ${path}`)
+  const pattern = plain.replace(/\[\d+\]/g, '.#')
+  const at = pattern.lastIndexOf('.')
+  const [module, leaf] = [names[pattern.slice(0, at)], leafNames[pattern.slice(at + 1)]]
+  const name = names[pattern] ?? (module === undefined || leaf === undefined ? undefined : `${module}.${leaf}`)
+  if (name === undefined) throw new Error(`internal: the family has no name for ${path}`)
   let next = 0
-  return `${names[pattern]!.replace(/#/g, () => numbers[next++]!)}.${leaf}`
+  return name.replace(/#/g, () => numbers[next++]!)
 }
 
 /** The leaves of a tree that a function makes, without making it. */
@@ -53,7 +55,9 @@ export interface TensorSource {
 export const matched = (naming: Naming, { paths, avals }: Layout, { what, shapes }: Omit<TensorSource, 'read'>): readonly string[] => {
   const found = paths.map((path) => {
     const name = nameOf(naming, path)
-    return [name, name.startsWith(naming.base) ? name.slice(naming.base.length) : name].find((n) => shapes.has(n)) ?? null
+    const bare = name.startsWith(naming.base) ? name.slice(naming.base.length) : name
+    const older = Object.entries(naming.older ?? {}).flatMap(([to, from]) => [name, bare].map((n) => n.replace(to, from)))
+    return [name, bare, ...older].find((n) => shapes.has(n)) ?? null
   })
   const missing = paths.flatMap((path, i) => (found[i] === null ? [`${nameOf(naming, path)}: ${showAval(avals[i]!)}`] : []))
   const misshapen = found.flatMap((name, i) => {

@@ -9,7 +9,7 @@ const names = [
 ]
 
 describe.each(names)('%s', (name) => {
-  const { model, params, expected, nameAt } = golden(name)
+  const { model, params, expected, nameAt } = golden(name, 'decoder')
   const inputs = Object.fromEntries(Object.entries(expected.inputs).map(([key, x]) => [key, arrayOf(x)])) as Record<'inputIds' | 'attentionMask' | 'positionIds', NdArray> // prettier-ignore
   type Params = typeof params
   const logits = jit((p: Params) => model.apply(p, inputs).logits)

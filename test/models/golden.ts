@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs'
 import { decodeSafetensors } from '../../src/io/index.ts'
 import type { NdArray } from '../../src/index.ts'
 import { np, tree } from '../../src/index.ts'
-import { fromConfig } from '../../src/models/model.ts'
+import { fromConfig, type Kind, type Models, type Params } from '../../src/models/model.ts'
 import { layoutOf, matched, nameOf } from '../../src/models/names.ts'
 
 interface Data {
@@ -12,8 +12,12 @@ interface Data {
   readonly data: readonly number[]
 }
 export interface Expected {
-  readonly inputs: Readonly<Record<'inputIds' | 'attentionMask' | 'positionIds', Data>>
+  readonly inputs: Readonly<Record<string, Data>>
   readonly logits: Data
+  readonly lastHiddenState?: Data
+  readonly poolerOutput?: Data
+  readonly embeddings?: Data
+  readonly scale?: number
   readonly loss: number
   readonly gradNorms: Readonly<Record<string, number>>
   readonly greedy: {
@@ -26,13 +30,14 @@ export interface Expected {
 export const arrayOf = ({ dtype, shape, data }: Data): NdArray => np.array(data as number[], { dtype, shape })
 
 const at = (name: string, file: string): URL => new URL(`../golden/models/${name}/${file}`, import.meta.url)
-export const golden = (name: string) => {
-  const model = fromConfig(JSON.parse(readFileSync(at(name, 'config.json'), 'utf8')) as Record<string, unknown>, name)
+export const golden = <K extends Kind>(name: string, kind: K) => {
+  const model = fromConfig(JSON.parse(readFileSync(at(name, 'config.json'), 'utf8')) as Record<string, unknown>, name) as Models[K]
+  if (model.kind !== kind) throw new Error(`${name} is a ${model.kind}`)
   const { tensors } = decodeSafetensors(readFileSync(at(name, 'model.safetensors')), name)
   const layout = layoutOf(model.init)
   const shapes = new Map(Object.entries(tensors).map(([key, x]) => [key, x.shape]))
   const names = matched(model.naming, layout, { what: name, shapes })
-  const params = tree.unflatten(layout.def, names.map((key) => tensors[key]!)) as ReturnType<typeof model.init> // prettier-ignore
+  const params = tree.unflatten(layout.def, names.map((key) => tensors[key]!)) as Params[K] // prettier-ignore
   const expected = JSON.parse(readFileSync(at(name, 'expected.json'), 'utf8')) as Expected
   return { model, params, expected, nameAt: (path: string): string => nameOf(model.naming, path) }
 }

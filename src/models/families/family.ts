@@ -2,14 +2,17 @@
 import { range } from '../../core/constructors.ts'
 import type { Rope } from '../../nn/rope.ts'
 import type { DecoderConfig, DecoderLayer } from '../decoder.ts'
+import type { EncoderConfig } from '../encoder.ts'
 import { type Fields, hfActivations, ropeOf } from '../hfConfig.ts'
 
-export interface Family<Config = DecoderConfig> {
+export interface Family<Config extends DecoderConfig | EncoderConfig = DecoderConfig | EncoderConfig> {
   /** `model_type` in config.json. */
   readonly types: readonly string[]
   readonly read: (config: Fields) => Config
-  /** Paths of modules in our tree, `#` for a layer's number, and their names in files. The leaves are `weight` and `bias` there. */
-  readonly names: Readonly<Record<string, string>>
+  /** Paths of modules in our tree, `#` for a layer's number, and their names in files, where the leaves are `weight` and `bias`; or paths of leaves. */
+  readonly names: Readonly<Record<string, string>> | ((config: Config) => Readonly<Record<string, string>>)
+  /** What old files call the last part of a name. */
+  readonly older?: Readonly<Record<string, string>>
   /** What a file of the model without its head lacks in front of every name. */
   readonly base: string
   /** Tensors of old files that hold no parameters. */

@@ -1,8 +1,9 @@
 /** Gemma 1, 2 and 3 (text): scales around 1, scaled embeddings, norms around each branch, layers that slide. */
 import { ropesOf } from '../hfConfig.ts'
 import { activationOf, alike, type Family, layerTypes, llamaLike, llamaNames, ropeFor } from './family.ts'
+import type { DecoderConfig } from '../decoder.ts'
 
-export const gemma: Family = {
+export const gemma: Family<DecoderConfig> = {
   types: ['gemma2', 'gemma3_text'],
   read: (config) => {
     const type = config.text('model_type')
@@ -56,4 +57,4 @@ export const gemma: Family = {
 }
 
 /** Gemma 1 norms before its branches only, under Llama's names. */
-export const gemma1: Family = { ...gemma, types: ['gemma'], names: llamaNames }
+export const gemma1: Family<DecoderConfig> = { ...gemma, types: ['gemma'], names: llamaNames }

@@ -1,8 +1,9 @@
 /** GPT-2 (Radford et al. 2019): learned positions, layer norms with biases, matrices stored [in,out]. */
 import { activationOf, type Family } from './family.ts'
 import { range } from '../../core/constructors.ts'
+import type { DecoderConfig } from '../decoder.ts'
 
-export const gpt2: Family = {
+export const gpt2: Family<DecoderConfig> = {
   types: ['gpt2'],
   read: (config) => {
     config.off('add_cross_attention', 'scale_attn_by_inverse_layer_idx', 'reorder_and_upcast_attn')

@@ -1,9 +1,18 @@
 /** The families, each one file. */
+import type { DecoderConfig } from '../decoder.ts'
+import type { EncoderConfig } from '../encoder.ts'
+import { bert, roberta } from './bert.ts'
+import { distilbert } from './distilbert.ts'
 import type { Family } from './family.ts'
 import { gemma, gemma1 } from './gemma.ts'
 import { gpt2 } from './gpt2.ts'
 import { llama } from './llama.ts'
+import { modernbert } from './modernbert.ts'
 import { phi } from './phi.ts'
 import { qwen } from './qwen.ts'
+import { vit } from './vit.ts'
 
-export const families: readonly Family[] = [gpt2, llama, qwen, gemma1, gemma, phi]
+export const families: readonly (Family<DecoderConfig> | Family<EncoderConfig>)[] = [
+  ...[gpt2, llama, qwen, gemma1, gemma, phi],
+  ...[bert, roberta, distilbert, modernbert, vit],
+]

@@ -1,8 +1,9 @@
 /** Llama (Touvron et al. 2023) and those that differ from it in a field: Mistral's window, SmolLM3's layers without a rope. */
 import { ropeOf } from '../hfConfig.ts'
 import { alike, type Family, llamaLike, llamaNames, ropeFor } from './family.ts'
+import type { DecoderConfig } from '../decoder.ts'
 
-export const llama: Family = {
+export const llama: Family<DecoderConfig> = {
   types: ['llama', 'mistral', 'smollm3'],
   read: (config) => {
     const own = llamaLike(config)

@@ -1,8 +1,9 @@
 /** Phi-3 and Phi-4-mini: q, k and v in one matrix, gate and up in one, a rope of longer factors beyond what they were trained on. */
 import { ropeOf } from '../hfConfig.ts'
 import { alike, type Family, llamaLike, llamaNames } from './family.ts'
+import type { DecoderConfig } from '../decoder.ts'
 
-export const phi: Family = {
+export const phi: Family<DecoderConfig> = {
   types: ['phi3'],
   read: (config) => {
     const like = llamaLike(config)

@@ -1,7 +1,8 @@
 /** Qwen 2 and 2.5 (biases of q, k and v), Qwen 3 (norms of queries and keys). */
 import { type Family, layerTypes, llamaLike, llamaNames, ropeFor } from './family.ts'
+import type { DecoderConfig } from '../decoder.ts'
 
-export const qwen: Family = {
+export const qwen: Family<DecoderConfig> = {
   types: ['qwen2', 'qwen3'],
   read: (config) => {
     const own = llamaLike(config)

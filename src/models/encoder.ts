@@ -1,0 +1,228 @@
+/** The encoder: every position sees every other. One pure function for BERT, RoBERTa, DistilBERT, MiniLM, ModernBERT and ViT, with the heads they have. */
+import type { NdArray } from '../core/array.ts'
+import { showAval } from '../core/aval.ts'
+import { dotGeneral, slice } from '../core/constructors.ts'
+import type { DType } from '../core/dtype.ts'
+import { ArgumentError, ShapeError } from '../core/errors.ts'
+import { array, flag, optionsOf, type Schema } from '../core/options.ts'
+import { takes } from '../core/takes.ts'
+import * as nn from '../nn/index.ts'
+import * as np from '../numpy/index.ts'
+import { checkpoint } from '../../transforms/checkpoint.ts'
+import {
+  type Activation,
+  activations,
+  block,
+  type BlockConfig,
+  blockOf,
+  type BlockParams,
+  drawing,
+  layersOf,
+  linearOf,
+  normed,
+  normOf,
+  type NormParams,
+} from './block.ts'
+
+export interface EncoderLayer {
+  /** A query sees so many positions to each side; null: all. */
+  readonly reach: number | null
+  readonly rope: string | null
+  /** Without the norm before its attention, where norms come before. */
+  readonly bare?: boolean
+}
+/** What is made of the last hidden states. */
+export type EncoderHead =
+  | { readonly kind: 'none' }
+  /** activation(dense h₀), the first token's. */
+  | { readonly kind: 'pooled'; readonly activation: Activation }
+  /** norm(activation(dense h)) by the embedding, and a bias: logits for every position. */
+  | { readonly kind: 'maskedLM'; readonly activation: Activation; readonly bias: boolean }
+  /** A linear layer on the first token, or on activation(dense h₀). */
+  | { readonly kind: 'classify'; readonly labels: number; readonly dense: Activation | null }
+export interface EncoderConfig extends BlockConfig {
+  readonly kind: 'encoder'
+  /** null: pictures come in patches. */
+  readonly vocab: number | null
+  readonly patches: { readonly image: number; readonly size: number; readonly channels: number } | null
+  /** Of positions that are learned; null where there are none. */
+  readonly context: number | null
+  /** Counted from behind the padding's id, as RoBERTa has it; null: from 0. */
+  readonly padding: number | null
+  readonly layers: readonly EncoderLayer[]
+  readonly ropes: Readonly<Record<string, nn.Rope>>
+  /** Kinds of tokens that have a vector of their own. */
+  readonly tokenTypes: number
+  readonly embedNorm: boolean
+  readonly finalNorm: boolean
+  readonly head: EncoderHead
+  readonly initStddev: number
+}
+export interface EncoderParams {
+  readonly embed?: { readonly w: NdArray } // [V,D]
+  readonly patch?: { readonly weight: NdArray; readonly bias: NdArray } // [D,C,P,P], [D]
+  readonly cls?: NdArray // [1,1,D]
+  readonly positions?: { readonly w: NdArray } | NdArray // [context,D], or [1,1+patches,D]
+  readonly tokenTypes?: { readonly w: NdArray } // [kinds,D]
+  readonly embedNorm?: NormParams
+  readonly layers: readonly BlockParams[]
+  readonly norm?: NormParams
+  readonly head?: {
+    readonly dense?: nn.LinearParams // [D,D]
+    readonly norm?: NormParams
+    readonly bias?: NdArray // [V]
+    readonly out?: nn.LinearParams // [labels,D]
+  }
+}
+export interface EncoderInputs {
+  /** int32 [B,T] */
+  readonly inputIds?: NdArray
+  /** [B,T]: 0 (or false) where there is padding. */
+  readonly attentionMask?: NdArray
+  /** int32 [B,T]; default 0. */
+  readonly tokenTypeIds?: NdArray
+  /** int32 [B,T]; default: from 0, or as RoBERTa counts. */
+  readonly positionIds?: NdArray
+  /** Of a picture, as its processor scales it: float [B,C,H,W]. */
+  readonly pixelValues?: NdArray
+}
+const inputKinds: Schema<EncoderInputs> = { inputIds: array, attentionMask: array, tokenTypeIds: array, positionIds: array, pixelValues: array } // prettier-ignore
+export interface EncoderOptions {
+  /** What blocks compute is computed again for the gradient instead of kept. */
+  readonly checkpoint?: boolean
+}
+export const encoderOptions: Schema<EncoderOptions> = { checkpoint: flag }
+export interface EncoderResult {
+  readonly lastHiddenState: NdArray // [B,T,D]
+  /** Of a head that has them: [B,T,V] or [B,labels]. */
+  readonly logits?: NdArray
+  readonly poolerOutput?: NdArray // [B,D]
+}
+
+export const initEncoder = (key: NdArray, config: EncoderConfig, dtype: DType): EncoderParams => {
+  const { vocab, patches, context, width: D, layers, tokenTypes, embedNorm, finalNorm, norm, head, initStddev } = config
+  const draw = drawing(key, initStddev, dtype)
+  const dense = { dense: linearOf(draw, D, D, norm.bias) }
+  const own =
+    head.kind === 'maskedLM'
+      ? { ...dense, norm: normOf(draw, D, norm), ...(head.bias ? { bias: draw.zeros([vocab!]) } : {}) }
+      : head.kind === 'classify'
+        ? { ...(head.dense === null ? {} : dense), out: linearOf(draw, D, head.labels, true) }
+        : dense
+  return {
+    ...(vocab === null ? {} : { embed: { w: draw.normal([vocab, D]) } }),
+    ...(patches === null ? {} : pictures(draw, patches, D)),
+    ...(context === null ? {} : { positions: { w: draw.normal([context, D]) } }),
+    ...(tokenTypes === 0 ? {} : { tokenTypes: { w: draw.normal([tokenTypes, D]) } }),
+    ...(embedNorm ? { embedNorm: normOf(draw, D, norm) } : {}),
+    layers: layersOf(layers.length, (i) => {
+      const { attnNorm, ...rest } = blockOf(draw, config)
+      return layers[i]!.bare === true ? rest : { attnNorm, ...rest }
+    }) as readonly BlockParams[],
+    ...(finalNorm ? { norm: normOf(draw, D, norm) } : {}),
+    ...(head.kind === 'none' ? {} : { head: own }),
+  }
+}
+const pictures = (draw: ReturnType<typeof drawing>, { image, size, channels }: NonNullable<EncoderConfig['patches']>, D: number) => ({
+  patch: { weight: draw.normal([D, channels, size, size]), bias: draw.zeros([D]) },
+  cls: draw.normal([1, 1, D]),
+  positions: draw.normal([1, 1 + (image / size) ** 2, D]),
+})
+
+/** [B,C,H,W] -> [B,1+patches,D]: each patch by one matrix, behind the vector that stands for the whole. */
+const patched = (params: EncoderParams, pixels: NdArray, size: number): NdArray => {
+  const [B, C, H, W] = pixels.shape as readonly [number, number, number, number]
+  const [rows, columns] = [H / size, W / size]
+  const cut = np.transpose(np.reshape(pixels, [B, C, rows, size, columns, size]), [0, 2, 4, 1, 3, 5])
+  const { weight, bias } = params.patch!
+  const D = weight.shape[0]!
+  const flat = nn.linear({ weight: np.reshape(weight, [D, C * size * size]), bias }, np.reshape(cut, [B, rows * columns, C * size * size]))
+  return np.add(np.concatenate([np.broadcastTo(params.cls!, [B, 1, D]), flat], 1), params.positions as NdArray)
+}
+
+const embeddedTexts = (config: EncoderConfig, params: EncoderParams, inputs: EncoderInputs): NdArray => {
+  const { inputIds, tokenTypeIds, positionIds } = inputs
+  const [B, T] = inputIds!.shape as readonly [number, number]
+  const words = nn.embedding(params.embed!, inputIds!) // [B,T,D]
+  const counted = (): NdArray => {
+    if (config.padding === null) return np.broadcastTo(np.arange(T), [B, T])
+    const there = np.astype(np.notEqual(inputIds!, config.padding), 'int32')
+    return np.add(np.mul(np.cumsum(there, { axis: 1 }), there), config.padding)
+  }
+  const kinds = params.tokenTypes === undefined ? [] : [nn.embedding(params.tokenTypes, tokenTypeIds ?? np.zeros([B, T], 'int32'))]
+  const places = params.positions === undefined ? [] : [nn.embedding(params.positions as { readonly w: NdArray }, positionIds ?? counted())]
+  return [...kinds, ...places].reduce((sum, x) => np.add(sum, x), words)
+}
+
+export const applyEncoder = (
+  config: EncoderConfig,
+  params: EncoderParams,
+  given: EncoderInputs,
+  options: EncoderOptions,
+): EncoderResult => {
+  const what = 'model.apply'
+  const inputs = optionsOf(what, inputKinds, given, 'input')
+  if (typeof params !== 'object' || params === null || !Array.isArray(params.layers) || params.layers.length !== config.layers.length)
+    throw new ArgumentError(`${what}: the parameters of ${config.layers.length} layers are needed, as model.init makes them`)
+  checkInputs(what, config, inputs)
+  const { patches, layers, ropes, norm } = config
+  const embedded = patches === null ? embeddedTexts(config, params, inputs) : patched(params, inputs.pixelValues!, patches.size)
+  const [B, T] = embedded.shape as readonly [number, number, number]
+  const mask = inputs.attentionMask === undefined ? null : np.reshape(np.astype(inputs.attentionMask, 'bool'), [B, 1, 1, T])
+  const positions = inputs.positionIds ?? np.broadcastTo(np.arange(T), [B, T])
+  const rotations = Object.fromEntries(Object.entries(ropes).map(([name, rope]) => [name, nn.rotary(positions, rope)]))
+  const first = params.embedNorm === undefined ? embedded : normed(params.embedNorm, embedded, norm)
+  const h = layers.reduce((x, { reach, rope }, i) => {
+    const window = reach === null ? null : reach + 1
+    const seeing = { causal: false, window, mask, rotation: rope === null ? null : rotations[rope]!, cache: null }
+    const run = (p: BlockParams, y: NdArray): NdArray => block(p, y, config, seeing)[0]
+    return options.checkpoint === true ? checkpoint(run)(params.layers[i]!, x) : run(params.layers[i]!, x)
+  }, first)
+  const hidden = params.norm === undefined ? h : normed(params.norm, h, norm)
+  return { lastHiddenState: hidden, ...headed(config, params, hidden) }
+}
+const checkInputs = (what: string, { patches, context, padding }: EncoderConfig, { inputIds, pixelValues }: EncoderInputs): void => {
+  if (patches === null) {
+    if (inputIds?.ndim !== 2) throw new ShapeError(`${what}: inputIds ${inputIds === undefined ? 'are missing' : showAval(inputIds.aval)} where int32[B,T] was expected`) // prettier-ignore
+    const most = context === null ? Infinity : context - (padding === null ? 0 : padding + 1)
+    if (inputIds.shape[1]! > most) throw new ShapeError(`${what}: ${inputIds.shape[1]} tokens are more than the ${most} that the model has positions for`) // prettier-ignore
+    return
+  }
+  const { image, channels } = patches
+  const fits =
+    pixelValues?.ndim === 4 && pixelValues.shape[1] === channels && pixelValues.shape[2] === image && pixelValues.shape[3] === image
+  if (!fits) throw new ShapeError(`${what}: pixelValues ${pixelValues === undefined ? 'are missing' : showAval(pixelValues.aval)} where [B,${channels},${image},${image}] was expected`) // prettier-ignore
+}
+
+const headed = (
+  { head, norm }: EncoderConfig,
+  { head: p, embed }: EncoderParams,
+  hidden: NdArray,
+): Omit<EncoderResult, 'lastHiddenState'> => {
+  const [B, , D] = hidden.shape as readonly [number, number, number]
+  const first = (): NdArray => np.reshape(slice(hidden, [0, 0, 0], [B, 1, D]), [B, D])
+  switch (head.kind) {
+    case 'none':
+      return {}
+    case 'pooled':
+      return { poolerOutput: activations[head.activation](nn.linear(p!.dense!, first())) }
+    case 'classify':
+      return { logits: nn.linear(p!.out!, head.dense === null ? first() : activations[head.dense](nn.linear(p!.dense!, first()))) }
+    case 'maskedLM': {
+      const y = normed(p!.norm!, activations[head.activation](nn.linear(p!.dense!, hidden)), norm)
+      const raw = dotGeneral(y, embed!.w, [[2], [1]]) // [B,T,V]
+      return { logits: p!.bias === undefined ? raw : np.add(raw, p!.bias) }
+    }
+  }
+}
+
+/**
+ * One vector a text: the mean of its real tokens' last hidden states, of length 1. [B,T,D], [B,T] -> [B,D]. Reimers and Gurevych 2019.
+ *
+ * @example meanPooled(np.ones([1, 2, 4]), np.ones([1, 2])) // [[0.5, 0.5, 0.5, 0.5]]
+ */
+export const meanPooled = /* @__PURE__ */ takes('meanPooled', 2, (lastHiddenState: NdArray, attentionMask: NdArray): NdArray => {
+  const there = np.expandDims(np.astype(np.astype(attentionMask, 'bool'), 'float32'), -1)
+  const mean = np.div(np.sum(np.mul(lastHiddenState, there), { axis: 1 }), np.maximum(np.sum(there, { axis: 1 }), 1e-9))
+  return np.div(mean, np.maximum(np.linalg.norm(mean, { axis: -1, keepdims: true }), 1e-12))
+})

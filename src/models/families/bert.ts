@@ -1,0 +1,110 @@
+/** BERT (Devlin et al. 2019), MiniLM, which is one, and RoBERTa (Liu et al. 2019): norms behind each branch, learned positions, kinds of tokens. */
+import { range } from '../../core/constructors.ts'
+import type { EncoderConfig, EncoderHead } from '../encoder.ts'
+import type { Fields } from '../hfConfig.ts'
+import { activationOf, type Family } from './family.ts'
+
+/** How many classes: `id2label` or `num_labels` say. */
+export const labelsOf = (config: Fields): number =>
+  config.has('id2label') ? config.object('id2label').keys().length : config.count('num_labels', 2)
+/** The head that the architecture's name means, among those of a family. */
+export const headOf = (config: Fields, heads: Readonly<Record<string, EncoderHead>>, fallback: string): EncoderHead => {
+  const name = config.has('architectures') ? (config.texts('architectures')[0] ?? fallback) : fallback
+  const known = Object.keys(heads).find((end) => name.endsWith(end))
+  return known === undefined
+    ? config.refuse('architectures', `known here are those that end in ${Object.keys(heads).join(', ')}`)
+    : heads[known]!
+}
+export const bertLike = (config: Fields): Omit<EncoderConfig, 'head' | 'padding'> => {
+  config.off('is_decoder', 'add_cross_attention')
+  if (config.text('position_embedding_type', 'absolute') !== 'absolute') config.refuse('position_embedding_type', 'known here is absolute')
+  const [width, heads] = [config.count('hidden_size'), config.count('num_attention_heads')]
+  return {
+    kind: 'encoder',
+    vocab: config.count('vocab_size'),
+    patches: null,
+    width,
+    context: config.count('max_position_embeddings', 512),
+    inOut: false,
+    layers: range(config.count('num_hidden_layers')).map(() => ({ reach: null, rope: null })),
+    ropes: {},
+    tokenTypes: config.count('type_vocab_size', 2),
+    embedNorm: true,
+    finalNorm: false,
+    norm: { kind: 'layer', eps: config.number('layer_norm_eps', 1e-12), offset: 0, bias: true },
+    place: 'post',
+    attention: { heads, kvHeads: heads, headDim: width / heads, scale: null, softcap: null, bias: true, outBias: true, fused: false, norms: false }, // prettier-ignore
+    mlp: { width: config.count('intermediate_size'), activation: activationOf(config, 'hidden_act', 'gelu'), gated: false, fused: false, bias: true }, // prettier-ignore
+    initStddev: config.number('initializer_range', 0.02),
+  }
+}
+const names = (base: string) => ({
+  embed: `${base}.embeddings.word_embeddings`,
+  positions: `${base}.embeddings.position_embeddings`,
+  tokenTypes: `${base}.embeddings.token_type_embeddings`,
+  embedNorm: `${base}.embeddings.LayerNorm`,
+  'layers.#.attn.q': `${base}.encoder.layer.#.attention.self.query`,
+  'layers.#.attn.k': `${base}.encoder.layer.#.attention.self.key`,
+  'layers.#.attn.v': `${base}.encoder.layer.#.attention.self.value`,
+  'layers.#.attn.o': `${base}.encoder.layer.#.attention.output.dense`,
+  'layers.#.attnNorm': `${base}.encoder.layer.#.attention.output.LayerNorm`,
+  'layers.#.mlp.up': `${base}.encoder.layer.#.intermediate.dense`,
+  'layers.#.mlp.down': `${base}.encoder.layer.#.output.dense`,
+  'layers.#.mlpNorm': `${base}.encoder.layer.#.output.LayerNorm`,
+})
+/** TensorFlow's names, which the oldest files have. */
+const older = { 'LayerNorm.weight': 'LayerNorm.gamma', 'LayerNorm.bias': 'LayerNorm.beta' }
+
+export const bert: Family<EncoderConfig> = {
+  types: ['bert'],
+  read: (config) => ({
+    ...bertLike(config),
+    padding: null,
+    head: headOf(
+      config,
+      {
+        ForMaskedLM: { kind: 'maskedLM', activation: activationOf(config, 'hidden_act', 'gelu'), bias: true },
+        ForPreTraining: { kind: 'maskedLM', activation: activationOf(config, 'hidden_act', 'gelu'), bias: true },
+        ForSequenceClassification: { kind: 'classify', labels: labelsOf(config), dense: 'tanh' },
+        Model: { kind: 'pooled', activation: 'tanh' },
+      },
+      'BertModel',
+    ),
+  }),
+  names: ({ head }) => ({
+    ...names('bert'),
+    ...(head.kind === 'maskedLM'
+      ? { 'head.dense': 'cls.predictions.transform.dense', 'head.norm': 'cls.predictions.transform.LayerNorm', 'head.bias': 'cls.predictions.bias' } // prettier-ignore
+      : { 'head.dense': 'bert.pooler.dense', 'head.out': 'classifier' }),
+  }),
+  base: 'bert.',
+  older,
+  ignored: /position_ids$|^cls\.(seq_relationship|predictions\.(decoder|bias|transform))|pooler\.dense/,
+}
+export const roberta: Family<EncoderConfig> = {
+  types: ['roberta', 'xlm-roberta', 'camembert'],
+  read: (config) => ({
+    ...bertLike(config),
+    padding: config.number('pad_token_id', 1),
+    head: headOf(
+      config,
+      {
+        ForMaskedLM: { kind: 'maskedLM', activation: 'gelu', bias: true },
+        ForSequenceClassification: { kind: 'classify', labels: labelsOf(config), dense: 'tanh' },
+        Model: { kind: 'pooled', activation: 'tanh' },
+      },
+      'RobertaModel',
+    ),
+  }),
+  names: ({ head }) => ({
+    ...names('roberta'),
+    ...(head.kind === 'maskedLM'
+      ? { 'head.dense': 'lm_head.dense', 'head.norm': 'lm_head.layer_norm', 'head.bias': 'lm_head.bias' }
+      : head.kind === 'classify'
+        ? { 'head.dense': 'classifier.dense', 'head.out': 'classifier.out_proj' }
+        : { 'head.dense': 'roberta.pooler.dense' }),
+  }),
+  base: 'roberta.',
+  older,
+  ignored: /position_ids$|^lm_head\.(decoder|bias|dense|layer_norm)|pooler\.dense/,
+}
