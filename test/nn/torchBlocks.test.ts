@@ -85,5 +85,10 @@ blocks.forEach((b, i) =>
       expect(out.dtype).toBe('float16')
       close(out.astype('float32'), b.outs[k]!, 6e-3, `${k} at float16`)
     }
+    const [hp, hx] = grad(loss)([half, at('float16', moving)])
+    for (const [k, g] of Object.entries({ ...toTorch(b.kind, hp), ...hx })) {
+      expect(g.dtype).toBe('float16')
+      close(g.astype('float32'), b.grads[k]!, 1e-2, `gradient in ${k} at float16`)
+    }
   }),
 )
