@@ -299,6 +299,9 @@ const spread = (x: Node, length: number): Node => {
   return g.stride(g.reshape(x, [length, size]), [0, 0], [1, 1], [length, rowOf(size)], true)
 }
 
+/** What a loop reads by place alone is read where it is. */
+const unshaped = (x: Node): Node => (x.kind === 'reshape' ? unshaped(x.source) : x)
+
 const lower: Rules<'scan'>['lower'] = (operands, params, lowering) => {
   const { jaxpr, length, reverse, numConsts, numCarry } = params
   const [consts, carry, xs] = parts(operands, params)
@@ -309,7 +312,7 @@ const lower: Rules<'scan'>['lower'] = (operands, params, lowering) => {
   const isSpread = given.map(({ shape }) => length > 1 && rowOf(sizeOf(shape)) !== sizeOf(shape))
   const stacks = given.map(({ shape, dtype }, i) => ({ shape: [length, ...(isSpread[i] ? [rowOf(sizeOf(shape))] : shape)], dtype }))
   const outs = composite(
-    [...consts, ...carry, ...xs.map((x) => spread(x, length))],
+    [...consts, ...carry, ...xs.map((x) => spread(x, length))].map(unshaped),
     [...carry.map(({ shape, dtype }) => ({ shape, dtype })), ...stacks],
     body.bytes,
     body.effects,

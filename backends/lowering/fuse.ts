@@ -1,6 +1,7 @@
 /** Fusion: from the results of a program to its kernels, in an order that respects what they read. */
 import { CotangentError } from '../../src/core/errors.ts'
 import { type Node, sizeOfNode } from '../../src/core/graph.ts'
+import { inPlaceOf } from '../../src/core/kernelTraits.ts'
 import { chooseBuffers, sorted } from './buffers.ts'
 import { type Emitted, emit, NeedsBuffer, spaceOf } from './emit.ts'
 import { merge } from './merge.ts'
@@ -54,5 +55,8 @@ const emitAlone = (node: Node, buffers: Set<Node>, isBuffered: (node: Node) => b
 const emitSpecial = (node: Node & { kind: 'special' }, buffers: Set<Node>, isBuffered: (node: Node) => boolean): Emitted => {
   const { kernel, reads } = throughViews(node, isBuffered)
   for (const read of reads) if (!isBuffered(read)) buffers.add(read)
-  return { kernel, extent: 1, space: null, reads, writes: node.outs, inPlace: new Set() }
+  const places = kernel.kind === 'composite' ? [] : inPlaceOf(kernel).map((i) => reads[i]!)
+  // What it reads by another arg too, it may read after it was written.
+  const inPlace = new Set(places.filter((read) => reads.indexOf(read) === reads.lastIndexOf(read)))
+  return { kernel, extent: 1, space: null, reads, writes: node.outs, inPlace }
 }

@@ -36,6 +36,13 @@ class Arena {
   }
 }
 
+/** What a special kernel or a program within has made is a result as it stands, whatever its shape. */
+const written = (node: Node): Node => {
+  let at = node
+  while (at.kind === 'reshape') at = at.source
+  return at.kind === 'part' ? at : node
+}
+
 /** A program that does the `effects`, in order, and gives `outs`. `lent`: for each result the inputs whose memory it may take over. */
 export const planProgram = (
   inputs: readonly Node[],
@@ -46,7 +53,7 @@ export const planProgram = (
 ): Program => {
   // A result that is an argument, or that another result is too, is a copy of its own.
   const seen = new Set<Node>()
-  const roots = outs.map((node): Node => {
+  const roots = outs.map(written).map((node): Node => {
     const own: Node =
       seen.has(node) || node.kind === 'input' ? { kind: 'reshape', source: node, shape: node.shape, dtype: node.dtype } : node
     seen.add(own)

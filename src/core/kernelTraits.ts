@@ -7,6 +7,8 @@ interface Traits<K extends Kernel> {
   readonly name: (kernel: K) => string
   /** The positions of the args that it writes. */
   readonly writes: (kernel: K) => readonly number[]
+  /** The positions of args in whose memory a result may be written. */
+  readonly inPlace: (kernel: K) => readonly number[]
   /** Arithmetic operations of a launch, a multiply-add as two. `extent`: the launch's, of a nest's first dim. */
   readonly flops: (kernel: K, extent: number) => number
   /** Its longest loops, as a device counts them: the outer dims as one, what is reduced over dim by dim or `innerAsOne`. */
@@ -28,10 +30,12 @@ const attentionFlops = ({ batch, heads, queries, keys, right }: AttentionShape, 
 const last = ({ args }: Kernel): number[] => [args.length - 1]
 const none = (): number => 0
 const short = (): number[] => []
+const apart = short
 const lines = ({ outer, n, inner }: Cumulative | Sort): number[] => [outer * n * inner]
 
 const traits: { readonly [K in Kernel as K['kind']]: Traits<K> } = {
   nest: {
+    inPlace: apart, // that of a fused kernel follows from its accesses
     name: ({ dims, inner }) => {
       const outer = dims.length - inner
       return `nest ${[...dims.slice(0, outer), ...(inner > 0 ? [`[${dims.slice(outer).join('x')}]`] : [])].join('x')}`
@@ -45,27 +49,37 @@ const traits: { readonly [K in Kernel as K['kind']]: Traits<K> } = {
     },
   },
   dot: {
+    inPlace: apart,
     name: ({ batch, m, n, k }) => `dot ${[...batch, ''].join('x')}${m}x${n}x${k}`,
     writes: ({ outputs }) => argsOf(outputs),
     flops: ({ batch, m, n, k, outputs }) => product([...batch, m, n]) * (2 * k + operations(outputs)),
     loops: ({ batch, m, n, k }) => [product(batch), m, n, k],
   },
   attention: {
+    inPlace: apart,
     name: (kernel) => attentionName('attention', kernel),
     writes: ({ out, lse }) => [out.arg, lse.arg],
     flops: (kernel) => attentionFlops(kernel, kernel.headDim + kernel.valueDim),
     loops: short,
   },
   attentionGrad: {
+    inPlace: apart,
     name: (kernel) => attentionName('attentionGrad', kernel),
     writes: ({ dQuery, dKey, dValue }) => [dQuery.arg, dKey.arg, dValue.arg],
     flops: (kernel) => attentionFlops(kernel, 3 * kernel.headDim + 2 * kernel.valueDim),
     loops: short,
   },
-  cumulative: { name: () => 'cumulative', writes: last, flops: none, loops: lines },
-  sort: { name: () => 'sort', writes: ({ args }) => args.map((_, i) => i).filter((i) => 2 * i >= args.length), flops: none, loops: lines },
-  scatter: { name: () => 'scatter', writes: last, flops: none, loops: short },
+  cumulative: { name: () => 'cumulative', writes: last, inPlace: apart, flops: none, loops: lines },
+  sort: {
+    name: () => 'sort',
+    inPlace: apart,
+    writes: ({ args }) => args.map((_, i) => i).filter((i) => 2 * i >= args.length),
+    flops: none,
+    loops: lines,
+  },
+  scatter: { name: () => 'scatter', writes: last, inPlace: () => [0], flops: none, loops: short },
   hostCall: {
+    inPlace: apart,
     name: () => 'hostCall',
     writes: ({ args, inputs }) => args.map((_, i) => i).filter((i) => i >= inputs),
     flops: none,
@@ -76,6 +90,7 @@ const traits: { readonly [K in Kernel as K['kind']]: Traits<K> } = {
 const traitsOf = <K extends Kernel>(kernel: K): Traits<K> => traits[kernel.kind] as unknown as Traits<K>
 export const nameOf = (kernel: Kernel): string => traitsOf(kernel).name(kernel)
 export const writesOf = (kernel: Kernel): readonly number[] => traitsOf(kernel).writes(kernel)
+export const inPlaceOf = (kernel: Kernel): readonly number[] => traitsOf(kernel).inPlace(kernel)
 export const flopsOf = (kernel: Kernel, extent: number): number => traitsOf(kernel).flops(kernel, extent)
 export const loopsOf = (kernel: Kernel, extent: number, innerAsOne: boolean): readonly number[] =>
   traitsOf(kernel).loops(kernel, extent, innerAsOne)

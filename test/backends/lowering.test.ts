@@ -82,3 +82,19 @@ test('what a branch keeps for its derivative has the type that the first branch 
   const jaxpr = makeJaxpr((x: NdArray) => grad(f)(x))(0.5 as never) // a number: weak
   expect(checkJaxpr(jaxpr)).toBe(jaxpr)
 })
+
+test('rows of a donated array are set where they lie, but not where they are updates too', () => {
+  const at = np.array([2, 0], { dtype: 'int32' })
+  const set = (x: NdArray, u: NdArray): NdArray => x.at(at).set(u)
+  const [rows, more] = [np.ones([2, 3]), np.arange(12).reshape(4, 3).astype('float32')]
+  const lowered = (f: typeof set, donated: number[]) => {
+    jit(f, { donateArgnums: donated })(more.mul(1), rows)
+    return (lower.mock.results.at(-1)!.value as ReturnType<Engine['lower']>).program
+  }
+  const { buffers, outputs } = lowered(set, [0])
+  expect(buffers[outputs[0]!]!.place.kind).toBe('input')
+  const own = lowered((x) => x.at(at).set(x.slice([0, 2])), [0])
+  expect(own.buffers[own.outputs[0]!]!.place.kind).toBe('output')
+  const twice = jit((x: NdArray) => x.at(np.array([1, 3, 0, 2], { dtype: 'int32' })).set(x), { donateArgnums: [0] })
+  expect(twice(more.mul(1)).toArray()).toEqual([[6, 7, 8], [0, 1, 2], [9, 10, 11], [3, 4, 5]]) // prettier-ignore
+})

@@ -11,6 +11,7 @@ export const memory: Memory = {
   load4: (arg, at) => `loads${arg}(${at})`,
   store4: (arg, at, value) => `stores${arg}(${at}, ${value});`,
   store2: (arg, at, bits) => `pair${arg}(${at}, ${bits});`,
+  same: (a, b) => `same${a}_${b}()`,
 }
 
 /**
@@ -41,6 +42,7 @@ export const moduleOf = (pass: Pass, dtypes: readonly DType[], slots: readonly n
     `@group(0) @binding(0) var<uniform> table: array<vec4<u32>, ${RECORD_BYTES / 16}>;`,
     ...bindings,
     ...arrays,
+    ...[...new Set(code.match(/\bsame\d+_\d+\b/g))].map((name) => samePlace(name, slots)),
     ...library(code),
     pass.declarations,
     `@compute @workgroup_size(${pass.workgroupSize})`,
@@ -58,6 +60,12 @@ export const moduleOf = (pass: Pass, dtypes: readonly DType[], slots: readonly n
   ]
     .filter((line) => line !== '')
     .join('\n')
+}
+
+/** Arrays in one place are in one buffer, which has one binding. */
+const samePlace = (name: string, slots: readonly number[]): string => {
+  const [a, b] = name.match(/\d+/g)!.map(Number) as [number, number]
+  return `fn ${name}() -> bool { return ${slots[a] === slots[b] ? `place${a} == place${b}` : 'false'}; }`
 }
 
 type Access = readonly [name: string, text: string]

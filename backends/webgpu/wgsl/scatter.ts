@@ -30,11 +30,12 @@ export const emitScatter: Emit<Scatter> = (kernel, memory, features) => {
 /** Args, and the scratch array of sorted rows and then their updates' numbers. */
 const [X, INDEX, UPDATES, OUT, ROWS] = [0, 1, 2, 3, 4]
 
-const copy = (size: number, { load, store }: Memory): Pass => ({
+const copy = (size: number, { load, store, same }: Memory): Pass => ({
   workgroupSize: 256,
   groups: () => Math.ceil(size / 1024),
   declarations: '',
   body: `
+  if (${same(X, OUT)}) { return; }
   let first = i32(group) * 1024 + i32(lane);
   for (var at = first; at < min(first + 1024, ${size}); at += 256) { ${store(OUT, 'at', load(X, 'at'))} }`,
 })

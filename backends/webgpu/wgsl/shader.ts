@@ -47,6 +47,8 @@ export interface Memory {
   readonly store4: (arg: number, at: string, value: string) => string
   /** Two 16-bit floats at a place that is a multiple of two: the first in the low bits of a u32. */
   readonly store2: (arg: number, at: string, bits: string) => string
+  /** Whether two arrays lie in one place. */
+  readonly same: (a: number, b: number) => string
 }
 
 /** What the device offers, as far as code depends on it. */

@@ -1,0 +1,21 @@
+/** Families on WebGPU, against Transformers: by day a decoder's text and an encoder's gradients, all of all at night. */
+import { afterAll, beforeAll, test } from 'vitest'
+import { wasm } from '../../backends/wasm/index.ts'
+import { openWebgpu } from '../../backends/webgpu/index.ts'
+import type { Backend } from '../../src/core/backend.ts'
+import { runtime } from '../../src/core/runtime.ts'
+import { nightly } from '../effort.ts'
+import { decoderChecks, decoders, encoderChecks, encoders } from '../models/parity.ts'
+import { describeOnDevice } from './gpu.ts'
+
+describeOnDevice('models on WebGPU', () => {
+  beforeAll(async () => runtime.device.choose((await openWebgpu()) as Backend))
+  afterAll(() => runtime.device.choose(wasm() as Backend))
+  test.each(nightly ? decoders : (['gpt2'] as const))('%s', async (name) => {
+    const checks = decoderChecks(name)
+    for (const [, check] of nightly ? checks : [checks[0]!, checks.at(-1)!]) await check()
+  })
+  test.each(nightly ? encoders : (['bert'] as const))('%s', async (name) => {
+    for (const [, check] of encoderChecks(name).slice(0, nightly ? undefined : 2)) await check()
+  })
+})
