@@ -5,6 +5,7 @@
 import type { Attention } from '../../src/core/kernel.ts'
 import type { FunctionHandle, ModuleBuilder } from './assembler.ts'
 import { Attending, keyBlock, panelsAtOnce } from './attentionBlock.ts'
+import { emitAttentionRow, isAttentionRow } from './attentionRow.ts'
 import { finishStats, multiplyPanel, resetStats, rowBytes, scalePanel, softmaxPanel, statsBytes } from './attentionPanel.ts'
 import { roundUp } from './address.ts'
 
@@ -13,6 +14,7 @@ export const attentionUnits = ({ batch, heads, queries }: Attention): number => 
 
 /** A function (pointer of each arg…, start, end) that computes a range of (batch, head). */
 export const emitAttention = (module: ModuleBuilder, kernel: Attention): FunctionHandle => {
+  if (isAttentionRow(kernel)) return emitAttentionRow(module, kernel)
   const { heads, group, queries, keys, headDim, valueDim, scale, dropout } = kernel
   const n = new Attending(module, kernel, 'attention')
   const { f, tall, head, kvHead, key } = n

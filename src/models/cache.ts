@@ -1,12 +1,12 @@
 /** The keys and values of positions that were: a static place for each, written where it lies. */
 import type { NdArray } from '../core/array.ts'
-import { broadcastInDim, convertElementType, iota, reshape } from '../core/constructors.ts'
+import { broadcastInDim, convertElementType, iota, reshape, transpose } from '../core/constructors.ts'
 import type { DType } from '../core/dtype.ts'
 import * as np from '../numpy/index.ts'
 
 /** One layer's, of C positions; a layer with a window of W keeps W of them, position p in place p mod W. */
 export interface KeyValues {
-  readonly k: NdArray // [B,C,K,D]
+  readonly k: NdArray // [B,K,C,D], so that a head's keys lie behind one another
   readonly v: NdArray
 }
 /** A cache is a value: kept over turns, cut back (`lengths`), copied, given to several continuations. */
@@ -30,7 +30,7 @@ export const emptyCache = (
   dtype: DType,
 ): Cache => ({
   layers: windows.map((window) => {
-    const shape = [batch, Math.min(capacity, window ?? capacity), kvHeads, headDim]
+    const shape = [batch, kvHeads, Math.min(capacity, window ?? capacity), headDim]
     return { k: np.zeros(shape, dtype), v: np.zeros(shape, dtype) }
   }),
   lengths: np.zeros([batch], 'int32'),
@@ -51,33 +51,38 @@ export const remembered = (
   newV: NdArray,
   window: number | null,
 ): { readonly keys: NdArray; readonly values: NdArray; readonly seen: NdArray; readonly cache: LayerCache } => {
-  const [B, T] = newK.shape as readonly [number, number, number, number]
-  const C = k.shape[1]!
+  const [B, T, K] = newK.shape as readonly [number, number, number, number]
+  const C = k.shape[2]!
   const at = positionsFrom(lengths, T) // [B,T]
   const real = np.less(iota([B, T], 'int32', 1), rows(valid, [B, T]))
   const ring = window !== null && C <= window
   // Of what a ring has no place for, the last stay; a place outside is none.
   const kept = ring ? np.logicalAnd(real, np.greaterEqual(at, rows(np.sub(np.add(lengths, valid), C), [B, T]))) : real
   const place = np.where(kept, ring ? np.mod(at, C) : at, C)
-  const written = (x: NdArray, y: NdArray): NdArray => x.at(iota([B, T], 'int32', 0), place).set(convertElementType(y, x.dtype))
+  /** [B,K,·,D] from [B,·,K,D], and back. */
+  const turned = (x: NdArray): NdArray => transpose(x, [0, 2, 1, 3])
+  const grid = [B, K, T]
+  const written = (x: NdArray, y: NdArray): NdArray =>
+    x.at(iota(grid, 'int32', 0), iota(grid, 'int32', 1), broadcastInDim(place, grid, [0, 2])).set(convertElementType(turned(y), x.dtype))
   const [nextK, nextV] = [written(k, newK), written(v, newV)]
   const cache = { k: nextK, v: nextV, lengths, valid }
   const query = reshape(at, [B, 1, T, 1])
-  const grid = (n: number): NdArray => iota([1, 1, 1, n], 'int32', 3)
+  const column = (n: number): NdArray => iota([1, 1, 1, n], 'int32', 3)
   const within = (key: NdArray): NdArray => {
     const before = np.lessEqual(key, query)
     return window === null ? before : np.logicalAnd(before, np.greater(key, np.sub(query, window)))
   }
-  if (!ring) return { keys: nextK, values: nextV, seen: within(grid(C)), cache }
-  if (T === 1) return { keys: nextK, values: nextV, seen: np.lessEqual(grid(C), query), cache }
+  const [allK, allV] = [turned(nextK), turned(nextV)]
+  if (!ring) return { keys: allK, values: allV, seen: within(column(C)), cache }
+  if (T === 1) return { keys: allK, values: allV, seen: np.lessEqual(column(C), query), cache }
   // Later tokens of this call overwrite what earlier ones still see: both are looked at side by side.
   const last = reshape(np.sub(lengths, 1), [B, 1, 1, 1])
-  const held = np.sub(last, np.mod(np.sub(last, grid(C)), C)) // the position in each place before this call, below 0 where there is none
+  const held = np.sub(last, np.mod(np.sub(last, column(C)), C)) // the position in each place before this call, below 0 where there is none
   const ofRing = np.logicalAnd(np.greaterEqual(held, 0), within(held))
   const ofCall = np.logicalAnd(within(reshape(at, [B, 1, 1, T])), reshape(real, [B, 1, 1, T]))
   return {
-    keys: np.concatenate([k, convertElementType(newK, k.dtype)], 1),
-    values: np.concatenate([v, convertElementType(newV, v.dtype)], 1),
+    keys: np.concatenate([turned(k), convertElementType(newK, k.dtype)], 1),
+    values: np.concatenate([turned(v), convertElementType(newV, v.dtype)], 1),
     seen: np.concatenate([np.broadcastTo(ofRing, [B, 1, T, C]), np.broadcastTo(ofCall, [B, 1, T, T])], 3),
     cache,
   }

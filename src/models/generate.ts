@@ -256,7 +256,7 @@ export const generateTokens = /* @__PURE__ */ takesOptions(
 )
 /** How many positions a cache has place for: its layers without a window say; where all have one, there is no end. */
 const roomOf = ({ config }: DecoderModel, cache: Cache): number => {
-  const places = cache.layers.flatMap(({ k }, i) => (config.layers[i]!.window === k.shape[1] ? [] : [k.shape[1]!]))
+  const places = cache.layers.flatMap(({ k }, i) => (config.layers[i]!.window === k.shape[2] ? [] : [k.shape[2]!]))
   return Math.min(Infinity, ...places)
 }
 
