@@ -5,7 +5,7 @@ import type { NdArray } from '../core/array.ts'
 import { showAval } from '../core/aval.ts'
 import { concatenate, range, slice, transpose } from '../core/constructors.ts'
 import type { EmbeddingParams, LayerNormParams } from '../nn/layers.ts'
-import { linearOf, type LinearParams } from '../nn/linear.ts'
+import { denseOf, linearOf, type LinearParams } from '../nn/linear.ts'
 import type { AttentionParams } from '../nn/multiHeadAttention.ts'
 import type { RecurrentDirection, RecurrentLayer, RecurrentParams } from '../nn/recurrent.ts'
 import type { DecoderLayerParams, EncoderLayerParams } from '../nn/transformer.ts'
@@ -27,7 +27,7 @@ export interface Part<P> {
 
 /** A matrix by rows, PyTorch's way, and the bias. */
 const byRows = (p: LinearParams): { readonly weight: NdArray; readonly bias: NdArray | undefined } => {
-  const { matrix, byRows: rows, bias } = linearOf('toTorch', p)
+  const { matrix, byRows: rows, bias } = denseOf('toTorch', linearOf('toTorch', p))
   if (matrix.ndim !== 2) throw new FileError(`toTorch: the weight ${showAval(matrix.aval)} is no matrix`)
   return { weight: rows ? matrix : transpose(matrix, [1, 0]), bias }
 }
@@ -48,7 +48,7 @@ export const norm: Part<LayerNormParams> = {
 }
 export const embedding: Part<EmbeddingParams> = {
   read: (from, at) => ({ w: from.take(`${at}weight`, ['V', 'E']) }),
-  write: ({ w }, at) => ({ [`${at}weight`]: w }),
+  write: ({ w }, at) => ({ [`${at}weight`]: denseOf('toTorch', { matrix: w, byRows: true, bias: undefined }).matrix }),
 }
 
 const rowsOf = (x: NdArray, i: number, of: number): NdArray => {

@@ -1,6 +1,6 @@
 /** The decoder: one pure function whose configuration holds what GPT-2, Llama, Mistral, Qwen, Gemma, Phi and their kin differ in. */
 import type { NdArray } from '../core/array.ts'
-import { convertElementType, dotGeneral, iota, slice } from '../core/constructors.ts'
+import { convertElementType, iota, slice } from '../core/constructors.ts'
 import type { DType } from '../core/dtype.ts'
 import { ArgumentError, ShapeError } from '../core/errors.ts'
 import { array, flag, list, needed, oneOf, optionsOf, record, type Schema } from '../core/options.ts'
@@ -48,7 +48,7 @@ export interface DecoderConfig extends BlockConfig {
   readonly initStddev: number
 }
 export interface DecoderParams {
-  readonly embed: { readonly w: NdArray } // [V,D]
+  readonly embed: nn.EmbeddingParams // [V,D]
   readonly positions?: { readonly w: NdArray } // [context,D]
   readonly layers: readonly BlockParams[]
   readonly norm: NormParams
@@ -148,7 +148,7 @@ export const applyDecoder = (
   })
   const asked = options.only === undefined ? h : lastOf(h, real)
   const hidden = normed(params.norm, asked, config.norm)
-  const raw = params.head === undefined ? dotGeneral(hidden, params.embed.w, [[2], [1]]) : nn.linear(params.head, hidden) // [B,T,V]
+  const raw = nn.linear(params.head ?? { weight: params.embed.w }, hidden) // [B,T,V]
   const logits = logitCap === null ? raw : np.mul(np.tanh(np.div(raw, logitCap)), logitCap)
   return {
     logits,

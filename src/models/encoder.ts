@@ -1,7 +1,7 @@
 /** The encoder: every position sees every other. One pure function for BERT, RoBERTa, DistilBERT, MiniLM, ModernBERT and ViT, with the heads they have. */
 import type { NdArray } from '../core/array.ts'
 import { showAval } from '../core/aval.ts'
-import { dotGeneral, slice } from '../core/constructors.ts'
+import { slice } from '../core/constructors.ts'
 import type { DType } from '../core/dtype.ts'
 import { ArgumentError, ShapeError } from '../core/errors.ts'
 import { array, flag, optionsOf, type Schema } from '../core/options.ts'
@@ -59,7 +59,7 @@ export interface EncoderConfig extends BlockConfig {
   readonly initStddev: number
 }
 export interface EncoderParams {
-  readonly embed?: { readonly w: NdArray } // [V,D]
+  readonly embed?: nn.EmbeddingParams // [V,D]
   readonly patch?: { readonly weight: NdArray; readonly bias: NdArray } // [D,C,P,P], [D]
   readonly cls?: NdArray // [1,1,D]
   readonly positions?: { readonly w: NdArray } | NdArray // [context,D], or [1,1+patches,D]
@@ -210,7 +210,7 @@ const headed = (
       return { logits: nn.linear(p!.out!, head.dense === null ? first() : activations[head.dense](nn.linear(p!.dense!, first()))) }
     case 'maskedLM': {
       const y = normed(p!.norm!, activations[head.activation](nn.linear(p!.dense!, hidden)), norm)
-      const raw = dotGeneral(y, embed!.w, [[2], [1]]) // [B,T,V]
+      const raw = nn.linear({ weight: embed!.w }, y) // [B,T,V]
       return { logits: p!.bias === undefined ? raw : np.add(raw, p!.bias) }
     }
   }

@@ -43,3 +43,4 @@ export {
   type TransformerParams,
 } from './transformer.ts'
 export { initTransformer, type TransformerSizes } from './transformerInit.ts'
+export { Weight } from './weight.ts'

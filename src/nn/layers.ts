@@ -6,10 +6,11 @@ import { ShapeError } from '../core/errors.ts'
 import type { Operand } from '../core/methods.ts'
 import { composed, composedOptions, numberOf } from '../numpy/check.ts'
 import * as np from '../numpy/index.ts'
-import { asFloat, promoteTypes } from '../numpy/promote.ts'
+import { asFloat, asIndex, promoteTypes } from '../numpy/promote.ts'
 import { bernoulli } from '../random/index.ts'
 import { array, needed, number, optionsOf, type Schema } from '../core/options.ts'
 import { linearDtype, linearOf, linearProduct, type LinearParams, wideLinear } from './linear.ts'
+import { Weight, weightKind } from './weight.ts'
 
 /** Parameters are an object of arrays. */
 const parameters = <P extends object>(what: string, schema: Schema<P>, p: P): P => optionsOf(what, schema, p, 'parameter')
@@ -30,17 +31,18 @@ export const linear = /* @__PURE__ */ composed('nn.linear', 2, (p: LinearParams,
 })
 
 export interface EmbeddingParams {
-  readonly w: NdArray // [V,D]
+  readonly w: NdArray | Weight // [V,D]
 }
-const embeddingParams: Schema<EmbeddingParams> = { w: needed(array) }
+const embeddingParams: Schema<EmbeddingParams> = { w: needed(weightKind) }
 /**
  * Rows of the table: int [...] -> [...,D]. An id beyond the table gives NaN.
  *
  * @example nn.embedding({ w: np.eye(2) }, np.array(1, { dtype: 'int32' })) // [0, 1]
  */
-export const embedding = /* @__PURE__ */ composed('nn.embedding', 2, (p: EmbeddingParams, ids: NdArray): NdArray =>
-  np.take(parameters('nn.embedding', embeddingParams, p).w, ids, { axis: 0 }),
-)
+export const embedding = /* @__PURE__ */ composed('nn.embedding', 2, (p: EmbeddingParams, ids: NdArray): NdArray => {
+  const { w } = parameters('nn.embedding', embeddingParams, p)
+  return w instanceof Weight ? w.take(asIndex('nn.embedding', ids)) : np.take(w, ids, { axis: 0 })
+})
 
 export interface LayerNormParams {
   readonly scale?: NdArray // [D]

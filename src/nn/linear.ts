@@ -1,12 +1,13 @@
 /** What is linear by its parameters, ours or PyTorch's: shared by the layers that have such a part. */
-import type { NdArray } from '../core/array.ts'
+import { NdArray } from '../core/array.ts'
 import { dotGeneral } from '../core/constructors.ts'
 import { computedIn, type DType, isHalf } from '../core/dtype.ts'
-import { ArgumentError, ShapeError } from '../core/errors.ts'
+import { ArgumentError, DTypeError, ShapeError } from '../core/errors.ts'
 import { array, type OptionKind, optionsOf, record, type Schema } from '../core/options.ts'
-import { refuse } from '../numpy/check.ts'
+import { refuse, show } from '../numpy/check.ts'
 import * as np from '../numpy/index.ts'
 import { asArray, numeric, promoted, promoteTypes } from '../numpy/promote.ts'
+import { Weight, weightKind } from './weight.ts'
 
 /** Ours, or PyTorch's: x w + b, or x weightᵀ + bias. */
 export type LinearParams =
@@ -15,23 +16,23 @@ export type LinearParams =
       readonly b?: NdArray // [O]
     }
   | {
-      readonly weight: NdArray // [O,I]
+      readonly weight: NdArray | Weight // [O,I]
       readonly bias?: NdArray // [O]
     }
 /** Of either convention: only looking tells which. */
 interface EitherLinear {
   readonly w?: NdArray
   readonly b?: NdArray
-  readonly weight?: NdArray
+  readonly weight?: NdArray | Weight
   readonly bias?: NdArray
 }
-const linearParams: Schema<EitherLinear> = { w: array, b: array, weight: array, bias: array }
+const linearParams: Schema<EitherLinear> = { w: array, b: array, weight: weightKind, bias: array }
 /** As a part of other parameters. */
 export const linearKind = record(linearParams) as OptionKind<LinearParams>
 
 /** Parameters that were looked at: a matrix [I,O], or [O,I] by rows, and a bias [O]. */
 export interface Linear {
-  readonly matrix: NdArray
+  readonly matrix: NdArray | Weight
   readonly byRows: boolean
   readonly bias: NdArray | undefined
 }
@@ -45,6 +46,12 @@ export const linearOf = (what: string, p: LinearParams): Linear => {
   const matrix = own.w ?? own.weight
   if (matrix === undefined) throw new ArgumentError(`${what}: the parameter w or weight is needed: ${ways}`)
   return { matrix, byRows: own.w === undefined, bias: own.b ?? own.bias }
+}
+/** Where its numbers themselves are needed. */
+export const denseOf = (what: string, own: Linear): Linear & { readonly matrix: NdArray } => {
+  const { matrix } = own
+  if (matrix instanceof NdArray) return { ...own, matrix }
+  throw new DTypeError(`${what}: a weight ${show(matrix)} isn't an array: make one of it`)
 }
 /** I and O; null where the matrix is none. */
 export const extentsOf = ({ matrix: { shape }, byRows }: Linear): readonly [into: number, out: number] | null =>
@@ -60,10 +67,20 @@ const timesRows = (what: string, x: NdArray, weight: NdArray, preferred: DType |
     refuse(ShapeError, what, [m, a], 'a weight [O,I] meets an input [...,I]')
   return dotGeneral(a, m, [[a.ndim - 1], [1]], [[], []], preferred)
 }
+const timesWeight = (what: string, x: NdArray, weight: Weight, preferred: DType | null): NdArray => {
+  const [out, into] = weight.shape
+  if (x.ndim === 0 || x.shape.at(-1) !== into) refuse(ShapeError, what, [x], `a weight [${out},${into}] meets an input [...,${into}]`)
+  const y = weight.matmul(x, preferred)
+  const wanted = [...x.shape.slice(0, -1), out]
+  if (!(y instanceof NdArray) || y.shape.join() !== wanted.join())
+    throw new ShapeError(`${what}: the weight's matmul gives ${show(y)}, and [${wanted.join(',')}] was expected`)
+  return y
+}
 /** The product without the bias: sums of 16-bit floats are rounded, or `wide`. */
 export const linearProduct = (what: string, { matrix, byRows }: Linear, x: NdArray, wide: boolean): NdArray => {
   const to = promoteTypes(asArray(what, x).dtype, matrix.dtype).dtype
   const preferred = wide && isHalf(to) ? computedIn(to) : null
+  if (matrix instanceof Weight) return timesWeight(what, asArray(what, x), matrix, preferred)
   if (byRows) return timesRows(what, x, matrix, preferred)
   return np.matmul(x, matrix, preferred === null ? {} : { preferredElementType: preferred })
 }

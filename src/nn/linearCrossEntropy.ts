@@ -11,7 +11,7 @@ import * as np from '../numpy/index.ts'
 import { logOfSum, sumBelow0 } from '../numpy/logSum.ts'
 import { asFloat } from '../numpy/promote.ts'
 import { countedOf, type CrossEntropyOptions, crossEntropyOptions, labelsOf } from './crossEntropy.ts'
-import { extentsOf, linearDtype, linearOf, type LinearParams, wideLinear } from './linear.ts'
+import { denseOf, extentsOf, linearDtype, linearOf, type LinearParams, wideLinear } from './linear.ts'
 import { reduced } from './reduction.ts'
 
 export interface LinearCrossEntropyOptions extends CrossEntropyOptions {
@@ -43,7 +43,7 @@ export const linearCrossEntropy = /* @__PURE__ */ composedOptions(
     const x = asFloat(what, hidden)
     if (x.ndim === 0) refuse(ShapeError, what, [x], 'rows [...,D] are needed')
     const y = labelsOf(what, x, labels)
-    const own = linearOf(what, p)
+    const own = denseOf(what, linearOf(what, p))
     const { matrix, byRows, bias } = own
     const [D, V] = extentsOf(own) ?? refuse(ShapeError, what, [matrix, x], 'the weight is no matrix')
     if (D !== x.shape.at(-1) || V === 0 || (bias !== undefined && bias.shape.join() !== `${V}`))

@@ -2,7 +2,7 @@
  * Recurrent layers as PyTorch's RNN, LSTM and GRU: batch first, several layers, one direction or both. What comes from the inputs is one
  * contraction for all steps; only the hidden state's part is in the scan. Inside it is float32; results are rounded once.
  */
-import type { NdArray } from '../core/array.ts'
+import { NdArray } from '../core/array.ts'
 import * as c from '../core/constructors.ts'
 import { computedIn, type DType } from '../core/dtype.ts'
 import { ShapeError } from '../core/errors.ts'
@@ -126,7 +126,7 @@ const run = (
 ): readonly [output: NdArray, last: State] => {
   const { dtype } = start[0]!
   const inputs = c.moveAxis(c.convertElementType(wideLinear(what, ih, x), dtype), 1, 0) // [T,B,G·H]
-  const hidden = { ...hh, matrix: c.convertElementType(hh.matrix, dtype) }
+  const hidden = hh.matrix instanceof NdArray ? { ...hh, matrix: c.convertElementType(hh.matrix, dtype) } : hh
   const step = (state: State, [input, on]: readonly [NdArray, NdArray | null]): readonly [State, NdArray] => {
     const next = cell.next(input, wideLinear(what, hidden, state[0]!), state)
     if (on === null) return [next, next[0]!]

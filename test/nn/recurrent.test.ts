@@ -50,7 +50,7 @@ test('what comes of the inputs is one contraction, outside the loop', () => {
 
 test('either convention of a linear layer', () => {
   const turned = tree.map((y: NdArray) => np.transpose(y), nn.initGru(random.key(1), { input: 3, hidden: 4 }))
-  const ours = (p: nn.LinearParams): nn.LinearParams => ('weight' in p ? { w: p.weight, b: p.bias! } : p)
+  const ours = (p: nn.LinearParams): nn.LinearParams => ('weight' in p ? { w: p.weight as NdArray, b: p.bias! } : p)
   const { ih, hh } = turned.layers[0]!.forward
   const other = nn.gru({ layers: [{ forward: { ih: ours(ih), hh: ours(hh) } }] }, x)
   expect(apart(nn.gru(nn.initGru(random.key(1), { input: 3, hidden: 4 }), x), other)).toBeLessThan(1e-6)

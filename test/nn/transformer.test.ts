@@ -63,7 +63,7 @@ describe('transformer', () => {
   })
   test('initial matrices are spread as Glorot and Bengio’s', () => {
     const { selfAttn, linear1, norm1 } = nn.initTransformer(random.key(0), { width: 32, hidden: 64 }).encoder.layers[0]!
-    const weight = (p: nn.LinearParams): NdArray => ('weight' in p ? p.weight : p.w)
+    const weight = (p: nn.LinearParams): NdArray => ('weight' in p ? (p.weight as NdArray) : p.w)
     expect(np.std(weight(selfAttn.q)).item()).toBeCloseTo(Math.sqrt(2 / 128), 2)
     expect(np.std(weight(selfAttn.out)).item()).toBeCloseTo(Math.sqrt(2 / 64), 2)
     expect(np.std(weight(linear1)).item()).toBeCloseTo(Math.sqrt(2 / 96), 2)
