@@ -2,7 +2,7 @@
 import { range } from '../../core/constructors.ts'
 import type { EncoderConfig, EncoderHead } from '../encoder.ts'
 import type { Fields } from '../hfConfig.ts'
-import { activationOf, type Family } from './family.ts'
+import { activationOf, type Family, layerCount } from './family.ts'
 
 /** How many classes: `id2label` or `num_labels` say. */
 export const labelsOf = (config: Fields): number =>
@@ -26,7 +26,7 @@ export const bertLike = (config: Fields): Omit<EncoderConfig, 'head' | 'padding'
     width,
     context: config.count('max_position_embeddings', 512),
     inOut: false,
-    layers: range(config.count('num_hidden_layers')).map(() => ({ reach: null, rope: null })),
+    layers: range(layerCount(config)).map(() => ({ reach: null, rope: null })),
     ropes: {},
     tokenTypes: config.count('type_vocab_size', 2),
     embedNorm: true,

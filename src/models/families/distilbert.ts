@@ -2,7 +2,7 @@
 import { range } from '../../core/constructors.ts'
 import type { EncoderConfig } from '../encoder.ts'
 import { headOf, labelsOf } from './bert.ts'
-import { activationOf, type Family } from './family.ts'
+import { activationOf, type Family, layerCount } from './family.ts'
 
 export const distilbert: Family<EncoderConfig> = {
   types: ['distilbert'],
@@ -18,7 +18,7 @@ export const distilbert: Family<EncoderConfig> = {
       context: config.count('max_position_embeddings', 512),
       padding: null,
       inOut: false,
-      layers: range(config.count('n_layers')).map(() => ({ reach: null, rope: null })),
+      layers: range(layerCount(config, 'n_layers')).map(() => ({ reach: null, rope: null })),
       ropes: {},
       tokenTypes: 0,
       embedNorm: true,

@@ -80,12 +80,16 @@ export const ropeFor = (
 ): { readonly all: Rope } => ({
   all: ropeOf(config, { headDim, context }),
 })
+/** How many layers: what no model has isn't believed, since a list is made of them before any tensor is looked at. */
+export const layerCount = (config: Fields, name = 'num_hidden_layers'): number => {
+  const n = config.count(name)
+  return n > 4096 ? config.refuse(name, 'no model has more than 4096') : n
+}
 /** The same for every layer. */
-export const alike = (config: Fields, layer: DecoderLayer): readonly DecoderLayer[] =>
-  range(config.count('num_hidden_layers')).map(() => layer)
+export const alike = (config: Fields, layer: DecoderLayer): readonly DecoderLayer[] => range(layerCount(config)).map(() => layer)
 /** Which layers slide: `layer_types`, or what older files mean without it. */
 export const layerTypes = (config: Fields, slides: (i: number) => boolean): readonly ('sliding_attention' | 'full_attention')[] => {
-  const n = config.count('num_hidden_layers')
+  const n = layerCount(config)
   if (!config.has('layer_types')) return range(n).map((i) => (slides(i) ? 'sliding_attention' : 'full_attention'))
   const types = config.texts('layer_types')
   if (types.length !== n) config.refuse('layer_types', `a type for each of ${n} layers was expected`)

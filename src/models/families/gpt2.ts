@@ -1,5 +1,5 @@
 /** GPT-2 (Radford et al. 2019): learned positions, layer norms with biases, matrices stored [in,out]. */
-import { activationOf, type Family } from './family.ts'
+import { activationOf, type Family, layerCount } from './family.ts'
 import { range } from '../../core/constructors.ts'
 import type { DecoderConfig } from '../decoder.ts'
 
@@ -14,7 +14,7 @@ export const gpt2: Family<DecoderConfig> = {
       width,
       context: config.count('n_positions', 1024),
       inOut: true,
-      layers: range(config.count('n_layer')).map(() => ({ window: null, rope: null })),
+      layers: range(layerCount(config, 'n_layer')).map(() => ({ window: null, rope: null })),
       ropes: {},
       norm: { kind: 'layer', eps: config.number('layer_norm_epsilon', 1e-5), offset: 0, bias: true },
       place: 'pre',

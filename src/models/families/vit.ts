@@ -2,7 +2,7 @@
 import { range } from '../../core/constructors.ts'
 import type { EncoderConfig } from '../encoder.ts'
 import { headOf, labelsOf } from './bert.ts'
-import { activationOf, type Family } from './family.ts'
+import { activationOf, type Family, layerCount } from './family.ts'
 
 export const vit: Family<EncoderConfig> = {
   types: ['vit'],
@@ -18,7 +18,7 @@ export const vit: Family<EncoderConfig> = {
       context: null,
       padding: null,
       inOut: false,
-      layers: range(config.count('num_hidden_layers')).map(() => ({ reach: null, rope: null })),
+      layers: range(layerCount(config)).map(() => ({ reach: null, rope: null })),
       ropes: {},
       tokenTypes: 0,
       embedNorm: false,
