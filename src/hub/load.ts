@@ -20,7 +20,7 @@ export interface Progress {
   readonly total: number
 }
 export interface LoadOptions<K extends Kind = Kind> {
-  /** What is expected: 'decoder', the default, writes texts; 'encoder' reads them, or pictures. */
+  /** What is expected: 'decoder', the default, writes texts; 'encoder' reads them, or pictures; 'encoderDecoder' reads one and writes another. */
   readonly kind?: K
   /** What floats become; default: as the files have them. */
   readonly dtype?: 'float32' | 'float16' | 'bfloat16'
@@ -33,7 +33,7 @@ export interface LoadOptions<K extends Kind = Kind> {
   readonly onProgress?: (progress: Progress) => void
 }
 export const loadOptions: Schema<LoadOptions> = {
-  kind: oneOf('decoder', 'encoder'),
+  kind: oneOf('decoder', 'encoder', 'encoderDecoder'),
   dtype: dtypeAmong('float32', 'float16', 'bfloat16'),
   subfolder: text,
   revision: text,
@@ -47,6 +47,7 @@ export interface Loaded<K extends Kind = Kind> {
   readonly tokenizer: Tokenizer | null
 }
 
+const called: Readonly<Record<Kind, string>> = { decoder: 'a decoder', encoder: 'an encoder', encoderDecoder: 'an encoder-decoder' }
 const parsed = async (files: Files, name: string): Promise<Readonly<Record<string, unknown>> | null> => {
   const source = await files.text(name)
   if (source === null) return null
@@ -66,10 +67,7 @@ export const loadFrom = async (files: Files, { kind = 'decoder', dtype, onProgre
   const json = await parsed(files, 'config.json')
   if (json === null) throw new FileError(`no config.json in ${files.what}: a model's folder, in Hugging Face's form, has one`)
   const model = fromConfig(json, `${files.what}/config.json`)
-  if (model.kind !== kind)
-    throw new ArgumentError(
-      `load: ${files.what} is ${model.kind === 'encoder' ? 'an encoder' : 'a decoder'}: load it with { kind: '${model.kind}' }`,
-    )
+  if (model.kind !== kind) throw new ArgumentError(`load: ${files.what} is ${called[model.kind]}: load it with { kind: '${model.kind}' }`)
   const tokenizer = await tokenizerFrom(files)
   if (tokenizer !== null && model.config.vocab !== null && tokenizer.vocab > model.config.vocab)
     throw new FileError(

@@ -1,4 +1,4 @@
-/** One Transformer block with every switch that the usual families differ in. */
+/** One Transformer block with every switch that the usual families differ in, and attention across to what an encoder read. */
 import type { NdArray } from '../core/array.ts'
 import { convertElementType, range, reshape, slice } from '../core/constructors.ts'
 import type { DType } from '../core/dtype.ts'
@@ -6,7 +6,7 @@ import { attended } from '../nn/attended.ts'
 import * as nn from '../nn/index.ts'
 import * as np from '../numpy/index.ts'
 import * as random from '../random/index.ts'
-import { type LayerCache, remembered } from './cache.ts'
+import { type KeyValues, type LayerCache, remembered } from './cache.ts'
 
 export type Activation = 'relu' | 'silu' | 'gelu' | 'geluTanh' | 'quickGelu' | 'tanh'
 export const activations: Readonly<Record<Activation, (x: NdArray) => NdArray>> = {
@@ -86,6 +86,9 @@ export interface BlockParams {
   readonly attnNorm?: NormParams
   readonly attn: AttentionParams
   readonly attnPostNorm?: NormParams
+  /** Of a block that looks across, between the two others. */
+  readonly crossNorm?: NormParams
+  readonly cross?: AttentionParams
   readonly mlpNorm: NormParams
   readonly mlp: MlpParams
   readonly mlpPostNorm?: NormParams
@@ -99,7 +102,15 @@ export interface Seeing {
   /** bool [B,1,1,S]: false hides a key. */
   readonly mask: NdArray | null
   readonly rotation: nn.Rotation | null
+  /** Added to the scores: [B,H,T,S], extents of 1 where all are alike. */
+  readonly bias: NdArray | null
   readonly cache: LayerCache | null
+  /** What a block with parameters for it looks across to. */
+  readonly across: Across | null
+}
+export interface Across extends KeyValues {
+  /** bool [B,1,1,S]: false hides a key. */
+  readonly mask: NdArray
 }
 
 export const normed = (p: NormParams, x: NdArray, { kind, eps, offset }: NormConfig): NdArray =>
@@ -112,36 +123,53 @@ const parts = (x: NdArray, sizes: readonly number[]): NdArray[] => {
   return sizes.map((n) => slice(x, [...lead.map(() => 0), from], [...lead, (from += n)]))
 }
 
+const headed = (x: NdArray, headDim: number): NdArray => reshape(x, [x.shape[0]!, x.shape[1]!, x.shape[2]! / headDim, headDim])
+const merged = (p: AttentionParams, y: NdArray): NdArray =>
+  nn.linear(p.o, reshape(y, [y.shape[0]!, y.shape[1]!, y.shape[2]! * y.shape[3]!]))
+const scaleOf = ({ scale, headDim }: AttentionConfig): number => scale ?? 1 / Math.sqrt(headDim)
+
 /** [B,T,D] -> [B,T,D], and what it leaves for later positions. */
 const attention = (
   p: AttentionParams,
   x: NdArray,
-  { heads, kvHeads, headDim, scale, softcap }: AttentionConfig,
+  config: AttentionConfig,
   norm: NormConfig,
   seeing: Seeing,
 ): readonly [out: NdArray, cache: LayerCache | null] => {
-  const [B, T] = x.shape as readonly [number, number, number]
+  const { heads, kvHeads, headDim, softcap } = config
   const flat =
     p.qkv === undefined
       ? [nn.linear(p.q!, x), nn.linear(p.k!, x), nn.linear(p.v!, x)]
       : parts(nn.linear(p.qkv, x), [heads * headDim, kvHeads * headDim, kvHeads * headDim])
-  const [q0, k0, v] = flat.map((y) => reshape(y, [B, T, y.shape[2]! / headDim, headDim])) as [NdArray, NdArray, NdArray]
+  const [q0, k0, v] = flat.map((y) => headed(y, headDim)) as [NdArray, NdArray, NdArray]
   const turned = (y: NdArray, own: NormParams | undefined): NdArray => {
     const level = own === undefined ? y : normed(own, y, norm)
     return seeing.rotation === null ? level : nn.rotate(level, seeing.rotation)
   }
   const [q, k] = [turned(q0, p.qNorm), turned(k0, p.kNorm)]
-  const { causal, window, mask } = seeing
-  const how = { scale: scale ?? 1 / Math.sqrt(headDim), bias: null, dropout: null, softcap, sinks: null }
+  const { causal, window, mask, bias } = seeing
+  const how = { scale: scaleOf(config), bias, dropout: null, softcap, sinks: null }
   const left = window === null ? null : window - 1
-  const merged = (y: NdArray): NdArray => nn.linear(p.o, reshape(y, [B, T, heads * headDim]))
   if (seeing.cache === null) {
     const right = causal ? 0 : left
-    return [merged(attended(q, k, v, { ...how, left, right, mask })), null]
+    return [merged(p, attended(q, k, v, { ...how, left, right, mask })), null]
   }
   const { keys, values, seen, cache } = remembered(seeing.cache, k, v, window)
   const at = (y: NdArray): NdArray => convertElementType(y, q.dtype)
-  return [merged(attended(q, at(keys), at(values), { ...how, left: null, right: null, mask: seen })), cache]
+  return [merged(p, attended(q, at(keys), at(values), { ...how, left: null, right: null, mask: seen })), cache]
+}
+
+/** What others may look across to: [B,S,D] -> [B,S,K,d] twice. */
+export const keyValuesOf = (p: AttentionParams, x: NdArray, { headDim }: AttentionConfig): KeyValues => ({
+  k: headed(nn.linear(p.k!, x), headDim),
+  v: headed(nn.linear(p.v!, x), headDim),
+})
+/** [B,T,D] -> [B,T,D]: queries alone are of x. */
+const crossed = (p: AttentionParams, x: NdArray, config: AttentionConfig, { k, v, mask }: Across): NdArray => {
+  const q = headed(nn.linear(p.q!, x), config.headDim)
+  const at = (y: NdArray): NdArray => convertElementType(y, q.dtype)
+  const all = { left: null, right: null, bias: null, dropout: null, sinks: null }
+  return merged(p, attended(q, at(k), at(v), { ...all, scale: scaleOf(config), softcap: config.softcap, mask }))
 }
 
 export const mlp = (p: MlpParams, x: NdArray, { activation, gated, width }: MlpConfig): NdArray => {
@@ -160,7 +188,11 @@ export const block = (p: BlockParams, x: NdArray, config: BlockConfig, seeing: S
     return np.add(y, after === undefined ? branch : normed(after, branch, norm))
   }
   const [mixed, cache] = attention(p.attn, before(p.attnNorm, x), config.attention, norm, seeing)
-  const h = joined(x, mixed, p.attnNorm, p.attnPostNorm)
+  const own = joined(x, mixed, p.attnNorm, p.attnPostNorm)
+  const h =
+    p.cross === undefined || seeing.across === null
+      ? own
+      : joined(own, crossed(p.cross, before(p.crossNorm, own), config.attention, seeing.across), p.crossNorm, undefined)
   return [joined(h, mlp(p.mlp, before(p.mlpNorm, h), config.mlp), p.mlpNorm, p.mlpPostNorm), cache]
 }
 
@@ -188,21 +220,26 @@ export const normOf = (draw: Drawing, width: number, { kind, offset, bias }: Nor
   scale: offset === 1 ? draw.zeros([width]) : draw.ones([width]),
   ...(kind === 'layer' && bias ? { bias: draw.zeros([width]) } : {}),
 })
-export const blockOf = (draw: Drawing, { width: D, inOut, norm, place, attention: a, mlp: m }: BlockConfig): BlockParams => {
+/** `across`: with attention to what an encoder read. */
+export const blockOf = (
+  draw: Drawing,
+  { width: D, inOut, norm, place, attention: a, mlp: m }: BlockConfig,
+  across = false,
+): BlockParams => {
   const [q, kv] = [a.heads * a.headDim, a.kvHeads * a.headDim]
   const linear = (into: number, out: number, bias: boolean): nn.LinearParams => linearOf(draw, into, out, bias, inOut)
   const norms = a.norms ? { qNorm: normOf(draw, a.headDim, norm), kNorm: normOf(draw, a.headDim, norm) } : {}
+  const apart = () => ({ q: linear(D, q, a.bias), k: linear(D, kv, a.bias), v: linear(D, kv, a.bias) })
   const gates = m.fused ? { gateUp: linear(D, 2 * m.width, m.bias) } : { gate: linear(D, m.width, m.bias), up: linear(D, m.width, m.bias) }
   const after = place === 'around' ? { attnPostNorm: normOf(draw, D, norm), mlpPostNorm: normOf(draw, D, norm) } : {}
   return {
     attnNorm: normOf(draw, D, norm),
     attn: {
-      ...(a.fused
-        ? { qkv: linear(D, q + 2 * kv, a.bias) }
-        : { q: linear(D, q, a.bias), k: linear(D, kv, a.bias), v: linear(D, kv, a.bias) }),
+      ...(a.fused ? { qkv: linear(D, q + 2 * kv, a.bias) } : apart()),
       o: linear(q, D, a.outBias),
       ...norms,
     },
+    ...(across ? { crossNorm: normOf(draw, D, norm), cross: { ...apart(), o: linear(q, D, a.outBias) } } : {}),
     mlpNorm: normOf(draw, D, norm),
     mlp: { ...(m.gated ? gates : { up: linear(D, m.width, m.bias) }), down: linear(m.width, D, m.bias) },
     ...after,

@@ -2,6 +2,7 @@
 import type { NdArray } from '../core/array.ts'
 import { broadcastInDim, convertElementType, iota, reshape, transpose } from '../core/constructors.ts'
 import type { DType } from '../core/dtype.ts'
+import { array, list, needed, record, type Schema } from '../core/options.ts'
 import * as np from '../numpy/index.ts'
 
 /** One layer's, of C positions; a layer with a window of W keeps W of them, position p in place p mod W. */
@@ -15,6 +16,8 @@ export interface Cache {
   /** int32 [B]: how many positions each row has. */
   readonly lengths: NdArray
 }
+export const keyValuesKind = list(record<KeyValues>({ k: needed(array), v: needed(array) }))
+export const cacheKind: Schema<Cache> = { layers: needed(keyValuesKind), lengths: needed(array) }
 /** What a layer is given: its own part, where the new positions begin, and how many of them each row really has. */
 export interface LayerCache extends KeyValues {
   readonly lengths: NdArray // int32 [B]

@@ -3,7 +3,7 @@ import type { NdArray } from '../core/array.ts'
 import { convertElementType, iota, slice } from '../core/constructors.ts'
 import type { DType } from '../core/dtype.ts'
 import { ArgumentError, ShapeError } from '../core/errors.ts'
-import { array, flag, list, needed, oneOf, optionsOf, record, type Schema } from '../core/options.ts'
+import { array, flag, needed, oneOf, optionsOf, record, type Schema } from '../core/options.ts'
 import { showAval } from '../core/aval.ts'
 import * as nn from '../nn/index.ts'
 import * as np from '../numpy/index.ts'
@@ -20,7 +20,7 @@ import {
   normOf,
   type NormParams,
 } from './block.ts'
-import { type Cache, type KeyValues, emptyCache, positionsFrom } from './cache.ts'
+import { type Cache, cacheKind, emptyCache, positionsFrom } from './cache.ts'
 
 export interface DecoderLayer {
   /** How many positions a query sees, its own among them; null: all before it. */
@@ -70,7 +70,6 @@ export interface DecoderOptions {
   readonly only?: 'last'
 }
 const decoderInputs: Schema<DecoderInputs> = { inputIds: needed(array), attentionMask: array, positionIds: array }
-const cacheKind: Schema<Cache> = { layers: needed(list(record<KeyValues>({ k: needed(array), v: needed(array) }))), lengths: needed(array) }
 export const decoderOptions: Schema<DecoderOptions> = { cache: record(cacheKind), checkpoint: flag, only: oneOf('last') }
 export interface DecoderResult {
   readonly logits: NdArray // [B,T,V]
@@ -100,7 +99,7 @@ const following = (lengths: NdArray, valid: NdArray, T: number): NdArray => {
 }
 
 /** [B,T,D] -> [B,1,D]: of each row's last real token, which padding comes before or behind. */
-const lastOf = (h: NdArray, real: NdArray | null): NdArray => {
+export const lastOf = (h: NdArray, real: NdArray | null): NdArray => {
   const [B, T, D] = h.shape as readonly [number, number, number]
   if (real === null) return slice(h, [0, T - 1, 0], [B, T, D])
   const last = np.max(np.where(real, iota([B, T], 'int32', 1), 0), { axis: 1 })
@@ -137,7 +136,8 @@ export const applyDecoder = (
   const caches = layers.map(({ window, rope }, i) => {
     const own = cache === undefined ? null : { ...cache.layers[i]!, lengths: cache.lengths, valid }
     const rotation = rope === null ? null : rotations[rope]!
-    const run = (p: BlockParams, x: NdArray) => block(p, x, config, { causal: true, window, mask, rotation, cache: own })
+    const run = (p: BlockParams, x: NdArray) =>
+      block(p, x, config, { causal: true, window, mask, rotation, bias: null, cache: own, across: null })
     if (options.checkpoint === true && cache === undefined) {
       h = checkpoint((p: BlockParams, x: NdArray) => run(p, x)[0])(params.layers[i]!, h)
       return null

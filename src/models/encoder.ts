@@ -174,7 +174,8 @@ export const applyEncoder = (
   const first = params.embedNorm === undefined ? embedded : normed(params.embedNorm, embedded, norm)
   const h = layers.reduce((x, { reach, rope }, i) => {
     const window = reach === null ? null : reach + 1
-    const seeing = { causal: false, window, mask, rotation: rope === null ? null : rotations[rope]!, cache: null }
+    const rotation = rope === null ? null : rotations[rope]!
+    const seeing = { causal: false, window, mask, rotation, bias: null, cache: null, across: null }
     const run = (p: BlockParams, y: NdArray): NdArray => block(p, y, config, seeing)[0]
     return options.checkpoint === true ? checkpoint(run)(params.layers[i]!, x) : run(params.layers[i]!, x)
   }, first)

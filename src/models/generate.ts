@@ -11,10 +11,14 @@ import { iota } from '../core/constructors.ts'
 import { TextStream } from '../text/stream.ts'
 import type { Message, Tokenizer } from '../text/tokenizer.ts'
 import { jit } from '../../transforms/jit.ts'
-import type { Cache } from './cache.ts'
 import type { DecoderParams } from './decoder.ts'
-import type { DecoderModel } from './model.ts'
+import type { EncoderDecoderCache as Cache, EncoderDecoderParams } from './encoderDecoder.ts'
+import type { DecoderModel, EncoderDecoderModel } from './model.ts'
 import { sampled, type Sampling } from './sampling.ts'
+
+/** Models that write, and their parameters. */
+export type Writer = DecoderModel | EncoderDecoderModel
+export type WriterParams<M extends Writer = Writer> = M extends DecoderModel ? DecoderParams : EncoderDecoderParams
 
 export interface SamplingOptions {
   /** 0, the default, takes the greatest logit. */
@@ -29,13 +33,13 @@ export interface SamplingOptions {
   readonly key?: NdArray
 }
 export interface TokenOptions extends SamplingOptions {
-  /** A prompt, or several of any lengths. */
+  /** A prompt, or several of any lengths: a decoder goes on from it, an encoder-decoder reads it and answers. */
   readonly inputIds: readonly number[] | readonly (readonly number[])[]
   /** Default 128. */
   readonly maxNewTokens?: number
   /** Ids after which a row is done; default none. */
   readonly eos?: readonly number[]
-  /** What was said before: the ids come after it. It is taken over; the result has it again, with these. */
+  /** What was said before: the ids come after it, an encoder-decoder's too, which has read then. It is taken over; the result has it again, with these. */
   readonly cache?: Cache
   /** Positions that a new cache has place for; default: what this call needs. */
   readonly capacity?: number
@@ -51,13 +55,20 @@ export interface Generated {
 }
 export interface GenerateOptions extends Omit<TokenOptions, 'inputIds' | 'eos'> {
   readonly tokenizer: Tokenizer
-  /** One of three. A prompt is continued; messages are answered, by the model's own template. */
+  /** One of three. A prompt is continued, or read by an encoder-decoder; messages are answered, by the model's own template. */
   readonly prompt?: string
   readonly messages?: readonly Message[]
   readonly inputIds?: readonly number[]
   /** Texts that end the answer, and aren't part of it; ids do, too. Default: the model's eos. */
   readonly stop?: string | readonly (string | number)[]
 }
+/** The parameters are the model's. */
+type GenerateTokens = <M extends Writer>(
+  model: M,
+  params: WriterParams<M>,
+  options: TokenOptions,
+) => AsyncGenerator<readonly (number | null)[], Generated>
+type Generate = <M extends Writer>(model: M, params: WriterParams<M>, options: GenerateOptions) => AsyncGenerator<string, Generated>
 
 const share = option<number>(ArgumentError, 'a number from 0 to 1', (x) => typeof x === 'number' && x >= 0 && x <= 1)
 const ids = list(whole)
@@ -96,12 +107,17 @@ const generateOptions: Schema<GenerateOptions> = {
   stop: either(text, list(either(text, whole))),
 }
 
-/** Which of the knobs are turned: another set is another program, another value isn't. */
-type Knobs = readonly (keyof Sampling)[]
+/** Which of the knobs are turned, with commas between: another set is another program, another value isn't. A text, since lists of one content differ. */
+type Knobs = string
+/** Ids padded to one length, and which of them are real. */
+interface Rows {
+  readonly ids: NdArray // int32 [B,T]
+  readonly mask: NdArray // int32 [B,T]
+}
 interface Programs {
-  /** Ids padded to a bucket, how many are real, and the cache: the last real token's logits [B,V], and the cache. */
-  readonly prefill: (params: DecoderParams, cache: Cache, ids: NdArray, mask: NdArray) => readonly [NdArray, Cache]
-  readonly step: (params: DecoderParams, cache: Cache, token: NdArray) => readonly [NdArray, Cache]
+  /** What is said before, the cache, and what an encoder reads first: the last real token's logits [B,V], and the cache. */
+  readonly prefill: (params: WriterParams, cache: Cache, said: Rows, read: Rows | null) => readonly [NdArray, Cache]
+  readonly step: (params: WriterParams, cache: Cache, token: NdArray) => readonly [NdArray, Cache]
   readonly choose: (
     logits: NdArray,
     seen: NdArray,
@@ -111,7 +127,7 @@ interface Programs {
   ) => readonly [NdArray, NdArray]
   /** `step` and `choose` in one, and the next key. */
   readonly next: (
-    params: DecoderParams,
+    params: WriterParams,
     cache: Cache,
     token: NdArray,
     seen: NdArray,
@@ -120,33 +136,48 @@ interface Programs {
     knobs: Knobs,
   ) => readonly [token: NdArray, seen: NdArray, key: NdArray, cache: Cache]
 }
-const isModel = (x: unknown): x is DecoderModel =>
-  typeof x === 'object' && x !== null && 'apply' in x && typeof x.apply === 'function' && 'kind' in x && x.kind === 'decoder'
+const isModel = (x: unknown): x is Writer =>
+  typeof x === 'object' &&
+  x !== null &&
+  'apply' in x &&
+  typeof x.apply === 'function' &&
+  'kind' in x &&
+  (x.kind === 'decoder' || x.kind === 'encoderDecoder')
+/** One call of the model: the logits of each row's last real token, [B,V], and the cache. */
+const applied = (model: Writer, params: WriterParams, cache: Cache, said: NdArray, mask: NdArray | null, read: Rows | null) => {
+  const last = mask === null ? {} : { only: 'last' as const }
+  const run = () => {
+    if (model.kind === 'decoder') {
+      const inputs = { inputIds: said, ...(mask === null ? {} : { attentionMask: mask }) }
+      return model.apply(params as DecoderParams, inputs, { cache, ...last })
+    }
+    const inputs = { decoderInputIds: said, ...(mask === null ? {} : { decoderAttentionMask: mask }) }
+    const source = read === null ? {} : { inputIds: read.ids, attentionMask: read.mask }
+    return model.apply(params as EncoderDecoderParams, { ...source, ...inputs }, { cache, ...last })
+  }
+  const out = run()
+  return [np.reshape(out.logits, [said.shape[0]!, -1]), out.cache!] as const
+}
 /** By model, held by it: what was compiled for one call serves the next. */
-const programs = new WeakMap<DecoderModel, Programs>()
+const programs = new WeakMap<Writer, Programs>()
 const programsOf = (what: string, model: unknown): Programs => {
   if (!isModel(model)) throw new ArgumentError(`${what}: a model is needed, as load or fromConfig gives it, and got ${show(model)}`)
   const known = programs.get(model)
   if (known !== undefined) return known
   const settings = (values: Readonly<Record<string, number>>, knobs: Knobs): Sampling => {
-    const knob = (name: keyof Sampling): NdArray | number | null => (knobs.includes(name) ? values[name]! : null)
+    const turned = knobs.split(',')
+    const knob = (name: keyof Sampling): NdArray | number | null => (turned.includes(name) ? values[name]! : null)
     return { temperature: knob('temperature'), topK: knob('topK'), topP: knob('topP'), minP: knob('minP'), repetitionPenalty: knob('repetitionPenalty') } // prettier-ignore
   }
   const choose: Programs['choose'] = (logits, seen, key, values, knobs) => {
     const token = sampled(logits, seen, key, settings(values, knobs))
     const B = token.shape[0]!
-    return [token, knobs.includes('repetitionPenalty') ? seen.at(iota([B], 'int32', 0), token).set(true) : seen]
+    return [token, knobs.split(',').includes('repetitionPenalty') ? seen.at(iota([B], 'int32', 0), token).set(true) : seen]
   }
-  const step: Programs['step'] = (params, cache, token) => {
-    const out = model.apply(params, { inputIds: np.expandDims(token, 1) }, { cache })
-    return [np.reshape(out.logits, [token.shape[0]!, -1]), out.cache!]
-  }
+  const step: Programs['step'] = (params, cache, token) => applied(model, params, cache, np.expandDims(token, 1), null, null)
   const made: Programs = {
     prefill: jit(
-      (params: DecoderParams, cache: Cache, inputIds: NdArray, attentionMask: NdArray) => {
-        const out = model.apply(params, { inputIds, attentionMask }, { cache, only: 'last' })
-        return [np.reshape(out.logits, [inputIds.shape[0]!, -1]), out.cache!] as const
-      },
+      (params: WriterParams, cache: Cache, { ids, mask }: Rows, read: Rows | null) => applied(model, params, cache, ids, mask, read),
       { donateArgnums: [1] },
     ),
     step: jit(step, { donateArgnums: [1] }),
@@ -169,6 +200,11 @@ const programsOf = (what: string, model: unknown): Programs => {
 const bucketOf = (n: number): number => 2 ** Math.max(4, Math.ceil(Math.log2(Math.max(1, n))))
 const matrix = (rows: readonly (readonly number[])[], width: number): NdArray =>
   np.array(Int32Array.from(rows.flatMap((row) => [...row, ...Array<number>(width - row.length).fill(0)]))).reshape(rows.length, width)
+const padded = (rows: readonly (readonly number[])[], width: number): Rows => ({
+  ids: matrix(rows, width),
+  mask: matrix(rows.map((row) => row.map(() => 1)), width), // prettier-ignore
+})
+const lengthOf = (rows: readonly (readonly number[])[]): number => Math.max(...rows.map((row) => row.length))
 
 /**
  * New ids, one for each row as they come; null for a row that is done. Draws, penalties and the choice run on the device; an id is all that is read.
@@ -176,33 +212,37 @@ const matrix = (rows: readonly (readonly number[])[], width: number): NdArray =>
  * @example for await (const [id] of generateTokens(model, params, { inputIds: [1, 5, 9], maxNewTokens: 20 })) console.log(id)
  * @throws ShapeError where the ids don't fit the cache, or there are none; ArgumentError for an id outside the vocabulary
  */
-export const generateTokens = /* @__PURE__ */ takesOptions(
+export const generateTokens: GenerateTokens = /* @__PURE__ */ takesOptions(
   'generateTokens',
   3,
   tokenOptions,
-  async function* (model: DecoderModel, params: DecoderParams, own: TokenOptions): AsyncGenerator<readonly (number | null)[], Generated> {
+  async function* (model: Writer, params: WriterParams, own: TokenOptions): AsyncGenerator<readonly (number | null)[], Generated> {
     const what = 'generateTokens'
     const { maxNewTokens = 128, eos = [], signal, logits: hook } = own
     const prompts = (
       own.inputIds.length > 0 && Array.isArray(own.inputIds[0]) ? own.inputIds : [own.inputIds]
     ) as readonly (readonly number[])[]
     const { prefill, step, choose, next } = programsOf(what, model)
-    const { vocab, context } = model.config
+    const { vocab } = model.config
     const B = prompts.length
-    const longest = Math.max(...prompts.map((row) => row.length))
     if (prompts.some((row) => row.length === 0)) throw new ShapeError(`${what}: a prompt has no ids: begin with the tokenizer's bos`)
     const outside = prompts.flat().find((id) => id < 0 || id >= vocab)
     if (outside !== undefined)
       throw new ArgumentError(`${what}: id ${outside} isn't among the model's ${vocab}: the tokenizer isn't the model's`)
+    // Without a cache an encoder-decoder reads the prompts, and begins to write.
+    const reads = model.kind === 'encoderDecoder' && own.cache === undefined
+    const begun = reads ? prompts.map(() => [model.config.start]) : prompts
+    const longest = lengthOf(begun)
     const before = own.cache === undefined ? 0 : Math.max(...((await own.cache.lengths.data()) as unknown as readonly number[]))
     const needed = before + longest + maxNewTokens
     const capacity = own.capacity ?? Math.ceil(needed / 64) * 64
     const cache = own.cache ?? model.cache(B, capacity, { dtype: own.dtype ?? (params.embed.w.dtype as DType & 'float32') })
-    const room = Math.min(own.cache === undefined ? capacity : roomOf(model, own.cache), model.config.learnedPositions ? context : Infinity)
+    const places = model.kind === 'decoder' && model.config.learnedPositions ? model.config.context : Infinity
+    const room = Math.min(own.cache === undefined ? capacity : roomOf(model, own.cache), places)
     if (needed > room)
       throw new ShapeError(
         `${what}: ${before} positions before, a prompt of ${longest} and ${maxNewTokens} new tokens are ${needed}, and there is room for ${room}: ${
-          model.config.learnedPositions && room === context ? 'the model has no more positions' : 'give a larger capacity'
+          room === places ? 'the model has no more positions' : 'give a larger capacity'
         }`,
       )
     const values = Object.fromEntries(
@@ -211,21 +251,21 @@ export const generateTokens = /* @__PURE__ */ takesOptions(
         return value === undefined || (name === 'temperature' && value === 0) ? [] : [[name, value]]
       }),
     ) as Readonly<Record<string, number>>
-    const knobs = Object.keys(values) as unknown as Knobs
+    const knobs: Knobs = Object.keys(values).join()
     const tokens: number[][] = prompts.map(() => [])
     const done = prompts.map(() => false)
-    const all = prompts.map((row) => [...row])
-    const width = Math.min(bucketOf(longest), room - before)
+    const all = begun.map((row) => [...row])
+    const width = reads ? 1 : Math.min(bucketOf(longest), room - before)
     let seen: NdArray = np.zeros([B, 'repetitionPenalty' in values ? vocab : 1], 'bool')
-    if ('repetitionPenalty' in values) for (const [i, row] of prompts.entries()) seen = seen.at(i, np.array(Int32Array.from(row))).set(true)
+    if ('repetitionPenalty' in values) for (const [i, row] of begun.entries()) seen = seen.at(i, np.array(Int32Array.from(row))).set(true)
     const hooked = async (logits: NdArray): Promise<NdArray> => {
       const given = hook!(np.astype(logits, 'float32'), all)
       if (!(given instanceof NdArray) || given.shape.join() !== logits.shape.join())
         throw new ShapeError(`${what}: the option logits gives ${show(given)}, and [${logits.shape.join(',')}] was expected`)
       return given
     }
-    const mask = matrix(prompts.map((row) => row.map(() => 1)), width) // prettier-ignore
-    let [logits, state] = prefill(params, cache, matrix(prompts, width), mask)
+    const read = reads ? padded(prompts, bucketOf(lengthOf(prompts))) : null
+    let [logits, state] = prefill(params, cache, padded(begun, width), read)
     let key = own.key ?? random.key(0)
     const split = (): NdArray => {
       const [now, later] = random.split(key) as unknown as readonly [NdArray, NdArray]
@@ -255,8 +295,9 @@ export const generateTokens = /* @__PURE__ */ takesOptions(
   },
 )
 /** How many positions a cache has place for: its layers without a window say; where all have one, there is no end. */
-const roomOf = ({ config }: DecoderModel, cache: Cache): number => {
-  const places = cache.layers.flatMap(({ k }, i) => (config.layers[i]!.window === k.shape[2] ? [] : [k.shape[2]!]))
+const roomOf = (model: Writer, cache: Cache): number => {
+  const slides = (i: number, C: number): boolean => model.kind === 'decoder' && model.config.layers[i]!.window === C
+  const places = cache.layers.flatMap(({ k }, i) => (slides(i, k.shape[2]!) ? [] : [k.shape[2]!]))
   return Math.min(Infinity, ...places)
 }
 
@@ -266,11 +307,11 @@ const roomOf = ({ config }: DecoderModel, cache: Cache): number => {
  * @example for await (const piece of generate(model, params, { prompt: 'Once upon a time', tokenizer })) process.stdout.write(piece)
  * @throws ArgumentError where not one of prompt, messages and inputIds is given; ShapeError where they don't fit the cache
  */
-export const generate = /* @__PURE__ */ takesOptions(
+export const generate: Generate = /* @__PURE__ */ takesOptions(
   'generate',
   3,
   generateOptions,
-  async function* (model: DecoderModel, params: DecoderParams, options: GenerateOptions): AsyncGenerator<string, Generated> {
+  async function* (model: Writer, params: WriterParams, options: GenerateOptions): AsyncGenerator<string, Generated> {
     const what = 'generate'
     const { tokenizer, prompt, messages, inputIds, stop, ...rest } = options
     const given = [prompt, messages, inputIds].filter((x) => x !== undefined).length
@@ -280,7 +321,7 @@ export const generate = /* @__PURE__ */ takesOptions(
     const own =
       inputIds ?? tokenizer.encode(prompt ?? tokenizer.chat(messages!), { special: prompt !== undefined && rest.cache === undefined })
     const texts = stops.filter((s): s is string => typeof s === 'string')
-    const stream = new TextStream(tokenizer, texts, own)
+    const stream = new TextStream(tokenizer, texts, model.kind === 'encoderDecoder' && rest.cache === undefined ? [] : own)
     const stopped = { aborted: false }
     const signal = { get aborted() { return stopped.aborted || rest.signal?.aborted === true } } as AbortSignal // prettier-ignore
     const from = generateTokens(model, params, { ...rest, inputIds: own, eos, signal })

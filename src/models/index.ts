@@ -14,6 +14,7 @@ export type { Cache, KeyValues } from './cache.ts'
 export type { DecoderConfig, DecoderInputs, DecoderLayer, DecoderOptions, DecoderParams, DecoderResult } from './decoder.ts'
 export {
   type DecoderModel,
+  type EncoderDecoderModel,
   type EncoderModel,
   fromConfig,
   type InitOptions,
@@ -32,5 +33,23 @@ export {
   type EncoderResult,
   meanPooled,
 } from './encoder.ts'
-export { generate, generateTokens, type Generated, type GenerateOptions, type SamplingOptions, type TokenOptions } from './generate.ts'
+export type {
+  EncoderDecoderCache,
+  EncoderDecoderConfig,
+  EncoderDecoderInputs,
+  EncoderDecoderOptions,
+  EncoderDecoderParams,
+  EncoderDecoderResult,
+  StackParams,
+} from './encoderDecoder.ts'
+export {
+  generate,
+  generateTokens,
+  type Generated,
+  type GenerateOptions,
+  type SamplingOptions,
+  type TokenOptions,
+  type Writer,
+  type WriterParams,
+} from './generate.ts'
 export type { Naming } from './names.ts'

@@ -29,6 +29,18 @@ import {
   type EncoderResult,
   initEncoder,
 } from './encoder.ts'
+import {
+  applyEncoderDecoder,
+  type EncoderDecoderCache,
+  encoderDecoderCache,
+  type EncoderDecoderConfig,
+  type EncoderDecoderInputs,
+  encoderDecoderOptions,
+  type EncoderDecoderOptions,
+  type EncoderDecoderParams,
+  type EncoderDecoderResult,
+  initEncoderDecoder,
+} from './encoderDecoder.ts'
 import { families } from './families/index.ts'
 import { Fields, type Json } from './hfConfig.ts'
 import type { Naming } from './names.ts'
@@ -61,14 +73,27 @@ export interface EncoderModel extends Described {
   readonly init: (key: NdArray, options?: InitOptions) => EncoderParams
   readonly apply: (params: EncoderParams, inputs: EncoderInputs, options?: EncoderOptions) => EncoderResult
 }
+export interface EncoderDecoderModel extends Described {
+  readonly kind: 'encoderDecoder'
+  readonly config: EncoderDecoderConfig
+  /** Ids that end an answer. */
+  readonly eos: readonly number[]
+  /** Of normal draws as T5's, scales of 1. */
+  readonly init: (key: NdArray, options?: InitOptions) => EncoderDecoderParams
+  readonly apply: (params: EncoderDecoderParams, inputs: EncoderDecoderInputs, options?: EncoderDecoderOptions) => EncoderDecoderResult
+  /** One that has read nothing, for so many rows of so many positions to write. */
+  readonly cache: (batch: number, capacity: number, options?: InitOptions) => EncoderDecoderCache
+}
 /** Models and their parameters by kind. */
 export interface Models {
   readonly decoder: DecoderModel
   readonly encoder: EncoderModel
+  readonly encoderDecoder: EncoderDecoderModel
 }
 export interface Params {
   readonly decoder: DecoderParams
   readonly encoder: EncoderParams
+  readonly encoderDecoder: EncoderDecoderParams
 }
 export type Kind = keyof Models
 export type Model = Models[Kind]
@@ -104,6 +129,26 @@ const encoderOf = (config: EncoderConfig, naming: Naming, json: Json): EncoderMo
     applyEncoder(config, params, inputs, options),
   ),
 })
+const encoderDecoderOf = (config: EncoderDecoderConfig, naming: Naming, json: Json): EncoderDecoderModel => ({
+  kind: 'encoderDecoder',
+  config,
+  naming,
+  json,
+  eos: idsOf(json['eos_token_id']),
+  init: takesOptions('model.init', 2, initOptions, (key: NdArray, { dtype = 'float32' }: InitOptions = {}) =>
+    initEncoderDecoder(keyOf('model.init', key), config, dtype),
+  ),
+  apply: takesOptions(
+    'model.apply',
+    3,
+    encoderDecoderOptions,
+    (params: EncoderDecoderParams, inputs: EncoderDecoderInputs, options: EncoderDecoderOptions = {}) =>
+      applyEncoderDecoder(config, params, inputs, options),
+  ),
+  cache: takesOptions('model.cache', 3, initOptions, (batch: number, capacity: number, { dtype = 'float32' }: InitOptions = {}) =>
+    encoderDecoderCache(config, wholeOf('model.cache', batch, 1), wholeOf('model.cache', capacity, 1), dtype),
+  ),
+})
 
 /**
  * The model that a Hugging Face config.json describes, parsed. `source` is what errors call it.
@@ -122,5 +167,12 @@ export const fromConfig = /* @__PURE__ */ takes('fromConfig', 2, (json: Json, so
   const names = typeof family.names === 'function' ? family.names(config as never) : family.names
   const { base, older, ignored } = family
   const naming = { names, base, ...(older === undefined ? {} : { older }), ...(ignored === undefined ? {} : { ignored }) }
-  return config.kind === 'decoder' ? decoderOf(config, naming, json) : encoderOf(config, naming, json)
+  switch (config.kind) {
+    case 'decoder':
+      return decoderOf(config, naming, json)
+    case 'encoder':
+      return encoderOf(config, naming, json)
+    case 'encoderDecoder':
+      return encoderDecoderOf(config, naming, json)
+  }
 })

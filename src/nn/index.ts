@@ -25,6 +25,7 @@ export {
 } from './recurrent.ts'
 export { initGru, initLstm, initRnn, type RecurrentSizes } from './recurrentInit.ts'
 export type { Reduction, ReductionOptions } from './reduction.ts'
+export { relativeBuckets, type RelativeBucketsOptions } from './relative.ts'
 export * from './rope.ts'
 export {
   decoderLayer,

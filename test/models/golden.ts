@@ -39,5 +39,5 @@ export const golden = <K extends Kind>(name: string, kind: K) => {
   const names = matched(model.naming, layout, { what: name, shapes })
   const params = tree.unflatten(layout.def, names.map((key) => tensors[key]!)) as Params[K] // prettier-ignore
   const expected = JSON.parse(readFileSync(at(name, 'expected.json'), 'utf8')) as Expected
-  return { model, params, expected, nameAt: (path: string): string => nameOf(model.naming, path) }
+  return { model, params, expected, shapes, layout, nameAt: (path: string): string => nameOf(model.naming, path) }
 }

@@ -3,9 +3,11 @@ import { range } from '../../core/constructors.ts'
 import type { Rope } from '../../nn/rope.ts'
 import type { DecoderConfig, DecoderLayer } from '../decoder.ts'
 import type { EncoderConfig } from '../encoder.ts'
+import type { EncoderDecoderConfig } from '../encoderDecoder.ts'
 import { type Fields, hfActivations, ropeOf } from '../hfConfig.ts'
 
-export interface Family<Config extends DecoderConfig | EncoderConfig = DecoderConfig | EncoderConfig> {
+type AnyConfig = DecoderConfig | EncoderConfig | EncoderDecoderConfig
+export interface Family<Config extends AnyConfig = AnyConfig> {
   /** `model_type` in config.json. */
   readonly types: readonly string[]
   readonly read: (config: Fields) => Config

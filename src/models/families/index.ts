@@ -1,6 +1,7 @@
 /** The families, each one file. */
 import type { DecoderConfig } from '../decoder.ts'
 import type { EncoderConfig } from '../encoder.ts'
+import type { EncoderDecoderConfig } from '../encoderDecoder.ts'
 import { bert, roberta } from './bert.ts'
 import { distilbert } from './distilbert.ts'
 import type { Family } from './family.ts'
@@ -10,9 +11,11 @@ import { llama } from './llama.ts'
 import { modernbert } from './modernbert.ts'
 import { phi } from './phi.ts'
 import { qwen } from './qwen.ts'
+import { t5 } from './t5.ts'
 import { vit } from './vit.ts'
 
-export const families: readonly (Family<DecoderConfig> | Family<EncoderConfig>)[] = [
+export const families: readonly (Family<DecoderConfig> | Family<EncoderConfig> | Family<EncoderDecoderConfig>)[] = [
   ...[gpt2, llama, qwen, gemma1, gemma, phi],
   ...[bert, roberta, distilbert, modernbert, vit],
+  t5,
 ]

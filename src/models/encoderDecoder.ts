@@ -1,0 +1,264 @@
+/** The encoder-decoder: one stack reads a text, another writes the next and looks across at every layer. T5 and Flan-T5 (Raffel et al. 2020). */
+import type { NdArray } from '../core/array.ts'
+import { showAval } from '../core/aval.ts'
+import { convertElementType, dotGeneral, iota } from '../core/constructors.ts'
+import type { DType } from '../core/dtype.ts'
+import { ArgumentError, ShapeError } from '../core/errors.ts'
+import { array, flag, needed, oneOf, optionsOf, record, type Schema } from '../core/options.ts'
+import * as nn from '../nn/index.ts'
+import * as np from '../numpy/index.ts'
+import { checkpoint } from '../../transforms/checkpoint.ts'
+import {
+  type Across,
+  block,
+  type BlockConfig,
+  blockOf,
+  type BlockParams,
+  type Drawing,
+  drawing,
+  keyValuesOf,
+  layersOf,
+  normed,
+  normOf,
+  type NormParams,
+} from './block.ts'
+import { type Cache, cacheKind, emptyCache, type KeyValues, keyValuesKind, positionsFrom } from './cache.ts'
+import { lastOf } from './decoder.ts'
+
+export interface EncoderDecoderConfig extends BlockConfig {
+  readonly kind: 'encoderDecoder'
+  readonly vocab: number
+  readonly encoderLayers: number
+  readonly decoderLayers: number
+  /** Every head adds a learned number to its scores, by the bucket of the distance. */
+  readonly relative: { readonly buckets: number; readonly maxDistance: number }
+  /** The head is the embedding. */
+  readonly tied: boolean
+  /** What goes into the head is multiplied by it. */
+  readonly headScale: number
+  /** The id that every answer begins with. */
+  readonly start: number
+  /** Of initial weights: 1, or a factor of them all. */
+  readonly initFactor: number
+}
+export interface StackParams {
+  /** The first layer's, and shared by all. */
+  readonly relative: { readonly w: NdArray } // [buckets,H]
+  readonly layers: readonly BlockParams[]
+  readonly norm: NormParams
+}
+export interface EncoderDecoderParams {
+  readonly embed: { readonly w: NdArray } // [V,D]
+  readonly encoder: StackParams
+  readonly decoder: StackParams
+  readonly head?: nn.LinearParams // [V,D]
+}
+export interface EncoderDecoderInputs {
+  /** int32 [B,S]: what is read. A cache that has read may go without. */
+  readonly inputIds?: NdArray
+  /** [B,S]: 0 (or false) where there is padding. */
+  readonly attentionMask?: NdArray
+  /** int32 [B,T]: what is written, from the start's id on. */
+  readonly decoderInputIds: NdArray
+  /** [B,T]: 0 (or false) where there is padding; default: nowhere. */
+  readonly decoderAttentionMask?: NdArray
+}
+/** A cache of what is written, and what every layer looks across to: the keys and values of what was read. */
+export interface EncoderDecoderCache extends Cache {
+  readonly read?: {
+    readonly layers: readonly KeyValues[] // [B,S,H,d]
+    readonly mask: NdArray // bool [B,S]
+  }
+}
+export interface EncoderDecoderOptions {
+  /** What was written before; the result has it with these tokens. With `inputIds` they are read, else what the cache has read holds. */
+  readonly cache?: EncoderDecoderCache
+  /** What blocks compute is computed again for the gradient instead of kept. */
+  readonly checkpoint?: boolean
+  /** Logits of each row's last real token alone: [B,1,V]. */
+  readonly only?: 'last'
+}
+export interface EncoderDecoderResult {
+  readonly logits: NdArray // [B,T,V]
+  /** The decoder's. */
+  readonly lastHiddenState: NdArray // [B,T,D]
+  /** Of what was read in this call. */
+  readonly encoderLastHiddenState?: NdArray // [B,S,D]
+  readonly cache?: EncoderDecoderCache
+}
+const inputKinds: Schema<EncoderDecoderInputs> = { inputIds: array, attentionMask: array, decoderInputIds: needed(array), decoderAttentionMask: array } // prettier-ignore
+const readKind = record<NonNullable<EncoderDecoderCache['read']>>({ layers: needed(keyValuesKind), mask: needed(array) })
+export const encoderDecoderOptions: Schema<EncoderDecoderOptions> = {
+  cache: record<EncoderDecoderCache>({ ...cacheKind, read: readKind }),
+  checkpoint: flag,
+  only: oneOf('last'),
+}
+
+/** As T5 was: the embedding of deviation 1, matrices of 1/√(numbers summed), queries' of 1/√headDim of that, since their scores aren't scaled. */
+export const initEncoderDecoder = (key: NdArray, config: EncoderDecoderConfig, dtype: DType): EncoderDecoderParams => {
+  const { vocab, width, encoderLayers, decoderLayers, relative, tied, initFactor, norm, attention } = config
+  const draw = drawing(key, initFactor, dtype)
+  const times = (x: NdArray, factor: number): NdArray => convertElementType(np.mul(x, factor), dtype)
+  const summed: Drawing = { ...draw, normal: (shape) => times(draw.normal(shape), 1 / Math.sqrt(shape.at(-1)!)) }
+  const small = <P extends BlockParams['attn']>(p: P): P => ({ ...p, q: { weight: times((p.q as { weight: NdArray }).weight, 1 / Math.sqrt(attention.headDim)) } }) // prettier-ignore
+  const stack = (layers: number, across: boolean): StackParams => ({
+    relative: { w: times(draw.normal([relative.buckets, attention.heads]), 1 / Math.sqrt(width)) },
+    layers: layersOf(layers, () => {
+      const own = blockOf(summed, config, across)
+      return { ...own, attn: small(own.attn), ...(own.cross === undefined ? {} : { cross: small(own.cross) }) }
+    }),
+    norm: normOf(draw, width, norm),
+  })
+  return {
+    embed: { w: draw.normal([vocab, width]) },
+    encoder: stack(encoderLayers, false),
+    decoder: stack(decoderLayers, true),
+    ...(tied ? {} : { head: { weight: draw.normal([vocab, width]) } }),
+  }
+}
+
+export const encoderDecoderCache = (config: EncoderDecoderConfig, batch: number, capacity: number, dtype: DType): EncoderDecoderCache =>
+  emptyCache(batch, capacity, layersOf(config.decoderLayers, () => null), config.attention.kvHeads, config.attention.headDim, dtype) // prettier-ignore
+
+/** What every head adds where queries at these positions, int32 [B,T], look at keys 0 to S: [B,H,T,S]. */
+const relativeBias = (
+  table: StackParams['relative'],
+  positions: NdArray,
+  S: number,
+  { relative }: EncoderDecoderConfig,
+  bidirectional: boolean,
+): NdArray => {
+  const [B, T] = positions.shape as readonly [number, number]
+  const distances = np.sub(iota([B, T, S], 'int32', 2), np.expandDims(positions, 2))
+  return np.transpose(nn.embedding(table, nn.relativeBuckets(distances, { ...relative, bidirectional })), [0, 3, 1, 2])
+}
+const hiding = (mask: NdArray): NdArray => np.reshape(np.astype(mask, 'bool'), [mask.shape[0]!, 1, 1, mask.shape[1]!])
+
+/** [B,S,D] -> [B,S,D]: all see all. */
+const encoded = (config: EncoderDecoderConfig, p: StackParams, embedded: NdArray, mask: NdArray, again: boolean): NdArray => {
+  const S = embedded.shape[1]!
+  const bias = relativeBias(p.relative, iota([1, S], 'int32', 1), S, config, true)
+  const run = (own: BlockParams, x: NdArray, added: NdArray): NdArray =>
+    block(own, x, config, { causal: false, window: null, mask: hiding(mask), rotation: null, bias: added, cache: null, across: null })[0]
+  const h = p.layers.reduce((x, own) => (again ? checkpoint(run)(own, x, bias) : run(own, x, bias)), embedded)
+  return normed(p.norm, h, config.norm)
+}
+/** [B,T,D] -> [B,T,D] without a cache: nothing is kept that a gradient can compute again. */
+const decoded = (
+  config: EncoderDecoderConfig,
+  p: StackParams,
+  embedded: NdArray,
+  real: NdArray | null,
+  states: NdArray,
+  mask: NdArray,
+  again: boolean,
+): NdArray => {
+  const T = embedded.shape[1]!
+  const bias = relativeBias(p.relative, iota([1, T], 'int32', 1), T, config, false)
+  const run = (own: BlockParams, x: NdArray, added: NdArray, from: NdArray): NdArray => {
+    const across = { ...keyValuesOf(own.cross!, from, config.attention), mask: hiding(mask) }
+    const seen = real === null ? null : hiding(real)
+    return block(own, x, config, { causal: true, window: null, mask: seen, rotation: null, bias: added, cache: null, across })[0]
+  }
+  return p.layers.reduce((x, own) => (again ? checkpoint(run)(own, x, bias, states) : run(own, x, bias, states)), embedded)
+}
+/** [B,T,D] -> [B,T,D] behind what a cache has, and the cache with it. */
+const continued = (
+  config: EncoderDecoderConfig,
+  p: StackParams,
+  embedded: NdArray,
+  real: NdArray | null,
+  cache: EncoderDecoderCache & Required<Pick<EncoderDecoderCache, 'read'>>,
+): readonly [NdArray, EncoderDecoderCache] => {
+  const [B, T] = embedded.shape as readonly [number, number, number]
+  const { lengths, read } = cache
+  const valid = real === null ? np.full([B], T, 'int32') : np.sum(np.astype(real, 'int32'), { axis: 1 })
+  const bias = relativeBias(p.relative, positionsFrom(lengths, T), cache.layers[0]!.k.shape[2]!, config, false)
+  let h = embedded
+  const layers = p.layers.map((own, i) => {
+    const across: Across = { ...read.layers[i]!, mask: hiding(read.mask) }
+    const seeing = { causal: true, window: null, mask: null, rotation: null, bias, cache: { ...cache.layers[i]!, lengths, valid }, across }
+    const [next, left] = block(own, h, config, seeing)
+    h = next
+    return { k: left!.k, v: left!.v }
+  })
+  return [h, { layers, lengths: np.add(lengths, valid), read }]
+}
+
+export const applyEncoderDecoder = (
+  config: EncoderDecoderConfig,
+  params: EncoderDecoderParams,
+  given: EncoderDecoderInputs,
+  options: EncoderDecoderOptions,
+): EncoderDecoderResult => {
+  const inputs = optionsOf('model.apply', inputKinds, given, 'input')
+  checkParams(config, params)
+  checkInputs(config, inputs, options.cache)
+  const { inputIds, decoderInputIds } = inputs
+  const { cache, checkpoint: again = false } = options
+  const mask = inputIds === undefined ? null : np.astype(inputs.attentionMask ?? np.ones(inputIds.shape, 'bool'), 'bool')
+  const states = mask === null ? null : encoded(config, params.encoder, nn.embedding(params.embed, inputIds!), mask, again && cache === undefined) // prettier-ignore
+  const real = inputs.decoderAttentionMask === undefined ? null : np.astype(inputs.decoderAttentionMask, 'bool')
+  const embedded = nn.embedding(params.embed, decoderInputIds) // [B,T,D]
+  const read = states === null ? cache?.read : cache === undefined ? null : readOf(config, params.decoder, states, mask!, cache)
+  const [h, next] =
+    cache === undefined
+      ? [decoded(config, params.decoder, embedded, real, states!, mask!, again), undefined]
+      : continued(config, params.decoder, embedded, real, { ...cache, read: read! })
+  const hidden = normed(params.decoder.norm, options.only === undefined ? h : lastOf(h, real), config.norm)
+  return {
+    logits: logitsOf(config, params, hidden),
+    lastHiddenState: hidden,
+    ...(states === null ? {} : { encoderLastHiddenState: states }),
+    ...(next === undefined ? {} : { cache: next }),
+  }
+}
+/** The keys and values of what was read, once for all that is written. */
+const readOf = (
+  { attention }: EncoderDecoderConfig,
+  { layers }: StackParams,
+  states: NdArray,
+  mask: NdArray,
+  cache: Cache,
+): NonNullable<EncoderDecoderCache['read']> => ({
+  layers: layers.map(({ cross }, i) => {
+    const { k, v } = keyValuesOf(cross!, states, attention)
+    const { dtype } = cache.layers[i]!.k
+    return { k: convertElementType(k, dtype), v: convertElementType(v, dtype) }
+  }),
+  mask,
+})
+const logitsOf = ({ headScale }: EncoderDecoderConfig, { head, embed }: EncoderDecoderParams, hidden: NdArray): NdArray => {
+  const scaled = headScale === 1 ? hidden : np.mul(hidden, headScale)
+  return head === undefined ? dotGeneral(scaled, embed.w, [[2], [1]]) : nn.linear(head, scaled) // [B,T,V]
+}
+
+const checkParams = ({ encoderLayers, decoderLayers }: EncoderDecoderConfig, params: unknown): void => {
+  const own = params as Partial<EncoderDecoderParams> | null | undefined
+  const of = (stack: StackParams | undefined, layers: number): boolean => Array.isArray(stack?.layers) && stack.layers.length === layers
+  if (typeof params !== 'object' || !of(own?.encoder, encoderLayers) || !of(own?.decoder, decoderLayers))
+    throw new ArgumentError(
+      `model.apply: the parameters of ${encoderLayers} and ${decoderLayers} layers are needed, as model.init makes them`,
+    )
+}
+const checkInputs = (
+  { decoderLayers }: EncoderDecoderConfig,
+  inputs: EncoderDecoderInputs,
+  cache: EncoderDecoderCache | undefined,
+): void => {
+  const { inputIds, attentionMask, decoderInputIds, decoderAttentionMask } = inputs
+  const B = decoderInputIds.shape[0]
+  const need = (is: boolean, name: string, x: NdArray, what: string): void => {
+    if (!is) throw new ShapeError(`model.apply: ${name} ${showAval(x.aval)} where ${what} was expected`)
+  }
+  need(decoderInputIds.ndim === 2, 'decoderInputIds', decoderInputIds, 'int32[B,T]')
+  if (decoderAttentionMask !== undefined) need(decoderAttentionMask.shape.join() === decoderInputIds.shape.join(), 'decoderAttentionMask', decoderAttentionMask, `[${decoderInputIds.shape.join(',')}]`) // prettier-ignore
+  if (inputIds !== undefined) need(inputIds.ndim === 2 && inputIds.shape[0] === B, 'inputIds', inputIds, `int32[${B},S]`)
+  else if (cache?.read === undefined)
+    throw new ArgumentError('model.apply: inputIds are needed, since there is no cache that has read them')
+  if (attentionMask !== undefined) need(attentionMask.shape.join() === inputIds?.shape.join(), 'attentionMask', attentionMask, inputIds === undefined ? 'none without inputIds' : `[${inputIds.shape.join(',')}]`) // prettier-ignore
+  if (cache !== undefined && [cache.layers, cache.read?.layers ?? cache.layers].some((layers) => layers.length !== decoderLayers))
+    throw new ArgumentError(
+      `model.apply: a cache of ${cache.layers.length} layers, and ${decoderLayers} are written by: as model.cache makes it`,
+    )
+}

@@ -1,0 +1,95 @@
+/** T5, T5 1.1, Flan-T5 (Raffel et al. 2020, Chung et al. 2022) and mT5 (Xue et al. 2021): relative biases, scores as they are, norms before each branch. */
+import type { Activation } from '../block.ts'
+import type { EncoderDecoderConfig } from '../encoderDecoder.ts'
+import { type Fields, hfActivations } from '../hfConfig.ts'
+import type { Family } from './family.ts'
+
+interface Projection {
+  readonly activation: Activation
+  readonly gated: boolean
+}
+const projections: Readonly<Record<string, Projection>> = Object.fromEntries(
+  Object.entries(hfActivations).flatMap(([name, activation]) => [
+    [name, { activation, gated: false }],
+    // The tanh of T5's own code, whatever the name says.
+    [`gated-${name}`, { activation: name === 'gelu' ? 'geluTanh' : activation, gated: true }],
+  ]),
+)
+/**
+ * Whether what goes into the head is scaled, and whether the head is the embedding: both in T5, neither in its successors. Files before Transformers
+ * 5 say so by `tie_word_embeddings`, files since by `scale_decoder_outputs`. mT5 never scales, whatever its files say.
+ */
+const scales = (config: Fields): boolean =>
+  config.text('model_type') === 't5' && config.flag('scale_decoder_outputs', config.flag('tie_word_embeddings', true))
+
+export const t5: Family<EncoderDecoderConfig> = {
+  types: ['t5', 'mt5'],
+  read: (config) => {
+    config.off('is_decoder')
+    const [width, heads, layers] = [config.count('d_model'), config.count('num_heads'), config.count('num_layers')]
+    const { activation, gated } = config.switch(
+      'feed_forward_proj',
+      projections,
+      config.text('model_type') === 't5' ? 'relu' : 'gated-gelu',
+    )
+    const scaled = scales(config)
+    return {
+      kind: 'encoderDecoder',
+      vocab: config.count('vocab_size'),
+      width,
+      inOut: false,
+      encoderLayers: layers,
+      decoderLayers: config.count('num_decoder_layers', layers),
+      relative: {
+        buckets: config.count('relative_attention_num_buckets', 32),
+        maxDistance: config.count('relative_attention_max_distance', 128),
+      },
+      norm: { kind: 'rms', eps: config.number('layer_norm_epsilon', 1e-6), offset: 0, bias: false },
+      place: 'pre',
+      attention: {
+        heads,
+        kvHeads: heads,
+        headDim: config.count('d_kv'),
+        scale: 1,
+        softcap: null,
+        bias: false,
+        outBias: false,
+        fused: false,
+        norms: false,
+      },
+      mlp: { width: config.count('d_ff'), activation, gated, fused: false, bias: false },
+      tied: scaled,
+      headScale: scaled ? 1 / Math.sqrt(width) : 1,
+      start: config.number('decoder_start_token_id', config.number('pad_token_id', 0)),
+      initFactor: config.number('initializer_factor', 1),
+    }
+  },
+  names: ({ mlp: { gated } }) => ({
+    embed: 'shared',
+    ...stack('encoder', gated, 1),
+    ...stack('decoder', gated, 2),
+    'decoder.layers.#.crossNorm': 'decoder.block.#.layer.1.layer_norm',
+    'decoder.layers.#.cross.q': 'decoder.block.#.layer.1.EncDecAttention.q',
+    'decoder.layers.#.cross.k': 'decoder.block.#.layer.1.EncDecAttention.k',
+    'decoder.layers.#.cross.v': 'decoder.block.#.layer.1.EncDecAttention.v',
+    'decoder.layers.#.cross.o': 'decoder.block.#.layer.1.EncDecAttention.o',
+    head: 'lm_head',
+  }),
+  base: '',
+  // A head that Transformers 5 found to be the embedding isn't in the file.
+  older: { 'lm_head.weight': 'shared.weight' },
+  ignored: /^((encoder|decoder)\.embed_tokens|lm_head|decoder\.block\.0\.layer\.1\.EncDecAttention\.relative_attention_bias)\.weight$/,
+}
+const stack = (side: 'encoder' | 'decoder', gated: boolean, last: number): Readonly<Record<string, string>> => ({
+  [`${side}.relative`]: `${side}.block.0.layer.0.SelfAttention.relative_attention_bias`,
+  [`${side}.layers.#.attnNorm`]: `${side}.block.#.layer.0.layer_norm`,
+  [`${side}.layers.#.attn.q`]: `${side}.block.#.layer.0.SelfAttention.q`,
+  [`${side}.layers.#.attn.k`]: `${side}.block.#.layer.0.SelfAttention.k`,
+  [`${side}.layers.#.attn.v`]: `${side}.block.#.layer.0.SelfAttention.v`,
+  [`${side}.layers.#.attn.o`]: `${side}.block.#.layer.0.SelfAttention.o`,
+  [`${side}.layers.#.mlpNorm`]: `${side}.block.#.layer.${last}.layer_norm`,
+  [`${side}.layers.#.mlp.gate`]: `${side}.block.#.layer.${last}.DenseReluDense.wi_0`,
+  [`${side}.layers.#.mlp.up`]: `${side}.block.#.layer.${last}.DenseReluDense.${gated ? 'wi_1' : 'wi'}`,
+  [`${side}.layers.#.mlp.down`]: `${side}.block.#.layer.${last}.DenseReluDense.wo`,
+  [`${side}.norm`]: `${side}.final_layer_norm`,
+})

@@ -1,0 +1,167 @@
+/** T5 and Flan-T5 against Transformers: logits, loss, every gradient, a training curve, greedy tokens with and without cache. */
+import { describe, expect, test } from 'vitest'
+import { jit, type NdArray, nn, np, optim, random, tree, valueAndGrad } from '../../src/index.ts'
+import { fromConfig, generateTokens } from '../../src/models/index.ts'
+import { matched } from '../../src/models/names.ts'
+import { arrayOf, golden } from './golden.ts'
+
+const ids = (rows: readonly (readonly number[])[]): NdArray => np.array(rows as number[][], { dtype: 'int32' })
+
+describe.each(['t5', 'flan-t5'])('%s', (name) => {
+  const { model, params, expected, nameAt } = golden(name, 'encoderDecoder')
+  const { labels, ...rest } = Object.fromEntries(Object.entries(expected.inputs).map(([key, x]) => [key, arrayOf(x)])) as Record<string, NdArray> // prettier-ignore
+  const inputs = rest as unknown as Parameters<typeof model.apply>[1]
+  type Params = typeof params
+  const lossOf =
+    (options: Parameters<typeof model.apply>[2] = {}) =>
+    (p: Params): NdArray =>
+      nn.crossEntropy(model.apply(p, inputs, options).logits, labels!, { ignoreIndex: -100, reduction: 'mean' })
+  const normsOf = (grads: Params): Readonly<Record<string, number>> => {
+    const paths = tree.paths(grads)
+    return Object.fromEntries((tree.leaves(grads) as NdArray[]).map((g, i) => [nameAt(paths[i]!), np.linalg.norm(g.reshape(-1)).item()]))
+  }
+
+  test('logits within 1e-4', () => {
+    const got = jit((p: Params) => model.apply(p, inputs).logits)(params)
+    expect(np.max(np.abs(np.sub(got, arrayOf(expected.logits)))).item()).toBeLessThan(1e-4)
+  })
+  test('loss and every gradient’s norm within 1e-3', () => {
+    const [value, grads] = jit(valueAndGrad(lossOf()))(params)
+    expect(Math.abs(value.item() / expected.loss - 1)).toBeLessThan(1e-5)
+    const norms = normsOf(grads)
+    expect(Object.keys(norms).sort()).toEqual(Object.keys(expected.gradNorms).sort())
+    for (const [key, norm] of Object.entries(expected.gradNorms)) expect(Math.abs(norms[key]! / norm - 1), key).toBeLessThan(1e-3)
+  })
+  test('the same gradients from checkpoints', () => {
+    const [plain, again] = [lossOf(), lossOf({ checkpoint: true })].map((f) => normsOf(jit(valueAndGrad(f))(params)[1]))
+    for (const [key, norm] of Object.entries(plain!)) expect(Math.abs(again![key]! / norm - 1), key).toBeLessThan(1e-4)
+  })
+  test('eight steps of AdamW', () => {
+    const optimizer = optim.adamw({ lr: 1e-3, weightDecay: 0.01 })
+    const step = jit((p: Params, s: ReturnType<typeof optimizer.init>): readonly [Params, typeof s, NdArray] => {
+      const [value, grads] = valueAndGrad(lossOf())(p)
+      const [updates, next] = optimizer.update(grads, s, p)
+      return [optim.applyUpdates(p, updates), next, value]
+    })
+    let [p, s] = [params, optimizer.init(params)]
+    const curve = expected.curve.map(() => {
+      let value
+      ;[p, s, value] = step(p, s)
+      return value.item()
+    })
+    curve.forEach((value, i) => expect(Math.abs(value / expected.curve[i]! - 1)).toBeLessThan(1e-3))
+  })
+  test('twenty greedy tokens, without a cache', () => {
+    const { prompts, tokens } = expected.greedy
+    const next = jit((p: Params, read: NdArray, written: NdArray) =>
+      np.argmax(model.apply(p, { inputIds: read, decoderInputIds: written }).logits, { axis: -1 }),
+    )
+    prompts.forEach((prompt, i) => {
+      const said = [model.config.start]
+      for (let n = 0; n < 20; n++) {
+        const padded = [...said, ...Array<number>(20 - n).fill(0)]
+        said.push(next(params, ids([prompt]), ids([padded])).slice(0, n).item()) // prettier-ignore
+      }
+      expect(said.slice(1)).toEqual(tokens[i])
+    })
+  })
+  const { prompts, tokens } = expected.greedy
+  const longest = Math.max(...prompts.map((p) => p.length))
+  const padded = ids(prompts.map((p) => [...p, ...Array<number>(longest - p.length).fill(0)]))
+  const mask = ids(prompts.map((p) => Array.from({ length: longest }, (_, t) => Number(t < p.length))))
+  test('and with one, in a batch of prompts of several lengths', () => {
+    const run = jit((p: Params, written: NdArray, c: ReturnType<typeof model.cache>, first: NdArray | null) => {
+      const read = first === null ? {} : { inputIds: first, attentionMask: mask }
+      const out = model.apply(p, { ...read, decoderInputIds: written }, { cache: c })
+      return { next: np.argmax(out.logits, { axis: -1 }), cache: out.cache! }
+    })
+    let state = run(params, ids(prompts.map(() => [model.config.start])), model.cache(prompts.length, 20), padded)
+    const out: number[][] = prompts.map(() => [])
+    for (let n = 0; n < 20; n++) {
+      ;(state.next.toArray() as number[][]).forEach(([token], i) => out[i]!.push(token!))
+      if (n < 19) state = run(params, state.next, state.cache, null)
+    }
+    expect(out).toEqual(tokens)
+  })
+  test('several tokens at once behind a cache, as all at once; rows of several lengths; the last alone', () => {
+    const said = ids(tokens.map((row) => [model.config.start, ...row.slice(0, 9)])) // [3,10]
+    const source = { inputIds: padded, attentionMask: mask }
+    const whole = model.apply(params, { ...source, decoderInputIds: said })
+    const first = model.apply(params, { ...source, decoderInputIds: said.slice([], [0, 4]) }, { cache: model.cache(3, 16) })
+    const then = model.apply(params, { decoderInputIds: said.slice([], [4, 10]) }, { cache: first.cache! })
+    const both = np.concatenate([first.logits, then.logits], 1)
+    expect(np.max(np.abs(np.sub(both, whole.logits))).item()).toBeLessThan(1e-5)
+    expect(then.encoderLastHiddenState).toBeUndefined()
+    expect(then.cache!.lengths.toArray()).toEqual([10, 10, 10])
+    const lengths = [2, 4, 3]
+    const decoderAttentionMask = ids(lengths.map((n) => [0, 1, 2, 3].map((t) => Number(t < n))))
+    const uneven = { ...source, decoderInputIds: said.slice([], [0, 4]), decoderAttentionMask }
+    const last = np.stack(lengths.map((n, i) => whole.logits.slice(i, n - 1)))
+    for (const options of [{ only: 'last' }, { only: 'last', cache: model.cache(3, 16) }] as const) {
+      const { logits, cache } = model.apply(params, uneven, options)
+      expect(np.max(np.abs(np.sub(logits.reshape(3, -1), last))).item()).toBeLessThan(1e-5)
+      if (cache !== undefined) expect(cache.lengths.toArray()).toEqual(lengths)
+    }
+  })
+  test('generateTokens: prompts are read; a cache goes on where it ended', async () => {
+    const run = async (options: Parameters<typeof generateTokens>[2]) => {
+      const from = generateTokens(model, params, options)
+      for (;;) {
+        const { done, value } = await from.next()
+        if (done === true) return value
+      }
+    }
+    expect((await run({ inputIds: prompts, maxNewTokens: 20 })).tokens).toEqual(tokens)
+    for (const [i, prompt] of prompts.entries()) expect((await run({ inputIds: prompt, maxNewTokens: 20 })).tokens).toEqual([tokens[i]])
+    const first = await run({ inputIds: prompts, maxNewTokens: 8, capacity: 64 })
+    const second = await run({ inputIds: first.tokens.map((row) => row.slice(-1)), maxNewTokens: 12, cache: first.cache })
+    expect(first.tokens.map((row, i) => [...row, ...second.tokens[i]!])).toEqual(tokens)
+    const drawn = (key: number) => run({ inputIds: prompts, maxNewTokens: 8, temperature: 1, topK: 20, repetitionPenalty: 1.2, key: random.key(key) }) // prettier-ignore
+    const [a, b, c] = [await drawn(1), await drawn(1), await drawn(2)]
+    expect(a.tokens).toEqual(b.tokens)
+    expect(a.tokens).not.toEqual(c.tokens)
+    const seen: (readonly (readonly number[])[])[] = []
+    await run({ inputIds: prompts[0]!, maxNewTokens: 2, logits: (x, all) => (seen.push(structuredClone(all)), x) })
+    expect(seen).toEqual([[[model.config.start]], [[model.config.start, tokens[0]![0]!]]])
+    const ended = await run({ inputIds: prompts[0]!, maxNewTokens: 20, eos: [tokens[0]![3]!] })
+    expect(ended.tokens).toEqual([tokens[0]!.slice(0, tokens[0]!.indexOf(tokens[0]![3]!) + 1)])
+  })
+  test('parameters of its own have the shapes of the file', () => {
+    const drawn = model.init(random.key(0))
+    expect((tree.leaves(drawn) as NdArray[]).map((x) => x.shape)).toEqual((tree.leaves(params) as NdArray[]).map((x) => x.shape))
+    const deviation = (x: NdArray): number => np.std(x).item()
+    expect(deviation(drawn.embed.w)).toBeCloseTo(1, 1)
+    expect(deviation((drawn.encoder.layers[0]!.attn.q as { readonly weight: NdArray }).weight) * Math.sqrt(32 * 16)).toBeCloseTo(1, 1)
+  })
+  test('what doesn’t fit is refused', () => {
+    const written = ids([[0]])
+    expect(() => model.apply(params, { decoderInputIds: written })).toThrow(
+      'inputIds are needed, since there is no cache that has read them',
+    )
+    expect(() => model.apply(params, { inputIds: padded, decoderInputIds: written })).toThrow(/inputIds i32\[3,12\] where int32\[1,S\]/)
+    expect(() => model.apply(params.encoder as never, inputs)).toThrow('the parameters of 3 and 2 layers are needed')
+    const cache = { ...model.cache(1, 4), layers: [] }
+    expect(() => model.apply(params, { inputIds: ids([[1]]), decoderInputIds: written }, { cache })).toThrow('a cache of 0 layers')
+  })
+})
+
+describe('files', () => {
+  const { model, layout, shapes } = golden('flan-t5', 'encoderDecoder')
+  const namesIn = (held: ReadonlyMap<string, readonly number[]>) => matched(model.naming, layout, { what: 'flan-t5', shapes: held })
+  test('of old have copies of the embedding, and of Transformers 5 may lack the head', () => {
+    const names = namesIn(shapes)
+    expect(names).toContain('lm_head.weight')
+    const copies = ['encoder', 'decoder'].map((side) => [`${side}.embed_tokens.weight`, [64, 32]] as const)
+    expect(namesIn(new Map<string, readonly number[]>([...shapes, ...copies]))).toEqual(names)
+    const headless = namesIn(new Map([...shapes].filter(([name]) => name !== 'lm_head.weight')))
+    expect(headless.filter((name) => name === 'shared.weight')).toHaveLength(2)
+    expect(() => namesIn(new Map([...shapes, ['classification_head.dense.weight', [32, 32]]]))).toThrow('with no place in the model')
+  })
+  test('mT5 scales nothing and has a head of its own', () => {
+    const read = (more: object) => fromConfig({ ...model.json, ...more }).config as typeof model.config
+    expect(read({ model_type: 'mt5', tie_word_embeddings: true })).toMatchObject({ headScale: 1, tied: false })
+    expect(read({ tie_word_embeddings: true, scale_decoder_outputs: false })).toMatchObject({ headScale: 1, tied: false })
+    expect(read({ tie_word_embeddings: true, scale_decoder_outputs: true })).toMatchObject({ headScale: 1 / Math.sqrt(32), tied: true })
+    expect(() => read({ feed_forward_proj: 'gated-maxout' })).toThrow(/feed_forward_proj is "gated-maxout": known here are relu/)
+  })
+})
