@@ -134,12 +134,17 @@ const relativeBias = (
 }
 const hiding = (mask: NdArray): NdArray => np.reshape(np.astype(mask, 'bool'), [mask.shape[0]!, 1, 1, mask.shape[1]!])
 
+/** float16 has no room for what T5's layers may add up to: it stays within, where Transformers has it stay, so that no infinity meets another. */
+const within = (h: NdArray): NdArray => (h.dtype === 'float16' ? np.clip(h, -64_504, 64_504) : h)
+
 /** [B,S,D] -> [B,S,D]: all see all. */
 const encoded = (config: EncoderDecoderConfig, p: StackParams, embedded: NdArray, mask: NdArray, again: boolean): NdArray => {
   const S = embedded.shape[1]!
   const bias = relativeBias(p.relative, iota([1, S], 'int32', 1), S, config, true)
   const run = (own: BlockParams, x: NdArray, added: NdArray): NdArray =>
-    block(own, x, config, { causal: false, window: null, mask: hiding(mask), rotation: null, bias: added, cache: null, across: null })[0]
+    within(
+      block(own, x, config, { causal: false, window: null, mask: hiding(mask), rotation: null, bias: added, cache: null, across: null })[0],
+    )
   const h = p.layers.reduce((x, own) => (again ? checkpoint(run)(own, x, bias) : run(own, x, bias)), embedded)
   return normed(p.norm, h, config.norm)
 }
@@ -158,7 +163,7 @@ const decoded = (
   const run = (own: BlockParams, x: NdArray, added: NdArray, from: NdArray): NdArray => {
     const across = { ...keyValuesOf(own.cross!, from, config.attention), mask: hiding(mask) }
     const seen = real === null ? null : hiding(real)
-    return block(own, x, config, { causal: true, window: null, mask: seen, rotation: null, bias: added, cache: null, across })[0]
+    return within(block(own, x, config, { causal: true, window: null, mask: seen, rotation: null, bias: added, cache: null, across })[0])
   }
   return p.layers.reduce((x, own) => (again ? checkpoint(run)(own, x, bias, states) : run(own, x, bias, states)), embedded)
 }
@@ -179,7 +184,7 @@ const continued = (
     const across: Across = { ...read.layers[i]!, mask: hiding(read.mask) }
     const seeing = { causal: true, window: null, mask: null, rotation: null, bias, cache: { ...cache.layers[i]!, lengths, valid }, across }
     const [next, left] = block(own, h, config, seeing)
-    h = next
+    h = within(next)
     return { k: left!.k, v: left!.v }
   })
   return [h, { layers, lengths: np.add(lengths, valid), read }]

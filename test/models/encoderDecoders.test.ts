@@ -1,8 +1,14 @@
 /** T5 and Flan-T5 against Transformers: logits, loss, every gradient, a training curve, greedy tokens with and without cache. */
+import { mkdtempSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { describe, expect, test } from 'vitest'
+import { load, save } from '../../src/hub/node.ts'
 import { jit, type NdArray, nn, np, optim, random, tree, valueAndGrad } from '../../src/index.ts'
-import { fromConfig, generateTokens } from '../../src/models/index.ts'
+import { fromConfig, generate, generateTokens } from '../../src/models/index.ts'
 import { matched } from '../../src/models/names.ts'
+import type { Tokenizer } from '../../src/text/index.ts'
 import { arrayOf, golden } from './golden.ts'
 
 const ids = (rows: readonly (readonly number[])[]): NdArray => np.array(rows as number[][], { dtype: 'int32' })
@@ -125,6 +131,39 @@ describe.each(['t5', 'flan-t5'])('%s', (name) => {
     expect(seen).toEqual([[[model.config.start]], [[model.config.start, tokens[0]![0]!]]])
     const ended = await run({ inputIds: prompts[0]!, maxNewTokens: 20, eos: [tokens[0]![3]!] })
     expect(ended.tokens).toEqual([tokens[0]!.slice(0, tokens[0]!.indexOf(tokens[0]![3]!) + 1)])
+  })
+  test('generate: a text is read, and the answer is a text of its own', async () => {
+    const [prompt, answer] = [prompts[1]!, tokens[1]!]
+    const encode = (): number[] => [...prompt]
+    const decode = (list: readonly number[]): string => list.map((id) => ` ${id}`).join('')
+    const tokenizer = { encode, decode } as unknown as Tokenizer
+    let said = ''
+    for await (const piece of generate(model, params, { prompt: 'whatever', tokenizer, maxNewTokens: 6 })) said += piece
+    expect(said).toBe(decode(answer.slice(0, 6)))
+    // @ts-expect-error: parameters of another kind of model
+    const other = () => generate(model, golden('llama', 'decoder').params, { prompt: '', tokenizer })
+    expect(other).toBeTypeOf('function')
+  })
+  test.each(['float16', 'bfloat16'] as const)('as %s it says nearly the same, and stays finite', (dtype) => {
+    const half = tree.map((x: NdArray) => x.astype(dtype), params)
+    const off = np.abs(np.sub(model.apply(half, inputs).logits.astype('float32'), arrayOf(expected.logits)))
+    expect(np.mean(off).item()).toBeLessThan(dtype === 'float16' ? 0.01 : 0.1)
+    const loud = (p: Params, by: number): Params => {
+      const [first, ...others] = p.encoder.layers
+      const down = { weight: (first!.mlp.down as { readonly weight: NdArray }).weight.mul(by) }
+      return { ...p, encoder: { ...p.encoder, layers: [{ ...first!, mlp: { ...first!.mlp, down } }, ...others] } }
+    }
+    expect(np.all(np.isfinite(model.apply(loud(half, 30_000), inputs).logits)).item()).toBe(1)
+  })
+  test('what is saved is loaded again, the same to the bit', async () => {
+    const folder = fileURLToPath(new URL(`../golden/models/${name}`, import.meta.url))
+    await expect(load(folder)).rejects.toThrow("is an encoder-decoder: load it with { kind: 'encoderDecoder' }")
+    const loaded = await load(folder, { kind: 'encoderDecoder' })
+    const to = mkdtempSync(join(tmpdir(), 'saved-'))
+    await save(to, loaded.model, loaded.params)
+    const again = await load(to, { kind: 'encoderDecoder' })
+    const [x, y] = [loaded, again].map((one) => one.model.apply(one.params, inputs).logits.toArray())
+    expect(x).toEqual(y)
   })
   test('parameters of its own have the shapes of the file', () => {
     const drawn = model.init(random.key(0))
