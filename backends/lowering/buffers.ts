@@ -1,5 +1,5 @@
 /** Which nodes get a buffer: results, operands read many times, what several kernels would compute and is dear. The others are computed where they are read. */
-import { type Node, sizeOfNode } from '../../src/core/graph.ts'
+import { type Node, overlaps, sizeOfNode } from '../../src/core/graph.ts'
 import type { ScalarOp } from '../../src/core/kernel.ts'
 import { isOpName, traitsOf } from '../../src/core/ops.ts'
 
@@ -84,6 +84,11 @@ export const chooseBuffers = (order: readonly Node[], roots: readonly Node[], en
     weights.set(node, Math.min(1e6, weight))
     if (node.kind === 'special') for (const a of node.args) buffers.add(node.restrided === null ? a : peel(a))
     if (node.kind === 'gather') buffers.add(node.source)
+    // Windows read what they share again and again.
+    if (node.kind === 'view' && overlaps(node.view)) {
+      const from = peel(node)
+      if ((from.kind === 'map' || from.kind === 'reduce') && weights.get(from)! > CHEAP) buffers.add(from)
+    }
     // A contraction reads each operand element many times.
     if (node.kind === 'dot')
       for (const operand of [peel(node.lhs), peel(node.rhs)]) {

@@ -90,6 +90,17 @@ export const stride = (
   dtype: source.dtype,
 })
 
+/** Reads `dims`, an affine function of the result's index for each dim of the source, all of them inside: windows that overlap are such. */
+export const windows = (source: Node, dims: readonly Affine[], shape: readonly number[], guarded = false): Node => ({
+  kind: 'view',
+  source,
+  view: { dims, guarded },
+  shape,
+  dtype: source.dtype,
+})
+/** Whether several indices of a view may read the same element along a dim. */
+export const overlaps = ({ dims }: View): boolean => dims.some(({ strides }) => strides.filter((s) => s !== 0).length > 1)
+
 export const reshape = (source: Node, shape: readonly number[]): Node => {
   if (eqShape(source.shape, shape)) return source
   if (source.kind === 'const') return { ...source, shape }
@@ -128,6 +139,9 @@ export const gather = (source: Node, index: Node): Node => ({ kind: 'gather', so
 
 /** The same at another dtype. */
 export const convert = (x: Node, dtype: DType): Node => (x.dtype === dtype ? x : map('cast', dtype, x))
+
+/** As an operand of sums at a dtype: 16-bit floats are widened where they are read. */
+export const sameSums = (x: Node, dtype: DType): Node => (computedIn(x.dtype) === computedIn(dtype) ? x : convert(x, computedIn(dtype)))
 
 /** Special kernels have no 16-bit floats: they read them widened, and what they write is rounded afterwards. */
 export const special = (

@@ -64,7 +64,7 @@ export const dot = (choices: Choices, dtypes: readonly DType[]): Drawn<Dot> & { 
     return { arg: outputsFrom + i, expr, access: { strides, offset }, rowwise: false }
   })
   return {
-    kernel: { kind: 'dot', dtype, batch, m, n, k, lhs, rhs, args: args.dtypes, outputs },
+    kernel: { kind: 'dot', dtype, batch, m, n, k, digits: [], lhs, rhs, args: args.dtypes, outputs },
     sizes: args.sizes,
     outputsFrom,
   }

@@ -1,5 +1,5 @@
 /** An operand on its way to workgroup memory: vectors of four rows, [k][row / 4], from wherever it lies or whatever it is computed of. */
-import { contiguity } from '../../../src/core/expressions.ts'
+import { affinesIn, contiguity } from '../../../src/core/expressions.ts'
 import { isHalf } from '../../../src/core/dtype.ts'
 import type { Access, Affine, Dot, Expr } from '../../../src/core/kernel.ts'
 import { placeOf, type Tile, tileLanes } from './dotPlan.ts'
@@ -43,16 +43,27 @@ const indexAt = ({ rowDim, kDim }: Operand, { batch }: Dot, row: string, k: stri
   return names
 }
 
+/** Names the digits of an operand's index at a row and k, after those two. */
+const digitLines = ({ rowDim, kDim }: Operand, { batch, digits }: Dot, row: string, k: string): string[] => {
+  const along = { m: rowDim < kDim ? row : '0', n: rowDim < kDim ? '0' : row, k }
+  return digits.map(({ of, by, extent }, i) => `let i${batch.length + 2 + i} = ${along[of]} / ${by} % ${extent};`)
+}
+/** Whether it is affine in its row and k themselves. */
+const isWhole = ({ expr }: Operand, { batch }: Dot): boolean =>
+  affinesIn([expr]).every(({ strides }) => strides.slice(batch.length + 2).every((stride) => stride === 0))
+
 /** `a_at(…batch, row, k)`: an operand's element, zero outside. */
 export const elementFunction = (operand: Operand, kernel: Dot, memory: Memory): string => {
   const { name, expr, rows } = operand
   const type = typeOf(kernel.dtype)
-  const at = evaluation({ index: indexAt(operand, kernel, 'row', 'k'), memory })
+  const digits = indexNames(kernel.digits, kernel.batch.length + 2)
+  const at = evaluation({ index: [...indexAt(operand, kernel, 'row', 'k'), ...digits], memory })
   const value = at.value(expr)
   return [
     `fn ${name}_at(${[...indexNames(kernel.batch), 'row', 'k'].map((parameter) => `${parameter}: i32`).join(', ')}) -> ${type} {`,
     `var element = ${type}();`, // one way out, which compilers find easier to inline
     `if (row < ${rows} && k < ${kernel.k}) {`,
+    ...digitLines(operand, kernel, 'row', 'k'),
     ...at.lines,
     `element = ${value};`,
     '}',
@@ -67,7 +78,7 @@ export const staged = (operand: Operand, first: string, kernel: Dot, tile: Tile,
   const { k, batch, dtype } = kernel
   const type = typeOf(dtype)
   const stored = tile.half ? 'f16' : type
-  const bare = vectors ? bareLoad(expr, memory) : null
+  const bare = vectors && isWhole(operand, kernel) ? bareLoad(expr, memory) : null
   const access = bare?.access ?? null
   const alongK = access !== null && inVectors(access, kDim, k)
   const alongRows = access !== null && !alongK && inVectors(access, rowDim, rows)
