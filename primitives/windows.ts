@@ -21,33 +21,32 @@ const badWindows = (rank: number, { strides, dilation }: Pick<Conv, 'strides' | 
   strides.length !== rank || dilation.length !== rank || [...strides, ...dilation].some((n) => n < 1)
     ? `a stride and a dilation of at least 1 are needed for each of ${rank} axes`
     : null
+const paddedSpace = (shape: readonly number[], { lo, hi }: Pick<Conv, 'lo' | 'hi'>): number[] =>
+  shape.slice(3).map((n, d) => n + lo[d]! + hi[d]!)
 const scaled = (scales: readonly (readonly [dim: number, scale: number])[], rank: number, offset = 0): Affine => {
   const strides = new Array<number>(rank).fill(0)
   for (const [dim, scale] of scales) strides[dim] = scale
   return { strides, offset }
 }
-/** Zeros around and between the elements of the axes from the `from`th on; what is negative takes away. */
-const padFrom = (x: NdArray, from: number, lo: readonly number[], hi: readonly number[], interior: readonly number[]): NdArray => {
-  const all = (ns: readonly number[]): number[] => [...new Array<number>(from).fill(0), ...ns]
-  return [...lo, ...hi, ...interior].every((n) => n === 0) ? x : c.pad(x, c.lit(x, 0), all(lo), all(hi), all(interior))
-}
 const swapped = (x: NdArray): NdArray => c.transpose(x, [0, 2, 1, ...c.range(x.ndim).slice(3)])
 const space = (x: NdArray | Linear): readonly number[] => x.aval.shape.slice(3)
-const conv = (x: NdArray, w: NdArray, strides: readonly number[], dilation: readonly number[]): NdArray =>
-  c.convGeneralDilated(x, w, strides, dilation)
 
 /** Each place of x meets the window's elements in reverse. */
-const transposeLhs = (ct: NdArray, x: Linear, w: NdArray, { strides, dilation }: Conv): NdArray => {
-  const reach = space(w).map((k, d) => (k - 1) * dilation[d]!)
-  const hi = space(x).map((n, d) => n - 1 - (space(ct)[d]! - 1) * strides[d]!)
-  const interior = strides.map((s) => s - 1)
-  return conv(padFrom(ct, 3, reach, hi, interior), c.rev(swapped(w), c.range(w.ndim).slice(3)), strides.map(() => 1), dilation) // prettier-ignore
+const transposeLhs = (ct: NdArray, x: Linear, w: NdArray, { strides, dilation, lo }: Conv): NdArray => {
+  const none = ct.shape.map(() => 0)
+  const apart = strides.every((s) => s === 1) ? ct : c.pad(ct, c.lit(ct, 0), none, none, [0, 0, 0, ...strides.map((s) => s - 1)])
+  return c.convGeneralDilated(apart, c.rev(swapped(w), c.range(w.ndim).slice(3)), {
+    strides: strides.map(() => 1),
+    dilation,
+    lo: space(w).map((k, d) => (k - 1) * dilation[d]! - lo[d]!),
+    hi: space(x).map((n, d) => n - space(apart)[d]! + lo[d]!),
+  })
 }
 /** Each element of the window meets x at all places. */
-const transposeRhs = (ct: NdArray, x: NdArray, w: Linear, { strides, dilation }: Conv): NdArray => {
-  const hi = space(x).map((n, d) => (space(ct)[d]! - 1) * strides[d]! + (space(w)[d]! - 1) * dilation[d]! + 1 - n)
-  const zero = strides.map(() => 0)
-  return swapped(conv(padFrom(swapped(x), 3, zero, hi, zero), swapped(ct), dilation, strides))
+const transposeRhs = (ct: NdArray, x: NdArray, w: Linear, { strides, dilation, lo }: Conv): NdArray => {
+  const seen = space(ct).map((t, d) => (t - 1) * strides[d]! + (space(w)[d]! - 1) * dilation[d]! + 1)
+  const hi = seen.map((n, d) => n - space(x)[d]! - lo[d]!)
+  return swapped(c.convGeneralDilated(swapped(x), swapped(ct), { strides: dilation, dilation: strides, lo, hi }))
 }
 
 export const convGeneralDilated: Rules<'convGeneralDilated'> = {
@@ -61,11 +60,12 @@ export const convGeneralDilated: Rules<'convGeneralDilated'> = {
       if (x!.shape[d] !== w!.shape[d]) return shapes(`axis ${d} against axis ${d}: ${x!.shape[d]} against ${w!.shape[d]}`)
     const dtype = badSums(x!, w!, p.preferred)
     if (dtype !== null) return dtypes(dtype)
-    const out = x!.shape.slice(3).map((n, d) => places(n, w!.shape[d + 3]!, p.strides[d]!, p.dilation[d]!))
+    const wide = p.lo.length === rank && p.hi.length === rank ? paddedSpace(x!.shape, p) : [-1]
+    if (wide.some((n) => n < 0)) return shapes(`the padding has no whole number for each of ${rank} axes, or leaves a negative extent`)
+    const out = wide.map((n, d) => places(n, w!.shape[d + 3]!, p.strides[d]!, p.dilation[d]!))
     return one(aval([...x!.shape.slice(0, 2), w!.shape[1]!, ...out], p.preferred ?? x!.dtype, x!.weak && w!.weak && p.preferred === null))
   },
-  jvp: (xs, ts, { strides, dilation, preferred }) =>
-    bilinearJvp((x, w) => c.convGeneralDilated(x, w, strides, dilation, preferred), xs, ts),
+  jvp: (xs, ts, p) => bilinearJvp((x, w) => c.convGeneralDilated(x, w, p, p.preferred), xs, ts),
   transpose: (cts, xs, p) =>
     wideTranspose(cts, xs, (ct, z, other, i) =>
       sizeOf(ct.shape) === 0 || other.shape.includes(0)
@@ -75,8 +75,8 @@ export const convGeneralDilated: Rules<'convGeneralDilated'> = {
           : transposeRhs(ct, other, z, p),
     ),
   // One batched operand's examples are more of its batch, or of the features that come out; both's are groups.
-  batch: ([x, w], [dx, dw], size, { strides, dilation, preferred }) => {
-    const f = (a: NdArray, b: NdArray): NdArray => c.convGeneralDilated(a, b, strides, dilation, preferred)
+  batch: ([x, w], [dx, dw], size, p) => {
+    const f = (a: NdArray, b: NdArray): NdArray => c.convGeneralDilated(a, b, p, p.preferred)
     const joined = (y: NdArray, d: number): NdArray =>
       c.reshape(y, [...y.shape.slice(0, d), y.shape[d]! * y.shape[d + 1]!, ...y.shape.slice(d + 2)])
     const divided = (y: NdArray, d: number, rest: number): NdArray =>
@@ -92,30 +92,34 @@ export const convGeneralDilated: Rules<'convGeneralDilated'> = {
     const [xs, ws] = [inFront(x!, dx!, size), inFront(w!, dw!, size)]
     return batched([divided(f(joined(xs, 0), joined(ws, 0)), 0, xs.shape[1]!)])
   },
-  lower: ([x, w], { strides, dilation, preferred }) => {
+  lower: ([x, w], { strides, dilation, lo, hi, preferred }) => {
     const dtype = preferred ?? x!.dtype
     const [G, N, C, ...S] = x!.shape as [number, number, number, ...number[]]
     const [outs, K] = [w!.shape[1]!, w!.shape.slice(3)]
-    const T = S.map((n, d) => places(n, K[d]!, strides[d]!, dilation[d]!))
+    const T = paddedSpace(x!.shape, { lo, hi }).map((n, d) => places(n, K[d]!, strides[d]!, dilation[d]!))
     /** x at windows, the result's dims in an order: where its group, batch, feature, first place and first of the window stand. */
     const patches = (source: g.Node, shape: readonly number[], [gd, nd, cd, td, kd]: readonly number[]): g.Node => {
       const lone = [gd!, nd!, cd!].map((dim) => scaled([[dim, 1]], shape.length))
-      return g.windows(source, [...lone, ...S.map((_, d) => scaled([[td! + d, strides[d]!], [kd! + d, dilation[d]!]], shape.length))], shape) // prettier-ignore
+      const along = S.map((_, d) => scaled([[td! + d, strides[d]!], [kd! + d, dilation[d]!]], shape.length, -lo[d]!)) // prettier-ignore
+      return g.windows(source, [...lone, ...along], shape, [...lo, ...hi].some((n) => n > 0)) // prettier-ignore
     }
     const rank = S.length
+    /** Results are computed with the batch first, as whoever joins the groups again wants them. */
+    const inGroups = (y: g.Node): g.Node => g.transpose(y, [1, 0, ...c.range(rank + 1).map((d) => d + 2)])
     if (outs === 1) {
       // Nothing is read for more than one result: no contraction, but sums over windows.
-      const shape = [G, N, 1, ...T, C, ...K]
-      const xs = patches(g.convert(x!, dtype), shape, [0, 1, 3 + rank, 3, 4 + rank])
-      const ws = g.broadcast(g.convert(w!, dtype), shape, [0, 2, ...c.range(rank + 1).map((d) => 3 + rank + d)])
-      return [g.reduce('sum', g.map('mul', dtype, xs, ws), c.range(rank + 1).map((d) => 3 + rank + d))] // prettier-ignore
+      const shape = [N, G, 1, ...T, C, ...K]
+      const xs = patches(g.convert(x!, dtype), shape, [1, 0, 3 + rank, 3, 4 + rank])
+      const ws = g.broadcast(g.convert(w!, dtype), shape, [1, 2, ...c.range(rank + 1).map((d) => 3 + rank + d)])
+      return [inGroups(g.reduce('sum', g.map('mul', dtype, xs, ws), c.range(rank + 1).map((d) => 3 + rank + d)))] // prettier-ignore
     }
+    if (C * sizeOf(K) === 0) return [g.constNode(0, dtype, [G, N, outs, ...T])]
     const [wide, inside, all] = [(n: g.Node) => g.sameSums(n, dtype), C * sizeOf(K), sizeOf(T)]
     const weights = g.reshape(wide(w!), [G, outs, inside])
     if (N === 1 || all >= FEW) {
-      const columns = g.reshape(patches(wide(x!), [G, N, C, ...K, ...T], [0, 1, 2, 3 + rank, 3]), [G, N, inside, all])
-      const rows = g.broadcast(weights, [G, N, outs, inside], [0, 2, 3])
-      return [g.reshape(g.dot(rows, columns, dtype), [G, N, outs, ...T])]
+      const columns = g.reshape(patches(wide(x!), [N, G, C, ...K, ...T], [1, 0, 2, 3 + rank, 3]), [N, G, inside, all])
+      const rows = g.broadcast(weights, [N, G, outs, inside], [1, 2, 3])
+      return [inGroups(g.reshape(g.dot(rows, columns, dtype), [N, G, outs, ...T]))]
     }
     // With few places, those of the whole batch are one product's columns.
     const columns = g.reshape(patches(wide(x!), [G, C, ...K, N, ...T], [0, 2 + rank, 1, 3 + rank, 2]), [G, inside, N * all])

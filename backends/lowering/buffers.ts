@@ -58,6 +58,9 @@ const DEEPEST = 48
 
 const hard = (node: Node): boolean => node.kind === 'dot' || node.kind === 'part'
 const peel = (node: Node): Node => (node.kind === 'view' || node.kind === 'reshape' ? peel(node.source) : node)
+/** Whether it is read through windows, each element several times. */
+const inWindows = (node: Node): boolean =>
+  (node.kind === 'view' && overlaps(node.view)) || ((node.kind === 'view' || node.kind === 'reshape') && inWindows(node.source))
 
 export const chooseBuffers = (order: readonly Node[], roots: readonly Node[], enabled: boolean): Set<Node> => {
   const buffers = new Set<Node>(roots)
@@ -91,8 +94,9 @@ export const chooseBuffers = (order: readonly Node[], roots: readonly Node[], en
     }
     // A contraction reads each operand element many times.
     if (node.kind === 'dot')
-      for (const operand of [peel(node.lhs), peel(node.rhs)]) {
-        const dear = operand.kind === 'map' && (weights.get(operand)! > CHEAP || contractions.get(operand)! > 1)
+      for (const side of [node.lhs, node.rhs]) {
+        const operand = peel(side)
+        const dear = operand.kind === 'map' && (weights.get(operand)! > CHEAP || contractions.get(operand)! > 1 || inWindows(side))
         if (operand.kind === 'reduce' || operand.kind === 'dot' || dear) buffers.add(operand)
       }
     if (!enabled && (node.kind === 'map' || node.kind === 'reduce')) buffers.add(node)

@@ -159,10 +159,9 @@ export const dotGeneral = (
 export const convGeneralDilated = (
   x: NdArray,
   w: NdArray,
-  strides: readonly number[],
-  dilation: readonly number[],
+  { strides, dilation, lo, hi }: Omit<OpParams['convGeneralDilated'], 'preferred'>,
   preferred: DType | null = null,
-): NdArray => bind('convGeneralDilated', { strides, dilation, preferred }, [x, w])[0]!
+): NdArray => bind('convGeneralDilated', { strides, dilation, lo, hi, preferred }, [x, w])[0]!
 export const windows = (x: NdArray, window: readonly number[], strides: readonly number[], dilation: readonly number[]): NdArray =>
   bind('windows', { window, strides, dilation }, [x])[0]!
 export const overlapAdd = (x: NdArray, shape: readonly number[], strides: readonly number[], dilation: readonly number[]): NdArray =>

@@ -70,9 +70,21 @@ export const broadcast = (source: Node, shape: readonly number[], dims: readonly
 
 export const transpose = (source: Node, permutation: readonly number[]): Node => {
   if (permutation.every((p, i) => p === i)) return source
+  const before = permutationOf(source)
+  if (before !== null) return transpose((source as Node & { kind: 'view' }).source, permutation.map((p) => before[p]!)) // prettier-ignore
   const shape = permutation.map((p) => source.shape[p]!)
   const dims = source.shape.map((_, d) => unit(shape.length, permutation.indexOf(d)))
   return { kind: 'view', source, view: { dims, guarded: false }, shape, dtype: source.dtype }
+}
+
+/** Of a view that is nothing but a transpose. */
+const permutationOf = (node: Node): readonly number[] | null => {
+  if (node.kind !== 'view' || node.view.guarded || node.source.shape.length !== node.shape.length) return null
+  const from = node.shape.map((n, d) => node.view.dims.findIndex(({ strides }, s) => strides[d] === 1 && node.source.shape[s] === n))
+  const plain = node.view.dims.every(
+    ({ strides, offset }) => offset === 0 && strides.every((s) => s === 0 || s === 1) && strides.includes(1),
+  )
+  return plain && new Set(from).size === from.length && !from.includes(-1) && !overlaps(node.view) ? from : null
 }
 
 /** Index i of the result's dim d reads start[d] + step[d]·i; zero where that falls outside. */

@@ -213,9 +213,13 @@ export const ops = {
   dotGeneral: op(2, { contract: pairOf(ints), batch: pairOf(ints), preferred: orNone(dtype) }, { ...sumOf, ulps: within(32) }),
   /**
    * (x: [group, batch, feature, ...space], w: [group, out, feature, ...window]) -> [group, batch, out, ...places]: sums of products over the
-   * windows inside x, `strides` apart, with elements `dilation` apart. What is padded or dilated itself is so before.
+   * windows inside x, padded by `lo` and `hi` zeros, `strides` apart, with elements `dilation` apart. What is dilated itself is so before.
    */
-  convGeneralDilated: op(2, { strides: ints, dilation: ints, preferred: orNone(dtype) }, { ...sumOf, ulps: within(32) }),
+  convGeneralDilated: op(
+    2,
+    { strides: ints, dilation: ints, lo: ints, hi: ints, preferred: orNone(dtype) },
+    { ...sumOf, ulps: within(32) },
+  ),
   /** x -> [...places, ...window]: the windows inside x. */
   windows: op(1, { window: ints, strides: ints, dilation: ints }),
   /** [...places, ...window] -> `shape`: the sum of what lies at each element, where `windows` has it from. */

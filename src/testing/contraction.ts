@@ -51,8 +51,10 @@ const drawConv = (
   x: (shape: readonly number[]) => Value,
 ): { readonly params: OpParams['convGeneralDilated']; readonly inputs: readonly Value[] } => {
   const { n, k, params } = axes(c, c.below(3), c.pick([3, 12]))
+  const lo = n.map((extent) => c.pick([0, 1, 2, -Math.min(1, extent)]))
+  const hi = n.map((extent, d) => c.pick([0, 1, 2, -Math.max(0, Math.min(2, extent + lo[d]!))]))
   const [groups, batch, features, outs] = [c.pick([1, 2]), c.pick([1, 2, 0]), c.pick([2, 1, 3, 0]), c.pick([2, 1, 3, 9])]
-  return { params: { ...params, preferred }, inputs: [x([groups, batch, features, ...n]), x([groups, outs, features, ...k])] }
+  return { params: { ...params, lo, hi, preferred }, inputs: [x([groups, batch, features, ...n]), x([groups, outs, features, ...k])] }
 }
 const drawWindows = (c: Choices, x: (shape: readonly number[]) => Value) => {
   const { n, k, params } = axes(c, c.below(3), 3)
