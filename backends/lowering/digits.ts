@@ -25,6 +25,7 @@ export const inDigits = (
   const affines = affinesIn([expr])
   const runsOf = (from: number, to: number): Run[] => {
     const runs: Run[] = []
+    if (shape.includes(0)) return runs // nothing is read
     for (let dim = from; dim < to; dim++) {
       const n = shape[dim]!
       if (n === 1) continue

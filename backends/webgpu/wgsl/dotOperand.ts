@@ -51,6 +51,12 @@ const digitLines = ({ rowDim, kDim }: Operand, { batch, digits }: Dot, row: stri
 /** Whether it is affine in its row and k themselves. */
 const isWhole = ({ expr }: Operand, { batch }: Dot): boolean =>
   affinesIn([expr]).every(({ strides }) => strides.slice(batch.length + 2).every((stride) => stride === 0))
+/** How many of its loads are contiguous along a dim, or the last of its digits. */
+export const neighbours = ({ expr, rowDim, kDim }: Operand, { batch, digits }: Dot, dim: number): number => {
+  const of = dim === kDim ? 'k' : rowDim < kDim ? 'm' : 'n'
+  const digit = digits.findLastIndex((own) => own.of === of)
+  return contiguity(expr, dim) + (digit < 0 ? 0 : contiguity(expr, batch.length + 2 + digit))
+}
 
 /** `a_at(…batch, row, k)`: an operand's element, zero outside. */
 export const elementFunction = (operand: Operand, kernel: Dot, memory: Memory): string => {
@@ -89,7 +95,7 @@ export const staged = (operand: Operand, first: string, kernel: Dot, tile: Tile,
   const element = (row: string, at: string): string => `${name}_at(${[...indexNames(batch), row, at].join(', ')})`
 
   // A lane takes four rows by four k where neighbours are along k, and else four rows by one.
-  const square = alongK || (!alongRows && contiguity(expr, kDim) >= contiguity(expr, rowDim))
+  const square = alongK || (!alongRows && neighbours(operand, kernel, kDim) >= neighbours(operand, kernel, rowDim))
   const [blocks, along] = square ? [(height * tile.depth) / 16, tile.depth / 4] : [(height * tile.depth) / 4, height / 4]
   const lines = square
     ? [
