@@ -54,6 +54,17 @@ export const emitSweep = (
     const rest = n.hold(number)
     for (const { at, extent } of digits.toReversed()) n.takeDigit(rest, extent, index[at] as Local)
   }
+  const nextDigits = (digits: readonly DigitAt[]): void => {
+    const last = digits.at(-1)
+    if (last === undefined) return
+    const digit = index[last.at] as Local
+    n.step(digit, 1)
+    if (digits.length > 1)
+      n.when(n.eq(digit, last.extent), () => {
+        n.set(digit, 0)
+        nextDigits(digits.slice(0, -1))
+      })
+  }
   const bitsOf = (digits: readonly DigitAt[]): number => digits.reduce((bits, { at }) => bits | (1 << at), 0)
   /** The lanes, in runs that cross no digit: from `position` on, up to `end`. */
   const eachRun = (body: (first: Value, end: Value) => void): void => {
@@ -85,9 +96,9 @@ export const emitSweep = (
     })
   }
   settle((1 << rank) - 1, () =>
-    eachRun((first, end) =>
+    eachRun((first, end) => {
+      setDigits(outerDigits, outerFirst)
       f.for(o, outerFirst, outerCount, 1, () => {
-        setDigits(outerDigits, o)
         settle((1 << outer) | bitsOf(outerDigits), () => {
           n.set(position, first)
           for (const { width, evaluator } of passes)
@@ -99,8 +110,9 @@ export const emitSweep = (
               }),
             )
         })
-      }),
-    ),
+        nextDigits(outerDigits)
+      })
+    }),
   )
   return f
 }
