@@ -1,12 +1,12 @@
 /** dotGeneral: contraction over any axes with any batch axes. Its result has the batch axes, then lhs's free ones, then rhs's. */
 import * as O from '#fp-ts/Option.js'
 import type { NdArray } from '../src/core/array.ts'
-import { aval, sizeOf } from '../src/core/aval.ts'
+import { type Aval, aval, sizeOf } from '../src/core/aval.ts'
 import * as c from '../src/core/constructors.ts'
-import { computedIn, isFloat, isNumeric } from '../src/core/dtype.ts'
+import { type DType, isFloat, isNumeric } from '../src/core/dtype.ts'
 import * as g from '../src/core/graph.ts'
 import type { OpParams } from '../src/core/ops.ts'
-import type { Linear, Rules, Tangent } from '../src/core/rules.ts'
+import type { JvpResult, Linear, Rules, Tangent } from '../src/core/rules.ts'
 import { badAxes, batched, dtypes, inFront, isLinear, valueOf, noTangent, one, shapes, sumTangents, up } from './families.ts'
 
 type Params = OpParams['dotGeneral']
@@ -31,9 +31,40 @@ const transposeLhs = (ct: NdArray, x: Linear, y: NdArray, { contract: [xc, yc], 
       ? [yFirst, c.dotGeneral(y, ct, [yf, ctYf], [yb, inBatch], ct.dtype)]
       : [ctFirst, c.dotGeneral(ct, y, [ctYf, yf], [inBatch, yb], ct.dtype)]
   const permutation = c.range(order.length).map((d) => order.indexOf(d))
-  return c.convertElementType(c.transpose(out, permutation), x.aval.dtype, x.aval.weak)
+  return c.transpose(out, permutation)
 }
 const swap = (p: Params): Params => ({ ...p, contract: [p.contract[1], p.contract[0]], batch: [p.batch[1], p.batch[0]] })
+
+/** What is wrong with the dtypes of a sum of products. */
+export const badSums = (x: Aval, y: Aval, preferred: DType | null): string | null =>
+  x.dtype !== y.dtype || !isNumeric(x.dtype)
+    ? `dtypes ${x.dtype} and ${y.dtype} must be one number dtype: convert with astype`
+    : preferred !== null && !(isNumeric(preferred) && isFloat(preferred) === isFloat(x.dtype))
+      ? `sums of ${x.dtype} aren't ${preferred}: convert the result with astype`
+      : null
+/** Of f, linear in each of two operands. */
+export const bilinearJvp = (
+  f: (x: NdArray, y: NdArray) => NdArray,
+  [x, y]: readonly NdArray[],
+  [dx, dy]: readonly Tangent[],
+): JvpResult => {
+  const out = f(x!, y!)
+  if (!isFloat(out.dtype)) return noTangent(out)
+  return { outs: [out], tangents: [sumTangents([O.map((d: NdArray) => f(d, y!))(dx!), O.map((d: NdArray) => f(x!, d))(dy!)])] }
+}
+/** The cotangent of the operand that is linear, `i`, given the other, at the cotangent's dtype: the result may be wider than the operands. */
+export const wideTranspose = (
+  cts: readonly Tangent[],
+  xs: readonly (NdArray | Linear)[],
+  f: (ct: NdArray, x: Linear, other: NdArray, i: number) => NdArray,
+): readonly Tangent[] =>
+  xs.map((x, i) => {
+    const ct = cts[0]!
+    if (O.isNone(ct) || !isLinear(x)) return O.none
+    const other = valueOf(xs[1 - i]!)
+    const { dtype } = ct.value
+    return O.some(c.convertElementType(f(ct.value, x, c.convertElementType(other, dtype, other.aval.weak), i), x.aval.dtype, x.aval.weak))
+  })
 
 /**
  * Each group of axes becomes one axis. Neighbours that stay neighbours are joined before anything moves, so that what is left is a transpose of
@@ -64,10 +95,8 @@ export const dotGeneral: Rules<'dotGeneral'> = {
   abstractEval: ([x, y], { contract, batch: b, preferred }) => {
     const bad = badAxes([...contract[0], ...b[0]], x!.shape.length) ?? badAxes([...contract[1], ...b[1]], y!.shape.length)
     if (bad !== null) return shapes(bad)
-    if (x!.dtype !== y!.dtype || !isNumeric(x!.dtype))
-      return dtypes(`dtypes ${x!.dtype} and ${y!.dtype} must be one number dtype: convert with astype`)
-    if (preferred !== null && !(isNumeric(preferred) && isFloat(preferred) === isFloat(x!.dtype)))
-      return dtypes(`sums of ${x!.dtype} aren't ${preferred}: convert the result with astype`)
+    const dtype = badSums(x!, y!, preferred)
+    if (dtype !== null) return dtypes(dtype)
     if (contract[0].length !== contract[1].length || b[0].length !== b[1].length)
       return shapes('as many axes of each operand must be contracted and batched')
     const pairs = [...contract[0].map((a, i) => [a, contract[1][i]!] as const), ...b[0].map((a, i) => [a, b[1][i]!] as const)]
@@ -80,22 +109,8 @@ export const dotGeneral: Rules<'dotGeneral'> = {
     ]
     return one(aval(shape, preferred ?? x!.dtype, x!.weak && y!.weak && preferred === null))
   },
-  jvp: ([x, y], [dx, dy], p) => {
-    const f = (a: NdArray, b: NdArray): NdArray => c.dotGeneral(a, b, p.contract, p.batch, p.preferred)
-    const out = f(x!, y!)
-    if (!isFloat(out.dtype)) return noTangent(out)
-    return { outs: [out], tangents: [sumTangents([O.map((d: NdArray) => f(d, y!))(dx!), O.map((d: NdArray) => f(x!, d))(dy!)])] }
-  },
-  transpose: (cts, [x, y], p): readonly Tangent[] => {
-    const ct = cts[0]!
-    if (O.isNone(ct)) return [O.none, O.none]
-    // The result may be wider than the operands.
-    const wide = (z: NdArray | Linear): NdArray => c.convertElementType(valueOf(z), ct.value.dtype, valueOf(z).aval.weak)
-    return [
-      isLinear(x!) ? O.some(transposeLhs(ct.value, x, wide(y!), p, false)) : O.none,
-      isLinear(y!) ? O.some(transposeLhs(ct.value, y, wide(x!), swap(p), true)) : O.none,
-    ]
-  },
+  jvp: (xs, ts, p) => bilinearJvp((a, b) => c.dotGeneral(a, b, p.contract, p.batch, p.preferred), xs, ts),
+  transpose: (cts, xs, p) => wideTranspose(cts, xs, (ct, z, other, i) => transposeLhs(ct, z, other, i === 0 ? p : swap(p), i === 1)),
   batch: ([x, y], [dx, dy], size, { contract, batch: b, preferred }) => {
     const dot = (lhs: NdArray, rhs: NdArray, axes: typeof contract, along: typeof b): NdArray =>
       c.dotGeneral(lhs, rhs, axes, along, preferred)
@@ -110,10 +125,9 @@ export const dotGeneral: Rules<'dotGeneral'> = {
     const yf = free(y!.shape.length, contract[1], b[1])
     const dims = (n: g.Node, axes: readonly number[]): number[] => axes.map((a) => n.shape[a]!)
     const dtype = preferred ?? x!.dtype
-    const cast = (n: g.Node): g.Node => (computedIn(n.dtype) === computedIn(dtype) ? n : g.convert(n, computedIn(dtype)))
     const bs = dims(x!, b[0])
-    const lhs = arrange(cast(x!), [...b[0].map((d) => [d]), xf, contract[0]])
-    const rhs = arrange(cast(y!), [...b[1].map((d) => [d]), contract[1], yf])
+    const lhs = arrange(g.sameSums(x!, dtype), [...b[0].map((d) => [d]), xf, contract[0]])
+    const rhs = arrange(g.sameSums(y!, dtype), [...b[1].map((d) => [d]), contract[1], yf])
     return [g.reshape(g.dot(lhs, rhs, dtype), [...bs, ...dims(x!, xf), ...dims(y!, yf)])]
   },
 }

@@ -17,6 +17,7 @@ import { reductionRules } from './reductions.ts'
 import { scan } from './scan.ts'
 import { sort } from './sort.ts'
 import { whileRule } from './while.ts'
+import { convGeneralDilated, overlapAdd, windows } from './windows.ts'
 
 export const rules: RuleTable = {
   ...elementwiseRules,
@@ -30,6 +31,9 @@ export const rules: RuleTable = {
   ...checkpointRules,
   ...callbackRules,
   dotGeneral,
+  convGeneralDilated,
+  windows,
+  overlapAdd,
   sort,
   scan,
   while: whileRule,

@@ -1,5 +1,5 @@
 /** Which nodes get a buffer: results, operands read many times, what several kernels would compute and is dear. The others are computed where they are read. */
-import { type Node, sizeOfNode } from '../../src/core/graph.ts'
+import { type Node, overlaps, sizeOfNode } from '../../src/core/graph.ts'
 import type { ScalarOp } from '../../src/core/kernel.ts'
 import { isOpName, traitsOf } from '../../src/core/ops.ts'
 
@@ -58,6 +58,9 @@ const DEEPEST = 48
 
 const hard = (node: Node): boolean => node.kind === 'dot' || node.kind === 'part'
 const peel = (node: Node): Node => (node.kind === 'view' || node.kind === 'reshape' ? peel(node.source) : node)
+/** Whether it is read through windows, each element several times. */
+const inWindows = (node: Node): boolean =>
+  (node.kind === 'view' && overlaps(node.view)) || ((node.kind === 'view' || node.kind === 'reshape') && inWindows(node.source))
 
 export const chooseBuffers = (order: readonly Node[], roots: readonly Node[], enabled: boolean): Set<Node> => {
   const buffers = new Set<Node>(roots)
@@ -84,10 +87,16 @@ export const chooseBuffers = (order: readonly Node[], roots: readonly Node[], en
     weights.set(node, Math.min(1e6, weight))
     if (node.kind === 'special') for (const a of node.args) buffers.add(node.restrided === null ? a : peel(a))
     if (node.kind === 'gather') buffers.add(node.source)
+    // Windows read what they share again and again.
+    if (node.kind === 'view' && overlaps(node.view)) {
+      const from = peel(node)
+      if ((from.kind === 'map' || from.kind === 'reduce') && weights.get(from)! > CHEAP) buffers.add(from)
+    }
     // A contraction reads each operand element many times.
     if (node.kind === 'dot')
-      for (const operand of [peel(node.lhs), peel(node.rhs)]) {
-        const dear = operand.kind === 'map' && (weights.get(operand)! > CHEAP || contractions.get(operand)! > 1)
+      for (const side of [node.lhs, node.rhs]) {
+        const operand = peel(side)
+        const dear = operand.kind === 'map' && (weights.get(operand)! > CHEAP || contractions.get(operand)! > 1 || inWindows(side))
         if (operand.kind === 'reduce' || operand.kind === 'dot' || dear) buffers.add(operand)
       }
     if (!enabled && (node.kind === 'map' || node.kind === 'reduce')) buffers.add(node)

@@ -2,11 +2,12 @@
 import { rowMajor, sizeOf } from '../../src/core/aval.ts'
 import { computedIn, type DType, isHalf } from '../../src/core/dtype.ts'
 import { rounded } from '../../src/core/half.ts'
-import { type Composite, type Node, sizeOfNode } from '../../src/core/graph.ts'
+import { type Composite, type Node, overlaps, sizeOfNode } from '../../src/core/graph.ts'
 import { partsOf } from '../../src/core/expressions.ts'
-import type { Access, Expr, Guard, Kernel, Output, ScalarOp } from '../../src/core/kernel.ts'
+import type { Access, Digit, Expr, Guard, Kernel, Output, ScalarOp } from '../../src/core/kernel.ts'
 import { CHEAP, costOf } from './buffers.ts'
 import { collapse } from './collapse.ts'
+import { inDigits } from './digits.ts'
 import { fromDims, type Position, sameAffine, start, throughReshape, throughView, unitAffine } from './place.ts'
 
 /** Raised while emitting: this node has to be in a buffer first. */
@@ -309,14 +310,30 @@ const emitDot = (nodes: readonly Node[], dot: Node & { kind: 'dot' }, buffered: 
     for (const read of loadsOf(value)) epilogue.scattered.add(e.reads[read]!)
     return value
   }
-  const lhs = operand(dot.lhs, [...batch, m, k])
-  const rhs = operand(dot.rhs, [...batch, k, n])
+  let digits: readonly Digit[] = []
+  const windowed = (source: Node, names: readonly ['m' | 'k', 'k' | 'n'], extents: readonly [number, number]): Expr => {
+    const whole = [...batch, ...extents]
+    const view = source.kind === 'reshape' ? source.source : source
+    if (view.kind !== 'view' || !overlaps(view.view) || buffered(view)) return operand(source, whole)
+    try {
+      return operand(source, whole)
+    } catch (reason) {
+      if (!(reason instanceof NeedsBuffer)) throw reason
+    }
+    const fine = inDigits(operand(view, view.shape), view.shape, batch.length, names, extents[0], digits)
+    // One operand's digits of k may not be the other's.
+    if (fine.digits.slice(digits.length).some(({ of }) => digits.some((digit) => digit.of === of))) throw new NeedsBuffer(view)
+    digits = fine.digits
+    return fine.expr
+  }
+  const lhs = windowed(dot.lhs, ['m', 'k'], [m, k])
+  const rhs = windowed(dot.rhs, ['k', 'n'], [k, n])
   const access = start(dot.shape, dot.shape).linear!
   const outputs = exprs.map((expr, i): Output => ({ arg: epilogue.reads.length + i, expr, access, rowwise: false }))
   const args = argsOf(epilogue.reads, nodes)
   return finish(
     epilogue,
-    { kind: 'dot', dtype: computedIn(dot.dtype), batch, m, n, k, lhs, rhs, args, outputs },
+    { kind: 'dot', dtype: computedIn(dot.dtype), batch, m, n, k, digits, lhs, rhs, args, outputs },
     { extents: dot.shape, inner: 0, dot, row: null },
     nodes,
     1,

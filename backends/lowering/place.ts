@@ -109,7 +109,22 @@ export const throughView = (
   const guards = view.guarded
     ? dims.flatMap((a, d): Guard[] => (a === null || always(a, source[d]!, extents) ? [] : [{ ...a, extent: source[d]! }]))
     : []
-  return { dims, linear: linearOf(dims, source, rank), guards: [...p.guards, ...guards] }
+  return {
+    dims,
+    linear: linearOf(dims, source, rank) ?? (keepsOrder(view, shape, source) ? p.linear : null),
+    guards: [...p.guards, ...guards],
+  }
+}
+/** Whether a view has all of its source in the same order: a transpose of axes of one. */
+const keepsOrder = ({ dims }: View, shape: readonly number[], source: readonly number[]): boolean => {
+  const long = (extents: readonly number[]): number[] => extents.flatMap((n, d) => (n === 1 ? [] : [d]))
+  const [to, from] = [long(shape), long(source)]
+  return (
+    to.length === from.length &&
+    from.every(
+      (s, i) => source[s] === shape[to[i]!] && dims[s]!.offset === 0 && dims[s]!.strides.every((n, d) => n === Number(d === to[i])),
+    )
+  )
 }
 
 const always = (a: Affine, extent: number, extents: readonly number[]): boolean => {

@@ -76,7 +76,7 @@ export const nest = ({ dims, inner, outputs }: Nest): Run => {
 }
 
 /** Operands at every place first, then float64 sums of products, each rounded once. */
-export const dot = ({ dtype, batch, m, n, k, lhs, rhs, outputs }: Dot): Run => {
+export const dot = ({ dtype, batch, m, n, k, digits, lhs, rhs, outputs }: Dot): Run => {
   const frame: Frame = { buffers: [], index: [], acc: 0 }
   const compiled = (exprs: readonly Expr[]) => compile(exprs, frame, new Map(), [])
   const [left, right, epilogue] = [compiled([lhs]), compiled([rhs]), compiled(outputs.map(({ expr }) => expr))]
@@ -86,17 +86,21 @@ export const dot = ({ dtype, batch, m, n, k, lhs, rhs, outputs }: Dot): Run => {
 
   return (buffers) => {
     frame.buffers = buffers
-    const operand = (code: Code, expr: Expr, rows: number, columns: number): number[] => {
+    const operand = (code: Code, expr: Expr, rows: number, columns: number, first: 'm' | 'k'): number[] => {
       const elements: number[] = []
       forEachIndex([rows, columns], frame.index, batch.length, () => {
+        const [row, column] = [frame.index[batch.length]!, frame.index[batch.length + 1]!]
+        digits.forEach(({ of, by, extent }, i) => {
+          frame.index[batch.length + 2 + i] = Math.floor((of === first ? row : column) / by) % extent
+        })
         code.run()
         elements.push(code.value(expr))
       })
       return elements
     }
     forEachIndex(batch, frame.index, 0, () => {
-      const x = operand(left, lhs, m, k)
-      const y = operand(right, rhs, k, n)
+      const x = operand(left, lhs, m, k, 'm')
+      const y = operand(right, rhs, k, n, 'k')
       forEachIndex([m, n], frame.index, batch.length, () => {
         const [row, column] = [frame.index[batch.length]!, frame.index[batch.length + 1]!]
         let sum = 0

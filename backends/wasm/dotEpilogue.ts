@@ -7,7 +7,7 @@ import { blockAccess, emitSweep } from './dotSweep.ts'
 
 /** A function (args…, batch…, row, height, column, width, sums). */
 export const emitEpilogue = (module: ModuleBuilder, kernel: Dot, plan: DotPlan, pitch: number): FunctionHandle => {
-  const rectangle = { outer: plan.rowDim, lane: plan.columnDim, pitch }
+  const rectangle = { outer: plan.rowDim, lane: plan.columnDim, pitch, outerDigits: [], laneDigits: [] }
   const access = { ...blockAccess(kernel.batch.length, rectangle), guards: [] }
   const sum: Expr = { kind: 'load', dtype: 'float32', arg: kernel.args.length, access }
   const place = mapAffines((affine) => affine, sum)

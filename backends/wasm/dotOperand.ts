@@ -7,7 +7,7 @@ import type { Dot } from '../../src/core/kernel.ts'
 import type { Local } from './assembler.ts'
 import type { Integers } from './address.ts'
 import { emitPack } from './dotPack.ts'
-import { bareLoad, type Operand } from './dotPlan.ts'
+import { bareLoad, type DigitAt, type Operand } from './dotPlan.ts'
 import { blockAccess, emitSweep } from './dotSweep.ts'
 
 /** Where the loops are: the pointers, the batch, the first k of the block and how many there are. */
@@ -29,7 +29,7 @@ export const indexOf = (operand: Operand, { batch, k }: Place, row: Local): Loca
   operand.row < operand.k ? [...batch, row, k] : [...batch, k, row]
 
 export const emitOperand = (n: Integers, kernel: Dot, operand: Operand, width: number, kBlock: number): PackOperand => {
-  const load = bareLoad(operand.expr)
+  const load = bareLoad(operand)
   if (load !== null) {
     const { arg, access } = load
     const strides = { rowStride: 4 * (access.strides[operand.row] ?? 0), kStride: 4 * (access.strides[operand.k] ?? 0) }
@@ -41,10 +41,12 @@ export const emitOperand = (n: Integers, kernel: Dot, operand: Operand, width: n
       },
     }
   }
-  const alongRows = contiguity(operand.expr, operand.row) > contiguity(operand.expr, operand.k)
+  const digitsOf = (dim: number): readonly DigitAt[] => operand.digits.filter(({ of }) => (of === 'k') === (dim === operand.k))
+  const along = (dim: number): number => contiguity(operand.expr, digitsOf(dim).at(-1)?.at ?? dim)
+  const alongRows = along(operand.row) > along(operand.k)
   const pitch = alongRows ? 4 * width : 4 * kBlock
   const [outer, lane] = alongRows ? [operand.k, operand.row] : [operand.row, operand.k]
-  const rectangle = { outer, lane, pitch }
+  const rectangle = { outer, lane, pitch, outerDigits: digitsOf(outer), laneDigits: digitsOf(lane) }
   const access = blockAccess(kernel.batch.length, rectangle)
   const block = { arg: kernel.args.length, expr: operand.expr, access, rowwise: false }
   const evaluate = emitSweep(n.f.module, 'operand', kernel, rectangle, [block])

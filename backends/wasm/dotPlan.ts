@@ -3,15 +3,21 @@
  * Everything follows from shapes alone, so that a sum's order doesn't depend on who runs which unit.
  */
 import { affinesIn } from '../../src/core/expressions.ts'
-import type { Access, Dot, Expr } from '../../src/core/kernel.ts'
+import type { Access, Digit, Dot, Expr } from '../../src/core/kernel.ts'
 import { roundUp } from './address.ts'
 import { tileColumns } from './dotTile.ts'
+
+export interface DigitAt extends Digit {
+  readonly at: number
+}
 
 /** An operand: `row` and `k` say which dims of its index they are. */
 export interface Operand {
   readonly expr: Expr
   readonly row: number
   readonly k: number
+  /** The digits of those dims that it is affine in instead, and where in its index they stand. */
+  readonly digits: readonly DigitAt[]
   /** Whether it is the same for all batches. */
   readonly batchFree: boolean
 }
@@ -41,10 +47,15 @@ export interface DotPlan {
 }
 
 export const planDot = (kernel: Dot): DotPlan => {
-  const { batch, m, n, k, lhs, rhs } = kernel
+  const { batch, m, n, k, digits, lhs, rhs } = kernel
   const rank = batch.length
-  const left = { expr: lhs, row: rank, k: rank + 1, batchFree: batchFree(lhs, rank) }
-  const right = { expr: rhs, row: rank + 1, k: rank, batchFree: batchFree(rhs, rank) }
+  const operand = (expr: Expr, row: number, k: number): Operand => {
+    const placed = digits.map((digit, i): DigitAt => ({ ...digit, at: rank + 2 + i }))
+    const used = placed.filter(({ at }) => affinesIn([expr]).some(({ strides }) => (strides[at] ?? 0) !== 0))
+    const own = placed.filter(({ of }) => used.some((digit) => digit.of === of))
+    return { expr, row, k, digits: own, batchFree: batchFree(expr, rank) }
+  }
+  const [left, right] = [operand(lhs, rank, rank + 1), operand(rhs, rank + 1, rank)]
   const swapped = n === 1 ? m > 1 : m > 1 && runsAlongRows(kernel)
   const [rows, columns] = swapped ? [n, m] : [m, n]
   const [a, b] = swapped ? [right, left] : [left, right]
@@ -77,8 +88,9 @@ export const planDot = (kernel: Dot): DotPlan => {
   }
 }
 
-const readInPlace = ({ expr, row, k }: Operand): DotPlan['vector'] => {
-  const load = bareLoad(expr)
+const readInPlace = (operand: Operand): DotPlan['vector'] => {
+  const { row, k } = operand
+  const load = bareLoad(operand)
   if (load === null) return null
   const byColumns = load.access.strides[row] === 1
   return byColumns || load.access.strides[k] === 1 ? { ...load, byColumns } : null
@@ -95,5 +107,5 @@ const batchFree = (expr: Expr, rank: number): boolean =>
   affinesIn([expr]).every(({ strides }) => strides.slice(0, rank).every((stride) => stride === 0))
 
 /** The access of an operand that is nothing but a float32 load. */
-export const bareLoad = (expr: Expr): { readonly arg: number; readonly access: Access } | null =>
-  expr.kind === 'load' && expr.dtype === 'float32' && expr.access.guards.length === 0 ? expr : null
+export const bareLoad = ({ expr, digits }: Operand): { readonly arg: number; readonly access: Access } | null =>
+  expr.kind === 'load' && expr.dtype === 'float32' && expr.access.guards.length === 0 && digits.length === 0 ? expr : null

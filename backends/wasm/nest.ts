@@ -63,6 +63,8 @@ const lanesAcross = ({ dims, outer, nodes, outputs }: NestNodes): boolean => {
       0,
     )
   const [inside, outside] = [cost(last), cost(lastOuter)]
+  // Of rows shorter than a vector, as the windows of an image are, most lanes would be none.
+  if ((dims[last] as number) < 4 && outside < 0) return false
   return inside !== outside ? inside < outside : (dims[last] as number) >= 4 || lastOuter === 0
 }
 

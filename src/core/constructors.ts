@@ -156,6 +156,17 @@ export const dotGeneral = (
   preferred: DType | null = null,
 ): NdArray => bind('dotGeneral', { contract, batch, preferred }, [lhs, rhs])[0]!
 
+export const convGeneralDilated = (
+  x: NdArray,
+  w: NdArray,
+  { strides, dilation, lo, hi }: Omit<OpParams['convGeneralDilated'], 'preferred'>,
+  preferred: DType | null = null,
+): NdArray => bind('convGeneralDilated', { strides, dilation, lo, hi, preferred }, [x, w])[0]!
+export const windows = (x: NdArray, window: readonly number[], strides: readonly number[], dilation: readonly number[]): NdArray =>
+  bind('windows', { window, strides, dilation }, [x])[0]!
+export const overlapAdd = (x: NdArray, shape: readonly number[], strides: readonly number[], dilation: readonly number[]): NdArray =>
+  bind('overlapAdd', { shape, strides, dilation }, [x])[0]!
+
 /** A constant of x's dtype that meets x in an element-wise op. */
 export const lit = (x: NdArray, value: number): NdArray => constant(value, aval([], x.aval.dtype, x.aval.weak))
 export const full = (shape: readonly number[], value: number, dtype: DType): NdArray =>

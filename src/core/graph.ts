@@ -70,9 +70,21 @@ export const broadcast = (source: Node, shape: readonly number[], dims: readonly
 
 export const transpose = (source: Node, permutation: readonly number[]): Node => {
   if (permutation.every((p, i) => p === i)) return source
+  const before = permutationOf(source)
+  if (before !== null) return transpose((source as Node & { kind: 'view' }).source, permutation.map((p) => before[p]!)) // prettier-ignore
   const shape = permutation.map((p) => source.shape[p]!)
   const dims = source.shape.map((_, d) => unit(shape.length, permutation.indexOf(d)))
   return { kind: 'view', source, view: { dims, guarded: false }, shape, dtype: source.dtype }
+}
+
+/** Of a view that is nothing but a transpose. */
+const permutationOf = (node: Node): readonly number[] | null => {
+  if (node.kind !== 'view' || node.view.guarded || node.source.shape.length !== node.shape.length) return null
+  const from = node.shape.map((n, d) => node.view.dims.findIndex(({ strides }, s) => strides[d] === 1 && node.source.shape[s] === n))
+  const plain = node.view.dims.every(
+    ({ strides, offset }) => offset === 0 && strides.every((s) => s === 0 || s === 1) && strides.includes(1),
+  )
+  return plain && new Set(from).size === from.length && !from.includes(-1) && !overlaps(node.view) ? from : null
 }
 
 /** Index i of the result's dim d reads start[d] + step[d]·i; zero where that falls outside. */
@@ -89,6 +101,17 @@ export const stride = (
   shape,
   dtype: source.dtype,
 })
+
+/** Reads `dims`, an affine function of the result's index for each dim of the source, all of them inside: windows that overlap are such. */
+export const windows = (source: Node, dims: readonly Affine[], shape: readonly number[], guarded = false): Node => ({
+  kind: 'view',
+  source,
+  view: { dims, guarded },
+  shape,
+  dtype: source.dtype,
+})
+/** Whether several indices of a view may read the same element along a dim. */
+export const overlaps = ({ dims }: View): boolean => dims.some(({ strides }) => strides.filter((s) => s !== 0).length > 1)
 
 export const reshape = (source: Node, shape: readonly number[]): Node => {
   if (eqShape(source.shape, shape)) return source
@@ -128,6 +151,9 @@ export const gather = (source: Node, index: Node): Node => ({ kind: 'gather', so
 
 /** The same at another dtype. */
 export const convert = (x: Node, dtype: DType): Node => (x.dtype === dtype ? x : map('cast', dtype, x))
+
+/** As an operand of sums at a dtype: 16-bit floats are widened where they are read. */
+export const sameSums = (x: Node, dtype: DType): Node => (computedIn(x.dtype) === computedIn(dtype) ? x : convert(x, computedIn(dtype)))
 
 /** Special kernels have no 16-bit floats: they read them widened, and what they write is rounded afterwards. */
 export const special = (

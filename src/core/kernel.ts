@@ -73,6 +73,16 @@ export interface Nest {
 }
 
 /**
+ * ⌊i / by⌋ mod extent, of an index i along m, n or k: what an operand is affine in that isn't in i, as the windows of a convolution are. Digits of
+ * one dim stand from the first to the last, and make up all of it.
+ */
+export interface Digit {
+  readonly of: 'm' | 'n' | 'k'
+  readonly by: number
+  readonly extent: number
+}
+
+/**
  * out[b, m, n] = epilogue(Σ_k lhs[b, m, k] · rhs[b, k, n]). `lhs` is an expression over [...batch, m, k], `rhs` over
  * [...batch, k, n], outputs over [...batch, m, n]. Operands hold no reductions. Several batch dims, one each of m, n, k.
  */
@@ -83,6 +93,8 @@ export interface Dot {
   readonly m: number
   readonly n: number
   readonly k: number
+  /** Further dims of both operands' index, after those two. */
+  readonly digits: readonly Digit[]
   readonly lhs: Expr
   readonly rhs: Expr
   readonly args: readonly DType[]

@@ -211,6 +211,19 @@ export const ops = {
   sort: many(1, { axis: int, numKeys: int }, saved),
   // contractions
   dotGeneral: op(2, { contract: pairOf(ints), batch: pairOf(ints), preferred: orNone(dtype) }, { ...sumOf, ulps: within(32) }),
+  /**
+   * (x: [group, batch, feature, ...space], w: [group, out, feature, ...window]) -> [group, batch, out, ...places]: sums of products over the
+   * windows inside x, padded by `lo` and `hi` zeros, `strides` apart, with elements `dilation` apart. What is dilated itself is so before.
+   */
+  convGeneralDilated: op(
+    2,
+    { strides: ints, dilation: ints, lo: ints, hi: ints, preferred: orNone(dtype) },
+    { ...sumOf, ulps: within(32) },
+  ),
+  /** x -> [...places, ...window]: the windows inside x. */
+  windows: op(1, { window: ints, strides: ints, dilation: ints }),
+  /** [...places, ...window] -> `shape`: the sum of what lies at each element, where `windows` has it from. */
+  overlapAdd: op(1, { shape: ints, strides: ints, dilation: ints }, sumOf),
   /** (query, key, value, bias?, mask?, key?) -> (out, logsumexp of each row) */
   dotProductAttention: many(3, attention, { ...saved, ulps: within(64), rounding: 'largest' }),
   /** (…, out, logsumexp, then the tangents of those of query, key, value and bias that move): linear in the tangents. */

@@ -1,6 +1,7 @@
 /** `nn`: layers as plain functions of parameters and arrays. Nothing holds state; a parameter is an array in an object of yours. */
 export * from './activations.ts'
 export * from './attention.ts'
+export * from './convolution.ts'
 export { crossEntropy, type CrossEntropyOptions } from './crossEntropy.ts'
 export type { Dropped } from './dropped.ts'
 export * as initializers from './initializers.ts'

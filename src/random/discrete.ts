@@ -10,7 +10,8 @@ import { takes, takesOptions } from '../core/takes.ts'
 import { axisOf, refuse, shapeOf, wholeOf } from '../numpy/check.ts'
 import { anyArray, asFloat, scalarOf, toShape } from '../numpy/promote.ts'
 import { drawShape, gumbelOf, parameter, uniformIn } from './distributions.ts'
-import { fused, keyOf, keys, pick, words } from './keys.ts'
+import { fused } from '../numpy/fused.ts'
+import { keyOf, keys, pick, words } from './keys.ts'
 
 /**
  * true with probability p: key [], p a number or a float array -> bool of the shape (default: p's). As `jax.random.bernoulli`.

@@ -10,7 +10,8 @@ import { dtypeAmong, operand, type Schema } from '../core/options.ts'
 import { takesOptions } from '../core/takes.ts'
 import { refuse, shapeOf } from '../numpy/check.ts'
 import { asArray, broadcastLists, toShape } from '../numpy/promote.ts'
-import { fused, keyOf, twoWords, words } from './keys.ts'
+import { fused } from '../numpy/fused.ts'
+import { keyOf, twoWords, words } from './keys.ts'
 
 export interface FloatOptions {
   /** Default: float32. */

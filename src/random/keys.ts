@@ -4,21 +4,11 @@ import { aval, sizeOf } from '../core/aval.ts'
 import * as c from '../core/constructors.ts'
 import { DTypeError, ShapeError } from '../core/errors.ts'
 import type { Operand } from '../core/methods.ts'
-import { applyJaxpr, trace, tracing, upload } from '../core/trace.ts'
+import { upload } from '../core/trace.ts'
 import { takes } from '../core/takes.ts'
 import { refuse, shapeOf, wholeOf } from '../numpy/check.ts'
+import { fused } from '../numpy/fused.ts'
 import { asIndex, scalarOf } from '../numpy/promote.ts'
-
-/** Several operations as one program, outside a trace too. */
-export const fused = <A extends readonly NdArray[]>(what: string, f: (...args: A) => NdArray, ...args: A): NdArray => {
-  if (tracing()) return f(...args)
-  const { jaxpr, captures } = trace(
-    args.map((x) => x.aval),
-    (xs) => [f(...(xs as A))],
-    what,
-  )
-  return applyJaxpr(jaxpr, [...captures, ...args], what)[0]!
-}
 
 /** A single key. */
 export const keyOf = (what: string, k: unknown): NdArray =>

@@ -1,4 +1,4 @@
-/** dotGeneral: axes of both operands in any order. */
+/** dotGeneral: axes of both operands in any order; convolutions, and windows. */
 import { type DType, isFloat } from '../core/dtype.ts'
 import type { OpParams } from '../core/ops.ts'
 import type { Choices, Value } from './choices.ts'
@@ -31,7 +31,65 @@ const draw = (
   }
 }
 
+/** Windows of an axis that has at least `most - 1` of them. */
+const axis = (c: Choices, most: number): { readonly n: number; readonly k: number; readonly stride: number; readonly dilation: number } => {
+  const [k, stride, dilation] = [c.pick([2, 1, 3, 0]), c.pick([1, 2, 3]), c.pick([1, 2])]
+  return { n: Math.max(0, (c.below(most) * stride + (k - 1) * dilation + c.pick([1, 2, 0])) | 0), k, stride, dilation }
+}
+const axes = (c: Choices, rank: number, most: number) => {
+  const drawn = Array.from({ length: rank }, () => axis(c, most))
+  return {
+    n: drawn.map(({ n }) => n),
+    k: drawn.map(({ k }) => k),
+    places: drawn.map(({ n, k, stride, dilation }) => Math.max(0, Math.floor((n - (k === 0 ? 0 : (k - 1) * dilation + 1)) / stride) + 1)),
+    params: { strides: drawn.map(({ stride }) => stride), dilation: drawn.map(({ dilation }) => dilation) },
+  }
+}
+const drawConv = (
+  c: Choices,
+  preferred: OpParams['convGeneralDilated']['preferred'],
+  x: (shape: readonly number[]) => Value,
+): { readonly params: OpParams['convGeneralDilated']; readonly inputs: readonly Value[] } => {
+  const { n, k, params } = axes(c, c.below(3), c.pick([3, 12]))
+  const lo = n.map((extent) => c.pick([0, 1, 2, -Math.min(1, extent)]))
+  const hi = n.map((extent, d) => c.pick([0, 1, 2, -Math.max(0, Math.min(2, extent + lo[d]!))]))
+  const [groups, batch, features, outs] = [c.pick([1, 2]), c.pick([1, 2, 0]), c.pick([2, 1, 3, 0]), c.pick([2, 1, 3, 9])]
+  return { params: { ...params, lo, hi, preferred }, inputs: [x([groups, batch, features, ...n]), x([groups, outs, features, ...k])] }
+}
+const drawWindows = (c: Choices, x: (shape: readonly number[]) => Value) => {
+  const { n, k, params } = axes(c, c.below(3), 3)
+  return { params: { ...params, window: k }, inputs: [x(n)] }
+}
+const drawOverlaps = (c: Choices, x: (shape: readonly number[]) => Value) => {
+  const { n, k, places, params } = axes(c, c.below(3), 3)
+  return { params: { ...params, shape: n }, inputs: [x([...places, ...k])] }
+}
+
 export const contraction = {
+  convGeneralDilated: generator<'convGeneralDilated'>({
+    any: (c) => {
+      const dtype = c.dtype(number)
+      return drawConv(c, c.oneIn(3) ? c.dtype(number.filter((d) => isFloat(d) === isFloat(dtype))) : null, (shape) => c.value(shape, dtype))
+    },
+    smooth: (c) => drawConv(c, c.oneIn(3) ? 'float64' : null, (shape) => c.value(shape, 'float64', () => c.smooth())),
+    linear: () => [[0], [1]],
+  }),
+  windows: generator<'windows'>({
+    any: (c) => {
+      const dtype = c.dtype([...number, 'bool'])
+      return drawWindows(c, (shape) => c.value(shape, dtype))
+    },
+    smooth: (c) => drawWindows(c, (shape) => c.value(shape, 'float64', () => c.smooth())),
+    linear: () => [[0]],
+  }),
+  overlapAdd: generator<'overlapAdd'>({
+    any: (c) => {
+      const dtype = c.dtype(number)
+      return drawOverlaps(c, (shape) => c.value(shape, dtype))
+    },
+    smooth: (c) => drawOverlaps(c, (shape) => c.value(shape, 'float64', () => c.smooth())),
+    linear: () => [[0]],
+  }),
   dotGeneral: generator<'dotGeneral'>({
     any: (c) => {
       const dtype = c.dtype(number)

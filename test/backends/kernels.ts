@@ -6,6 +6,7 @@ import type {
   AttentionGrad,
   AttentionShape,
   Cumulative,
+  Digit,
   Dot,
   Expr,
   Kernel,
@@ -14,6 +15,7 @@ import type {
   Sort,
   Strided,
 } from '../../src/core/kernel.ts'
+import { mapAffines } from '../../src/core/expressions.ts'
 import type { Choices } from './choices.ts'
 import { nightly } from '../effort.ts'
 import { type Arg, apply } from './harness.ts'
@@ -27,7 +29,15 @@ export const dot = (choices: Choices, dtypes: readonly DType[]): Drawn<Dot> & { 
   const { floats, halves } = floatsOf(dtypes)
   const dtype = choices.pick(['float32', 'int32', ...floats] as const)
   const batch = Array.from({ length: choices.below(3) }, () => extent(choices, 3))
-  const [m, n, k] = [extent(choices, 70), extent(choices, 70), extent(choices, 300)]
+  const digits: Digit[] = []
+  /** An extent, or digits that make one. */
+  const extentOf = (of: Digit['of'], large: number): number => {
+    if (!choices.oneIn(4)) return extent(choices, large)
+    const extents = Array.from({ length: 2 + choices.below(2) }, () => choices.pick([2, 3, 1, 5, 9]))
+    extents.forEach((extent, i) => digits.push({ of, by: extents.slice(i + 1).reduce((a, b) => a * b, 1), extent }))
+    return extents.reduce((a, b) => a * b, 1)
+  }
+  const [m, n, k] = [extentOf('m', 70), extentOf('n', 70), extentOf('k', 300)]
   const args: ArgSizes = { dtypes: [], sizes: [] }
   const scope = (dims: readonly number[], made: Scope['made']): Scope => ({
     ...args,
@@ -38,12 +48,22 @@ export const dot = (choices: Choices, dtypes: readonly DType[]): Drawn<Dot> & { 
     halves,
     made,
   })
-  const operand = (dims: readonly number[]): Expr => {
-    const over = scope(dims, [])
-    if (!choices.oneIn(3)) return loadOf(over, dtype, false)
-    return expression(over, dtype, { row: false, exact: false, depth: 1 + choices.below(2) })
+  /** What has digits is walked by them, mostly, and what an operand hasn't, not at all. */
+  const operand = (names: readonly [Digit['of'], Digit['of']], extents: readonly number[]): Expr => {
+    const inDigits = (of: Digit['of']): boolean => names.includes(of) && digits.some((digit) => digit.of === of) && !choices.oneIn(4)
+    const [first, second] = names.map(inDigits) as [boolean, boolean]
+    const walked = (of: Digit['of']): boolean => (of === names[0] && first) || (of === names[1] && second)
+    const over = scope(
+      [...batch, ...extents.map((n, i) => ([first, second][i]! ? 1 : n)), ...digits.map(({ of, extent }) => (walked(of) ? extent : 1))],
+      [],
+    )
+    const drawn = !choices.oneIn(3)
+      ? loadOf(over, dtype, false)
+      : expression(over, dtype, { row: false, exact: false, depth: 1 + choices.below(2) })
+    const still = [...batch.map(() => false), first, second, ...digits.map(({ of }) => !walked(of))]
+    return mapAffines((affine) => ({ ...affine, strides: affine.strides.map((stride, d) => (still[d]! ? 0 : stride)) }))(drawn)
   }
-  const [lhs, rhs] = [operand([...batch, m, k]), operand([...batch, k, n])]
+  const [lhs, rhs] = [operand(['m', 'k'], [m, k]), operand(['k', 'n'], [k, n])]
   const dims = [...batch, m, n]
   const acc: Expr = { kind: 'acc', dtype }
   const epilogue = scope(dims, [{ expr: acc, exact: !isFloat(dtype), row: false }])
@@ -64,7 +84,7 @@ export const dot = (choices: Choices, dtypes: readonly DType[]): Drawn<Dot> & { 
     return { arg: outputsFrom + i, expr, access: { strides, offset }, rowwise: false }
   })
   return {
-    kernel: { kind: 'dot', dtype, batch, m, n, k, lhs, rhs, args: args.dtypes, outputs },
+    kernel: { kind: 'dot', dtype, batch, m, n, k, digits, lhs, rhs, args: args.dtypes, outputs },
     sizes: args.sizes,
     outputsFrom,
   }

@@ -214,7 +214,7 @@ const build = (c: Case): { readonly kernel: Dot; readonly data: TypedArray[] } =
     }
     if (c.epilogue === 3) outputs.push(out(apply('cast', 'float64', apply('mul', dtype, acc, constant(2)))))
   }
-  return { kernel: { kind: 'dot', dtype, batch, m, n, k, lhs, rhs, args, outputs }, data }
+  return { kernel: { kind: 'dot', dtype, batch, m, n, k, digits: [], lhs, rhs, args, outputs }, data }
 }
 
 const size = (max: number) => fc.oneof(fc.integer({ min: 0, max }), fc.constantFrom(1, 1, 6, 8))

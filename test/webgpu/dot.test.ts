@@ -59,7 +59,7 @@ const contraction = (
   const kernel: Dot = {
     kind: 'dot',
     dtype: 'float32',
-    ...{ batch, m, n, k },
+    ...{ batch, m, n, k, digits: [] },
     lhs: computed ? apply('add', 'float32', x, x) : x,
     rhs: y,
     args: [half ? 'float16' : 'float32', half ? 'float16' : 'float32', 'float32', 'float32', 'float32'],

@@ -2,9 +2,8 @@
  * A tile on the device's matrix units: both operands are float16 in workgroup memory, a [row][k] and b [k][column]; each of two by two subgroups
  * has two by two matrices of float32 sums, which go through workgroup memory to the epilogue.
  */
-import { contiguity } from '../../../src/core/expressions.ts'
 import type { Dot } from '../../../src/core/kernel.ts'
-import { elementFunction, type Operand } from './dotOperand.ts'
+import { elementFunction, neighbours, type Operand } from './dotOperand.ts'
 import { type MatrixUnit, type Tile, tileColumns, tileLanes, tileRows } from './dotPlan.ts'
 import { indexNames } from './indices.ts'
 import type { Memory } from './shader.ts'
@@ -30,11 +29,12 @@ const declarations = (kernel: Dot, tile: Tile, a: Operand, b: Operand, memory: M
 }
 
 /** Neighbouring lanes take neighbours in device memory. */
-const stage = ({ batch }: Dot, tile: Tile, { name, expr, rowDim, kDim, height }: Operand, first: string, place: string): string => {
+const stage = (kernel: Dot, tile: Tile, operand: Operand, first: string, place: string): string => {
+  const { name, rowDim, kDim, height } = operand
   const { depth } = tile
-  const alongK = contiguity(expr, kDim) >= contiguity(expr, rowDim)
+  const alongK = neighbours(operand, kernel, kDim) >= neighbours(operand, kernel, rowDim)
   const [row, k] = alongK ? [`s / ${depth}u`, `s % ${depth}u`] : [`s % ${height}u`, `s / ${height}u`]
-  const element = `${name}_at(${[...indexNames(batch), `${first} + i32(row)`, 'k0 + i32(k)'].join(', ')})`
+  const element = `${name}_at(${[...indexNames(kernel.batch), `${first} + i32(row)`, 'k0 + i32(k)'].join(', ')})`
   return `for (var s = lane; s < ${height * depth}u; s += ${tileLanes(tile)}u) { let row = ${row}; let k = ${k}; ${name}[${place}] = f16(${element}); }`
 }
 

@@ -1,5 +1,5 @@
 /** An operand on its way to workgroup memory: vectors of four rows, [k][row / 4], from wherever it lies or whatever it is computed of. */
-import { contiguity } from '../../../src/core/expressions.ts'
+import { affinesIn, contiguity } from '../../../src/core/expressions.ts'
 import { isHalf } from '../../../src/core/dtype.ts'
 import type { Access, Affine, Dot, Expr } from '../../../src/core/kernel.ts'
 import { placeOf, type Tile, tileLanes } from './dotPlan.ts'
@@ -43,16 +43,33 @@ const indexAt = ({ rowDim, kDim }: Operand, { batch }: Dot, row: string, k: stri
   return names
 }
 
+/** Names the digits of an operand's index at a row and k, after those two. */
+const digitLines = ({ rowDim, kDim }: Operand, { batch, digits }: Dot, row: string, k: string): string[] => {
+  const along = { m: rowDim < kDim ? row : '0', n: rowDim < kDim ? '0' : row, k }
+  return digits.map(({ of, by, extent }, i) => `let i${batch.length + 2 + i} = ${along[of]} / ${by} % ${extent};`)
+}
+/** Whether it is affine in its row and k themselves. */
+const isWhole = ({ expr }: Operand, { batch }: Dot): boolean =>
+  affinesIn([expr]).every(({ strides }) => strides.slice(batch.length + 2).every((stride) => stride === 0))
+/** How many of its loads are contiguous along a dim, or the last of its digits. */
+export const neighbours = ({ expr, rowDim, kDim }: Operand, { batch, digits }: Dot, dim: number): number => {
+  const of = dim === kDim ? 'k' : rowDim < kDim ? 'm' : 'n'
+  const digit = digits.findLastIndex((own) => own.of === of)
+  return contiguity(expr, dim) + (digit < 0 ? 0 : contiguity(expr, batch.length + 2 + digit))
+}
+
 /** `a_at(…batch, row, k)`: an operand's element, zero outside. */
 export const elementFunction = (operand: Operand, kernel: Dot, memory: Memory): string => {
   const { name, expr, rows } = operand
   const type = typeOf(kernel.dtype)
-  const at = evaluation({ index: indexAt(operand, kernel, 'row', 'k'), memory })
+  const digits = indexNames(kernel.digits, kernel.batch.length + 2)
+  const at = evaluation({ index: [...indexAt(operand, kernel, 'row', 'k'), ...digits], memory })
   const value = at.value(expr)
   return [
     `fn ${name}_at(${[...indexNames(kernel.batch), 'row', 'k'].map((parameter) => `${parameter}: i32`).join(', ')}) -> ${type} {`,
     `var element = ${type}();`, // one way out, which compilers find easier to inline
     `if (row < ${rows} && k < ${kernel.k}) {`,
+    ...digitLines(operand, kernel, 'row', 'k'),
     ...at.lines,
     `element = ${value};`,
     '}',
@@ -67,7 +84,7 @@ export const staged = (operand: Operand, first: string, kernel: Dot, tile: Tile,
   const { k, batch, dtype } = kernel
   const type = typeOf(dtype)
   const stored = tile.half ? 'f16' : type
-  const bare = vectors ? bareLoad(expr, memory) : null
+  const bare = vectors && isWhole(operand, kernel) ? bareLoad(expr, memory) : null
   const access = bare?.access ?? null
   const alongK = access !== null && inVectors(access, kDim, k)
   const alongRows = access !== null && !alongK && inVectors(access, rowDim, rows)
@@ -78,7 +95,7 @@ export const staged = (operand: Operand, first: string, kernel: Dot, tile: Tile,
   const element = (row: string, at: string): string => `${name}_at(${[...indexNames(batch), row, at].join(', ')})`
 
   // A lane takes four rows by four k where neighbours are along k, and else four rows by one.
-  const square = alongK || (!alongRows && contiguity(expr, kDim) >= contiguity(expr, rowDim))
+  const square = alongK || (!alongRows && neighbours(operand, kernel, kDim) >= neighbours(operand, kernel, rowDim))
   const [blocks, along] = square ? [(height * tile.depth) / 16, tile.depth / 4] : [(height * tile.depth) / 4, height / 4]
   const lines = square
     ? [

@@ -19,8 +19,8 @@ const MOST_UNITS = 64
 
 /** Null where the kernel is none, or its arrays don't lie so that vectors can be read and written. */
 export const vectorPass = (kernel: Dot, memory: Memory, features: Features): Pass | null => {
-  const { batch, m, n, k, lhs, rhs } = kernel
-  if (Math.min(m, n) !== 1) return null
+  const { batch, m, n, k, digits, lhs, rhs } = kernel
+  if (Math.min(m, n) !== 1 || digits.length > 0) return null
   const rank = batch.length
   const [matrix, vector, rows] = m === 1 ? [rhs, lhs, n] : [lhs, rhs, m]
   // Dims of the matrix's index; the results have `row` too and nothing along the other, and the vector's sum is along `row`.

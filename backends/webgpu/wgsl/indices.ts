@@ -5,7 +5,7 @@ import type { Memory } from './shader.ts'
 
 export const product = (ns: readonly number[]): number => ns.reduce((n, m) => n * m, 1)
 export const powerOfTwo = (n: number): number => 2 ** Math.ceil(Math.log2(Math.max(1, n)))
-export const indexNames = (dims: readonly number[], from = 0): string[] => dims.map((_, d) => `i${from + d}`)
+export const indexNames = (dims: readonly unknown[], from = 0): string[] => dims.map((_, d) => `i${from + d}`)
 
 /** Names the index that a row-major number over `dims` stands for. The first extent isn't asked. */
 export const indexLines = (number: string, dims: readonly number[], names: readonly string[]): string[] => {
