@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process'
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { transformSync } from 'esbuild'
@@ -39,6 +39,7 @@ test('the packed tarball installs in an empty folder: entries load in plain Node
   expect(run('node', ['b.js'], join(folder, 'user')).trim()).toBe('0')
   writeFileSync(join(folder, 'user/c.ts'), used)
   const examples = readmeExamples()
+  putModels(join(folder, 'user'))
   examples.forEach((code, i) => writeFileSync(join(folder, `user/readme${i}.ts`), code))
   const compilerOptions = { strict: true, noEmit: true, skipLibCheck: false, target: 'es2022', lib: ['es2022', 'dom'], types: [] }
   for (const [module, moduleResolution] of [
@@ -67,10 +68,17 @@ test('the packed tarball installs in an empty folder: entries load in plain Node
     for (const [got, want] of pairs) expect(got).toEqual(want)
     held += pairs.length
   })
-  expect([examples.length, held]).toEqual([3, 4])
+  expect([examples.length, held]).toEqual([4, 6])
   rmSync(folder, { recursive: true })
 })
 
+/** The folders that README.md speaks of: tiny models in their place, and a tokenizer of letters. */
+const putModels = (to: string): void => {
+  for (const [name, from] of [['smollm2', 'llama'], ['all-MiniLM-L6-v2', 'minilm']] as const) cpSync(`test/golden/models/${from}`, join(to, name), { recursive: true }) // prettier-ignore
+  const letters = [...' abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ'].map((letter, i) => [letter, i])
+  const model = { type: 'BPE', vocab: Object.fromEntries(letters) as unknown, merges: [] }
+  writeFileSync(join(to, 'smollm2/tokenizer.json'), JSON.stringify({ version: '1.0', model }))
+}
 /** The TypeScript of README.md, block by block. */
 const readmeExamples = (): readonly string[] =>
   [...readFileSync('README.md', 'utf8').matchAll(/```ts\n([^]*?)```/g)].map(([, code]) => code!)
