@@ -1,8 +1,8 @@
 /**
- * `cotangent/hub` in Node, where a source may be a folder; and writing one.
+ * `cotangent/hub/node`: what `cotangent/hub` is in Node, where a source may be a folder; and writing one.
  *
  * @example
- * import { load } from 'cotangent/hub'
+ * import { load } from 'cotangent/hub/node'
  * await load('./no/such/folder').catch((error: Error) => error.message) // "no config.json in ./no/such/folder: a model's folder, in Hugging Face's form, has one"
  */
 import '../runtime.ts'
