@@ -47,7 +47,7 @@ const openRun = async (command: Go): Promise<Run> => {
   refuseTooLarge(recipe, corpus.vocab.length)
   const config: Config = { ...recipe, text: path }
   const folder = command.out ?? newFolder(new Date())
-  await createRun(folder, config, text)
+  await createRun(folder, config, text, corpus.vocab.length)
   return { folder, config, corpus }
 }
 

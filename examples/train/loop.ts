@@ -5,6 +5,7 @@ import { type Checkpoint, saveCheckpoint } from './checkpoint.ts'
 import { appendRow, type Config, pathsOf, type Row, syncRows } from './folder.ts'
 import { writeAtomically } from '../../src/io/node.ts'
 import { free, type Keys, makeDraw, makeLoss, makeTrainStep, scheduleOf, type Params, type State } from './model.ts'
+import { saveModel } from './pretrained.ts'
 import { describeRow, type Progress } from './progress.ts'
 import { Refusal } from './refusal.ts'
 import { breathe, type Stop } from './signals.ts'
@@ -60,6 +61,7 @@ export const train = async (job: Job, from: Checkpoint, kept: readonly Row[]): P
   const save = async (): Promise<void> => {
     syncRows(folder)
     await saveCheckpoint(paths.checkpoint, { state, open }, config, corpus.vocab)
+    await saveModel(paths, state.params, corpus.vocab)
     if (rows.length > 0) await writeAtomically(paths.chart, lossChart(rows, chartOf(job)))
   }
 

@@ -8,9 +8,11 @@ import { VALIDATION_BATCHES } from '../../examples/train/loop.ts'
 import { parametersOf } from '../../examples/train/memory.ts'
 import { initialState, keysOf, makeDraw, makeLoss } from '../../examples/train/model.ts'
 import { corpusOf } from '../../examples/train/text.ts'
-import { np, tree } from '../../src/index.ts'
+import { load } from '../../src/hub/node.ts'
+import { np, random, tree } from '../../src/index.ts'
 import { fromNamed } from '../../src/io/index.ts'
 import { readSafetensors } from '../../src/io/node.ts'
+import { gpt } from '../../src/models/index.ts'
 import { tries } from '../effort.ts'
 import { type Ended, type Lab, lossesOf, makeLab, rowsOf, small, text } from './run.ts'
 
@@ -36,10 +38,13 @@ describe('a run', () => {
       'config.json',
       'loss.svg',
       'metrics.jsonl',
+      'model.safetensors',
       'sample.txt',
       'text.txt',
+      'tokenizer.json',
+      'tokenizer_config.json',
     ])
-    expect(JSON.parse(readFileSync(join(whole, 'config.json'), 'utf8'))).toEqual({
+    expect(JSON.parse(readFileSync(join(whole, 'config.json'), 'utf8'))).toMatchObject({
       ...{ steps: 60, device: 'wasm', layers: 1, heads: 2, width: 8, context: 8, batch: 2, lr: 1e-3, dropout: 0.1, seed: 5 },
       ...{ logEvery: 5, evalEvery: 20, text: corpus, textSha256: createHash('sha256').update(text(2000)).digest('hex') },
     })
@@ -48,6 +53,19 @@ describe('a run', () => {
     const svg = readFileSync(join(whole, 'loss.svg'), 'utf8')
     for (const part of ['<svg', 'training', 'validation', 'loss, nats per character', '</svg>']) expect(svg).toContain(part)
     expect(svg).not.toMatch(/NaN|undefined/)
+  })
+
+  test('is a model in Hugging Face’s form, which says what the job’s own says', async () => {
+    const { model, params, tokenizer } = await load(whole)
+    const { tensors, metadata } = await readSafetensors(join(whole, 'checkpoint.safetensors'))
+    const config = { layers: 1, heads: 2, width: 8, context: 8, vocab: (JSON.parse(metadata['vocab']!) as string[]).length }
+    const names = Object.fromEntries(Object.entries(tensors).filter(([name]) => name.startsWith('params.')))
+    const own = fromNamed(gpt.init(random.key(0), config), names, whole, { prefix: 'params.' })
+    const ids = tokenizer!.encode(text(2000).slice(10, 18))
+    expect(tokenizer!.decode(ids)).toBe(text(2000).slice(10, 18))
+    const inputIds = np.array([ids], { dtype: 'int32' })
+    const apart = np.max(np.abs(np.sub(model.apply(params, { inputIds }).logits, gpt.apply(own, inputIds, { heads: 2 }))))
+    expect(apart.item()).toBeLessThan(1e-5)
   })
 
   test('measures the first step, every fifth, and the validation loss at every twentieth and the last', () => {
