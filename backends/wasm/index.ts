@@ -75,6 +75,7 @@ export const wasm = ({ relaxed = relaxedSimd() }: WasmOptions = {}): Backend<Was
       heap.bytes.set(new Uint8Array(data.buffer, data.byteOffset, data.byteLength), storage.cell.at)
       return storage
     },
+    adopt: (_, data) => residency.keep(new Uint8Array(data.buffer, data.byteOffset, data.byteLength)),
     compile: (program) => {
       refuseBeyondReach(program, { device: 'wasm', innerAsOne: false })
       const { bytes, imports, records, arenaBytes, text } = compileModule(program, memory, callFunction, { relaxed })

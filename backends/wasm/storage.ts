@@ -115,11 +115,26 @@ export class Residency {
 
   /** A new array, contents undefined. */
   create(byteLength: number): WasmStorage {
-    const storage = this.spare.pop() ?? new WasmStorage(this, { byteLength, token: NOWHERE, at: 0, host: null, used: 0 })
-    const { cell } = storage
-    cell.byteLength = byteLength
-    cell.used = this.run
+    const storage = this.unplaced(byteLength)
+    storage.cell.used = this.run
     this.admit(storage)
+    return storage
+  }
+
+  /** A new array of these bytes, which stay where they are until it is used. */
+  keep(host: Uint8Array): WasmStorage {
+    const storage = this.unplaced(host.byteLength)
+    const { cell } = storage
+    cell.host = host
+    this.watch(storage)
+    cell.token.cell = null
+    this.count(cell.token, host.byteLength)
+    return storage
+  }
+
+  private unplaced(byteLength: number): WasmStorage {
+    const storage = this.spare.pop() ?? new WasmStorage(this, { byteLength, token: NOWHERE, at: 0, host: null, used: 0 })
+    storage.cell.byteLength = byteLength
     return storage
   }
 

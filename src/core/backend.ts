@@ -35,6 +35,8 @@ export interface Backend<S extends Storage = Storage> {
   /** dtypes it can hold; others are refused with an error that says which device can. */
   readonly dtypes: readonly DType[]
   upload(dtype: DType, data: TypedArray): S
+  /** The same, where nobody else has the data: the device may keep them as they are. Absent where it can't. */
+  adopt?(dtype: DType, data: TypedArray): S
   /** A copy of the contents. Throws where the device can only be read asynchronously. */
   readSync(storage: S, dtype: DType, size: number): TypedArray
   read(storage: S, dtype: DType, size: number): Promise<TypedArray>

@@ -140,11 +140,16 @@ export const tracing = (): boolean => stack.length > 0
 const scalarArray = (value: number, aval: Aval): ConcreteArray => upload(aval, [value])
 
 /** An array of these numbers; for 16-bit floats a Uint16Array has their bits. */
-export const upload = (a: Aval, data: ArrayLike<number>): ConcreteArray => {
+export const upload = (a: Aval, data: ArrayLike<number>): ConcreteArray => placed(a, data, false)
+/** The same of numbers that nobody else holds: a device that may keep them where they are doesn't copy them. */
+export const adopt = (a: Aval, data: ArrayLike<number>): ConcreteArray => placed(a, data, true)
+const placed = (a: Aval, data: ArrayLike<number>, own: boolean): ConcreteArray => {
   const backend = runtime.device.current()
   if (!backend.dtypes.includes(a.dtype))
     throw new DTypeError(`the device ${backend.name} can't hold ${showAval(a)}: it holds ${backend.dtypes.join(', ')}`)
-  return new ConcreteArray(a, backend.upload(a.dtype, toTyped(a, data)), backend)
+  const typed = toTyped(a, data)
+  const storage = own && backend.adopt !== undefined ? backend.adopt(a.dtype, typed) : backend.upload(a.dtype, typed)
+  return new ConcreteArray(a, storage, backend)
 }
 
 const toTyped = ({ dtype }: Aval, data: ArrayLike<number>): TypedArray => {

@@ -3,7 +3,7 @@ import type { NdArray } from '../core/array.ts'
 import { aval } from '../core/aval.ts'
 import { ArgumentError, DTypeError } from '../core/errors.ts'
 import { runtime } from '../core/runtime.ts'
-import { upload } from '../core/trace.ts'
+import { adopt } from '../core/trace.ts'
 import { type Cast, castFault, hostData, readAs } from './dtypes.ts'
 import { FileError } from './errors.ts'
 import { type Entry, headerEnd, LENGTH_BYTES, parseHeader, type Refuse, type TensorInfo } from './header.ts'
@@ -93,5 +93,5 @@ export const tensorOf = ({ name, dtype, shape }: Entry, bytes: ArrayBuffer, { ca
   if (to === null) throw inTensor(`nothing here holds the numbers of ${dtype}: leave it out with names`)
   const { name: device, dtypes } = runtime.device.current()
   if (!dtypes.includes(to)) throw inTensor(`the device ${device} doesn't hold ${to}: read it with cast: { ${dtype}: 'float32' }`)
-  return upload(aval(shape, to), hostData(dtype, to, bytes, inTensor))
+  return adopt(aval(shape, to), hostData(dtype, to, bytes, inTensor))
 }
