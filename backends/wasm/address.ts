@@ -108,9 +108,9 @@ export class Integers {
     this.set(digit, this.rem(x, extent))
     if (extent !== 1) this.set(x, this.div(x, extent))
   }
-  /** pointer + 4·(offset + Σ strides·index) */
-  address(pointer: Value, { strides, offset }: Affine, index: readonly Value[]): Value {
-    return strides.reduce((sum, s, d) => this.times(sum, index[d] as Value, 4 * s), this.add(pointer, 4 * offset))
+  /** pointer + bytes·(offset + Σ strides·index) */
+  address(pointer: Value, { strides, offset }: Affine, index: readonly Value[], bytes = 4): Value {
+    return strides.reduce((sum, s, d) => this.times(sum, index[d] as Value, bytes * s), this.add(pointer, bytes * offset))
   }
   /** Zeroes bytes. */
   clear(start: Value, bytes: Value): void {

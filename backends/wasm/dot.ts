@@ -2,6 +2,7 @@
  * Contractions: packed panels and register tiles inside five loops, with the operands' expressions evaluated while
  * packing and the outputs' expressions while a strip of finished sums is in the cache.
  */
+import { byteWidth } from '../../src/core/dtype.ts'
 import type { Dot } from '../../src/core/kernel.ts'
 import type { FunctionHandle, Local, ModuleBuilder } from './assembler.ts'
 import { emitEpilogue } from './dotEpilogue.ts'
@@ -57,9 +58,10 @@ const emitBlocked = (module: ModuleBuilder, kernel: Dot, plan: DotPlan): Functio
   const product = () => {
     const grow = kBlocks > 1 ? place.k : 0
     if (vector !== null) {
-      const b = n.address(args[vector.arg] as Local, vector.access, indexOf(plan.b, place, columnStart))
-      const [multiply, stride] = vector.byColumns ? [vectorByColumns, plan.b.k] : [vectorByRows, plan.b.row]
-      n.call(multiply(module), panel, b, sums, 4 * (vector.access.strides[stride] ?? 0), place.depth, grow, width)
+      const { dtype, access, arg, byColumns } = vector
+      const b = n.address(args[arg] as Local, access, indexOf(plan.b, place, columnStart), byteWidth[dtype])
+      const [multiply, stride] = byColumns ? [vectorByColumns, plan.b.k] : [vectorByRows, plan.b.row]
+      n.call(multiply(module, dtype), panel, b, sums, byteWidth[dtype] * (access.strides[stride] ?? 0), place.depth, grow, width)
     } else {
       const panels = n.shr(n.add(width, tileColumns - 1), 3)
       n.call(tileLoop(module), panel, block, sums, pitch, place.depth, grow, panels, 0, panelStep, 4 * tileColumns)

@@ -4,6 +4,7 @@
  */
 import { affinesIn } from '../../src/core/expressions.ts'
 import type { Access, Digit, Dot, Expr } from '../../src/core/kernel.ts'
+import { type HalfFloat, isHalf } from '../../src/core/dtype.ts'
 import { roundUp } from './address.ts'
 import { tileColumns } from './dotTile.ts'
 
@@ -22,6 +23,12 @@ export interface Operand {
   readonly batchFree: boolean
 }
 
+/** What an operand is a load of, and nothing more but that 16-bit floats are widened. */
+interface ReadInPlace {
+  readonly arg: number
+  readonly access: Access
+  readonly dtype: 'float32' | HalfFloat
+}
 export interface DotPlan {
   /** The operand whose rows are the tile's rows, and the one whose rows are its columns. */
   readonly a: Operand
@@ -43,7 +50,7 @@ export interface DotPlan {
   /** The second operand is packed for all of k at once and kept while units share it. */
   readonly keep: boolean
   /** One row only: the second operand is read in place, by columns or by rows of k. */
-  readonly vector: { readonly arg: number; readonly access: Access; readonly byColumns: boolean } | null
+  readonly vector: (ReadInPlace & { readonly byColumns: boolean }) | null
 }
 
 export const planDot = (kernel: Dot): DotPlan => {
@@ -89,11 +96,13 @@ export const planDot = (kernel: Dot): DotPlan => {
 }
 
 const readInPlace = (operand: Operand): DotPlan['vector'] => {
-  const { row, k } = operand
-  const load = bareLoad(operand)
-  if (load === null) return null
-  const byColumns = load.access.strides[row] === 1
-  return byColumns || load.access.strides[k] === 1 ? { ...load, byColumns } : null
+  const { row, k, expr, digits } = operand
+  const load = expr.kind === 'apply' && expr.op === 'cast' && isHalf(expr.args[0]!.dtype) ? expr.args[0]! : expr
+  if (load.kind !== 'load' || load.access.guards.length > 0 || digits.length > 0) return null
+  const { arg, access, dtype } = load
+  if (dtype !== 'float32' && !isHalf(dtype)) return null
+  const byColumns = access.strides[row] === 1
+  return byColumns || access.strides[k] === 1 ? { arg, access, dtype, byColumns } : null
 }
 
 /** Whether outputs are contiguous along m rather than n. */

@@ -2,18 +2,29 @@
  * A vector times a matrix that is read once, in place: y = x·B, where packing would cost more than the product.
  * Two ways through B: several rows of k at a time where columns are contiguous, several columns at a time where k is.
  */
-import type { FunctionHandle, Local, ModuleBuilder } from './assembler.ts'
-import { byLanes, shared } from './address.ts'
+import { byteWidth, type HalfFloat } from '../../src/core/dtype.ts'
+import type { FunctionHandle, Local, ModuleBuilder, Value } from './assembler.ts'
+import { byLanes, type Integers, shared } from './address.ts'
 import { clampedRows } from './dotPack.ts'
 import { multiplyAdd } from './dotTile.ts'
+import { widen } from './ops.ts'
 import { calculator } from './vec.ts'
 
-/** (x, b, y, bStride, k, add, columns): B's columns are contiguous, its rows `bStride` bytes apart. */
-export const vectorByColumns = (module: ModuleBuilder): FunctionHandle =>
-  shared(module, 'vectorByColumns', 7, (n, x, b, y, bStride, k, add, columns) => {
+type Element = 'float32' | HalfFloat
+/** B's elements as float32s: four from a place on, or one and zeros. */
+const elementsOf = (n: Integers, dtype: Element, lanes: number, at: Local, offset = 0): Value => {
+  const { v128 } = n.f
+  if (dtype === 'float32') return lanes === 4 ? v128.load(at, offset) : v128.load32_zero(at)
+  const c = calculator(n.f)
+  return widen[dtype](c, c.hold(lanes === 4 ? v128.load16x4_u(at, offset) : v128.load16_lane(at, n.f.constant('i32x4', 0), 0)))
+}
+
+/** (x, b, y, bStride, k, add, columns): B's columns are contiguous, its rows `bStride` bytes apart. x and y are float32s. */
+export const vectorByColumns = (module: ModuleBuilder, dtype: Element = 'float32'): FunctionHandle =>
+  shared(module, `vectorByColumns ${dtype}`, 7, (n, x, b, y, bStride, k, add, columns) => {
     for (const count of [8, 1])
       n.countDown(k, count, () => {
-        n.call(addRows(module, count), x, b, y, bStride, add, columns)
+        n.call(addRows(module, count, dtype), x, b, y, bStride, add, columns)
         n.step(x, 4 * count)
         n.step(b, n.mul(bStride, count))
         n.set(add, 1)
@@ -21,8 +32,8 @@ export const vectorByColumns = (module: ModuleBuilder): FunctionHandle =>
   })
 
 /** (x, b, y, bStride, add, columns): y becomes, or grows by, the sum over `count` rows of x[r]·b[r]. */
-const addRows = (module: ModuleBuilder, count: number): FunctionHandle =>
-  shared(module, `addRows${count}`, 6, (n, x, b, y, bStride, add, columns) => {
+const addRows = (module: ModuleBuilder, count: number, dtype: Element): FunctionHandle =>
+  shared(module, `addRows${count} ${dtype}`, 6, (n, x, b, y, bStride, add, columns) => {
     const { f } = n
     const [sum, value, kept] = [f.local('v128'), f.local('v128'), f.local('v128')]
     const rows = Array.from({ length: count }, (_, r) => ({
@@ -34,44 +45,65 @@ const addRows = (module: ModuleBuilder, count: number): FunctionHandle =>
     f.set(kept, f.i32x4.splat(n.pick(add, -1, 0)))
     byLanes(n, columns, (lanes, load, store) => {
       rows.forEach(({ pointer, weight }, r) => {
-        f.set(value, load(pointer))
+        f.set(value, elementsOf(n, dtype, lanes, pointer))
         if (r > 0) multiplyAdd(f, value, weight, sum)
         else f.set(sum, f.f32x4.mul(value, weight))
       })
       store(y, f.f32x4.add(sum, f.v128.and(load(y), kept)))
-      for (const { pointer } of rows) n.step(pointer, 4 * lanes)
+      for (const { pointer } of rows) n.step(pointer, byteWidth[dtype] * lanes)
       n.step(y, 4 * lanes)
     })
   })
 
 /** (x, b, y, bStride, k, add, columns): B's rows of k are contiguous, its columns `bStride` bytes apart. y is written to a multiple of 4. */
-export const vectorByRows = (module: ModuleBuilder): FunctionHandle =>
-  shared(module, 'vectorByRows', 7, (n, x, b, y, bStride, k, add, columns) => {
+export const vectorByRows = (module: ModuleBuilder, dtype: Element = 'float32'): FunctionHandle =>
+  shared(module, `vectorByRows ${dtype}`, 7, (n, x, b, y, bStride, k, add, columns) => {
     n.step(columns, 3)
     n.countDown(columns, 4, () => {
-      n.call(fourDots(module), x, b, y, bStride, k, add, n.sub(columns, 3))
+      n.call(fourDots(module, dtype), x, b, y, bStride, k, add, n.sub(columns, 3))
       n.step(b, n.mul(bStride, 4))
       n.step(y, 16)
     })
   })
 
 /** The same for four columns, of which those past `columns` repeat the last. */
-const fourDots = (module: ModuleBuilder): FunctionHandle =>
-  shared(module, 'fourDots', 7, (n, x, b, y, bStride, k, add, columns) => {
+const fourDots = (module: ModuleBuilder, dtype: Element): FunctionHandle =>
+  shared(module, `fourDots ${dtype}`, 7, (n, x, b, y, bStride, k, add, columns) => {
     const { f } = n
     const [left, value] = [f.local('v128'), f.local('v128')]
     const rows = clampedRows(n, b, bStride, columns, 4)
-    const [s0, s1, s2, s3] = [f.local('v128'), f.local('v128'), f.local('v128'), f.local('v128')]
-    byLanes(n, k, (lanes, load) => {
-      f.set(left, load(x))
-      n.step(x, 4 * lanes)
-      ;[s0, s1, s2, s3].forEach((sum, c) => {
-        const pointer = rows[c] as Local
-        f.set(value, load(pointer))
-        multiplyAdd(f, left, value, sum)
-        n.step(pointer, 4 * lanes)
+    const bytes = byteWidth[dtype]
+    const sums = Array.from({ length: 8 }, () => f.local('v128'))
+    const multiply = (load: () => Value, at: (pointer: Local) => Value, half: number): void => {
+      f.set(left, load())
+      rows.forEach((pointer, c) => {
+        f.set(value, at(pointer))
+        multiplyAdd(f, left, value, sums[4 * half + c] as Local)
       })
+    }
+    const onwards = (lanes: number): void => {
+      n.step(x, 4 * lanes)
+      for (const pointer of rows) n.step(pointer, bytes * lanes)
+    }
+    // Eight at a time, two sums a column, so that neither addresses nor the additions' latency are what it waits for.
+    n.countDown(k, 8, () => {
+      for (const v of [0, 1])
+        multiply(
+          () => f.v128.load(x, 16 * v),
+          (pointer) => elementsOf(n, dtype, 4, pointer, 4 * bytes * v),
+          v & 1,
+        )
+      onwards(8)
     })
+    byLanes(n, k, (lanes, load) => {
+      multiply(
+        () => load(x),
+        (pointer) => elementsOf(n, dtype, lanes, pointer),
+        0,
+      )
+      onwards(lanes)
+    })
+    const [s0, s1, s2, s3] = sums.slice(0, 4).map((sum, c) => (f.set(sum, f.f32x4.add(sum, sums[4 + c] as Local)), sum)) as [Local, Local, Local, Local] // prettier-ignore
     // Across lanes: pairs, then pairs of pairs.
     type Order = readonly [number, number, number, number]
     const { F, lanes } = calculator(f)

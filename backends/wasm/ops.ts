@@ -53,7 +53,7 @@ export const operation = (f: FunctionBuilder, op: ScalarOp, dtype: DType, from: 
 /** An i32 of 0 or 1 -> a mask. */
 const splatMask = ({ i32x4: I }: FunctionBuilder, truth: Value): Vec => I.neg(I.splat(truth))
 
-const widen: Readonly<Record<HalfFloat, Inline>> = {
+export const widen: Readonly<Record<HalfFloat, Inline>> = {
   // The exponent's bias differs by 112; an exponent of ones stays one.
   float16: ({ F, I, B, hold }, x) => {
     const size = hold(B.and(x, 0x7fff))

@@ -82,10 +82,13 @@ const show = (x: unknown): string => {
 }
 
 type Fn = (...args: readonly unknown[]) => unknown
+/** Classes aside. */
 const functions = (prefix: string, space: object): [string, string, Fn][] =>
-  Object.entries(space).flatMap(([name, f]): [string, string, Fn][] =>
-    typeof f === 'function' ? [[`${prefix}.${name}`, name, f as Fn]] : functions(`${prefix}.${name}`, f as object),
-  )
+  Object.entries(space)
+    .filter(([, f]) => !String(f).startsWith('class'))
+    .flatMap(([name, f]): [string, string, Fn][] =>
+      typeof f === 'function' ? [[`${prefix}.${name}`, name, f as Fn]] : functions(`${prefix}.${name}`, f as object),
+    )
 /** What is wrong with the answer to these arguments. */
 const fault = (name: string, f: Fn, args: readonly unknown[]): string | null => {
   try {

@@ -1,4 +1,4 @@
-/** Families on WebGPU, against Transformers: by day a decoder's text and an encoder's gradients, all of all at night. */
+/** Families on WebGPU, against Transformers: by day a decoder's text and what an encoder gives, all of all at night. */
 import { afterAll, beforeAll, test } from 'vitest'
 import { wasm } from '../../backends/wasm/index.ts'
 import { openWebgpu } from '../../backends/webgpu/index.ts'
@@ -13,9 +13,9 @@ describeOnDevice('models on WebGPU', () => {
   afterAll(() => runtime.device.choose(wasm() as Backend))
   test.each(nightly ? decoders : (['gpt2'] as const))('%s', async (name) => {
     const checks = decoderChecks(name)
-    for (const [, check] of nightly ? checks : [checks[0]!, checks.at(-1)!]) await check()
+    for (const [, check] of nightly ? checks : [checks.at(-1)!]) await check()
   })
   test.each(nightly ? encoders : (['bert'] as const))('%s', async (name) => {
-    for (const [, check] of encoderChecks(name).slice(0, nightly ? undefined : 2)) await check()
+    for (const [, check] of encoderChecks(name).slice(0, nightly ? undefined : 1)) await check()
   })
 })
