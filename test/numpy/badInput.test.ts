@@ -85,7 +85,7 @@ type Fn = (...args: readonly unknown[]) => unknown
 /** Classes aside. */
 const functions = (prefix: string, space: object): [string, string, Fn][] =>
   Object.entries(space)
-    .filter(([, f]) => !String(f).startsWith('class'))
+    .filter(([, f]) => typeof f !== 'function' || !String(f).startsWith('class'))
     .flatMap(([name, f]): [string, string, Fn][] =>
       typeof f === 'function' ? [[`${prefix}.${name}`, name, f as Fn]] : functions(`${prefix}.${name}`, f as object),
     )

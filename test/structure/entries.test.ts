@@ -6,7 +6,7 @@ import { join, resolve } from 'node:path'
 import { promisify } from 'node:util'
 import { nodeResolve } from '@rollup/plugin-node-resolve'
 import { build, transformSync } from 'esbuild'
-import { rollup } from 'rollup'
+import { rollup, type RollupCache } from 'rollup'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import webpack from 'webpack'
 
@@ -46,8 +46,16 @@ const bundlers: Readonly<Record<string, (folder: string, split: boolean) => Prom
     build({ entryPoints: inputs, outdir, splitting, bundle: true, minify: true, format: 'esm', platform: 'node', logLevel: 'silent' }),
   rollup: async (dir, split) => {
     const plugins = [nodeResolve({ exportConditions: ['module'] })]
+    let cache: RollupCache | undefined
     for (const input of split ? [inputs] : Object.entries(inputs).map(([name, path]) => ({ [name]: path }))) {
-      const bundle = await rollup({ input, plugins, external: [/^node:/, 'fast-check'], logLevel: 'silent' })
+      const bundle = await rollup({
+        input,
+        plugins,
+        ...(cache === undefined ? {} : { cache }),
+        external: [/^node:/, 'fast-check'],
+        logLevel: 'silent',
+      })
+      cache = bundle.cache
       await bundle.write({ dir, format: 'esm', ...(split ? {} : { inlineDynamicImports: true }) })
     }
   },
