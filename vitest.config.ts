@@ -13,6 +13,8 @@ const slow = [
   'test/memory/**',
   'test/examples/train.test.ts',
   'test/lax/untaken.test.ts',
+  'test/models/encoderDecoders.test.ts',
+  'test/nn/torchBlocks.test.ts',
   'test/structure/{entries,package,sizes}.test.ts',
 ]
 const slowest = ['test/nightly/**']

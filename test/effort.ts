@@ -14,6 +14,7 @@ declare module 'vitest' {
 
 const effort = inject('effort')
 export const nightly = effort === 'nightly'
+export const quick = effort === 'quick'
 
 /** How many cases to try, of what is normally tried `n` times. */
 export const tries = (n: number): number => Math.ceil(n * { quick: 0.1, normal: 1, nightly: 20 }[effort])

@@ -1,7 +1,6 @@
 /** The run's model as Hugging Face has GPT-2: what `npm run chat` and Transformers open. Its biases are 0, and each character is a token. */
 import { type NdArray, np, scope } from '../../src/index.ts'
 import { writeAtomically, writeSafetensors } from '../../src/io/node.ts'
-import type { pathsOf } from './folder.ts'
 import type { Params } from './model.ts'
 import type { Recipe } from './options.ts'
 
@@ -35,7 +34,7 @@ const tokenizerOf = (vocab: readonly string[]): string =>
   })
 
 export const saveModel = async (
-  paths: ReturnType<typeof pathsOf>,
+  paths: { readonly model: string; readonly tokenizer: string; readonly tokenizerConfig: string },
   { wte, wpe, blocks, lnF }: Params,
   vocab: readonly string[],
 ): Promise<void> => {
