@@ -152,15 +152,25 @@ const ropeFrom = (
   const kind = longrope && said === 'yarn' ? 'longrope' : said // Phi-3's first files say so
   if (share !== 1 && !partial && kind !== 'proportional') where.refuse('partial_rotary_factor', 'in this family whole heads turn')
   const dims = Math.floor(headDim * share)
+  if (kind !== 'proportional' && (dims < 2 || dims % 2 !== 0))
+    where.has('partial_rotary_factor')
+      ? where.refuse('partial_rotary_factor', `pairs turn, and it makes ${dims} numbers of a head's ${headDim}`)
+      : config.refuse(config.has('head_dim') ? 'head_dim' : 'num_attention_heads', `pairs turn, and a head has ${headDim} numbers`)
   if (own === null || kind === 'default') return { base: theta, dims }
   if (kind === 'proportional') {
     const factor = own.number('factor', 1)
     const turning = Math.floor((share * headDim) / 2)
     return { base: theta, dims: headDim, turning, ...(factor === 1 ? {} : { scaling: { kind: 'linear', factor } }) }
   }
-  return { base: theta, dims, scaling: scalingOf(kind, own, config, context, original) }
+  return { base: theta, dims, scaling: scalingOf(kind, own, config, context, { dims, original }) }
 }
-const scalingOf = (kind: string, own: Fields, config: Fields, context: number, beside: number | undefined): RopeScaling => {
+const scalingOf = (
+  kind: string,
+  own: Fields,
+  config: Fields,
+  context: number,
+  { dims, original: beside }: { readonly dims: number; readonly original: number | undefined },
+): RopeScaling => {
   // Phi has it beside the rope, and there it counts.
   const original = (): number =>
     beside !== undefined || config.has('original_max_position_embeddings')
@@ -188,9 +198,13 @@ const scalingOf = (kind: string, own: Fields, config: Fields, context: number, b
     case 'longrope':
     case 'su': {
       const from = original()
+      const factors = (name: string): readonly number[] => {
+        const list = own.numbers(name)
+        return list.length === dims / 2 ? list : own.refuse(name, `a number for each of ${dims / 2} pairs was expected`)
+      }
       const factor = own.number('factor', context / from)
       const attentionFactor = own.number('attention_factor', factor <= 1 ? 1 : Math.sqrt(1 + Math.log(factor) / Math.log(from)))
-      return { kind: 'longrope', short: own.numbers('short_factor'), long: own.numbers('long_factor'), context: from, attentionFactor }
+      return { kind: 'longrope', short: factors('short_factor'), long: factors('long_factor'), context: from, attentionFactor }
     }
     case 'llama3':
       return { kind, factor: own.number('factor'), context: original(), low: own.number('low_freq_factor'), high: own.number('high_freq_factor') } // prettier-ignore

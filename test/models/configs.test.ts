@@ -163,6 +163,10 @@ test('what isn’t known is refused by the field’s name, before any tensor', (
     [{ ...t5, relative_attention_max_distance: 16 }, /relative_attention_max_distance is 16: it should be above 16/],
     [{ ...t5, architectures: ['T5EncoderModel'] }, /architectures is \["T5EncoderModel"\]/],
     [{ model_type: 'llama', ...sizes, architectures: ['LlamaForSequenceClassification'] }, /architectures is/],
+    [{ model_type: 'llama', ...sizes, num_attention_heads: 4, num_key_value_heads: 3 }, /num_key_value_heads is 3: it doesn't divide the 4 heads/], // prettier-ignore
+    [{ model_type: 'llama', ...sizes, head_dim: 5 }, /head_dim is 5: pairs turn/],
+    [{ model_type: 'phi3', ...sizes, partial_rotary_factor: 0.8 }, /partial_rotary_factor is 0.8: pairs turn, and it makes 3 numbers/],
+    [{ model_type: 'phi3', ...sizes, rope_scaling: { type: 'longrope', short_factor: [1], long_factor: [1, 2] } }, /rope_scaling: short_factor is \[1\]: a number for each of 2 pairs/], // prettier-ignore
     [{ ...bert, num_attention_heads: 3 }, /num_attention_heads is 3: they don't divide the width 8/],
     [{ model_type: 'gpt2', ...gpt2, n_head: 3 }, /n_head is 3/],
   ]

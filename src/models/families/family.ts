@@ -49,6 +49,8 @@ export const llamaLike = (config: Fields, context = 2048, eps = 1e-6): Omit<Deco
   const [width, heads] = [config.count('hidden_size'), config.count('num_attention_heads')]
   const headDim = config.has('head_dim') ? config.count('head_dim') : Math.floor(width / heads)
   const bias = config.flag('attention_bias', false)
+  const kvHeads = config.count('num_key_value_heads', heads)
+  if (heads % kvHeads !== 0) config.refuse('num_key_value_heads', `it doesn't divide the ${heads} heads`)
   return {
     kind: 'decoder',
     vocab: config.count('vocab_size'),
@@ -59,7 +61,7 @@ export const llamaLike = (config: Fields, context = 2048, eps = 1e-6): Omit<Deco
     place: 'pre',
     attention: {
       heads,
-      kvHeads: config.count('num_key_value_heads', heads),
+      kvHeads,
       headDim,
       scale: null,
       softcap: null,
