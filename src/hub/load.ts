@@ -98,6 +98,7 @@ const shardsOf = async (files: Files): Promise<readonly Shard[]> => {
     throw new FileError(`${files.what}/model.safetensors.index.json has no weight_map`)
   const names = index === null ? ['model.safetensors'] : [...new Set(Object.values(map as Readonly<Record<string, unknown>>))]
   const shards: Shard[] = []
+  const opened: Pick<Shard, 'close'>[] = []
   try {
     for (const file of names) {
       // A name that leads elsewhere isn't one of a model's files.
@@ -105,15 +106,18 @@ const shardsOf = async (files: Files): Promise<readonly Shard[]> => {
         throw new FileError(`${files.what}: the index names ${show(file)}, which is no file of the folder`)
       const ranges = await files.open(file)
       if (ranges === null) throw new FileError(`${files.what} has no ${file}`)
+      // Closed with the others, whatever its header says.
+      opened.push(ranges)
       shards.push({ file, open: await openSafetensors(ranges, `${files.what}/${file}`), close: ranges.close })
     }
   } catch (error) {
-    await closed(shards)
+    await closed(opened)
     throw error
   }
   return shards
 }
-const closed = async (shards: readonly Shard[]): Promise<void> => void (await Promise.all(shards.map(({ close }) => close())))
+const closed = async (shards: readonly Pick<Shard, 'close'>[]): Promise<void> =>
+  void (await Promise.all(shards.map(({ close }) => close())))
 
 const paramsFrom = async (
   files: Files,

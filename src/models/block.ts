@@ -8,14 +8,24 @@ import * as np from '../numpy/index.ts'
 import * as random from '../random/index.ts'
 import { type KeyValues, type LayerCache, remembered } from './cache.ts'
 
-export type Activation = 'relu' | 'silu' | 'gelu' | 'geluTanh' | 'quickGelu' | 'tanh'
+export type Activation =
+  | ('relu' | 'relu2' | 'relu6' | 'leakyRelu' | 'linear' | 'sigmoid' | 'tanh')
+  | ('silu' | 'hardSwish' | 'mish' | 'gelu' | 'geluTanh' | 'geluClipped' | 'quickGelu')
 export const activations: Readonly<Record<Activation, (x: NdArray) => NdArray>> = {
   relu: nn.relu,
   silu: nn.silu,
   gelu: (x) => nn.gelu(x, { approximate: false }),
   geluTanh: (x) => nn.gelu(x),
+  geluClipped: (x) => np.clip(nn.gelu(x, { approximate: false }), -10, 10),
   quickGelu: (x) => np.mul(x, nn.sigmoid(np.mul(x, 1.702))),
   tanh: np.tanh,
+  relu2: (x) => np.square(nn.relu(x)),
+  relu6: nn.relu6,
+  leakyRelu: nn.leakyRelu,
+  hardSwish: (x) => np.mul(x, np.div(nn.relu6(np.add(x, 3)), 6)),
+  mish: nn.mish,
+  sigmoid: nn.sigmoid,
+  linear: (x) => x,
 }
 
 export interface NormConfig {

@@ -27,6 +27,8 @@ export interface DecoderLayer {
   readonly window: number | null
   /** Which of the ropes turns queries and keys; null: none. */
   readonly rope: string | null
+  /** Of its scores, in place of the model's. */
+  readonly scale?: number
 }
 export interface DecoderConfig extends BlockConfig {
   readonly kind: 'decoder'
@@ -133,11 +135,12 @@ export const applyDecoder = (
   const rotations = Object.fromEntries(Object.entries(ropes).map(([name, rope]) => [name, nn.rotary(positions, rope)]))
   const mask = real === null ? null : np.reshape(real, [B, 1, 1, T])
   let h = placed
-  const caches = layers.map(({ window, rope }, i) => {
+  const caches = layers.map(({ window, rope, scale }, i) => {
+    const like = scale === undefined ? config : { ...config, attention: { ...config.attention, scale } }
     const own = cache === undefined ? null : { ...cache.layers[i]!, lengths: cache.lengths, valid }
     const rotation = rope === null ? null : rotations[rope]!
     const run = (p: BlockParams, x: NdArray) =>
-      block(p, x, config, { causal: true, window, mask, rotation, bias: null, cache: own, across: null })
+      block(p, x, like, { causal: true, window, mask, rotation, bias: null, cache: own, across: null })
     if (options.checkpoint === true && cache === undefined) {
       h = checkpoint((p: BlockParams, x: NdArray) => run(p, x)[0])(params.layers[i]!, h)
       return null

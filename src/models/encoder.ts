@@ -36,8 +36,14 @@ export type EncoderHead =
   | { readonly kind: 'none' }
   /** activation(dense h₀), the first token's. */
   | { readonly kind: 'pooled'; readonly activation: Activation }
-  /** norm(activation(dense h)) by the embedding, and a bias: logits for every position. */
-  | { readonly kind: 'maskedLM'; readonly activation: Activation; readonly bias: boolean }
+  /** norm(activation(dense h)) by the embedding, or a matrix of its own, and a bias: logits for every position. */
+  | {
+      readonly kind: 'maskedLM'
+      readonly activation: Activation
+      readonly denseBias: boolean
+      readonly bias: boolean
+      readonly tied: boolean
+    }
   /** A linear layer on the first token, or on activation(dense h₀). */
   | { readonly kind: 'classify'; readonly labels: number; readonly dense: Activation | null }
 export interface EncoderConfig extends BlockConfig {
@@ -70,8 +76,8 @@ export interface EncoderParams {
   readonly head?: {
     readonly dense?: nn.LinearParams // [D,D]
     readonly norm?: NormParams
-    readonly bias?: NdArray // [V]
-    readonly out?: nn.LinearParams // [labels,D]
+    readonly bias?: NdArray // [V], where the matrix is the embedding
+    readonly out?: nn.LinearParams // [labels,D], or [V,D]
   }
 }
 export interface EncoderInputs {
@@ -102,10 +108,14 @@ export interface EncoderResult {
 export const initEncoder = (key: NdArray, config: EncoderConfig, dtype: DType): EncoderParams => {
   const { vocab, patches, context, width: D, layers, tokenTypes, embedNorm, finalNorm, norm, head, initStddev } = config
   const draw = drawing(key, initStddev, dtype)
-  const dense = { dense: linearOf(draw, D, D, norm.bias) }
+  const dense = { dense: linearOf(draw, D, D, head.kind !== 'maskedLM' || head.denseBias) }
   const own =
     head.kind === 'maskedLM'
-      ? { ...dense, norm: normOf(draw, D, norm), ...(head.bias ? { bias: draw.zeros([vocab!]) } : {}) }
+      ? {
+          ...dense,
+          norm: normOf(draw, D, norm),
+          ...(head.tied ? (head.bias ? { bias: draw.zeros([vocab!]) } : {}) : { out: linearOf(draw, D, vocab!, head.bias) }),
+        }
       : head.kind === 'classify'
         ? { ...(head.dense === null ? {} : dense), out: linearOf(draw, D, head.labels, true) }
         : dense
@@ -211,7 +221,7 @@ const headed = (
       return { logits: nn.linear(p!.out!, head.dense === null ? first() : activations[head.dense](nn.linear(p!.dense!, first()))) }
     case 'maskedLM': {
       const y = normed(p!.norm!, activations[head.activation](nn.linear(p!.dense!, hidden)), norm)
-      const raw = nn.linear({ weight: embed!.w }, y) // [B,T,V]
+      const raw = nn.linear(p!.out ?? { weight: embed!.w }, y) // [B,T,V]
       return { logits: p!.bias === undefined ? raw : np.add(raw, p!.bias) }
     }
   }

@@ -22,6 +22,13 @@ export class Fields {
   has(name: string): boolean {
     return Object.hasOwn(this.#of, name) && this.#of[name] !== null
   }
+  /** Whether the field is there, null too: where null says no, and a file without it means the family's own number. */
+  says(name: string): boolean {
+    return Object.hasOwn(this.#of, name)
+  }
+  isList(name: string): boolean {
+    return Array.isArray(this.#of[name])
+  }
   #field<T>(name: string, fallback: T | undefined, what: string, is: (x: unknown) => x is T): T {
     if (!this.has(name)) {
       if (fallback !== undefined) return fallback
@@ -58,6 +65,13 @@ export class Fields {
     const value = this.text(name, fallback)
     return Object.hasOwn(values, value) ? values[value]! : this.refuse(name, `known here are ${Object.keys(values).join(', ')}`)
   }
+  /** A number that null turns off. */
+  numberOrOff(name: string, fallback: number | null): number | null {
+    return this.has(name) ? this.number(name) : this.says(name) ? null : fallback
+  }
+  countOrOff(name: string, fallback: number | null): number | null {
+    return this.has(name) ? this.count(name) : this.says(name) ? null : fallback
+  }
   /** A switch that is only known off. */
   off(...names: readonly string[]): void {
     for (const name of names)
@@ -77,25 +91,38 @@ export const hfActivations: Readonly<Record<string, Activation>> = {
   silu: 'silu',
   swish: 'silu',
   gelu: 'gelu',
+  gelu_python: 'gelu',
   gelu_new: 'geluTanh',
   gelu_pytorch_tanh: 'geluTanh',
+  gelu_python_tanh: 'geluTanh',
+  gelu_accurate: 'geluTanh',
   gelu_fast: 'geluTanh',
+  gelu_10: 'geluClipped',
   quick_gelu: 'quickGelu',
   tanh: 'tanh',
+  relu2: 'relu2',
+  relu6: 'relu6',
+  leaky_relu: 'leakyRelu',
+  hardswish: 'hardSwish',
+  mish: 'mish',
+  sigmoid: 'sigmoid',
+  linear: 'linear',
 }
 
 interface RopeDefaults {
   readonly headDim: number
   readonly context: number
   readonly base?: number
-  /** The share of a head that turns, where the config doesn't say. */
-  readonly partial?: number
+  /** A share of a head may turn. */
+  readonly partial?: boolean
   /** What is called yarn is longrope. */
   readonly longrope?: boolean
+  /** The context that it was trained on, where the family has it beside the rope: there it counts. */
+  readonly original?: number
 }
-/** Both dialects: v4's `rope_theta` beside `rope_scaling`, and v5's `rope_parameters`. */
+/** Both dialects: v4's `rope_theta` beside `rope_scaling`, and v5's `rope_parameters`; where a file has both, the older counts. */
 export const ropeOf = (config: Fields, given: RopeDefaults): Rope => {
-  const field = ['rope_parameters', 'rope_scaling'].find((name) => config.has(name))
+  const field = ['rope_scaling', 'rope_parameters'].find((name) => config.has(name) && config.object(name).keys().length > 0)
   return ropeFrom(field === undefined ? null : config.object(field), config, given)
 }
 /** A rope for each layer type: v5 nests them, v4 has one for all. */
@@ -116,30 +143,44 @@ export const ropesOf = (
 const ropeFrom = (
   own: Fields | null,
   config: Fields,
-  { headDim, context, base = 10_000, partial = 1, longrope = false }: RopeDefaults,
+  { headDim, context, base = 10_000, partial = false, longrope = false, original }: RopeDefaults,
 ): Rope => {
   const theta = own?.has('rope_theta') === true ? own.number('rope_theta') : config.number('rope_theta', base)
-  const share =
-    own?.has('partial_rotary_factor') === true ? own.number('partial_rotary_factor') : config.number('partial_rotary_factor', partial)
+  const where = own?.has('partial_rotary_factor') === true ? own : config
+  const share = where.number('partial_rotary_factor', 1)
   const said = own === null ? 'default' : own.has('rope_type') ? own.text('rope_type') : own.text('type', 'default')
   const kind = longrope && said === 'yarn' ? 'longrope' : said // Phi-3's first files say so
+  if (share !== 1 && !partial && kind !== 'proportional') where.refuse('partial_rotary_factor', 'in this family whole heads turn')
   const dims = Math.floor(headDim * share)
+  if (kind !== 'proportional' && (dims < 2 || dims % 2 !== 0))
+    where.has('partial_rotary_factor')
+      ? where.refuse('partial_rotary_factor', `pairs turn, and it makes ${dims} numbers of a head's ${headDim}`)
+      : config.refuse(config.has('head_dim') ? 'head_dim' : 'num_attention_heads', `pairs turn, and a head has ${headDim} numbers`)
   if (own === null || kind === 'default') return { base: theta, dims }
   if (kind === 'proportional') {
     const factor = own.number('factor', 1)
     const turning = Math.floor((share * headDim) / 2)
     return { base: theta, dims: headDim, turning, ...(factor === 1 ? {} : { scaling: { kind: 'linear', factor } }) }
   }
-  return { base: theta, dims, scaling: scalingOf(kind, own, config, context) }
+  return { base: theta, dims, scaling: scalingOf(kind, own, config, context, { dims, original }) }
 }
-const scalingOf = (kind: string, own: Fields, config: Fields, context: number): RopeScaling => {
+const scalingOf = (
+  kind: string,
+  own: Fields,
+  config: Fields,
+  context: number,
+  { dims, original: beside }: { readonly dims: number; readonly original: number | undefined },
+): RopeScaling => {
   // Phi has it beside the rope, and there it counts.
   const original = (): number =>
-    config.has('original_max_position_embeddings')
-      ? config.count('original_max_position_embeddings')
+    beside !== undefined || config.has('original_max_position_embeddings')
+      ? config.count('original_max_position_embeddings', beside)
       : own.count('original_max_position_embeddings', context)
+  // 0 is none, as null is.
   const optional = (names: Readonly<Record<string, string>>): Readonly<Record<string, number>> =>
-    Object.fromEntries(Object.entries(names).flatMap(([to, from]) => (own.has(from) ? [[to, own.number(from)]] : [])))
+    Object.fromEntries(
+      Object.entries(names).flatMap(([to, from]) => (own.has(from) && own.number(from) !== 0 ? [[to, own.number(from)]] : [])),
+    )
   switch (kind) {
     case 'linear':
       return { kind, factor: own.number('factor') }
@@ -157,9 +198,13 @@ const scalingOf = (kind: string, own: Fields, config: Fields, context: number): 
     case 'longrope':
     case 'su': {
       const from = original()
+      const factors = (name: string): readonly number[] => {
+        const list = own.numbers(name)
+        return list.length === dims / 2 ? list : own.refuse(name, `a number for each of ${dims / 2} pairs was expected`)
+      }
       const factor = own.number('factor', context / from)
       const attentionFactor = own.number('attention_factor', factor <= 1 ? 1 : Math.sqrt(1 + Math.log(factor) / Math.log(from)))
-      return { kind: 'longrope', short: own.numbers('short_factor'), long: own.numbers('long_factor'), context: from, attentionFactor }
+      return { kind: 'longrope', short: factors('short_factor'), long: factors('long_factor'), context: from, attentionFactor }
     }
     case 'llama3':
       return { kind, factor: own.number('factor'), context: original(), low: own.number('low_freq_factor'), high: own.number('high_freq_factor') } // prettier-ignore

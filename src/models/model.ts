@@ -150,6 +150,12 @@ const encoderDecoderOf = (config: EncoderDecoderConfig, naming: Naming, json: Js
   ),
 })
 
+/** Files of other tasks hold half a model that writes. */
+const writes = (fields: Fields): void => {
+  const [name = ''] = fields.has('architectures') ? fields.texts('architectures') : []
+  if (/(EncoderModel|For(Sequence|Token)Classification|ForQuestionAnswering)$/.test(name))
+    fields.refuse('architectures', 'known here are those that write texts')
+}
 /**
  * The model that a Hugging Face config.json describes, parsed. `source` is what errors call it.
  *
@@ -164,6 +170,7 @@ export const fromConfig = /* @__PURE__ */ takes('fromConfig', 2, (json: Json, so
   if (family === undefined)
     throw new FileError(`${source}: model_type is ${type}, and known are ${families.flatMap(({ types }) => types).join(', ')}`)
   const config = family.read(fields)
+  if (config.kind !== 'encoder') writes(fields)
   const names = typeof family.names === 'function' ? family.names(config as never) : family.names
   const { base, older, ignored } = family
   const naming = { names, base, ...(older === undefined ? {} : { older }), ...(ignored === undefined ? {} : { ignored }) }

@@ -2,7 +2,8 @@
 import { range } from '../../core/constructors.ts'
 import type { EncoderConfig, EncoderHead } from '../encoder.ts'
 import type { Fields } from '../hfConfig.ts'
-import { activationOf, type Family, layerCount } from './family.ts'
+import type { Activation } from '../block.ts'
+import { activationOf, type Family, headDimOf, layerCount } from './family.ts'
 
 /** How many classes: `id2label` or `num_labels` say. */
 export const labelsOf = (config: Fields): number =>
@@ -15,6 +16,13 @@ export const headOf = (config: Fields, heads: Readonly<Record<string, EncoderHea
     ? config.refuse('architectures', `known here are those that end in ${Object.keys(heads).join(', ')}`)
     : heads[known]!
 }
+export const maskedLM = (config: Fields, activation: Activation): EncoderHead => ({
+  kind: 'maskedLM',
+  activation,
+  denseBias: true,
+  bias: true,
+  tied: config.flag('tie_word_embeddings', true),
+})
 export const bertLike = (config: Fields): Omit<EncoderConfig, 'head' | 'padding'> => {
   config.off('is_decoder', 'add_cross_attention')
   if (config.text('position_embedding_type', 'absolute') !== 'absolute') config.refuse('position_embedding_type', 'known here is absolute')
@@ -33,7 +41,7 @@ export const bertLike = (config: Fields): Omit<EncoderConfig, 'head' | 'padding'
     finalNorm: false,
     norm: { kind: 'layer', eps: config.number('layer_norm_eps', 1e-12), offset: 0, bias: true },
     place: 'post',
-    attention: { heads, kvHeads: heads, headDim: width / heads, scale: null, softcap: null, bias: true, outBias: true, fused: false, norms: false }, // prettier-ignore
+    attention: { heads, kvHeads: heads, headDim: headDimOf(config, width, heads), scale: null, softcap: null, bias: true, outBias: true, fused: false, norms: false }, // prettier-ignore
     mlp: { width: config.count('intermediate_size'), activation: activationOf(config, 'hidden_act', 'gelu'), gated: false, fused: false, bias: true }, // prettier-ignore
     initStddev: config.number('initializer_range', 0.02),
   }
@@ -63,8 +71,8 @@ export const bert: Family<EncoderConfig> = {
     head: headOf(
       config,
       {
-        ForMaskedLM: { kind: 'maskedLM', activation: activationOf(config, 'hidden_act', 'gelu'), bias: true },
-        ForPreTraining: { kind: 'maskedLM', activation: activationOf(config, 'hidden_act', 'gelu'), bias: true },
+        ForMaskedLM: maskedLM(config, activationOf(config, 'hidden_act', 'gelu')),
+        ForPreTraining: maskedLM(config, activationOf(config, 'hidden_act', 'gelu')),
         ForSequenceClassification: { kind: 'classify', labels: labelsOf(config), dense: 'tanh' },
         Model: { kind: 'pooled', activation: 'tanh' },
       },
@@ -74,11 +82,12 @@ export const bert: Family<EncoderConfig> = {
   names: ({ head }) => ({
     ...names('bert'),
     ...(head.kind === 'maskedLM'
-      ? { 'head.dense': 'cls.predictions.transform.dense', 'head.norm': 'cls.predictions.transform.LayerNorm', 'head.bias': 'cls.predictions.bias' } // prettier-ignore
+      ? { 'head.dense': 'cls.predictions.transform.dense', 'head.norm': 'cls.predictions.transform.LayerNorm', ...(head.tied ? { 'head.bias': 'cls.predictions.bias' } : { 'head.out': 'cls.predictions.decoder' }) } // prettier-ignore
       : { 'head.dense': 'bert.pooler.dense', 'head.out': 'classifier' }),
   }),
   base: 'bert.',
-  older,
+  // The bias was shared where the matrix wasn't, too.
+  older: { ...older, 'predictions.decoder.bias': 'predictions.bias' },
   ignored: /position_ids$|^cls\.(seq_relationship|predictions\.(decoder|bias|transform))|pooler\.dense/,
 }
 export const roberta: Family<EncoderConfig> = {
@@ -89,7 +98,7 @@ export const roberta: Family<EncoderConfig> = {
     head: headOf(
       config,
       {
-        ForMaskedLM: { kind: 'maskedLM', activation: 'gelu', bias: true },
+        ForMaskedLM: maskedLM(config, 'gelu'),
         ForSequenceClassification: { kind: 'classify', labels: labelsOf(config), dense: 'tanh' },
         Model: { kind: 'pooled', activation: 'tanh' },
       },
@@ -99,12 +108,12 @@ export const roberta: Family<EncoderConfig> = {
   names: ({ head }) => ({
     ...names('roberta'),
     ...(head.kind === 'maskedLM'
-      ? { 'head.dense': 'lm_head.dense', 'head.norm': 'lm_head.layer_norm', 'head.bias': 'lm_head.bias' }
+      ? { 'head.dense': 'lm_head.dense', 'head.norm': 'lm_head.layer_norm', ...(head.tied ? { 'head.bias': 'lm_head.bias' } : { 'head.out': 'lm_head.decoder' }) } // prettier-ignore
       : head.kind === 'classify'
         ? { 'head.dense': 'classifier.dense', 'head.out': 'classifier.out_proj' }
         : { 'head.dense': 'roberta.pooler.dense' }),
   }),
   base: 'roberta.',
-  older,
+  older: { ...older, 'lm_head.decoder.bias': 'lm_head.bias' },
   ignored: /position_ids$|^lm_head\.(decoder|bias|dense|layer_norm)|pooler\.dense/,
 }

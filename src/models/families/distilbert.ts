@@ -1,13 +1,12 @@
 /** DistilBERT (Sanh et al. 2019): BERT's half, without kinds of tokens. */
 import { range } from '../../core/constructors.ts'
 import type { EncoderConfig } from '../encoder.ts'
-import { headOf, labelsOf } from './bert.ts'
-import { activationOf, type Family, layerCount } from './family.ts'
+import { headOf, labelsOf, maskedLM } from './bert.ts'
+import { activationOf, type Family, headDimOf, layerCount } from './family.ts'
 
 export const distilbert: Family<EncoderConfig> = {
   types: ['distilbert'],
   read: (config) => {
-    config.off('sinusoidal_pos_embds')
     const [width, heads] = [config.count('dim'), config.count('n_heads')]
     const activation = activationOf(config, 'activation', 'gelu')
     return {
@@ -25,12 +24,12 @@ export const distilbert: Family<EncoderConfig> = {
       finalNorm: false,
       norm: { kind: 'layer', eps: 1e-12, offset: 0, bias: true },
       place: 'post',
-      attention: { heads, kvHeads: heads, headDim: width / heads, scale: null, softcap: null, bias: true, outBias: true, fused: false, norms: false }, // prettier-ignore
+      attention: { heads, kvHeads: heads, headDim: headDimOf(config, width, heads, 'n_heads'), scale: null, softcap: null, bias: true, outBias: true, fused: false, norms: false }, // prettier-ignore
       mlp: { width: config.count('hidden_dim'), activation, gated: false, fused: false, bias: true },
       head: headOf(
         config,
         {
-          ForMaskedLM: { kind: 'maskedLM', activation, bias: true },
+          ForMaskedLM: maskedLM(config, activation),
           ForSequenceClassification: { kind: 'classify', labels: labelsOf(config), dense: 'relu' },
           Model: { kind: 'none' },
         },
@@ -52,7 +51,7 @@ export const distilbert: Family<EncoderConfig> = {
     'layers.#.mlp.down': 'distilbert.transformer.layer.#.ffn.lin2',
     'layers.#.mlpNorm': 'distilbert.transformer.layer.#.output_layer_norm',
     ...(head.kind === 'maskedLM'
-      ? { 'head.dense': 'vocab_transform', 'head.norm': 'vocab_layer_norm', 'head.bias': 'vocab_projector.bias' }
+      ? { 'head.dense': 'vocab_transform', 'head.norm': 'vocab_layer_norm', ...(head.tied ? { 'head.bias': 'vocab_projector.bias' } : { 'head.out': 'vocab_projector' }) } // prettier-ignore
       : { 'head.dense': 'pre_classifier', 'head.out': 'classifier' }),
   }),
   base: 'distilbert.',

@@ -41,22 +41,27 @@ export const llamaNames = {
   head: 'lm_head',
 } as const
 
-/** What Llama and its kin have in common, read from their common fields. */
-export const llamaLike = (config: Fields): Omit<DecoderConfig, 'layers' | 'ropes'> => {
+/** A head's part of the width. */
+export const headDimOf = (config: Fields, width: number, heads: number, name = 'num_attention_heads'): number =>
+  width % heads === 0 ? width / heads : config.refuse(name, `they don't divide the width ${width}`)
+/** What Llama and its kin have in common, read from their common fields; the context and eps are those of files that say none. */
+export const llamaLike = (config: Fields, context = 2048, eps = 1e-6): Omit<DecoderConfig, 'layers' | 'ropes'> => {
   const [width, heads] = [config.count('hidden_size'), config.count('num_attention_heads')]
-  const headDim = config.count('head_dim', width / heads)
+  const headDim = config.has('head_dim') ? config.count('head_dim') : Math.floor(width / heads)
   const bias = config.flag('attention_bias', false)
+  const kvHeads = config.count('num_key_value_heads', heads)
+  if (heads % kvHeads !== 0) config.refuse('num_key_value_heads', `it doesn't divide the ${heads} heads`)
   return {
     kind: 'decoder',
     vocab: config.count('vocab_size'),
     width,
-    context: config.count('max_position_embeddings', 2048),
+    context: config.count('max_position_embeddings', context),
     inOut: false,
-    norm: { kind: 'rms', eps: config.number('rms_norm_eps', 1e-6), offset: 0, bias: false },
+    norm: { kind: 'rms', eps: config.number('rms_norm_eps', eps), offset: 0, bias: false },
     place: 'pre',
     attention: {
       heads,
-      kvHeads: config.count('num_key_value_heads', heads),
+      kvHeads,
       headDim,
       scale: null,
       softcap: null,

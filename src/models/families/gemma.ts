@@ -1,5 +1,5 @@
 /** Gemma 1, 2 and 3 (text): scales around 1, scaled embeddings, norms around each branch, layers that slide. */
-import { ropesOf } from '../hfConfig.ts'
+import { ropeOf, ropesOf } from '../hfConfig.ts'
 import { activationOf, alike, type Family, layerTypes, llamaLike, llamaNames, ropeFor } from './family.ts'
 import type { DecoderConfig } from '../decoder.ts'
 
@@ -18,16 +18,17 @@ export const gemma: Family<DecoderConfig> = {
       place: first ? ('pre' as const) : ('around' as const),
       embedScale: Math.sqrt(like.width),
       tied: config.flag('tie_word_embeddings', true),
-      mlp: { ...like.mlp, activation: activationOf(config, config.has('hidden_activation') ? 'hidden_activation' : 'hidden_act', 'gelu_pytorch_tanh'), bias: false }, // prettier-ignore
+      // What Gemma 1's files call gelu is the one with tanh.
+      mlp: { ...like.mlp, activation: first && config.text('hidden_act', 'gelu') === 'gelu' ? ('geluTanh' as const) : activationOf(config, first ? 'hidden_act' : 'hidden_activation', 'gelu_pytorch_tanh'), bias: false }, // prettier-ignore
       attention: {
         ...like.attention,
         headDim,
         scale: first ? null : 1 / Math.sqrt(config.number('query_pre_attn_scalar', 256)),
         // Gemma 3's files may have one, and Transformers doesn't read it there.
-        softcap: type === 'gemma2' && config.has('attn_logit_softcapping') ? config.number('attn_logit_softcapping') : null,
+        softcap: type === 'gemma2' ? config.numberOrOff('attn_logit_softcapping', 50) : null,
         norms: type === 'gemma3_text',
       },
-      logitCap: config.has('final_logit_softcapping') ? config.number('final_logit_softcapping') : null,
+      logitCap: first ? null : config.numberOrOff('final_logit_softcapping', type === 'gemma2' ? 30 : null),
     }
     if (first) return { ...own, ropes: ropeFor(config, own), layers: alike(config, { window: null, rope: 'all' }) }
     const third = type === 'gemma3_text'
@@ -40,7 +41,7 @@ export const gemma: Family<DecoderConfig> = {
       ? config.has('rope_parameters')
         ? ropesOf(config, types, (t) => ({ headDim, context, base: t === 'full_attention' ? 1_000_000 : local }))
         : {
-            full_attention: ropeFor(config, own).all,
+            full_attention: ropeOf(config, { headDim, context, base: 1_000_000 }),
             sliding_attention: { base: local, dims: headDim },
           }
       : ropesOf(config, types, () => ({ headDim, context }))

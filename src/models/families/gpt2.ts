@@ -1,28 +1,37 @@
 /** GPT-2 (Radford et al. 2019): learned positions, layer norms with biases, matrices stored [in,out]. */
-import { activationOf, type Family, layerCount } from './family.ts'
+import { activationOf, type Family, headDimOf, layerCount } from './family.ts'
 import { range } from '../../core/constructors.ts'
 import type { DecoderConfig } from '../decoder.ts'
 
 export const gpt2: Family<DecoderConfig> = {
   types: ['gpt2'],
   read: (config) => {
-    config.off('add_cross_attention', 'scale_attn_by_inverse_layer_idx', 'reorder_and_upcast_attn')
+    config.off('add_cross_attention')
     const [width, heads] = [config.count('n_embd'), config.count('n_head')]
+    const headDim = headDimOf(config, width, heads, 'n_head')
+    const scaled = config.flag('scale_attn_weights', true)
+    // Of layer i, from 1 on, divided by i.
+    const inverse = config.flag('scale_attn_by_inverse_layer_idx', false)
+    const scaleOf = (i: number): number => (scaled ? 1 / Math.sqrt(headDim) : 1) / (i + 1)
     return {
       kind: 'decoder',
       vocab: config.count('vocab_size'),
       width,
       context: config.count('n_positions', 1024),
       inOut: true,
-      layers: range(layerCount(config, 'n_layer')).map(() => ({ window: null, rope: null })),
+      layers: range(layerCount(config, 'n_layer')).map((i) => ({
+        window: null,
+        rope: null,
+        ...(inverse ? { scale: scaleOf(i) } : {}),
+      })),
       ropes: {},
       norm: { kind: 'layer', eps: config.number('layer_norm_epsilon', 1e-5), offset: 0, bias: true },
       place: 'pre',
       attention: {
         heads,
         kvHeads: heads,
-        headDim: width / heads,
-        scale: config.flag('scale_attn_weights', true) ? null : 1,
+        headDim,
+        scale: scaled ? null : 1,
         softcap: null,
         bias: true,
         outBias: true,

@@ -1,15 +1,14 @@
 /** Llama (Touvron et al. 2023) and those that differ from it in a field: Mistral's window, SmolLM3's layers without a rope. */
 import { ropeOf } from '../hfConfig.ts'
-import { alike, type Family, llamaLike, llamaNames, ropeFor } from './family.ts'
+import { alike, type Family, layerTypes, llamaLike, llamaNames, ropeFor } from './family.ts'
 import type { DecoderConfig } from '../decoder.ts'
 
 export const llama: Family<DecoderConfig> = {
   types: ['llama', 'mistral', 'smollm3'],
   read: (config) => {
-    const own = llamaLike(config)
     const type = config.text('model_type')
-    if (type === 'smollm3' && config.flag('use_sliding_window', false)) config.refuse('use_sliding_window', 'this isn’t built yet')
-    const window = type === 'mistral' && config.has('sliding_window') ? config.count('sliding_window') : null
+    const own = llamaLike(config, { mistral: 131_072, smollm3: 32_768 }[type])
+    const window = type === 'mistral' ? config.countOrOff('sliding_window', 4096) : null
     const layers = alike(config, { window, rope: 'all' })
     const tied = config.flag('tie_word_embeddings', type === 'smollm3')
     if (type !== 'smollm3') return { ...own, tied, ropes: ropeFor(config, own), layers }
@@ -18,7 +17,11 @@ export const llama: Family<DecoderConfig> = {
     const turns = config.has('no_rope_layers') ? config.numbers('no_rope_layers') : null
     const every = config.count('no_rope_layer_interval', 4)
     const hasRope = (i: number): boolean => (turns === null ? (i + 1) % every !== 0 : turns[i] === 1)
-    return { ...own, tied, ropes, layers: layers.map((layer, i) => ({ ...layer, rope: hasRope(i) ? 'all' : null })) }
+    // Those without a rope may slide.
+    const slides = config.flag('use_sliding_window', false) && config.has('sliding_window')
+    const types = layerTypes(config, (i) => slides && !hasRope(i))
+    const windowOf = (i: number): number | null => (types[i] === 'sliding_attention' ? config.count('sliding_window') : null)
+    return { ...own, tied, ropes, layers: layers.map((_, i) => ({ window: windowOf(i), rope: hasRope(i) ? 'all' : null })) }
   },
   names: llamaNames,
   base: 'model.',

@@ -2,14 +2,13 @@
 import type { EncoderConfig } from '../encoder.ts'
 import { ropesOf } from '../hfConfig.ts'
 import { headOf } from './bert.ts'
-import { activationOf, type Family, layerTypes } from './family.ts'
+import { activationOf, type Family, headDimOf, layerTypes } from './family.ts'
 
 export const modernbert: Family<EncoderConfig> = {
   types: ['modernbert'],
   read: (config) => {
-    config.off('norm_bias')
     const [width, heads] = [config.count('hidden_size'), config.count('num_attention_heads')]
-    const [headDim, context] = [width / heads, config.count('max_position_embeddings', 8192)]
+    const [headDim, context] = [headDimOf(config, width, heads), config.count('max_position_embeddings', 8192)]
     const every = config.count('global_attn_every_n_layers', 3)
     const types = layerTypes(config, (i) => i % every !== 0)
     const [global, local] = [config.number('global_rope_theta', 160_000), config.number('local_rope_theta', 10_000)]
@@ -33,14 +32,20 @@ export const modernbert: Family<EncoderConfig> = {
       tokenTypes: 0,
       embedNorm: true,
       finalNorm: true,
-      norm: { kind: 'layer', eps: config.number('norm_eps', 1e-5), offset: 0, bias: false },
+      norm: { kind: 'layer', eps: config.number('norm_eps', 1e-5), offset: 0, bias: config.flag('norm_bias', false) },
       place: 'pre',
       attention: { heads, kvHeads: heads, headDim, scale: null, softcap: null, bias, outBias: bias, fused: true, norms: false },
       mlp: { width: config.count('intermediate_size'), activation: activationOf(config, 'hidden_activation', 'gelu'), gated: true, fused: true, bias: mlpBias }, // prettier-ignore
       head: headOf(
         config,
         {
-          ForMaskedLM: { kind: 'maskedLM', activation: activationOf(config, 'classifier_activation', 'gelu'), bias: config.flag('decoder_bias', true) }, // prettier-ignore
+          ForMaskedLM: {
+            kind: 'maskedLM',
+            activation: activationOf(config, 'classifier_activation', 'gelu'),
+            denseBias: config.flag('classifier_bias', false),
+            bias: config.flag('decoder_bias', true),
+            tied: config.flag('tie_word_embeddings', true),
+          },
           Model: { kind: 'none' },
         },
         'ModernBertModel',
@@ -61,6 +66,7 @@ export const modernbert: Family<EncoderConfig> = {
     'head.dense': 'head.dense',
     'head.norm': 'head.norm',
     'head.bias': 'decoder.bias',
+    'head.out': 'decoder',
   },
   base: 'model.',
   ignored: /^(decoder\.weight|head\.|decoder\.bias)/,

@@ -6,7 +6,7 @@ import type { DecoderConfig } from '../decoder.ts'
 export const phi: Family<DecoderConfig> = {
   types: ['phi3'],
   read: (config) => {
-    const like = llamaLike(config)
+    const like = llamaLike(config, 4096, 1e-5)
     const own = {
       ...like,
       attention: { ...like.attention, fused: true, bias: false, outBias: false },
@@ -15,7 +15,9 @@ export const phi: Family<DecoderConfig> = {
     const window = config.has('sliding_window') ? config.count('sliding_window') : null
     return {
       ...own,
-      ropes: { all: ropeOf(config, { headDim: own.attention.headDim, context: own.context, longrope: true }) },
+      ropes: {
+        all: ropeOf(config, { headDim: own.attention.headDim, context: own.context, partial: true, longrope: true, original: 4096 }),
+      },
       layers: alike(config, { window, rope: 'all' }),
     }
   },

@@ -5,11 +5,11 @@ import type { DecoderConfig } from '../decoder.ts'
 export const qwen: Family<DecoderConfig> = {
   types: ['qwen2', 'qwen3'],
   read: (config) => {
-    const own = llamaLike(config)
+    const own = llamaLike(config, 32_768)
     const third = config.text('model_type') === 'qwen3'
-    const sliding = config.flag('use_sliding_window', false) && config.has('sliding_window')
+    const window = config.flag('use_sliding_window', false) ? config.countOrOff('sliding_window', 4096) : null
     const from = config.number('max_window_layers', 28)
-    const types = layerTypes(config, (i) => sliding && i >= from)
+    const types = layerTypes(config, (i) => window !== null && i >= from)
     const attention = third
       ? { ...own.attention, headDim: config.count('head_dim', 128), norms: true }
       : { ...own.attention, bias: true, outBias: false }
@@ -18,7 +18,7 @@ export const qwen: Family<DecoderConfig> = {
       ...sized,
       ropes: ropeFor(config, sized),
       layers: types.map((type) => ({
-        window: sliding && type === 'sliding_attention' ? config.count('sliding_window') : null,
+        window: type === 'sliding_attention' ? window : null,
         rope: 'all',
       })),
     }

@@ -33,6 +33,11 @@ export const t5: Family<EncoderDecoderConfig> = {
       config.text('model_type') === 't5' ? 'relu' : 'gated-gelu',
     )
     const scaled = scales(config)
+    const [buckets, maxDistance] = [
+      config.count('relative_attention_num_buckets', 32),
+      config.count('relative_attention_max_distance', 128),
+    ]
+    if (maxDistance <= buckets / 2) config.refuse('relative_attention_max_distance', `it should be above ${buckets / 2}, the distances with a bucket of their own`) // prettier-ignore
     return {
       kind: 'encoderDecoder',
       vocab: config.count('vocab_size'),
@@ -41,8 +46,8 @@ export const t5: Family<EncoderDecoderConfig> = {
       encoderLayers: layers,
       decoderLayers: config.count('num_decoder_layers', layers),
       relative: {
-        buckets: config.count('relative_attention_num_buckets', 32),
-        maxDistance: config.count('relative_attention_max_distance', 128),
+        buckets,
+        maxDistance,
       },
       norm: { kind: 'rms', eps: config.number('layer_norm_epsilon', 1e-6), offset: 0, bias: false },
       place: 'pre',

@@ -2,13 +2,22 @@
 import { range } from '../../core/constructors.ts'
 import type { EncoderConfig } from '../encoder.ts'
 import { headOf, labelsOf } from './bert.ts'
-import { activationOf, type Family, layerCount } from './family.ts'
+import type { Fields } from '../hfConfig.ts'
+import { activationOf, type Family, headDimOf, layerCount } from './family.ts'
 
+/** An extent, or two that are alike. */
+const squareOf = (config: Fields, name: string, fallback: number): number => {
+  if (!config.isList(name)) return config.count(name, fallback)
+  const [high, wide = high, ...more] = config.numbers(name)
+  const square = Number.isSafeInteger(high) && high! > 0 && high === wide && more.length === 0
+  return square ? high! : config.refuse(name, 'known here are squares')
+}
 export const vit: Family<EncoderConfig> = {
   types: ['vit'],
   read: (config) => {
     const [width, heads] = [config.count('hidden_size'), config.count('num_attention_heads')]
-    const [image, size] = [config.count('image_size', 224), config.count('patch_size', 16)]
+    const [image, size] = [squareOf(config, 'image_size', 224), squareOf(config, 'patch_size', 16)]
+    if (config.count('pooler_output_size', width) !== width) config.refuse('pooler_output_size', `known here is hidden_size, ${width}`)
     if (image % size !== 0) config.refuse('patch_size', `it doesn't divide the picture of ${image}`)
     return {
       kind: 'encoder',
@@ -25,7 +34,7 @@ export const vit: Family<EncoderConfig> = {
       finalNorm: true,
       norm: { kind: 'layer', eps: config.number('layer_norm_eps', 1e-12), offset: 0, bias: true },
       place: 'pre',
-      attention: { heads, kvHeads: heads, headDim: width / heads, scale: null, softcap: null, bias: config.flag('qkv_bias', true), outBias: true, fused: false, norms: false }, // prettier-ignore
+      attention: { heads, kvHeads: heads, headDim: headDimOf(config, width, heads), scale: null, softcap: null, bias: config.flag('qkv_bias', true), outBias: true, fused: false, norms: false }, // prettier-ignore
       mlp: { width: config.count('intermediate_size'), activation: activationOf(config, 'hidden_act', 'gelu'), gated: false, fused: false, bias: true }, // prettier-ignore
       head: headOf(
         config,
