@@ -67,7 +67,10 @@ export const loadFrom = async (files: Files, { kind = 'decoder', dtype, onProgre
   const json = await parsed(files, 'config.json')
   if (json === null) throw new FileError(`no config.json in ${files.what}: a model's folder, in Hugging Face's form, has one`)
   const model = fromConfig(json, `${files.what}/config.json`)
-  if (model.kind !== kind) throw new ArgumentError(`load: ${files.what} is ${called[model.kind]}: load it with { kind: '${model.kind}' }`)
+  if (model.kind !== kind)
+    throw new ArgumentError(
+      `load: ${files.what} is ${called[model.kind]}, and ${called[kind]} was asked for: { kind: '${model.kind}' } loads it`,
+    )
   const tokenizer = await tokenizerFrom(files)
   if (tokenizer !== null && model.config.vocab !== null && tokenizer.vocab > model.config.vocab)
     throw new FileError(
@@ -98,6 +101,7 @@ const shardsOf = async (files: Files): Promise<readonly Shard[]> => {
     throw new FileError(`${files.what}/model.safetensors.index.json has no weight_map`)
   const names = index === null ? ['model.safetensors'] : [...new Set(Object.values(map as Readonly<Record<string, unknown>>))]
   const shards: Shard[] = []
+  const opened: { readonly close: () => Promise<void> }[] = []
   try {
     for (const file of names) {
       // A name that leads elsewhere isn't one of a model's files.
@@ -105,15 +109,17 @@ const shardsOf = async (files: Files): Promise<readonly Shard[]> => {
         throw new FileError(`${files.what}: the index names ${show(file)}, which is no file of the folder`)
       const ranges = await files.open(file)
       if (ranges === null) throw new FileError(`${files.what} has no ${file}`)
+      opened.push(ranges)
       shards.push({ file, open: await openSafetensors(ranges, `${files.what}/${file}`), close: ranges.close })
     }
   } catch (error) {
-    await closed(shards)
+    await closed(opened) // also one that turned out to be no such file
     throw error
   }
   return shards
 }
-const closed = async (shards: readonly Shard[]): Promise<void> => void (await Promise.all(shards.map(({ close }) => close())))
+const closed = async (all: readonly { readonly close: () => Promise<void> }[]): Promise<void> =>
+  void (await Promise.all(all.map(({ close }) => close())))
 
 const paramsFrom = async (
   files: Files,

@@ -2,7 +2,7 @@
 import { NdArray } from '../core/array.ts'
 import type { DType } from '../core/dtype.ts'
 import { ArgumentError, ShapeError } from '../core/errors.ts'
-import { array, atLeast, dtypeAmong, either, func, list, option, plainObject, type Schema, text, whole } from '../core/options.ts'
+import { array, atLeast, dtypeAmong, either, func, list, needed, option, plainObject, type Schema, text, whole } from '../core/options.ts'
 import { show } from '../core/show.ts'
 import { takesOptions } from '../core/takes.ts'
 import * as np from '../numpy/index.ts'
@@ -16,7 +16,7 @@ import { sampled, type Sampling } from './sampling.ts'
 import { applied, bucketOf, lengthOf, mustBeIds, mustWrite, padded, placesOf, roomOf, type Rows, type Writer, type WriterParams } from './writer.ts' // prettier-ignore
 
 export interface SamplingOptions {
-  /** 0, the default, takes the greatest logit. */
+  /** 0, the default, takes the greatest logit: nothing is drawn then, whatever the next three say. */
   readonly temperature?: number
   readonly topK?: number
   readonly topP?: number
@@ -67,6 +67,7 @@ type Generate = <M extends Writer>(model: M, params: WriterParams<M>, options: G
 
 const share = option<number>(ArgumentError, 'a number from 0 to 1', (x) => typeof x === 'number' && x >= 0 && x <= 1)
 const ids = list(whole)
+const prompts = option<TokenOptions['inputIds']>(ShapeError, 'a list of ids, or a list of such lists', (x) => ids.is(x) || list(ids).is(x))
 export const isSignal = option<AbortSignal>(ArgumentError, 'an AbortSignal', (x) => typeof x === 'object' && x !== null && 'aborted' in x)
 /** Of a new cache. */
 export const cacheDType = dtypeAmong('float32', 'float16', 'bfloat16')
@@ -83,7 +84,7 @@ const common = { maxNewTokens: atLeast(0), cache: encoderDecoderCacheKind, capac
 const tokenOptions: Schema<TokenOptions> = {
   ...samplingOptions,
   ...common,
-  inputIds: { ...either(ids, list(ids)), needed: true },
+  inputIds: needed(prompts),
   eos: ids,
 }
 const message = option<Message>(
