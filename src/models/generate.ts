@@ -45,7 +45,7 @@ export interface TokenOptions extends SamplingOptions {
 export interface Generated {
   /** The new ids of each row, the one that ended it among them. */
   readonly tokens: readonly (readonly number[])[]
-  /** All but the last token: a next call goes on from here. */
+  /** All but the last token of each row: a next call goes on from here. */
   readonly cache: Cache
 }
 export interface GenerateOptions extends Omit<TokenOptions, 'inputIds' | 'eos'> {
@@ -109,7 +109,8 @@ type Knobs = string
 interface Programs {
   /** What is said before, the cache, and what an encoder reads first: the last real token's logits [B,V], and the cache. */
   readonly prefill: (params: WriterParams, cache: Cache, said: Rows, read: Rows | null) => readonly [NdArray, Cache]
-  readonly step: (params: WriterParams, cache: Cache, token: NdArray) => readonly [NdArray, Cache]
+  /** A row that isn't live is left as it was; null: all are. */
+  readonly step: (params: WriterParams, cache: Cache, token: NdArray, live: NdArray | null) => readonly [NdArray, Cache]
   readonly choose: (
     logits: NdArray,
     seen: NdArray,
@@ -126,6 +127,7 @@ interface Programs {
     key: NdArray,
     values: Readonly<Record<string, number>>,
     knobs: Knobs,
+    live: NdArray | null,
   ) => readonly [token: NdArray, seen: NdArray, key: NdArray, cache: Cache]
 }
 /** By model, held by it: what was compiled for one call serves the next. */
@@ -143,7 +145,7 @@ const programsOf = (model: Writer): Programs => {
     const B = token.shape[0]!
     return [token, knobs.split(',').includes('repetitionPenalty') ? seen.at(iota([B], 'int32', 0), token).set(true) : seen]
   }
-  const step: Programs['step'] = (params, cache, token) => applied(model, params, cache, np.expandDims(token, 1), null, null)
+  const step: Programs['step'] = (params, cache, token, live) => applied(model, params, cache, np.expandDims(token, 1), live, null)
   const made: Programs = {
     prefill: jit(
       (params: WriterParams, cache: Cache, { ids, mask }: Rows, read: Rows | null) => applied(model, params, cache, ids, mask, read),
@@ -152,8 +154,8 @@ const programsOf = (model: Writer): Programs => {
     step: jit(step, { donateArgnums: [1] }),
     choose: jit(choose, { staticArgnums: [4] }),
     next: jit(
-      (params, cache, token, seen, key, values, knobs) => {
-        const [logits, after] = step(params, cache, token)
+      (params, cache, token, seen, key, values, knobs, live) => {
+        const [logits, after] = step(params, cache, token, live)
         const [own, other] = random.split(key) as unknown as readonly [NdArray, NdArray]
         const [chosen, marked] = choose(logits, seen, own, values, knobs)
         return [chosen, marked, other, after] as const
@@ -234,11 +236,12 @@ export const generateTokens: GenerateTokens = /* @__PURE__ */ takesOptions(
       return now
     }
     let token: NdArray
+    const live = (): NdArray | null => (done.some(Boolean) ? np.array(Int32Array.from(done, (over) => Number(!over))).reshape(B, 1) : null)
     for (let n = 0; n < maxNewTokens; n++) {
       if (signal?.aborted === true) break
-      if (n > 0 && hook === undefined) [token, seen, key, state] = next(params, state, token!, seen, key, values, knobs)
+      if (n > 0 && hook === undefined) [token, seen, key, state] = next(params, state, token!, seen, key, values, knobs, live())
       else {
-        if (n > 0) [logits, state] = step(params, state, token!)
+        if (n > 0) [logits, state] = step(params, state, token!, live())
         ;[token, seen] = choose(hook === undefined ? logits : await hooked(logits), seen, split(), values, knobs)
       }
       const chosen = [...((await token.data()) as unknown as Iterable<number>)]
