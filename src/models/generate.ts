@@ -189,7 +189,7 @@ export const generateTokens: GenerateTokens = /* @__PURE__ */ takesOptions(
     const B = prompts.length
     if (own.cache !== undefined && own.cache.lengths.shape[0] !== B)
       throw new ShapeError(
-        `${what}: the cache has ${own.cache.lengths.shape[0]} rows, and there are ${B} prompts: one goes on from each row`,
+        `${what}: a cache of batch ${own.cache.lengths.shape[0]} can't go on with a batch of ${B}: one prompt for each row is needed`,
       )
     mustBeIds(what, model, prompts)
     // Without a cache an encoder-decoder reads the prompts, and begins to write.

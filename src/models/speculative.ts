@@ -183,7 +183,7 @@ export const speculate: Speculate = /* @__PURE__ */ takesOptions(
     const result = (): Speculated => ({ tokens, drafted, accepted })
     if (maxNewTokens === 0 || stopped()) return result()
     let [last, cache] = read(params, cacheOf(model, params), prompt)
-    let pending: Pending = { cache: drafting.read(draftParams, cacheOf(draft, draftParams), prompt)[1], rows: one(last) }
+    let pending: Pending = { cache: drafting.read(draftParams, cacheOf(draft, draftParams), prompt)[1], rows: alone(last) }
     let fresh = await numbers(last)
     for (;;) {
       const end = fresh.findIndex((id) => eos.includes(id))
@@ -215,7 +215,7 @@ export const speculate: Speculate = /* @__PURE__ */ takesOptions(
   },
 )
 /** One id as a row of two, of which it is real. */
-const one = (id: NdArray): Rows => ({
+const alone = (id: NdArray): Rows => ({
   ids: np.concatenate([id, id]).reshape(1, 2),
   mask: np.array(Int32Array.of(1, 0)).reshape(1, 2),
 })

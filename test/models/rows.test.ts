@@ -30,3 +30,17 @@ describe.each(['gpt2', 'llama', 'mistral', 'gemma3', 't5'] as const)('%s', (name
     }
   })
 })
+
+test('what isn’t a model, its parameters or a cache of as many rows is refused by name', async () => {
+  const { model, params } = golden('llama', 'decoder')
+  const loose = run as unknown as (model: unknown, params: unknown, options: object) => Promise<Generated>
+  const inputIds = [5, 9]
+  await expect(loose(null, params, { inputIds })).rejects.toThrow(/generateTokens: a model is needed, .*, and got null/)
+  await expect(loose(golden('bert', 'encoder').model, params, { inputIds })).rejects.toThrow(/an encoder, which writes nothing/)
+  await expect(loose(model, {}, { inputIds })).rejects.toThrow(/the model's parameters are needed/)
+  await expect(loose(model, params, { inputIds, cache: model.cache(2, 64) })).rejects.toThrow(
+    /a cache of batch 2 can't go on with a batch of 1/,
+  )
+  await expect(loose(model, params, { inputIds, cache: {} })).rejects.toThrow(/cache is an object { layers, lengths, read }/)
+  await expect(loose(model, params, { inputIds: [0.5] })).rejects.toThrow(/inputIds is a list of ids, or a list of such lists/)
+})
