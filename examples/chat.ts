@@ -15,11 +15,13 @@ const HELP = `Talks with a model.
   --prompt TEXT          answers this and ends
   --max-new-tokens N     of an answer (256)
   --context N            tokens that are remembered (what the model is meant for, at most 4096)
-  --temperature T        0 takes the likeliest token (0)
-  --top-k N, --top-p P, --min-p P, --repetition-penalty R
+  --temperature T        0 takes the likeliest token and draws nothing (0)
+  --top-k N, --top-p P, --min-p P
+                         among which tokens it draws
+  --repetition-penalty R above 1: what was there already is less likely
   --seed N               of the draws (0)
   --dtype D              float32, float16 or bfloat16 (as the files have it)
-  --device D             wasm or webgpu (wasm)
+  --device D             wasm, webgpu or reference (wasm)
 
 While it answers Ctrl-C stops the answer; /reset begins anew, /exit ends.`
 
@@ -44,6 +46,19 @@ const run = async (): Promise<void> => {
     const n = Number(given)
     return given.trim() !== '' && Number.isFinite(n) ? n : refuse(`--${name} ${given} is no number`)
   }
+  const whole = (name: Parameters<typeof number>[0], least: number): number | undefined => {
+    const n = number(name)
+    return n === undefined || (Number.isSafeInteger(n) && n >= least)
+      ? n
+      : refuse(`--${name} ${n}: a whole number of at least ${least} is needed`)
+  }
+  const maxNewTokens = whole('max-new-tokens', 1) ?? 256
+  const remembered = whole('context', 2)
+  const seed = whole('seed', 0) ?? 0
+  const sampling = Object.fromEntries(
+    ([['temperature', 'temperature'], ['topK', 'top-k'], ['topP', 'top-p'], ['minP', 'min-p'], ['repetitionPenalty', 'repetition-penalty']] as const) // prettier-ignore
+      .flatMap(([to, from]) => (number(from) === undefined ? [] : [[to, number(from)!]])),
+  )
   const dtype = values.dtype
   if (dtype !== undefined && dtype !== 'float32' && dtype !== 'float16' && dtype !== 'bfloat16') throw new Refusal(`--dtype ${dtype}: float32, float16 or bfloat16 is needed`) // prettier-ignore
   await init({ device: values.device as 'wasm' })
@@ -58,24 +73,12 @@ const run = async (): Promise<void> => {
   if (tokenizer === null) throw new Refusal(`${values.model} has no tokenizer.json: there is nothing to read texts with`)
   say(`${values.model}: ${model.config.layers.length} layers of ${model.config.width}, loaded in ${((performance.now() - began) / 1000).toFixed(1)} s${tokenizer.hasChat ? '' : '; it has no chat template, and goes on with what you write'}`) // prettier-ignore
 
-  const context = number('context') ?? Math.min(model.config.context, 4096)
-  const maxNewTokens = number('max-new-tokens') ?? 256
+  const context = remembered ?? Math.min(model.config.context, 4096)
+  /** A window smaller than what is remembered: its keys are written over, and can't be gone back to. */
+  const slides = model.config.layers.some(({ window }) => window !== null && window < context)
   const system: readonly Message[] = values.system === undefined ? [] : [{ role: 'system', content: values.system }]
-  const sampling = Object.fromEntries(
-    (
-      [
-        ['temperature', 'temperature'],
-        ['topK', 'top-k'],
-        ['topP', 'top-p'],
-        ['minP', 'min-p'],
-        ['repetitionPenalty', 'repetition-penalty'],
-      ] as const
-    ).flatMap(
-      // prettier-ignore
-      ([to, from]) => (number(from) === undefined ? [] : [[to, number(from)!]]),
-    ),
-  )
-  let key = random.key(number('seed') ?? 0)
+  let key = random.key(seed)
+  if (values.system !== undefined && !tokenizer.hasChat) throw new Refusal('--system: the model has no chat template to tell it with; write it before what you say') // prettier-ignore
   let messages: Message[] = [...system]
   /** The ids of all that was said, and the cache that has all but the last of them. */
   let said: number[] = []
@@ -91,7 +94,11 @@ const run = async (): Promise<void> => {
     let kept = 0
     const held = cache === null ? 0 : said.length - 1
     while (kept < held && kept < ids.length - 1 && said[kept] === ids[kept]) kept++
-    if (ids.length + 1 > context) throw new Refusal(`this is ${ids.length} tokens, and ${context} are remembered: /reset begins anew`)
+    if (kept < held && slides) kept = 0
+    if (ids.length + 1 > context)
+      throw new Refusal(
+        `this is ${ids.length} tokens, and ${context} are remembered: ${said.length > 0 ? '/reset begins anew' : 'say less, or remember more (--context)'}`,
+      )
     const room = Math.min(maxNewTokens, context - ids.length)
     answering = new AbortController()
     const [now, next] = random.split(key) as unknown as readonly [typeof key, typeof key]
@@ -110,10 +117,9 @@ const run = async (): Promise<void> => {
         said = [...ids, ...tokens]
         cache = value.cache
         const [read, write] = [(first.at || performance.now()) - start, performance.now() - (first.at || start)]
+        const pace = tokens.length > 1 ? `, ${((1000 * (tokens.length - 1)) / write).toFixed(1)} a second` : ''
         process.stdout.write('\n')
-        say(
-          `${ids.length - kept} tokens read in ${read.toFixed(0)} ms; ${tokens.length} written, ${((1000 * (tokens.length - 1)) / write).toFixed(1)} a second`,
-        )
+        say(`${ids.length - kept} tokens read in ${read.toFixed(0)} ms; ${tokens.length} written${pace}`)
         break
       }
       if (first.at === 0) first.at = performance.now()

@@ -67,7 +67,10 @@ export const loadFrom = async (files: Files, { kind = 'decoder', dtype, onProgre
   const json = await parsed(files, 'config.json')
   if (json === null) throw new FileError(`no config.json in ${files.what}: a model's folder, in Hugging Face's form, has one`)
   const model = fromConfig(json, `${files.what}/config.json`)
-  if (model.kind !== kind) throw new ArgumentError(`load: ${files.what} is ${called[model.kind]}: load it with { kind: '${model.kind}' }`)
+  if (model.kind !== kind)
+    throw new ArgumentError(
+      `load: ${files.what} is ${called[model.kind]}, and ${called[kind]} was asked for: { kind: '${model.kind}' } loads it`,
+    )
   const tokenizer = await tokenizerFrom(files)
   if (tokenizer !== null && model.config.vocab !== null && tokenizer.vocab > model.config.vocab)
     throw new FileError(

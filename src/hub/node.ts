@@ -62,7 +62,13 @@ export const load: Load = /* @__PURE__ */ promised(
     const path = typeof source === 'string' && !/^https?:/.test(source)
     if (path && (/^[./~]|^[A-Za-z]:[\\/]/.test(source) || (await isFolder(source))))
       return loadFrom(within(folderFiles(source), options.subfolder), options)
-    return portable(source, options)
+    try {
+      return await portable(source, options)
+    } catch (cause) {
+      // A Hub id looks like a folder's name.
+      if (!path || !(cause instanceof FileError) || !/^no config\.json|config\.json can't be read/.test(cause.message)) throw cause
+      throw new FileError(`${cause.message}; and there is no folder ${source} here`, { cause })
+    }
   }),
 ) as Load
 

@@ -10,7 +10,10 @@ export interface KeyValues {
   readonly k: NdArray // [B,K,C,D], so that a head's keys lie behind one another
   readonly v: NdArray
 }
-/** A cache is a value: kept over turns, cut back (`lengths`), copied, given to several continuations. */
+/**
+ * A cache is a value: kept over turns, cut back (`lengths`), copied, given to several continuations. Where a layer's window is smaller than what was said,
+ * its oldest positions are written over, and it can't be cut back but to nothing.
+ */
 export interface Cache {
   readonly layers: readonly KeyValues[]
   /** int32 [B]: how many positions each row has. */

@@ -88,8 +88,9 @@ export interface EncoderDecoderResult {
 }
 const inputKinds: Schema<EncoderDecoderInputs> = { inputIds: array, attentionMask: array, decoderInputIds: needed(array), decoderAttentionMask: array } // prettier-ignore
 const readKind = record<NonNullable<EncoderDecoderCache['read']>>({ layers: needed(keyValuesKind), mask: needed(array) })
+export const encoderDecoderCacheKind = record<EncoderDecoderCache>({ ...cacheKind, read: readKind })
 export const encoderDecoderOptions: Schema<EncoderDecoderOptions> = {
-  cache: record<EncoderDecoderCache>({ ...cacheKind, read: readKind }),
+  cache: encoderDecoderCacheKind,
   checkpoint: flag,
   only: oneOf('last'),
 }

@@ -2,7 +2,7 @@
 import { NdArray } from '../core/array.ts'
 import type { DType } from '../core/dtype.ts'
 import { ArgumentError, ShapeError } from '../core/errors.ts'
-import { array, atLeast, dtypeAmong, either, func, list, option, plainObject, type Schema, text, whole } from '../core/options.ts'
+import { array, atLeast, dtypeAmong, either, func, list, needed, option, plainObject, type Schema, text, whole } from '../core/options.ts'
 import { show } from '../core/show.ts'
 import { takesOptions } from '../core/takes.ts'
 import * as np from '../numpy/index.ts'
@@ -11,17 +11,12 @@ import { iota } from '../core/constructors.ts'
 import { TextStream } from '../text/stream.ts'
 import type { Message, Tokenizer } from '../text/tokenizer.ts'
 import { jit } from '../../transforms/jit.ts'
-import type { DecoderParams } from './decoder.ts'
-import type { EncoderDecoderCache as Cache, EncoderDecoderParams } from './encoderDecoder.ts'
-import type { DecoderModel, EncoderDecoderModel } from './model.ts'
+import { type EncoderDecoderCache as Cache, encoderDecoderCacheKind } from './encoderDecoder.ts'
 import { sampled, type Sampling } from './sampling.ts'
-
-/** Models that write, and their parameters. */
-export type Writer = DecoderModel | EncoderDecoderModel
-export type WriterParams<M extends Writer = Writer> = M extends DecoderModel ? DecoderParams : EncoderDecoderParams
+import { applied, bucketOf, lengthOf, mustBeIds, mustWrite, padded, placesOf, roomOf, type Rows, type Writer, type WriterParams } from './writer.ts' // prettier-ignore
 
 export interface SamplingOptions {
-  /** 0, the default, takes the greatest logit. */
+  /** 0, the default, takes the greatest logit: nothing is drawn then, whatever the next three say. */
   readonly temperature?: number
   readonly topK?: number
   readonly topP?: number
@@ -50,7 +45,7 @@ export interface TokenOptions extends SamplingOptions {
 export interface Generated {
   /** The new ids of each row, the one that ended it among them. */
   readonly tokens: readonly (readonly number[])[]
-  /** All but the last token: a next call goes on from here. */
+  /** All but the last token of each row: a next call goes on from here. */
   readonly cache: Cache
 }
 export interface GenerateOptions extends Omit<TokenOptions, 'inputIds' | 'eos'> {
@@ -72,8 +67,10 @@ type Generate = <M extends Writer>(model: M, params: WriterParams<M>, options: G
 
 const share = option<number>(ArgumentError, 'a number from 0 to 1', (x) => typeof x === 'number' && x >= 0 && x <= 1)
 const ids = list(whole)
-const isSignal = option<AbortSignal>(ArgumentError, 'an AbortSignal', (x) => typeof x === 'object' && x !== null && 'aborted' in x)
-const isCache = plainObject<Cache>()
+const prompts = option<TokenOptions['inputIds']>(ShapeError, 'a list of ids, or a list of such lists', (x) => ids.is(x) || list(ids).is(x))
+export const isSignal = option<AbortSignal>(ArgumentError, 'an AbortSignal', (x) => typeof x === 'object' && x !== null && 'aborted' in x)
+/** Of a new cache. */
+export const cacheDType = dtypeAmong('float32', 'float16', 'bfloat16')
 const samplingOptions: Schema<SamplingOptions> = {
   temperature: option(ArgumentError, 'a number of at least 0', (x) => typeof x === 'number' && x >= 0 && x < Infinity),
   topK: atLeast(1),
@@ -83,11 +80,11 @@ const samplingOptions: Schema<SamplingOptions> = {
   logits: func(),
   key: array,
 }
-const common = { maxNewTokens: atLeast(0), cache: isCache, capacity: atLeast(1), dtype: dtypeAmong('float32', 'float16', 'bfloat16'), signal: isSignal } // prettier-ignore
+const common = { maxNewTokens: atLeast(0), cache: encoderDecoderCacheKind, capacity: atLeast(1), dtype: cacheDType, signal: isSignal } // prettier-ignore
 const tokenOptions: Schema<TokenOptions> = {
   ...samplingOptions,
   ...common,
-  inputIds: { ...either(ids, list(ids)), needed: true },
+  inputIds: needed(prompts),
   eos: ids,
 }
 const message = option<Message>(
@@ -109,15 +106,11 @@ const generateOptions: Schema<GenerateOptions> = {
 
 /** Which of the knobs are turned, with commas between: another set is another program, another value isn't. A text, since lists of one content differ. */
 type Knobs = string
-/** Ids padded to one length, and which of them are real. */
-interface Rows {
-  readonly ids: NdArray // int32 [B,T]
-  readonly mask: NdArray // int32 [B,T]
-}
 interface Programs {
   /** What is said before, the cache, and what an encoder reads first: the last real token's logits [B,V], and the cache. */
   readonly prefill: (params: WriterParams, cache: Cache, said: Rows, read: Rows | null) => readonly [NdArray, Cache]
-  readonly step: (params: WriterParams, cache: Cache, token: NdArray) => readonly [NdArray, Cache]
+  /** A row that isn't live is left as it was; null: all are. */
+  readonly step: (params: WriterParams, cache: Cache, token: NdArray, live: NdArray | null) => readonly [NdArray, Cache]
   readonly choose: (
     logits: NdArray,
     seen: NdArray,
@@ -134,34 +127,12 @@ interface Programs {
     key: NdArray,
     values: Readonly<Record<string, number>>,
     knobs: Knobs,
+    live: NdArray | null,
   ) => readonly [token: NdArray, seen: NdArray, key: NdArray, cache: Cache]
-}
-const isModel = (x: unknown): x is Writer =>
-  typeof x === 'object' &&
-  x !== null &&
-  'apply' in x &&
-  typeof x.apply === 'function' &&
-  'kind' in x &&
-  (x.kind === 'decoder' || x.kind === 'encoderDecoder')
-/** One call of the model: the logits of each row's last real token, [B,V], and the cache. */
-const applied = (model: Writer, params: WriterParams, cache: Cache, said: NdArray, mask: NdArray | null, read: Rows | null) => {
-  const last = mask === null ? {} : { only: 'last' as const }
-  const run = () => {
-    if (model.kind === 'decoder') {
-      const inputs = { inputIds: said, ...(mask === null ? {} : { attentionMask: mask }) }
-      return model.apply(params as DecoderParams, inputs, { cache, ...last })
-    }
-    const inputs = { decoderInputIds: said, ...(mask === null ? {} : { decoderAttentionMask: mask }) }
-    const source = read === null ? {} : { inputIds: read.ids, attentionMask: read.mask }
-    return model.apply(params as EncoderDecoderParams, { ...source, ...inputs }, { cache, ...last })
-  }
-  const out = run()
-  return [np.reshape(out.logits, [said.shape[0]!, -1]), out.cache!] as const
 }
 /** By model, held by it: what was compiled for one call serves the next. */
 const programs = new WeakMap<Writer, Programs>()
-const programsOf = (what: string, model: unknown): Programs => {
-  if (!isModel(model)) throw new ArgumentError(`${what}: a model is needed, as load or fromConfig gives it, and got ${show(model)}`)
+const programsOf = (model: Writer): Programs => {
   const known = programs.get(model)
   if (known !== undefined) return known
   const settings = (values: Readonly<Record<string, number>>, knobs: Knobs): Sampling => {
@@ -174,7 +145,7 @@ const programsOf = (what: string, model: unknown): Programs => {
     const B = token.shape[0]!
     return [token, knobs.split(',').includes('repetitionPenalty') ? seen.at(iota([B], 'int32', 0), token).set(true) : seen]
   }
-  const step: Programs['step'] = (params, cache, token) => applied(model, params, cache, np.expandDims(token, 1), null, null)
+  const step: Programs['step'] = (params, cache, token, live) => applied(model, params, cache, np.expandDims(token, 1), live, null)
   const made: Programs = {
     prefill: jit(
       (params: WriterParams, cache: Cache, { ids, mask }: Rows, read: Rows | null) => applied(model, params, cache, ids, mask, read),
@@ -183,8 +154,8 @@ const programsOf = (what: string, model: unknown): Programs => {
     step: jit(step, { donateArgnums: [1] }),
     choose: jit(choose, { staticArgnums: [4] }),
     next: jit(
-      (params, cache, token, seen, key, values, knobs) => {
-        const [logits, after] = step(params, cache, token)
+      (params, cache, token, seen, key, values, knobs, live) => {
+        const [logits, after] = step(params, cache, token, live)
         const [own, other] = random.split(key) as unknown as readonly [NdArray, NdArray]
         const [chosen, marked] = choose(logits, seen, own, values, knobs)
         return [chosen, marked, other, after] as const
@@ -195,16 +166,6 @@ const programsOf = (what: string, model: unknown): Programs => {
   programs.set(model, made)
   return made
 }
-
-/** 16, 32, 64, …: prompts of about a length run the same code. */
-const bucketOf = (n: number): number => 2 ** Math.max(4, Math.ceil(Math.log2(Math.max(1, n))))
-const matrix = (rows: readonly (readonly number[])[], width: number): NdArray =>
-  np.array(Int32Array.from(rows.flatMap((row) => [...row, ...Array<number>(width - row.length).fill(0)]))).reshape(rows.length, width)
-const padded = (rows: readonly (readonly number[])[], width: number): Rows => ({
-  ids: matrix(rows, width),
-  mask: matrix(rows.map((row) => row.map(() => 1)), width), // prettier-ignore
-})
-const lengthOf = (rows: readonly (readonly number[])[]): number => Math.max(...rows.map((row) => row.length))
 
 /**
  * New ids, one for each row as they come; null for a row that is done. Draws, penalties and the choice run on the device; an id is all that is read.
@@ -222,13 +183,15 @@ export const generateTokens: GenerateTokens = /* @__PURE__ */ takesOptions(
     const prompts = (
       own.inputIds.length > 0 && Array.isArray(own.inputIds[0]) ? own.inputIds : [own.inputIds]
     ) as readonly (readonly number[])[]
-    const { prefill, step, choose, next } = programsOf(what, model)
+    mustWrite(what, model, params)
+    const { prefill, step, choose, next } = programsOf(model)
     const { vocab } = model.config
     const B = prompts.length
-    if (prompts.some((row) => row.length === 0)) throw new ShapeError(`${what}: a prompt has no ids: begin with the tokenizer's bos`)
-    const outside = prompts.flat().find((id) => id < 0 || id >= vocab)
-    if (outside !== undefined)
-      throw new ArgumentError(`${what}: id ${outside} isn't among the model's ${vocab}: the tokenizer isn't the model's`)
+    if (own.cache !== undefined && own.cache.lengths.shape[0] !== B)
+      throw new ShapeError(
+        `${what}: a cache of batch ${own.cache.lengths.shape[0]} can't go on with a batch of ${B}: one prompt for each row is needed`,
+      )
+    mustBeIds(what, model, prompts)
     // Without a cache an encoder-decoder reads the prompts, and begins to write.
     const reads = model.kind === 'encoderDecoder' && own.cache === undefined
     const begun = reads ? prompts.map(() => [model.config.start]) : prompts
@@ -237,7 +200,7 @@ export const generateTokens: GenerateTokens = /* @__PURE__ */ takesOptions(
     const needed = before + longest + maxNewTokens
     const capacity = own.capacity ?? Math.ceil(needed / 64) * 64
     const cache = own.cache ?? model.cache(B, capacity, { dtype: own.dtype ?? (params.embed.w.dtype as DType & 'float32') })
-    const places = model.kind === 'decoder' && model.config.learnedPositions ? model.config.context : Infinity
+    const places = placesOf(model)
     const room = Math.min(own.cache === undefined ? capacity : roomOf(model, own.cache), places)
     if (needed > room)
       throw new ShapeError(
@@ -273,11 +236,12 @@ export const generateTokens: GenerateTokens = /* @__PURE__ */ takesOptions(
       return now
     }
     let token: NdArray
+    const live = (): NdArray | null => (done.some(Boolean) ? np.array(Int32Array.from(done, (over) => Number(!over))).reshape(B, 1) : null)
     for (let n = 0; n < maxNewTokens; n++) {
       if (signal?.aborted === true) break
-      if (n > 0 && hook === undefined) [token, seen, key, state] = next(params, state, token!, seen, key, values, knobs)
+      if (n > 0 && hook === undefined) [token, seen, key, state] = next(params, state, token!, seen, key, values, knobs, live())
       else {
-        if (n > 0) [logits, state] = step(params, state, token!)
+        if (n > 0) [logits, state] = step(params, state, token!, live())
         ;[token, seen] = choose(hook === undefined ? logits : await hooked(logits), seen, split(), values, knobs)
       }
       const chosen = [...((await token.data()) as unknown as Iterable<number>)]
@@ -294,13 +258,6 @@ export const generateTokens: GenerateTokens = /* @__PURE__ */ takesOptions(
     return { tokens, cache: state }
   },
 )
-/** How many positions a cache has place for: its layers without a window say; where all have one, there is no end. */
-const roomOf = (model: Writer, cache: Cache): number => {
-  const slides = (i: number, C: number): boolean => model.kind === 'decoder' && model.config.layers[i]!.window === C
-  const places = cache.layers.flatMap(({ k }, i) => (slides(i, k.shape[2]!) ? [] : [k.shape[2]!]))
-  return Math.min(Infinity, ...places)
-}
-
 /**
  * Text as it comes, never half a character. The generator's own result is the ids and the cache, from which a next call goes on.
  *
@@ -313,6 +270,7 @@ export const generate: Generate = /* @__PURE__ */ takesOptions(
   generateOptions,
   async function* (model: Writer, params: WriterParams, options: GenerateOptions): AsyncGenerator<string, Generated> {
     const what = 'generate'
+    mustWrite(what, model, params)
     const { tokenizer, prompt, messages, inputIds, stop, ...rest } = options
     const given = [prompt, messages, inputIds].filter((x) => x !== undefined).length
     if (given !== 1) throw new ArgumentError(`${what}: one of prompt, messages and inputIds is needed, and ${given} are given`)

@@ -42,14 +42,8 @@ export type {
   EncoderDecoderResult,
   StackParams,
 } from './encoderDecoder.ts'
-export {
-  generate,
-  generateTokens,
-  type Generated,
-  type GenerateOptions,
-  type SamplingOptions,
-  type TokenOptions,
-  type Writer,
-  type WriterParams,
-} from './generate.ts'
+export { type Beam, type BeamOptions, beamSearch } from './beams.ts'
+export { generate, generateTokens, type Generated, type GenerateOptions, type SamplingOptions, type TokenOptions } from './generate.ts'
+export { speculate, type Speculated, type SpeculateOptions } from './speculative.ts'
+export type { Writer, WriterParams } from './writer.ts'
 export type { Naming } from './names.ts'

@@ -4,7 +4,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { load, save } from '../../src/hub/node.ts'
 import { np } from '../../src/index.ts'
 import { decodeSafetensors, encodeSafetensors } from '../../src/io/index.ts'
@@ -60,7 +60,9 @@ describe('what a config may say', () => {
     await expect(load(config(folderOf(), change))).rejects.toThrow(why)
   })
   test('an encoder is told from a decoder, and the way out is said', async () => {
-    await expect(load('test/golden/models/bert')).rejects.toThrow(/bert is an encoder: load it with { kind: 'encoder' }/)
+    await expect(load('test/golden/models/bert')).rejects.toThrow(
+      /bert is an encoder, and a decoder was asked for: { kind: 'encoder' } loads it/,
+    )
   })
   test('text that is no JSON, or no object', async () => {
     const folder = folderOf()
@@ -185,6 +187,16 @@ describe('a URL', () => {
     mode = 'ranges'
     await expect(load(base.replace(/:\d+/, ':1'))).rejects.toThrow(/config.json can't be read/)
   })
+})
+
+test('a name that is no folder is looked for on the Hub, and an error says both', async () => {
+  vi.stubGlobal('fetch', () => Promise.reject(new Error('no network')))
+  await expect(load('no/folder')).rejects.toThrow(
+    "https://huggingface.co/no/folder/resolve/main/config.json can't be read: no network; and there is no folder no/folder here",
+  )
+  vi.stubGlobal('fetch', () => Promise.resolve(new Response(null, { status: 404 })))
+  await expect(load('no/folder')).rejects.toThrow(/^no config.json in no\/folder: .*; and there is no folder no\/folder here/)
+  vi.unstubAllGlobals()
 })
 
 test('files that a user dropped', async () => {

@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { load, save } from '../../src/hub/node.ts'
 import { jit, type NdArray, nn, np, random } from '../../src/index.ts'
-import { generate, generateTokens } from '../../src/models/index.ts'
+import { beamSearch, generate, generateTokens, speculate } from '../../src/models/index.ts'
 import { sharedData } from '../shared.ts'
 
 interface Expected {
@@ -98,6 +98,31 @@ describe.skipIf(folder === null)('stories260K', async () => {
     for await (const _ of generate(model, params, { prompt, tokenizer: tokenizer!, signal: controller.signal }))
       if (++pieces === 3) controller.abort()
     expect(pieces).toBe(3)
+  })
+  test('four beams find a text at least as likely as the greedy one', async () => {
+    for (const { prompt, ids: list, greedy } of expected.prompts) {
+      const options = { prompt, tokenizer: tokenizer!, maxNewTokens: 24, eos: [] }
+      const [best, ...others] = await beamSearch(model, params, options)
+      expect(others.length).toBe(3)
+      const [only] = await beamSearch(model, params, { ...options, beams: 1 })
+      expect(only!.tokens).toEqual(greedy.slice(0, 24))
+      expect(best!.score).toBeGreaterThanOrEqual(only!.score)
+      expect(best!.text).toBe(tokenizer!.decode(best!.tokens))
+      expect((await beamSearch(model, params, { inputIds: list, maxNewTokens: 24, eos: [] }))[0]).toEqual({ ...best, text: null })
+    }
+  })
+  test.each(['its own 16 bits', 'noise'])('drafted by %s it says the same', async (what) => {
+    const draft = what === 'noise' ? { model, params: model.init(random.key(3)) } : await load(folder, { dtype: 'bfloat16' })
+    for (const { ids: inputIds, greedy } of expected.prompts) {
+      const from = speculate(model, params, draft.model, draft.params, { inputIds, maxNewTokens: greedy.length })
+      for (;;) {
+        const { done, value } = await from.next()
+        if (done !== true) continue
+        expect(value.tokens).toEqual(greedy)
+        if (what !== 'noise') expect(value.accepted / value.drafted).toBeGreaterThan(0.8)
+        break
+      }
+    }
   })
   test('what is saved is loaded again, the same to the bit', async () => {
     const to = mkdtempSync(join(tmpdir(), 'saved-'))
