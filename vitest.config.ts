@@ -11,9 +11,10 @@ const efforts: Readonly<Record<string, Effort>> = { quick: 'quick', test: 'norma
 const slow = [
   'test/webgpu/**',
   'test/memory/**',
-  'test/examples/train.test.ts',
+  'test/examples/{chat,train}.test.ts',
   'test/lax/untaken.test.ts',
-  'test/models/encoderDecoders.test.ts',
+  'test/models/{encoderDecoders,speculative}.test.ts',
+  'test/hub/{forced,stories}.test.ts',
   'test/nn/torchBlocks.test.ts',
   'test/structure/{entries,package,sizes}.test.ts',
 ]
