@@ -5,6 +5,8 @@ import { CotangentError, init, np, random } from '../src/index.ts'
 import { load } from '../src/hub/node.ts'
 import { type Generated, generate } from '../src/models/index.ts'
 import type { Message } from '../src/text/index.ts'
+import { command } from './commandLine.ts'
+import { Refusal } from './train/refusal.ts'
 
 const HELP = `Talks with a model.
 
@@ -32,7 +34,6 @@ const options = {
   help: { type: 'boolean', short: 'h' },
 } as const
 
-class Refusal extends Error {}
 const dim = (text: string): string => (process.stderr.isTTY ? `\x1b[2m${text}\x1b[0m` : text)
 const say = (text: string): void => void process.stderr.write(`${dim(text)}\n`)
 
@@ -161,10 +162,4 @@ const refuse = (why: string): never => {
   throw new Refusal(why)
 }
 
-try {
-  await run()
-} catch (error) {
-  if (!(error instanceof Refusal || error instanceof CotangentError || (error as NodeJS.ErrnoException).code?.startsWith('ERR_PARSE_ARGS') === true)) throw error // prettier-ignore
-  process.stderr.write(`${(error as Error).message}\n`)
-  process.exitCode = 1
-}
+await command(run)

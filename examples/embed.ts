@@ -1,8 +1,10 @@
 /** `npm run embed -- --model SOURCE`: how alike sentences are, as a model of sentences sees it. */
 import { parseArgs } from 'node:util'
-import { CotangentError, init, jit, type NdArray, np } from '../src/index.ts'
+import { init, jit, type NdArray, np } from '../src/index.ts'
 import { load } from '../src/hub/node.ts'
 import { type EncoderParams, meanPooled } from '../src/models/index.ts'
+import { command } from './commandLine.ts'
+import { Refusal } from './train/refusal.ts'
 
 const HELP = `Prints how alike sentences are: the cosine of the angle between their vectors.
 
@@ -19,7 +21,6 @@ const SENTENCES = [
   'The market lost a lot today.',
 ]
 
-class Refusal extends Error {}
 const run = async (): Promise<void> => {
   const text = { type: 'string' } as const
   const options = { model: text, device: { ...text, default: 'wasm' }, help: { type: 'boolean', short: 'h' } } as const
@@ -46,10 +47,4 @@ const run = async (): Promise<void> => {
   })
 }
 
-try {
-  await run()
-} catch (error) {
-  if (!(error instanceof Refusal || error instanceof CotangentError || (error as NodeJS.ErrnoException).code?.startsWith('ERR_PARSE_ARGS') === true)) throw error // prettier-ignore
-  process.stderr.write(`${(error as Error).message}\n`)
-  process.exitCode = 1
-}
+await command(run)

@@ -45,9 +45,8 @@ const openRun = async (command: Go): Promise<Run> => {
   const text = path === null ? ownText() : readText(path)
   const corpus = corpusOf(text, recipe.context)
   refuseTooLarge(recipe, corpus.vocab.length)
-  const config: Config = { ...recipe, text: path }
   const folder = command.out ?? newFolder(new Date())
-  await createRun(folder, config, text, corpus.vocab.length)
+  const config = await createRun(folder, { ...recipe, text: path }, text, corpus.vocab.length)
   return { folder, config, corpus }
 }
 

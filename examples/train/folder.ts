@@ -37,9 +37,6 @@ export const pathsOf = (folder: string) =>
     chart: join(folder, 'loss.svg'),
     checkpoint: join(folder, 'checkpoint.safetensors'),
     sample: join(folder, 'sample.txt'),
-    model: join(folder, 'model.safetensors'),
-    tokenizer: join(folder, 'tokenizer.json'),
-    tokenizerConfig: join(folder, 'tokenizer_config.json'),
   }) as const
 
 /** runs/2026-03-01-142500, or the first such name with a number behind it that is free. */
@@ -60,18 +57,17 @@ const makeFolder = (folder: string): void => {
 
 const sha256 = (text: string): string => createHash('sha256').update(text).digest('hex')
 
-/** Makes the folder of a new run, and locks it. Refuses one that holds a run or anything else. */
-export const createRun = async (folder: string, config: Config, text: string, vocab: number): Promise<void> => {
+/** Makes the folder of a new run, locks it, and gives the configuration with what tells its text. Refuses one that holds a run or anything else. */
+export const createRun = async (folder: string, config: Config, text: string, vocab: number): Promise<Config> => {
   attempt(`the folder ${folder} can't be made`, () => makeFolder(folder))
   refuseHeld(folder) // before the lock, too: it goes into no folder of somebody else's
   lockFolder(folder)
   refuseHeld(folder)
   const paths = pathsOf(folder)
   await writeAtomically(paths.text, text)
-  await writeAtomically(
-    paths.config,
-    `${JSON.stringify({ ...config, textSha256: sha256(text), ...modelConfig(config, vocab) }, null, 2)}\n`,
-  )
+  const whole = { ...config, textSha256: sha256(text) }
+  await writeAtomically(paths.config, `${JSON.stringify({ ...whole, ...modelConfig(config, vocab) }, null, 2)}\n`)
+  return whole
 }
 
 const refuseHeld = (folder: string): void => {

@@ -61,7 +61,7 @@ export const train = async (job: Job, from: Checkpoint, kept: readonly Row[]): P
   const save = async (): Promise<void> => {
     syncRows(folder)
     await saveCheckpoint(paths.checkpoint, { state, open }, config, corpus.vocab)
-    await saveModel(paths, state.params, corpus.vocab)
+    await saveModel(folder, config, state.params, corpus.vocab)
     if (rows.length > 0) await writeAtomically(paths.chart, lossChart(rows, chartOf(job)))
   }
 

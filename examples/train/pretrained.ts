@@ -1,6 +1,8 @@
 /** The run's model as Hugging Face has GPT-2: what `npm run chat` and Transformers open. Its biases are 0, and each character is a token. */
+import { save } from '../../src/hub/node.ts'
 import { type NdArray, np, scope } from '../../src/index.ts'
-import { writeAtomically, writeSafetensors } from '../../src/io/node.ts'
+import { fromConfig } from '../../src/models/index.ts'
+import { tokenizerOf } from '../../src/text/index.ts'
 import type { Params } from './model.ts'
 import type { Recipe } from './options.ts'
 
@@ -19,50 +21,42 @@ export const modelConfig = ({ layers, heads, width, context }: Recipe, vocab: nu
     tie_word_embeddings: true,
     bos_token_id: null,
     eos_token_id: null,
+    dtype: 'float32',
   }) as const
 
 /** Code points as a byte-pair encoding without pairs. */
-const tokenizerOf = (vocab: readonly string[]): string =>
-  JSON.stringify({
-    version: '1.0',
-    added_tokens: [],
-    normalizer: null,
-    pre_tokenizer: null,
-    post_processor: null,
-    decoder: { type: 'Fuse' },
-    model: { type: 'BPE', vocab: Object.fromEntries(vocab.map((character, id) => [character, id])), merges: [] },
-  })
+const letters = (vocab: readonly string[]) =>
+  tokenizerOf(
+    {
+      version: '1.0',
+      decoder: { type: 'Fuse' },
+      model: { type: 'BPE', vocab: Object.fromEntries(vocab.map((character, id) => [character, id])), merges: [] },
+    },
+    { tokenizer_class: 'PreTrainedTokenizerFast', clean_up_tokenization_spaces: false },
+  )
 
+/** Writes model and tokenizer beside the run; config.json, which says what the run is, too. */
 export const saveModel = async (
-  paths: { readonly model: string; readonly tokenizer: string; readonly tokenizerConfig: string },
+  folder: string,
+  config: Recipe,
   { wte, wpe, blocks, lnF }: Params,
   vocab: readonly string[],
 ): Promise<void> => {
-  const own = new Set<NdArray>()
-  const kept = (x: NdArray): NdArray => (own.add(x), x)
-  const norm = (name: string, { scale }: { readonly scale: NdArray }) => ({ [`${name}.weight`]: kept(scale), [`${name}.bias`]: np.zeros(scale.shape) }) // prettier-ignore
-  const matrix = (name: string, { w }: { readonly w: NdArray }) => ({
-    [`${name}.weight`]: kept(w),
-    [`${name}.bias`]: np.zeros([w.shape[1]!]),
-  })
-  const tensors = scope((): Readonly<Record<string, NdArray>> => ({
-    'transformer.wte.weight': kept(wte.w),
-    'transformer.wpe.weight': kept(wpe.w),
-    ...norm('transformer.ln_f', lnF),
-    ...Object.assign(
-      {},
-      ...blocks.map(({ ln1, attn, ln2, mlp }, i) => ({
-        ...norm(`transformer.h.${i}.ln_1`, ln1),
-        ...matrix(`transformer.h.${i}.attn.c_attn`, attn.qkv),
-        ...matrix(`transformer.h.${i}.attn.c_proj`, attn.proj),
-        ...norm(`transformer.h.${i}.ln_2`, ln2),
-        ...matrix(`transformer.h.${i}.mlp.c_fc`, mlp.up),
-        ...matrix(`transformer.h.${i}.mlp.c_proj`, mlp.down),
-      })),
-    ),
+  const made: NdArray[] = []
+  const zeros = (n: number): NdArray => (made.push(np.zeros([n])), made.at(-1)!)
+  const norm = ({ scale }: { readonly scale: NdArray }) => ({ scale, bias: zeros(scale.size) })
+  const linear = ({ w }: { readonly w: NdArray }) => ({ w, b: zeros(w.shape[1]!) })
+  const params = scope(() => ({
+    embed: wte,
+    positions: wpe,
+    layers: blocks.map(({ ln1, attn, ln2, mlp }) => ({
+      attnNorm: norm(ln1),
+      attn: { qkv: linear(attn.qkv), o: linear(attn.proj) },
+      mlpNorm: norm(ln2),
+      mlp: { up: linear(mlp.up), down: linear(mlp.down) },
+    })),
+    norm: norm(lnF),
   }))
-  await writeSafetensors(paths.model, tensors, { format: 'pt' })
-  for (const x of Object.values(tensors)) if (!own.has(x)) x.dispose()
-  await writeAtomically(paths.tokenizer, tokenizerOf(vocab))
-  await writeAtomically(paths.tokenizerConfig, '{"tokenizer_class": "PreTrainedTokenizerFast", "clean_up_tokenization_spaces": false}\n')
+  await save(folder, fromConfig({ ...config, ...modelConfig(config, vocab.length) }), params, { tokenizer: letters(vocab) })
+  for (const x of made) x.dispose()
 }

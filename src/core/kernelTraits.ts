@@ -29,13 +29,12 @@ const attentionFlops = ({ batch, heads, queries, keys, right }: AttentionShape, 
 
 const last = ({ args }: Kernel): number[] => [args.length - 1]
 const none = (): number => 0
-const short = (): number[] => []
-const apart = short
+const nothing = (): number[] => []
 const lines = ({ outer, n, inner }: Cumulative | Sort): number[] => [outer * n * inner]
 
 const traits: { readonly [K in Kernel as K['kind']]: Traits<K> } = {
   nest: {
-    inPlace: apart, // that of a fused kernel follows from its accesses
+    inPlace: nothing, // that of a fused kernel follows from its accesses
     name: ({ dims, inner }) => {
       const outer = dims.length - inner
       return `nest ${[...dims.slice(0, outer), ...(inner > 0 ? [`[${dims.slice(outer).join('x')}]`] : [])].join('x')}`
@@ -49,41 +48,41 @@ const traits: { readonly [K in Kernel as K['kind']]: Traits<K> } = {
     },
   },
   dot: {
-    inPlace: apart,
+    inPlace: nothing,
     name: ({ batch, m, n, k }) => `dot ${[...batch, ''].join('x')}${m}x${n}x${k}`,
     writes: ({ outputs }) => argsOf(outputs),
     flops: ({ batch, m, n, k, outputs }) => product([...batch, m, n]) * (2 * k + operations(outputs)),
     loops: ({ batch, m, n, k }) => [product(batch), m, n, k],
   },
   attention: {
-    inPlace: apart,
+    inPlace: nothing,
     name: (kernel) => attentionName('attention', kernel),
     writes: ({ out, lse }) => [out.arg, lse.arg],
     flops: (kernel) => attentionFlops(kernel, kernel.headDim + kernel.valueDim),
-    loops: short,
+    loops: nothing,
   },
   attentionGrad: {
-    inPlace: apart,
+    inPlace: nothing,
     name: (kernel) => attentionName('attentionGrad', kernel),
     writes: ({ dQuery, dKey, dValue }) => [dQuery.arg, dKey.arg, dValue.arg],
     flops: (kernel) => attentionFlops(kernel, 3 * kernel.headDim + 2 * kernel.valueDim),
-    loops: short,
+    loops: nothing,
   },
-  cumulative: { name: () => 'cumulative', writes: last, inPlace: apart, flops: none, loops: lines },
+  cumulative: { name: () => 'cumulative', writes: last, inPlace: nothing, flops: none, loops: lines },
   sort: {
     name: () => 'sort',
-    inPlace: apart,
+    inPlace: nothing,
     writes: ({ args }) => args.map((_, i) => i).filter((i) => 2 * i >= args.length),
     flops: none,
     loops: lines,
   },
-  scatter: { name: () => 'scatter', writes: last, inPlace: () => [0], flops: none, loops: short },
+  scatter: { name: () => 'scatter', writes: last, inPlace: () => [0], flops: none, loops: nothing },
   hostCall: {
-    inPlace: apart,
+    inPlace: nothing,
     name: () => 'hostCall',
     writes: ({ args, inputs }) => args.map((_, i) => i).filter((i) => i >= inputs),
     flops: none,
-    loops: short,
+    loops: nothing,
   },
 }
 

@@ -6,9 +6,11 @@
  * await load([]).catch((error: Error) => error.message) // "no config.json in the given files: a model's folder, in Hugging Face's form, has one"
  */
 import '../runtime.ts'
+import { ArgumentError } from '../core/errors.ts'
+import { show } from '../core/show.ts'
 import { promised, takesOptions } from '../core/takes.ts'
 import { droppedFiles, hubFiles, isHubId, urlFiles, within } from './files.ts'
-import { type Load, type Loaded, loadFrom, type LoadOptions, loadOptions, sourceOf } from './load.ts'
+import { type Load, type Loaded, loadFrom, type LoadOptions, loadOptions } from './load.ts'
 
 export type { Loaded, LoadOptions, Progress } from './load.ts'
 
@@ -23,9 +25,8 @@ export const load: Load = /* @__PURE__ */ promised(
     const { subfolder, revision = 'main', token } = options
     if (Array.isArray(source) && source.every((file) => file instanceof Blob))
       return loadFrom(within(droppedFiles(source as File[]), subfolder), options)
-    if (typeof source !== 'string') return sourceOf('load', source)
-    if (/^https?:/.test(source)) return loadFrom(within(urlFiles(source, token === undefined ? {} : { authorization: `Bearer ${token}` }), subfolder), options) // prettier-ignore
-    if (isHubId(source)) return loadFrom(within(hubFiles(source, revision, token), subfolder), options)
-    return sourceOf('load', source)
+    if (typeof source === 'string' && /^https?:/.test(source)) return loadFrom(within(urlFiles(source, token === undefined ? {} : { authorization: `Bearer ${token}` }), subfolder), options) // prettier-ignore
+    if (typeof source === 'string' && isHubId(source)) return loadFrom(within(hubFiles(source, revision, token), subfolder), options)
+    throw new ArgumentError(`load: a folder, a URL, a Hub id or a list of files is needed, and got ${show(source)}`)
   }),
 ) as Load

@@ -155,7 +155,3 @@ const paramsFrom = async (
     await closed(shards)
   }
 }
-
-export const sourceOf = (what: string, source: unknown): never => {
-  throw new ArgumentError(`${what}: a folder, a URL, a Hub id or a list of files is needed, and got ${show(source)}`)
-}

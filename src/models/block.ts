@@ -2,6 +2,7 @@
 import type { NdArray } from '../core/array.ts'
 import { convertElementType, range, reshape, slice } from '../core/constructors.ts'
 import type { DType } from '../core/dtype.ts'
+import { ArgumentError } from '../core/errors.ts'
 import { attended } from '../nn/attended.ts'
 import * as nn from '../nn/index.ts'
 import * as np from '../numpy/index.ts'
@@ -123,6 +124,19 @@ export interface Across extends KeyValues {
   readonly mask: NdArray
 }
 
+/** What a model was given: parameters of so many layers, and options that go together. */
+export const checkCall = (
+  stacks: readonly (readonly [params: { readonly layers?: unknown } | undefined, layers: number])[],
+  { cache, checkpoint }: { readonly cache?: unknown; readonly checkpoint?: boolean },
+): void => {
+  if (stacks.some(([own, n]) => !Array.isArray(own?.layers) || own.layers.length !== n))
+    throw new ArgumentError(
+      `model.apply: the parameters of ${stacks.map(([, n]) => n).join(' and ')} layers are needed, as model.init makes them`,
+    )
+  if (cache !== undefined && checkpoint === true)
+    throw new ArgumentError('model.apply: a cache goes on with a text, and checkpoint is for the gradient of a whole one: leave one out')
+}
+
 export const normed = (p: NormParams, x: NdArray, { kind, eps, offset }: NormConfig): NdArray =>
   kind === 'rms' ? nn.rmsNorm(p, x, { eps, offset }) : nn.layerNorm(p, x, { eps })
 
@@ -145,7 +159,7 @@ const attention = (
   config: AttentionConfig,
   norm: NormConfig,
   seeing: Seeing,
-): readonly [out: NdArray, cache: LayerCache | null] => {
+): readonly [out: NdArray, cache: KeyValues | null] => {
   const { heads, kvHeads, headDim, softcap } = config
   const flat =
     p.qkv === undefined
@@ -190,7 +204,7 @@ export const mlp = (p: MlpParams, x: NdArray, { activation, gated, width }: MlpC
 }
 
 /** [B,T,D] -> [B,T,D]. */
-export const block = (p: BlockParams, x: NdArray, config: BlockConfig, seeing: Seeing): readonly [NdArray, LayerCache | null] => {
+export const block = (p: BlockParams, x: NdArray, config: BlockConfig, seeing: Seeing): readonly [NdArray, KeyValues | null] => {
   const { norm, place } = config
   const before = (own: NormParams | undefined, y: NdArray): NdArray => (place === 'post' || own === undefined ? y : normed(own, y, norm))
   const joined = (y: NdArray, branch: NdArray, own: NormParams | undefined, after: NormParams | undefined): NdArray => {

@@ -56,7 +56,7 @@ export const remembered = (
   newK: NdArray,
   newV: NdArray,
   window: number | null,
-): { readonly keys: NdArray; readonly values: NdArray; readonly seen: NdArray; readonly cache: LayerCache } => {
+): { readonly keys: NdArray; readonly values: NdArray; readonly seen: NdArray; readonly cache: KeyValues } => {
   const [B, T, K] = newK.shape as readonly [number, number, number, number]
   const C = k.shape[2]!
   const at = positionsFrom(lengths, T) // [B,T]
@@ -71,7 +71,7 @@ export const remembered = (
   const written = (x: NdArray, y: NdArray): NdArray =>
     x.at(iota(grid, 'int32', 0), iota(grid, 'int32', 1), broadcastInDim(place, grid, [0, 2])).set(convertElementType(turned(y), x.dtype))
   const [nextK, nextV] = [written(k, newK), written(v, newV)]
-  const cache = { k: nextK, v: nextV, lengths, valid }
+  const cache = { k: nextK, v: nextV }
   const query = reshape(at, [B, 1, T, 1])
   const column = (n: number): NdArray => iota([1, 1, 1, n], 'int32', 3)
   const within = (key: NdArray): NdArray => {

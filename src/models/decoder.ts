@@ -2,7 +2,7 @@
 import type { NdArray } from '../core/array.ts'
 import { convertElementType, iota, slice } from '../core/constructors.ts'
 import type { DType } from '../core/dtype.ts'
-import { ArgumentError, ShapeError } from '../core/errors.ts'
+import { ShapeError } from '../core/errors.ts'
 import { array, flag, needed, oneOf, optionsOf, record, type Schema } from '../core/options.ts'
 import { showAval } from '../core/aval.ts'
 import * as nn from '../nn/index.ts'
@@ -12,6 +12,7 @@ import {
   block,
   type BlockConfig,
   blockOf,
+  checkCall,
   type BlockParams,
   drawing,
   layersOf,
@@ -20,7 +21,7 @@ import {
   normOf,
   type NormParams,
 } from './block.ts'
-import { type Cache, cacheKind, emptyCache, positionsFrom } from './cache.ts'
+import { type Cache, cacheKind, emptyCache, type KeyValues, positionsFrom } from './cache.ts'
 
 export interface DecoderLayer {
   /** How many positions a query sees, its own among them; null: all before it. */
@@ -118,8 +119,7 @@ export const applyDecoder = (
   options: DecoderOptions,
 ): DecoderResult => {
   const { inputIds, attentionMask, positionIds } = optionsOf('model.apply', decoderInputs, inputs, 'input')
-  if (typeof params !== 'object' || params === null || !Array.isArray(params.layers) || params.layers.length !== config.layers.length)
-    throw new ArgumentError(`model.apply: the parameters of ${config.layers.length} layers are needed, as model.init makes them`)
+  checkCall([[params, config.layers.length]], options)
   const { layers, ropes, embedScale, logitCap, context } = config
   if (inputIds.ndim !== 2) throw new ShapeError(`model.apply: inputIds ${showAval(inputIds.aval)} where int32[B,T] was expected`)
   const [B, T] = inputIds.shape as readonly [number, number]
@@ -141,11 +141,7 @@ export const applyDecoder = (
     const rotation = rope === null ? null : rotations[rope]!
     const run = (p: BlockParams, x: NdArray) =>
       block(p, x, like, { causal: true, window, mask, rotation, bias: null, cache: own, across: null })
-    if (options.checkpoint === true && cache === undefined) {
-      h = checkpoint((p: BlockParams, x: NdArray) => run(p, x)[0])(params.layers[i]!, h)
-      return null
-    }
-    const [next, left] = run(params.layers[i]!, h)
+    const [next, left] = (options.checkpoint === true ? checkpoint(run) : run)(params.layers[i]!, h)
     h = next
     return left
   })
@@ -156,8 +152,6 @@ export const applyDecoder = (
   return {
     logits,
     lastHiddenState: hidden,
-    ...(cache === undefined
-      ? {}
-      : { cache: { layers: caches.map((own) => ({ k: own!.k, v: own!.v })), lengths: np.add(cache.lengths, valid) } }),
+    ...(cache === undefined ? {} : { cache: { layers: caches as readonly KeyValues[], lengths: np.add(cache.lengths, valid) } }),
   }
 }

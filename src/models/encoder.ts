@@ -3,7 +3,7 @@ import type { NdArray } from '../core/array.ts'
 import { showAval } from '../core/aval.ts'
 import { slice } from '../core/constructors.ts'
 import type { DType } from '../core/dtype.ts'
-import { ArgumentError, ShapeError } from '../core/errors.ts'
+import { ShapeError } from '../core/errors.ts'
 import { array, flag, optionsOf, type Schema } from '../core/options.ts'
 import { takes } from '../core/takes.ts'
 import * as nn from '../nn/index.ts'
@@ -15,6 +15,7 @@ import {
   block,
   type BlockConfig,
   blockOf,
+  checkCall,
   type BlockParams,
   drawing,
   layersOf,
@@ -172,8 +173,7 @@ export const applyEncoder = (
 ): EncoderResult => {
   const what = 'model.apply'
   const inputs = optionsOf(what, inputKinds, given, 'input')
-  if (typeof params !== 'object' || params === null || !Array.isArray(params.layers) || params.layers.length !== config.layers.length)
-    throw new ArgumentError(`${what}: the parameters of ${config.layers.length} layers are needed, as model.init makes them`)
+  checkCall([[params, config.layers.length]], options)
   checkInputs(what, config, inputs)
   const { patches, layers, ropes, norm } = config
   const embedded = patches === null ? embeddedTexts(config, params, inputs) : patched(params, inputs.pixelValues!, patches.size)

@@ -1,7 +1,7 @@
 /** The encoder-decoder: one stack reads a text, another writes the next and looks across at every layer. T5 and Flan-T5 (Raffel et al. 2020). */
 import type { NdArray } from '../core/array.ts'
 import { showAval } from '../core/aval.ts'
-import { convertElementType, dotGeneral, iota } from '../core/constructors.ts'
+import { convertElementType, iota } from '../core/constructors.ts'
 import type { DType } from '../core/dtype.ts'
 import { ArgumentError, ShapeError } from '../core/errors.ts'
 import { array, flag, needed, oneOf, optionsOf, record, type Schema } from '../core/options.ts'
@@ -13,6 +13,7 @@ import {
   block,
   type BlockConfig,
   blockOf,
+  checkCall,
   type BlockParams,
   type Drawing,
   drawing,
@@ -48,7 +49,7 @@ export interface StackParams {
   readonly norm: NormParams
 }
 export interface EncoderDecoderParams {
-  readonly embed: { readonly w: NdArray } // [V,D]
+  readonly embed: nn.EmbeddingParams // [V,D]
   readonly encoder: StackParams
   readonly decoder: StackParams
   readonly head?: nn.LinearParams // [V,D]
@@ -186,7 +187,7 @@ const continued = (
     const seeing = { causal: true, window: null, mask: null, rotation: null, bias, cache: { ...cache.layers[i]!, lengths, valid }, across }
     const [next, left] = block(own, h, config, seeing)
     h = within(next)
-    return { k: left!.k, v: left!.v }
+    return left!
   })
   return [h, { layers, lengths: np.add(lengths, valid), read }]
 }
@@ -198,12 +199,18 @@ export const applyEncoderDecoder = (
   options: EncoderDecoderOptions,
 ): EncoderDecoderResult => {
   const inputs = optionsOf('model.apply', inputKinds, given, 'input')
-  checkParams(config, params)
+  checkCall(
+    [
+      [params?.encoder, config.encoderLayers],
+      [params?.decoder, config.decoderLayers],
+    ],
+    options,
+  )
   checkInputs(config, inputs, options.cache)
   const { inputIds, decoderInputIds } = inputs
   const { cache, checkpoint: again = false } = options
   const mask = inputIds === undefined ? null : np.astype(inputs.attentionMask ?? np.ones(inputIds.shape, 'bool'), 'bool')
-  const states = mask === null ? null : encoded(config, params.encoder, nn.embedding(params.embed, inputIds!), mask, again && cache === undefined) // prettier-ignore
+  const states = mask === null ? null : encoded(config, params.encoder, nn.embedding(params.embed, inputIds!), mask, again) // prettier-ignore
   const real = inputs.decoderAttentionMask === undefined ? null : np.astype(inputs.decoderAttentionMask, 'bool')
   const embedded = nn.embedding(params.embed, decoderInputIds) // [B,T,D]
   const read = states === null ? cache?.read : cache === undefined ? null : readOf(config, params.decoder, states, mask!, cache)
@@ -236,17 +243,9 @@ const readOf = (
 })
 const logitsOf = ({ headScale }: EncoderDecoderConfig, { head, embed }: EncoderDecoderParams, hidden: NdArray): NdArray => {
   const scaled = headScale === 1 ? hidden : np.mul(hidden, headScale)
-  return head === undefined ? dotGeneral(scaled, embed.w, [[2], [1]]) : nn.linear(head, scaled) // [B,T,V]
+  return nn.linear(head ?? { weight: embed.w }, scaled) // [B,T,V]
 }
 
-const checkParams = ({ encoderLayers, decoderLayers }: EncoderDecoderConfig, params: unknown): void => {
-  const own = params as Partial<EncoderDecoderParams> | null | undefined
-  const of = (stack: StackParams | undefined, layers: number): boolean => Array.isArray(stack?.layers) && stack.layers.length === layers
-  if (typeof params !== 'object' || !of(own?.encoder, encoderLayers) || !of(own?.decoder, decoderLayers))
-    throw new ArgumentError(
-      `model.apply: the parameters of ${encoderLayers} and ${decoderLayers} layers are needed, as model.init makes them`,
-    )
-}
 const checkInputs = (
   { decoderLayers }: EncoderDecoderConfig,
   inputs: EncoderDecoderInputs,

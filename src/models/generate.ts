@@ -167,6 +167,91 @@ const programsOf = (model: Writer): Programs => {
   return made
 }
 
+/** Told as the call's own. */
+async function* tokensOf(
+  what: string,
+  model: Writer,
+  params: WriterParams,
+  own: TokenOptions,
+): AsyncGenerator<readonly (number | null)[], Generated> {
+  const { maxNewTokens = 128, eos = [], signal, logits: hook } = own
+  const prompts = (
+    own.inputIds.length > 0 && Array.isArray(own.inputIds[0]) ? own.inputIds : [own.inputIds]
+  ) as readonly (readonly number[])[]
+  mustWrite(what, model, params)
+  const { prefill, step, choose, next } = programsOf(model)
+  const { vocab } = model.config
+  const B = prompts.length
+  if (own.cache !== undefined && own.cache.lengths.shape[0] !== B)
+    throw new ShapeError(
+      `${what}: a cache of batch ${own.cache.lengths.shape[0]} can't go on with a batch of ${B}: one prompt for each row is needed`,
+    )
+  mustBeIds(what, model, prompts)
+  // Without a cache an encoder-decoder reads the prompts, and begins to write.
+  const reads = model.kind === 'encoderDecoder' && own.cache === undefined
+  const begun = reads ? prompts.map(() => [model.config.start]) : prompts
+  const longest = lengthOf(begun)
+  const before = own.cache === undefined ? 0 : Math.max(...((await own.cache.lengths.data()) as unknown as readonly number[]))
+  const needed = before + longest + maxNewTokens
+  const capacity = own.capacity ?? Math.ceil(needed / 64) * 64
+  const cache = own.cache ?? model.cache(B, capacity, { dtype: own.dtype ?? (params.embed.w.dtype as DType & 'float32') })
+  const places = placesOf(model)
+  const room = Math.min(own.cache === undefined ? capacity : roomOf(model, own.cache), places)
+  if (needed > room)
+    throw new ShapeError(
+      `${what}: ${before} positions before, a prompt of ${longest} and ${maxNewTokens} new tokens are ${needed}, and there is room for ${room}: ${
+        room === places ? 'the model has no more positions' : 'give a larger capacity'
+      }`,
+    )
+  const values = Object.fromEntries(
+    (['temperature', 'topK', 'topP', 'minP', 'repetitionPenalty'] as const).flatMap((name) => {
+      const value = own[name]
+      return value === undefined || (name === 'temperature' && value === 0) ? [] : [[name, value]]
+    }),
+  ) as Readonly<Record<string, number>>
+  const knobs: Knobs = Object.keys(values).join()
+  const tokens: number[][] = prompts.map(() => [])
+  const done = prompts.map(() => false)
+  const all = begun.map((row) => [...row])
+  const width = reads ? 1 : Math.min(bucketOf(longest), room - before)
+  let seen: NdArray = np.zeros([B, 'repetitionPenalty' in values ? vocab : 1], 'bool')
+  if ('repetitionPenalty' in values) for (const [i, row] of begun.entries()) seen = seen.at(i, np.array(Int32Array.from(row))).set(true)
+  const hooked = async (logits: NdArray): Promise<NdArray> => {
+    const given = hook!(np.astype(logits, 'float32'), all)
+    if (!(given instanceof NdArray) || given.shape.join() !== logits.shape.join())
+      throw new ShapeError(`${what}: the option logits gives ${show(given)}, and [${logits.shape.join(',')}] was expected`)
+    return given
+  }
+  const read = reads ? padded(prompts, bucketOf(lengthOf(prompts))) : null
+  let [logits, state] = prefill(params, cache, padded(begun, width), read)
+  let key = own.key ?? random.key(0)
+  const split = (): NdArray => {
+    const [now, later] = random.split(key) as unknown as readonly [NdArray, NdArray]
+    key = later
+    return now
+  }
+  let token: NdArray
+  const live = (): NdArray | null => (done.some(Boolean) ? np.array(Int32Array.from(done, (over) => Number(!over))).reshape(B, 1) : null)
+  for (let n = 0; n < maxNewTokens; n++) {
+    if (signal?.aborted === true) break
+    if (n > 0 && hook === undefined) [token, seen, key, state] = next(params, state, token!, seen, key, values, knobs, live())
+    else {
+      if (n > 0) [logits, state] = step(params, state, token!, live())
+      ;[token, seen] = choose(hook === undefined ? logits : await hooked(logits), seen, split(), values, knobs)
+    }
+    const chosen = [...((await token.data()) as unknown as Iterable<number>)]
+    const fresh = chosen.map((id, i) => {
+      if (done[i]!) return null
+      tokens[i]!.push(id)
+      all[i]!.push(id)
+      done[i] = eos.includes(id)
+      return id
+    })
+    yield fresh
+    if (done.every(Boolean)) break
+  }
+  return { tokens, cache: state }
+}
 /**
  * New ids, one for each row as they come; null for a row that is done. Draws, penalties and the choice run on the device; an id is all that is read.
  *
@@ -177,86 +262,7 @@ export const generateTokens: GenerateTokens = /* @__PURE__ */ takesOptions(
   'generateTokens',
   3,
   tokenOptions,
-  async function* (model: Writer, params: WriterParams, own: TokenOptions): AsyncGenerator<readonly (number | null)[], Generated> {
-    const what = 'generateTokens'
-    const { maxNewTokens = 128, eos = [], signal, logits: hook } = own
-    const prompts = (
-      own.inputIds.length > 0 && Array.isArray(own.inputIds[0]) ? own.inputIds : [own.inputIds]
-    ) as readonly (readonly number[])[]
-    mustWrite(what, model, params)
-    const { prefill, step, choose, next } = programsOf(model)
-    const { vocab } = model.config
-    const B = prompts.length
-    if (own.cache !== undefined && own.cache.lengths.shape[0] !== B)
-      throw new ShapeError(
-        `${what}: a cache of batch ${own.cache.lengths.shape[0]} can't go on with a batch of ${B}: one prompt for each row is needed`,
-      )
-    mustBeIds(what, model, prompts)
-    // Without a cache an encoder-decoder reads the prompts, and begins to write.
-    const reads = model.kind === 'encoderDecoder' && own.cache === undefined
-    const begun = reads ? prompts.map(() => [model.config.start]) : prompts
-    const longest = lengthOf(begun)
-    const before = own.cache === undefined ? 0 : Math.max(...((await own.cache.lengths.data()) as unknown as readonly number[]))
-    const needed = before + longest + maxNewTokens
-    const capacity = own.capacity ?? Math.ceil(needed / 64) * 64
-    const cache = own.cache ?? model.cache(B, capacity, { dtype: own.dtype ?? (params.embed.w.dtype as DType & 'float32') })
-    const places = placesOf(model)
-    const room = Math.min(own.cache === undefined ? capacity : roomOf(model, own.cache), places)
-    if (needed > room)
-      throw new ShapeError(
-        `${what}: ${before} positions before, a prompt of ${longest} and ${maxNewTokens} new tokens are ${needed}, and there is room for ${room}: ${
-          room === places ? 'the model has no more positions' : 'give a larger capacity'
-        }`,
-      )
-    const values = Object.fromEntries(
-      (['temperature', 'topK', 'topP', 'minP', 'repetitionPenalty'] as const).flatMap((name) => {
-        const value = own[name]
-        return value === undefined || (name === 'temperature' && value === 0) ? [] : [[name, value]]
-      }),
-    ) as Readonly<Record<string, number>>
-    const knobs: Knobs = Object.keys(values).join()
-    const tokens: number[][] = prompts.map(() => [])
-    const done = prompts.map(() => false)
-    const all = begun.map((row) => [...row])
-    const width = reads ? 1 : Math.min(bucketOf(longest), room - before)
-    let seen: NdArray = np.zeros([B, 'repetitionPenalty' in values ? vocab : 1], 'bool')
-    if ('repetitionPenalty' in values) for (const [i, row] of begun.entries()) seen = seen.at(i, np.array(Int32Array.from(row))).set(true)
-    const hooked = async (logits: NdArray): Promise<NdArray> => {
-      const given = hook!(np.astype(logits, 'float32'), all)
-      if (!(given instanceof NdArray) || given.shape.join() !== logits.shape.join())
-        throw new ShapeError(`${what}: the option logits gives ${show(given)}, and [${logits.shape.join(',')}] was expected`)
-      return given
-    }
-    const read = reads ? padded(prompts, bucketOf(lengthOf(prompts))) : null
-    let [logits, state] = prefill(params, cache, padded(begun, width), read)
-    let key = own.key ?? random.key(0)
-    const split = (): NdArray => {
-      const [now, later] = random.split(key) as unknown as readonly [NdArray, NdArray]
-      key = later
-      return now
-    }
-    let token: NdArray
-    const live = (): NdArray | null => (done.some(Boolean) ? np.array(Int32Array.from(done, (over) => Number(!over))).reshape(B, 1) : null)
-    for (let n = 0; n < maxNewTokens; n++) {
-      if (signal?.aborted === true) break
-      if (n > 0 && hook === undefined) [token, seen, key, state] = next(params, state, token!, seen, key, values, knobs, live())
-      else {
-        if (n > 0) [logits, state] = step(params, state, token!, live())
-        ;[token, seen] = choose(hook === undefined ? logits : await hooked(logits), seen, split(), values, knobs)
-      }
-      const chosen = [...((await token.data()) as unknown as Iterable<number>)]
-      const fresh = chosen.map((id, i) => {
-        if (done[i]!) return null
-        tokens[i]!.push(id)
-        all[i]!.push(id)
-        done[i] = eos.includes(id)
-        return id
-      })
-      yield fresh
-      if (done.every(Boolean)) break
-    }
-    return { tokens, cache: state }
-  },
+  (model: Writer, params: WriterParams, options: TokenOptions) => tokensOf('generateTokens', model, params, options),
 )
 /**
  * Text as it comes, never half a character. The generator's own result is the ids and the cache, from which a next call goes on.
@@ -282,7 +288,7 @@ export const generate: Generate = /* @__PURE__ */ takesOptions(
     const stream = new TextStream(tokenizer, texts, model.kind === 'encoderDecoder' && rest.cache === undefined ? [] : own)
     const stopped = { aborted: false }
     const signal = { get aborted() { return stopped.aborted || rest.signal?.aborted === true } } as AbortSignal // prettier-ignore
-    const from = generateTokens(model, params, { ...rest, inputIds: own, eos, signal })
+    const from = tokensOf(what, model, params, { ...rest, inputIds: own, eos, signal })
     for (;;) {
       const { done, value } = await from.next()
       if (done === true) {

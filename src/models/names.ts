@@ -44,15 +44,13 @@ export const layoutOf = (init: (key: NdArray) => unknown): Layout => {
   return layout!
 }
 
-/** What a source has: each tensor's dtype and shape, and how to get it. */
-export interface TensorSource {
-  /** As errors call it. */
+/** The tensors of a source, which errors call `what`. */
+interface Tensors {
   readonly what: string
   readonly shapes: ReadonlyMap<string, readonly number[]>
-  readonly read: (name: string) => Promise<NdArray>
 }
 /** Which of the source's tensors are the leaves, in order. All that is missing, misshapen or has no place is listed at once. */
-export const matched = (naming: Naming, { paths, avals }: Layout, { what, shapes }: Omit<TensorSource, 'read'>): readonly string[] => {
+export const matched = (naming: Naming, { paths, avals }: Layout, { what, shapes }: Tensors): readonly string[] => {
   const found = paths.map((path) => {
     const name = nameOf(naming, path)
     const bare = name.startsWith(naming.base) ? name.slice(naming.base.length) : name

@@ -199,6 +199,26 @@ test('a name that is no folder is looked for on the Hub, and an error says both'
   vi.unstubAllGlobals()
 })
 
+test('an id of the Hub is read from its addresses, by revision, with the token', async () => {
+  const asked = new Set<string>()
+  vi.stubGlobal('fetch', async (url: string, { headers }: { readonly headers: Readonly<Record<string, string>> }) => {
+    asked.add(`${url} ${headers['authorization']}`)
+    const name = url.split('/').at(-1)!
+    if (!['config.json', 'model.safetensors'].includes(name)) return new Response(null, { status: 404 })
+    const [all, range] = [readFileSync(join(golden, name)), /bytes=(\d+)-(\d+)/.exec(headers['range'] ?? '')]
+    if (range === null) return new Response(new Uint8Array(all))
+    const end = Math.min(all.length, Number(range[2]) + 1)
+    return new Response(new Uint8Array(all.subarray(Number(range[1]), end)), { status: 206, headers: { 'content-range': `bytes ${range[1]}-${end - 1}/${all.length}` } }) // prettier-ignore
+  })
+  try {
+    expect(await logitsOf('someone/a-llama', { revision: 'v 2', token: 'hf_x' })).toEqual(await logitsOf(golden))
+  } finally {
+    vi.unstubAllGlobals()
+  }
+  const at = (name: string): string => `https://huggingface.co/someone/a-llama/resolve/v%202/${name} Bearer hf_x`
+  for (const name of ['config.json', 'tokenizer.json', 'model.safetensors']) expect(asked).toContain(at(name))
+})
+
 test('files that a user dropped', async () => {
   const files = ['config.json', 'model.safetensors'].map((name) => new File([readFileSync(join(golden, name))], name))
   expect(await logitsOf(files)).toEqual(await logitsOf(golden))

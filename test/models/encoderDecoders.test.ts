@@ -169,7 +169,7 @@ describe.each(['t5', 'flan-t5'])('%s', (name) => {
     const drawn = model.init(random.key(0))
     expect((tree.leaves(drawn) as NdArray[]).map((x) => x.shape)).toEqual((tree.leaves(params) as NdArray[]).map((x) => x.shape))
     const deviation = (x: NdArray): number => np.std(x).item()
-    expect(deviation(drawn.embed.w)).toBeCloseTo(1, 1)
+    expect(deviation(drawn.embed.w as NdArray)).toBeCloseTo(1, 1)
     expect(deviation((drawn.encoder.layers[0]!.attn.q as { readonly weight: NdArray }).weight) * Math.sqrt(32 * 16)).toBeCloseTo(1, 1)
   })
   test('what doesn’t fit is refused', () => {

@@ -1,5 +1,6 @@
 /** Rows of a batch that end before others: what a call leaves behind is as if each had been alone. */
 import { describe, expect, test } from 'vitest'
+import { np } from '../../src/index.ts'
 import { type Generated, generateTokens, type TokenOptions, type Writer, type WriterParams } from '../../src/models/index.ts'
 import { golden } from './golden.ts'
 
@@ -43,4 +44,18 @@ test('what isn’t a model, its parameters or a cache of as many rows is refused
   )
   await expect(loose(model, params, { inputIds, cache: {} })).rejects.toThrow(/cache is an object { layers, lengths, read }/)
   await expect(loose(model, params, { inputIds: [0.5] })).rejects.toThrow(/inputIds is a list of ids, or a list of such lists/)
+})
+
+test('a cache and checkpoint, of which one would be left out, are refused together', () => {
+  for (const name of ['llama', 't5'] as const) {
+    const { model, params } = golden(name, name === 't5' ? 'encoderDecoder' : 'decoder')
+    const ids = np.array([[1, 2]], { dtype: 'int32' })
+    const call = (): unknown =>
+      (model.apply as (...args: unknown[]) => unknown)(
+        params,
+        name === 't5' ? { inputIds: ids, decoderInputIds: ids } : { inputIds: ids },
+        { checkpoint: true, cache: model.cache(1, 8) },
+      )
+    expect(call).toThrow(/a cache goes on with a text, and checkpoint is for the gradient of a whole one: leave one out/)
+  }
 })

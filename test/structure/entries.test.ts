@@ -9,7 +9,6 @@ import { build, transformSync } from 'esbuild'
 import { rollup, type RollupCache } from 'rollup'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import webpack from 'webpack'
-import { nightly } from '../effort.ts'
 
 const { exports } = JSON.parse(readFileSync('package.json', 'utf8')) as { readonly exports: Readonly<Record<string, unknown>> }
 const entries = Object.entries(exports).flatMap(([path, target]) => (typeof target === 'object' ? [path.slice(2) || 'index'] : []))
@@ -83,8 +82,7 @@ const printed = async (path: string): Promise<string> =>
   )
 
 describe.each(Object.keys(bundlers))('%s', (name) => {
-  // rollup parses all again for each entry that is by itself: half a minute.
-  test.each(name === 'plain' ? [false] : name === 'rollup' && !nightly ? [true] : [true, false])('split: %s', async (split) => {
+  test.each(name === 'plain' ? [false] : [true, false])('split: %s', async (split) => {
     const folder = name === 'plain' ? join(root, name) : join(root, `${name}-${split}`)
     await bundlers[name]!(folder, split)
     for (const entry of entries) {
