@@ -28,8 +28,8 @@ export const modelConfig = ({ layers, heads, width, context }: Recipe, vocab: nu
 const letters = (vocab: readonly string[]) =>
   tokenizerOf(
     {
-      version: '1.0',
-      decoder: { type: 'Fuse' },
+      // Transformers wants every part named.
+      ...{ version: '1.0', added_tokens: [], normalizer: null, pre_tokenizer: null, post_processor: null, decoder: { type: 'Fuse' } },
       model: { type: 'BPE', vocab: Object.fromEntries(vocab.map((character, id) => [character, id])), merges: [] },
     },
     { tokenizer_class: 'PreTrainedTokenizerFast', clean_up_tokenization_spaces: false },

@@ -63,6 +63,9 @@ describe('a run', () => {
     const own = fromNamed(gpt.init(random.key(0), config), names, whole, { prefix: 'params.' })
     const ids = tokenizer!.encode(text(2000).slice(10, 18))
     expect(tokenizer!.decode(ids)).toBe(text(2000).slice(10, 18))
+    // Without one of these Transformers doesn't open the folder.
+    const parts = ['version', 'added_tokens', 'normalizer', 'pre_tokenizer', 'post_processor', 'decoder', 'model']
+    expect(Object.keys(JSON.parse(readFileSync(join(whole, 'tokenizer.json'), 'utf8')) as object)).toEqual(parts)
     const inputIds = np.array([ids], { dtype: 'int32' })
     const apart = np.max(np.abs(np.sub(model.apply(params, { inputIds }).logits, gpt.apply(own, inputIds, { heads: 2 }))))
     expect(apart.item()).toBeLessThan(1e-5)
