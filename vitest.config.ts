@@ -18,7 +18,7 @@ const slow = [
   'test/nn/torchBlocks.test.ts',
   'test/structure/{entries,package,sizes}.test.ts',
 ]
-const slowest = ['test/nightly/**', 'test/webgpu/train.test.ts']
+const slowest = ['test/nightly/**']
 const excluded: Readonly<Record<Effort, readonly string[]>> = { quick: [...slow, ...slowest], normal: slowest, nightly: [] }
 const MINUTE = 60_000
 
