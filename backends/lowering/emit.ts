@@ -2,11 +2,11 @@
 import { rowMajor, sizeOf } from '../../src/core/aval.ts'
 import { computedIn, type DType, isHalf } from '../../src/core/dtype.ts'
 import { rounded } from '../../src/core/half.ts'
-import { type Composite, type Node, overlaps, sizeOfNode } from '../../src/core/graph.ts'
+import { type Node, overlaps, sizeOfNode } from '../../src/core/graph.ts'
 import { partsOf } from '../../src/core/expressions.ts'
 import type { Access, Digit, Expr, Guard, Kernel, Output, ScalarOp } from '../../src/core/kernel.ts'
 import { CHEAP, costOf } from './buffers.ts'
-import { collapse } from './collapse.ts'
+import { collapse, type Collapsed } from './collapse.ts'
 import { inDigits } from './digits.ts'
 import { fromDims, type Position, sameAffine, start, throughReshape, throughView, unitAffine } from './place.ts'
 
@@ -28,16 +28,18 @@ export interface Space {
 }
 
 export interface Emitted {
-  readonly kernel: Kernel | Composite
+  readonly kernel: () => Collapsed
   /** Null for kernels that take no others' work. */
   readonly space: Space | null
-  /** Of a nest's first dim. */
-  readonly extent: number
   /** The buffers of the kernel's args: those it reads, then those it writes. */
   readonly reads: readonly Node[]
   readonly writes: readonly Node[]
   /** Reads whose every access is at the results' own element: a result may take over their memory. */
   readonly inPlace: ReadonlySet<Node>
+  /** Whether it computes the node on the way: no longer once that is in a buffer. */
+  readonly computes: (node: Node) => boolean
+  /** The kernel that writes `more` too, in the same space. */
+  readonly and: (more: readonly Node[]) => Emitted
 }
 
 /** In a kernel of more expressions than this, what is computed at more places than that is kept instead: places multiply, as in rolls of rolls. */
@@ -68,6 +70,11 @@ class Emitter {
     let key = this.#keys.get(p)
     if (key === undefined) this.#keys.set(p, (key = JSON.stringify([p.linear ?? p.dims, p.guards])))
     return key
+  }
+
+  /** Whether a node was met. */
+  met(node: Node): boolean {
+    return this.#memo.has(node)
   }
 
   /** Whether a node was computed at one place only. */
@@ -256,54 +263,61 @@ export const sizesOf = ({ extents, inner }: Space): { readonly all: number; read
 })
 
 /** A kernel that writes all of `nodes`; those that need one another are computed once. */
-export const emit = (nodes: readonly Node[], space: Space, isBuffered: (node: Node) => boolean): Emitted => {
-  const own = new Set(nodes)
-  const buffered = (n: Node): boolean => !own.has(n) && isBuffered(n)
-  return space.dot === null ? emitNest(nodes, space, buffered) : emitDot(nodes, space.dot, buffered)
-}
+export const emit = (nodes: readonly Node[], space: Space, isBuffered: (node: Node) => boolean): Emitted =>
+  space.dot === null ? emitNest(nodes, space, isBuffered) : emitDot(nodes, space.dot, isBuffered)
 
-const emitNest = (nodes: readonly Node[], space: Space, buffered: (node: Node) => boolean): Emitted => {
+const emitNest = (nodes: readonly Node[], space: Space, isBuffered: (node: Node) => boolean): Emitted => {
   const { extents, inner } = space
   const { all } = sizesOf(space)
-  const e = new Emitter(extents, inner, null, buffered)
+  const own = new Set<Node>()
+  const e = new Emitter(extents, inner, null, (n) => !own.has(n) && isBuffered(n))
   const outer = extents.length - inner
   const rowStrides = [...rowMajor(extents.slice(0, outer)), ...extents.slice(outer).map(() => 0)]
-  const results = nodes.map((node) => {
-    const rowwise = inner > 0 && (node.kind === 'reduce' || sizeOfNode(node) !== all)
-    const p = rowwise
-      ? throughReshape({ dims: [], linear: { strides: rowStrides, offset: 0 }, guards: [] }, node.shape, extents)
-      : start(extents, node.shape)
-    return { expr: narrowed(e.expr(node, p), node.dtype), access: p.linear!, rowwise }
-  })
-  // Several passes over a row may read an element after its result was written.
-  if (inner > 0 && (nodes.length > 1 || results[0]!.rowwise)) for (const n of e.reads) e.scattered.add(n)
-  const { kernel, extent } = collapse({
-    kind: 'nest',
-    dims: extents,
-    inner,
-    args: argsOf(e.reads, nodes),
-    outputs: results.map((result, i): Output => ({ ...result, arg: e.reads.length + i })),
-  })
-  return finish(e, kernel, space, nodes, extent)
+  const results: Omit<Output, 'arg'>[] = []
+  const add = (before: readonly Node[], more: readonly Node[]): Emitted => {
+    const nodes = [...before, ...more]
+    // Others may have been added since, in vain.
+    if (own.size !== before.length) return emitNest(nodes, space, isBuffered)
+    for (const node of more) own.add(node)
+    for (const node of more) {
+      const rowwise = inner > 0 && (node.kind === 'reduce' || sizeOfNode(node) !== all)
+      const p = rowwise
+        ? throughReshape({ dims: [], linear: { strides: rowStrides, offset: 0 }, guards: [] }, node.shape, extents)
+        : start(extents, node.shape)
+      results.push({ expr: narrowed(e.expr(node, p), node.dtype), access: p.linear!, rowwise })
+    }
+    // Several passes over a row may read an element after its result was written.
+    if (inner > 0 && (nodes.length > 1 || results[0]!.rowwise)) for (const n of e.reads) e.scattered.add(n)
+    const outputs = results.map((result, i): Output => ({ ...result, arg: e.reads.length + i }))
+    const args = argsOf(e.reads, nodes)
+    const kernel = (): Collapsed => collapse({ kind: 'nest', dims: extents, inner, args, outputs })
+    return { ...finish(e, space, nodes), kernel, computes: (node) => e.met(node), and: (further) => add(nodes, further) }
+  }
+  return add([], nodes)
 }
 
 const argsOf = (reads: readonly Node[], writes: readonly Node[]): DType[] => [...reads, ...writes].map((n) => n.dtype)
 
-const finish = (e: Emitter, kernel: Kernel, space: Space, nodes: readonly Node[], extent: number): Emitted => {
-  const twice = nodes.find((node) => !e.once(node))
-  if (twice !== undefined && nodes.length > 1) throw new NeedsBuffer(twice)
-  return { kernel, space, extent, reads: e.reads, writes: nodes, inPlace: new Set(e.reads.filter((n) => !e.scattered.has(n))) }
+const finish = (e: Emitter, space: Space, writes: readonly Node[]): Pick<Emitted, 'space' | 'reads' | 'writes' | 'inPlace'> => {
+  const twice = writes.find((node) => !e.once(node))
+  if (twice !== undefined && writes.length > 1) throw new NeedsBuffer(twice)
+  const reads = [...e.reads]
+  return { space, reads, writes, inPlace: new Set(reads.filter((n) => !e.scattered.has(n))) }
 }
 
-const emitDot = (nodes: readonly Node[], dot: Node & { kind: 'dot' }, buffered: (node: Node) => boolean): Emitted => {
+const emitDot = (nodes: readonly Node[], dot: Node & { kind: 'dot' }, isBuffered: (node: Node) => boolean): Emitted => {
+  const own = new Set(nodes)
+  const buffered = (n: Node): boolean => !own.has(n) && isBuffered(n)
   const batch = dot.shape.slice(0, -2)
   const [m, n] = dot.shape.slice(-2) as [number, number]
   const k = dot.lhs.shape.at(-1)!
   const epilogue = new Emitter(dot.shape, 0, dot, buffered)
+  const emitters = [epilogue]
   const exprs = nodes.map((node) => narrowed(epilogue.expr(node, start(dot.shape, node.shape)), node.dtype))
   // Operands share the args of the epilogue, but have iteration spaces of their own.
   const operand = (source: Node, extents: readonly number[]): Expr => {
     const e = new Emitter(extents, 0, null, buffered)
+    emitters.push(e)
     e.reads.push(...epilogue.reads)
     const value = e.expr(source, start(extents, source.shape))
     epilogue.reads.push(...e.reads.slice(epilogue.reads.length))
@@ -331,13 +345,14 @@ const emitDot = (nodes: readonly Node[], dot: Node & { kind: 'dot' }, buffered: 
   const access = start(dot.shape, dot.shape).linear!
   const outputs = exprs.map((expr, i): Output => ({ arg: epilogue.reads.length + i, expr, access, rowwise: false }))
   const args = argsOf(epilogue.reads, nodes)
-  return finish(
-    epilogue,
-    { kind: 'dot', dtype: computedIn(dot.dtype), batch, m, n, k, digits, lhs, rhs, args, outputs },
-    { extents: dot.shape, inner: 0, dot, row: null },
-    nodes,
-    1,
-  )
+  const kernel: Kernel = { kind: 'dot', dtype: computedIn(dot.dtype), batch, m, n, k, digits, lhs, rhs, args, outputs }
+  const space: Space = { extents: dot.shape, inner: 0, dot, row: null }
+  return {
+    ...finish(epilogue, space, nodes),
+    kernel: () => ({ kernel, extent: 1 }),
+    computes: (node) => emitters.some((e) => e.met(node)),
+    and: (more) => emitDot([...nodes, ...more], dot, isBuffered),
+  }
 }
 
 /** The args that an expression reads. */

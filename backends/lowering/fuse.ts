@@ -15,23 +15,28 @@ export const fuse = (roots: readonly Node[], fused: boolean): Launch[] => {
   const isBuffered = (node: Node): boolean => node.kind === 'input' || node.kind === 'part' || buffers.has(node)
   const places = new Map(order.map((node, i) => [node, i]))
   const rank = (node: Node): number => places.get(node.kind === 'part' ? node.of() : node)!
-  const made = new Map<Node, Emitted>()
-  // Kernels must agree on what is in a buffer: one made before a buffer was chosen would read it once it is merged, out of order. So all
-  // are made again until no more are chosen.
-  for (let known = -1; known < buffers.size;) {
-    known = buffers.size
-    made.clear()
+  const kernels = new Map<Node, Emitted>()
+  // Kernels must agree on what is in a buffer: one made before a buffer was chosen would read it once it is merged, out of order. So those
+  // that compute what has been chosen since are made again until no more is chosen.
+  for (;;) {
+    const known = buffers.size
+    const made = new Set<Node>()
     const queue = [...roots]
     for (let node = queue.pop(); node !== undefined; node = queue.pop()) {
       const of = node.kind === 'part' ? node.of() : node
       if (node.kind === 'input' || sizeOfNode(node) === 0 || made.has(of)) continue
-      const emitted = of.kind === 'special' ? emitSpecial(of, buffers, isBuffered) : emitAlone(of, buffers, isBuffered)
-      made.set(of, emitted)
+      const emitted = kernels.get(of) ?? (of.kind === 'special' ? emitSpecial(of, buffers, isBuffered) : emitAlone(of, buffers, isBuffered))
+      kernels.set(of, emitted)
+      made.add(of)
       queue.push(...emitted.reads)
     }
+    const chosen = [...buffers].slice(known)
+    if (chosen.length === 0) {
+      const first = [...made].map((node) => kernels.get(node)!).sort((a, b) => rank(a.writes[0]!) - rank(b.writes[0]!))
+      return batchLaunches(fused ? merge(first, roots, rank, isBuffered) : first)
+    }
+    for (const [node, emitted] of kernels) if (chosen.some(emitted.computes)) kernels.delete(node)
   }
-  const first = [...made.values()].sort((a, b) => rank(a.writes[0]!) - rank(b.writes[0]!))
-  return batchLaunches(fused ? merge(first, roots, rank, isBuffered) : first)
 }
 
 /** A kernel for one node; what it can't compute where it reads it gets a buffer. */
@@ -58,5 +63,8 @@ const emitSpecial = (node: Node & { kind: 'special' }, buffers: Set<Node>, isBuf
   const places = kernel.kind === 'composite' ? [] : inPlaceOf(kernel).map((i) => reads[i]!)
   // What it reads by another arg too, it may read after it was written.
   const inPlace = new Set(places.filter((read) => reads.indexOf(read) === reads.lastIndexOf(read)))
-  return { kernel, extent: 1, space: null, reads, writes: node.outs, inPlace }
+  const and = (): never => {
+    throw new NeedsBuffer(node)
+  }
+  return { kernel: () => ({ kernel, extent: 1 }), space: null, reads, writes: node.outs, inPlace, computes: () => true, and }
 }

@@ -36,7 +36,8 @@ export const batchLaunches = (kernels: readonly Emitted[]): Launch[] => {
   const read = new Set<Node>()
   const lastReads = new Map<Node, number>()
   kernels.forEach(({ reads }, i) => reads.forEach((node) => lastReads.set(node, i)))
-  kernels.forEach(({ kernel, reads, writes, extent, inPlace }, i) => {
+  kernels.forEach(({ kernel: made, reads, writes, inPlace }, i) => {
+    const { kernel, extent } = made()
     const code = kernel.kind === 'nest' ? structure(kernel) : ''
     const isFree = (run: Run): boolean => !run.writes.some((node) => read.has(node)) && run.reads.every((node) => lastReads.get(node)! > i)
     let launch = byCode.get(code)

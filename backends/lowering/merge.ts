@@ -68,7 +68,7 @@ const join = (group: Group, own: Group, groups: Group[], owner: ReadonlyMap<Node
   if (needed === null) return false
   for (const space of spaces) {
     try {
-      const emitted = emit(nodes, space, isBuffered)
+      const emitted = space === group.space ? group.emitted.and(own.emitted.writes) : emit(nodes, space, isBuffered)
       const grows = emitted.reads.length > group.emitted.reads.length
       if (grows && emitted.reads.length + nodes.length > MOST_ARGS) return false
       Object.assign(group, { emitted, space, last: Math.max(group.last, own.last) })

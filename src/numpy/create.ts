@@ -22,21 +22,41 @@ const nestedShape = (x: Nested): number[] => {
   }
   return shape
 }
-const flatten = (x: Nested, shape: readonly number[], depth: number, out: (number | boolean)[], path: string): void => {
-  if (depth === shape.length) {
-    if (typeof x !== 'number' && typeof x !== 'boolean')
-      refuse(
-        Array.isArray(x) ? ShapeError : TreeError,
-        'array',
-        [x],
-        `a number or a boolean was expected${path && ` at ${path}`}: rows must have one length, and lists hold numbers`,
-      )
-    out.push(x as number | boolean)
-    return
+/** The numbers of nested lists in order, and whether they are all booleans. */
+const flatten = (x: Nested, shape: readonly number[]): { readonly values: readonly number[]; readonly booleans: boolean } => {
+  const values: number[] = []
+  const at: number[] = []
+  let numbers = false
+  const where = (depth: number): string => (depth === 0 ? '' : ` at [${at.slice(0, depth).join('][')}]`)
+  const walk = (x: Nested, depth: number): void => {
+    if (depth === shape.length) {
+      if (typeof x === 'number') numbers = true
+      else if (typeof x !== 'boolean')
+        refuse(
+          Array.isArray(x) ? ShapeError : TreeError,
+          'array',
+          [x],
+          `a number or a boolean was expected${where(depth)}: rows must have one length, and lists hold numbers`,
+        )
+      values.push(Number(x))
+      return
+    }
+    if (!Array.isArray(x) || x.length !== shape[depth])
+      return refuse(ShapeError, 'array', [x], `${shape[depth]} elements were expected${where(depth)}: rows must have one length`)
+    for (let i = 0; i < x.length; i++) {
+      at[depth] = i
+      walk(x[i] as Nested, depth + 1)
+    }
   }
-  if (!Array.isArray(x) || x.length !== shape[depth])
-    return refuse(ShapeError, 'array', [x], `${shape[depth]} elements were expected${path && ` at ${path}`}: rows must have one length`)
-  for (let i = 0; i < x.length; i++) flatten(x[i] as Nested, shape, depth + 1, out, `${path}[${i}]`)
+  walk(x, 0)
+  return { values, booleans: values.length > 0 && !numbers }
+}
+/** The numbers as an array of the dtype holds them. */
+const fitted = (data: ArrayLike<number>, as: DType): ArrayLike<number> => {
+  if (as !== 'bool' && !isInt(as)) return data
+  const out = new (typedArrayOf(as))(data.length)
+  for (let i = 0; i < data.length; i++) out[i] = fitting('array', [data[i], as], data[i]!, as)
+  return out
 }
 const dtypeOfTyped = (x: HostArray): DType =>
   (['float32', 'float64', 'int32', 'uint32'] as const).find((dtype) => x instanceof typedArrayOf(dtype)) ??
@@ -72,19 +92,17 @@ export const array = /* @__PURE__ */ takesOptions(
       if (sizeOf(to) !== data.length) refuse(ShapeError, 'array', [], `${data.length} elements can't take the shape [${to.join(',')}]`)
       return upload(aval(to, as), data)
     }
-    const fit = (v: number | boolean, as: DType): number => fitting('array', [v, as], Number(v), as)
     if (ArrayBuffer.isView(x)) {
       const own = dtypeOfTyped(x)
       const as = dtype ?? own
       // Words of the other sign stay the same words, as in NumPy.
-      return make(isInt(own) && isInt(as) ? x.slice() : Array.from(x, (v) => fit(v, as)), [x.length], as)
+      return make(isInt(own) && isInt(as) ? x : fitted(x, as), [x.length], as)
     }
     const own = nestedShape(x)
     if (own.length > DEEPEST) refuse(ShapeError, 'array', [x], `lists are at most ${DEEPEST} deep`)
-    const flat: (number | boolean)[] = []
-    flatten(x, own, 0, flat, '')
-    const as = dtype ?? (flat.length > 0 && flat.every((v) => typeof v === 'boolean') ? 'bool' : 'float32')
-    return make(flat.map((v) => fit(v, as)), own, as) // prettier-ignore
+    const { values, booleans } = flatten(x, own)
+    const as = dtype ?? (booleans ? 'bool' : 'float32')
+    return make(fitted(values, as), own, as)
   },
 )
 
