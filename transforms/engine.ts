@@ -57,7 +57,8 @@ export class ProgramEngine implements Engine {
   lower(jaxpr: Jaxpr, donated: ReadonlySet<number> = new Set(), fused = true): { readonly jaxpr: Jaxpr; readonly program: Program } {
     const optimised = optimise(jaxpr)
     const inputs: Node[] = optimised.inputs.map((v, index) => ({ kind: 'input', index, ...physical(v.aval) }))
-    const program = lowerProgram({ ...this.#options, optimise }, optimised, inputs, () => donated, fused)
+    const fusion = !fused ? 'none' : this.#options.backend().launchesAreDear === true ? 'most' : 'usual'
+    const program = lowerProgram({ ...this.#options, optimise, fusion }, optimised, inputs, () => donated)
     return { jaxpr: optimised, program }
   }
 

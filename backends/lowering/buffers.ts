@@ -3,6 +3,9 @@ import { type Node, overlaps, sizeOfNode } from '../../src/core/graph.ts'
 import type { ScalarOp } from '../../src/core/kernel.ts'
 import { isOpName, traitsOf } from '../../src/core/ops.ts'
 
+/** How far kernels are joined: not at all, so that every operation has a kernel of its own; as it pays where launches are cheap; or where they are dear. */
+export type Fusion = 'none' | 'usual' | 'most'
+
 /** What an op costs an element, in additions. */
 export const costOf = (op: ScalarOp): number =>
   (op === 'threefry0' || op === 'threefry1' ? traitsOf('threefry') : isOpName(op) ? traitsOf(op) : {}).cost ?? 1
@@ -62,7 +65,12 @@ const peel = (node: Node): Node => (node.kind === 'view' || node.kind === 'resha
 const inWindows = (node: Node): boolean =>
   (node.kind === 'view' && overlaps(node.view)) || ((node.kind === 'view' || node.kind === 'reshape') && inWindows(node.source))
 
-export const chooseBuffers = (order: readonly Node[], roots: readonly Node[], enabled: boolean): Set<Node> => {
+/** Whether a contraction is of a row, with several columns of a matrix. */
+export const isOfRow = (node: Node): node is Node & { kind: 'dot' } =>
+  node.kind === 'dot' && node.shape.at(-1)! > 1 && node.shape.slice(0, -1).every((n) => n === 1)
+
+export const chooseBuffers = (order: readonly Node[], roots: readonly Node[], fusion: Fusion): Set<Node> => {
+  const ownRow = (node: Node): node is Node & { kind: 'dot' } => fusion === 'most' && isOfRow(node) && node.lhs !== node.rhs
   const buffers = new Set<Node>(roots)
   const weights = new Map<Node, number>()
   const consumers = new Map<Node, number>()
@@ -96,10 +104,11 @@ export const chooseBuffers = (order: readonly Node[], roots: readonly Node[], en
     if (node.kind === 'dot')
       for (const side of [node.lhs, node.rhs]) {
         const operand = peel(side)
+        if (side === node.lhs && ownRow(node) && operand.kind === 'map') continue
         const dear = operand.kind === 'map' && (weights.get(operand)! > CHEAP || contractions.get(operand)! > 1 || inWindows(side))
         if (operand.kind === 'reduce' || operand.kind === 'dot' || dear) buffers.add(operand)
       }
-    if (!enabled && (node.kind === 'map' || node.kind === 'reduce')) buffers.add(node)
+    if (fusion === 'none' && (node.kind === 'map' || node.kind === 'reduce')) buffers.add(node)
     // Sums of whole arrays that meet are kernels of their own, one beside the other; those that share what they read are merged again.
     const sums = new Set(node.kind === 'reduce' ? [node] : argsOf(node).flatMap((a) => wholes.get(peel(a)) ?? []))
     for (const sum of sums) {
@@ -118,9 +127,11 @@ export const chooseBuffers = (order: readonly Node[], roots: readonly Node[], en
     }
     const passed = buffers.has(node) || node.kind === 'part' ? new Set([node]) : mine
     for (const a of argsOf(node)) {
+      // Contractions of one row may each compute it: to what it is computed of they are one.
+      const own = ownRow(node) && a === node.lhs ? [peel(a)] : passed
       const theirs = users.get(a)
-      if (theirs === undefined) users.set(a, new Set(passed))
-      else for (const user of passed) if (theirs.size < 2) theirs.add(user)
+      if (theirs === undefined) users.set(a, new Set(own))
+      else for (const user of own) if (theirs.size < 2) theirs.add(user)
     }
   }
   const depths = new Map<Node, number>()

@@ -3,9 +3,9 @@ import { rowMajor, sizeOf } from '../../src/core/aval.ts'
 import { computedIn, type DType, isHalf } from '../../src/core/dtype.ts'
 import { rounded } from '../../src/core/half.ts'
 import { type Node, overlaps, sizeOfNode } from '../../src/core/graph.ts'
-import { partsOf } from '../../src/core/expressions.ts'
-import type { Access, Digit, Expr, Guard, Kernel, Output, ScalarOp } from '../../src/core/kernel.ts'
-import { CHEAP, costOf } from './buffers.ts'
+import { mapAffines, partsOf } from '../../src/core/expressions.ts'
+import type { Access, Affine, Digit, Expr, Guard, Kernel, Output, ScalarOp } from '../../src/core/kernel.ts'
+import { CHEAP, costOf, isOfRow } from './buffers.ts'
 import { collapse, type Collapsed } from './collapse.ts'
 import { inDigits } from './digits.ts'
 import { fromDims, type Position, sameAffine, start, throughReshape, throughView, unitAffine } from './place.ts'
@@ -23,6 +23,8 @@ export interface Space {
   readonly extents: readonly number[]
   readonly inner: number
   readonly dot: (Node & { kind: 'dot' }) | null
+  /** The contraction computes its left operand itself, a row, reductions of it and all. */
+  readonly ownRow: boolean
   /** The reduction whose rows these are. */
   readonly row: Node | null
 }
@@ -241,19 +243,19 @@ const findInside = (
 }
 
 /** The iteration space of a kernel for `node` alone. */
-export const spaceOf = (node: Node, isBuffered: (node: Node) => boolean): Space => {
+export const spaceOf = (node: Node, isBuffered: (node: Node) => boolean, ownRows: boolean): Space => {
   const { dot, reduce } = findInside(node, (n) => n !== node && isBuffered(n))
   if (dot?.kind === 'dot') {
     if (reduce !== null) throw new NeedsBuffer(dot === node ? reduce : dot)
     if (sizeOfNode(node) !== sizeOfNode(dot)) throw new NeedsBuffer(dot)
-    return { extents: dot.shape, inner: 0, dot, row: null }
+    return { extents: dot.shape, inner: 0, dot, ownRow: ownRows && isOfRow(dot), row: null }
   }
   const row = node.kind === 'reduce' ? node : reduce
-  if (row === null) return { extents: node.shape.length === 0 ? [1] : node.shape, inner: 0, dot: null, row: null }
+  if (row === null) return { extents: node.shape.length === 0 ? [1] : node.shape, inner: 0, dot: null, ownRow: false, row: null }
   // Else the kernel's results are the rows themselves, or what is computed at each of their elements.
   if (sizeOfNode(node) !== sizeOfNode(row.source) && sizeOfNode(node) !== sizeOfNode(row)) throw new NeedsBuffer(row)
   const source = row.source.shape
-  return { extents: source.length === row.inner ? [1, ...source] : source, inner: row.inner, dot: null, row }
+  return { extents: source.length === row.inner ? [1, ...source] : source, inner: row.inner, dot: null, ownRow: false, row }
 }
 
 /** Elements at each outer index of a space, and of the outer index. */
@@ -264,7 +266,7 @@ export const sizesOf = ({ extents, inner }: Space): { readonly all: number; read
 
 /** A kernel that writes all of `nodes`; those that need one another are computed once. */
 export const emit = (nodes: readonly Node[], space: Space, isBuffered: (node: Node) => boolean): Emitted =>
-  space.dot === null ? emitNest(nodes, space, isBuffered) : emitDot(nodes, space.dot, isBuffered)
+  space.dot === null ? emitNest(nodes, space, isBuffered) : emitDot(nodes, space.dot, space, isBuffered)
 
 const emitNest = (nodes: readonly Node[], space: Space, isBuffered: (node: Node) => boolean): Emitted => {
   const { extents, inner } = space
@@ -305,7 +307,7 @@ const finish = (e: Emitter, space: Space, writes: readonly Node[]): Pick<Emitted
   return { space, reads, writes, inPlace: new Set(reads.filter((n) => !e.scattered.has(n))) }
 }
 
-const emitDot = (nodes: readonly Node[], dot: Node & { kind: 'dot' }, isBuffered: (node: Node) => boolean): Emitted => {
+const emitDot = (nodes: readonly Node[], dot: Node & { kind: 'dot' }, space: Space, isBuffered: (node: Node) => boolean): Emitted => {
   const own = new Set(nodes)
   const buffered = (n: Node): boolean => !own.has(n) && isBuffered(n)
   const batch = dot.shape.slice(0, -2)
@@ -315,8 +317,8 @@ const emitDot = (nodes: readonly Node[], dot: Node & { kind: 'dot' }, isBuffered
   const emitters = [epilogue]
   const exprs = nodes.map((node) => narrowed(epilogue.expr(node, start(dot.shape, node.shape)), node.dtype))
   // Operands share the args of the epilogue, but have iteration spaces of their own.
-  const operand = (source: Node, extents: readonly number[]): Expr => {
-    const e = new Emitter(extents, 0, null, buffered)
+  const operand = (source: Node, extents: readonly number[], inner = 0): Expr => {
+    const e = new Emitter(extents, inner, null, buffered)
     emitters.push(e)
     e.reads.push(...epilogue.reads)
     const value = e.expr(source, start(extents, source.shape))
@@ -340,18 +342,25 @@ const emitDot = (nodes: readonly Node[], dot: Node & { kind: 'dot' }, isBuffered
     digits = fine.digits
     return fine.expr
   }
-  const lhs = windowed(dot.lhs, ['m', 'k'], [m, k])
+  /** A row in the shape that is reduced over, and from there to the operand's index. */
+  const row = (): Expr => {
+    const { reduce } = buffered(dot.lhs) ? { reduce: null } : findInside(dot.lhs, buffered)
+    if (reduce === null) return windowed(dot.lhs, ['m', 'k'], [m, k])
+    if (reduce.inner !== 1 || sizeOfNode(reduce) !== 1) throw new NeedsBuffer(reduce)
+    const along = ({ strides, offset }: Affine): Affine => ({ strides: [...batch.map(() => 0), 0, strides.at(-1)!], offset })
+    return mapAffines(along)(operand(dot.lhs, reduce.source.shape, 1))
+  }
+  const lhs = space.ownRow ? row() : windowed(dot.lhs, ['m', 'k'], [m, k])
   const rhs = windowed(dot.rhs, ['k', 'n'], [k, n])
   const access = start(dot.shape, dot.shape).linear!
   const outputs = exprs.map((expr, i): Output => ({ arg: epilogue.reads.length + i, expr, access, rowwise: false }))
   const args = argsOf(epilogue.reads, nodes)
   const kernel: Kernel = { kind: 'dot', dtype: computedIn(dot.dtype), batch, m, n, k, digits, lhs, rhs, args, outputs }
-  const space: Space = { extents: dot.shape, inner: 0, dot, row: null }
   return {
     ...finish(epilogue, space, nodes),
     kernel: () => ({ kernel, extent: 1 }),
     computes: (node) => emitters.some((e) => e.met(node)),
-    and: (more) => emitDot([...nodes, ...more], dot, isBuffered),
+    and: (more) => emitDot([...nodes, ...more], dot, space, isBuffered),
   }
 }
 

@@ -2,16 +2,16 @@
 import { CotangentError } from '../../src/core/errors.ts'
 import { type Node, sizeOfNode } from '../../src/core/graph.ts'
 import { inPlaceOf } from '../../src/core/kernelTraits.ts'
-import { chooseBuffers, sorted } from './buffers.ts'
+import { chooseBuffers, type Fusion, sorted } from './buffers.ts'
 import { type Emitted, emit, NeedsBuffer, spaceOf } from './emit.ts'
 import { merge } from './merge.ts'
 import { batchLaunches, type Launch } from './launches.ts'
 import { throughViews } from './views.ts'
 
-/** The launches that compute `roots`. Not `fused`, every operation has its own kernel. */
-export const fuse = (roots: readonly Node[], fused: boolean): Launch[] => {
+/** The launches that compute `roots`. */
+export const fuse = (roots: readonly Node[], fusion: Fusion): Launch[] => {
   const order = sorted(roots)
-  const buffers = chooseBuffers(order, roots, fused)
+  const buffers = chooseBuffers(order, roots, fusion)
   const isBuffered = (node: Node): boolean => node.kind === 'input' || node.kind === 'part' || buffers.has(node)
   const places = new Map(order.map((node, i) => [node, i]))
   const rank = (node: Node): number => places.get(node.kind === 'part' ? node.of() : node)!
@@ -25,7 +25,8 @@ export const fuse = (roots: readonly Node[], fused: boolean): Launch[] => {
     for (let node = queue.pop(); node !== undefined; node = queue.pop()) {
       const of = node.kind === 'part' ? node.of() : node
       if (node.kind === 'input' || sizeOfNode(node) === 0 || made.has(of)) continue
-      const emitted = kernels.get(of) ?? (of.kind === 'special' ? emitSpecial(of, buffers, isBuffered) : emitAlone(of, buffers, isBuffered))
+      const emitted =
+        kernels.get(of) ?? (of.kind === 'special' ? emitSpecial(of, buffers, isBuffered) : emitAlone(of, buffers, isBuffered, fusion))
       kernels.set(of, emitted)
       made.add(of)
       queue.push(...emitted.reads)
@@ -33,18 +34,18 @@ export const fuse = (roots: readonly Node[], fused: boolean): Launch[] => {
     const chosen = [...buffers].slice(known)
     if (chosen.length === 0) {
       const first = [...made].map((node) => kernels.get(node)!).sort((a, b) => rank(a.writes[0]!) - rank(b.writes[0]!))
-      return batchLaunches(fused ? merge(first, roots, rank, isBuffered) : first)
+      return batchLaunches(fusion === 'none' ? first : merge(first, roots, rank, isBuffered))
     }
     for (const [node, emitted] of kernels) if (chosen.some(emitted.computes)) kernels.delete(node)
   }
 }
 
 /** A kernel for one node; what it can't compute where it reads it gets a buffer. */
-const emitAlone = (node: Node, buffers: Set<Node>, isBuffered: (node: Node) => boolean): Emitted => {
+const emitAlone = (node: Node, buffers: Set<Node>, isBuffered: (node: Node) => boolean, fusion: Fusion): Emitted => {
   for (;;) {
     let heart: Node | null = null
     try {
-      const space = spaceOf(node, isBuffered)
+      const space = spaceOf(node, isBuffered, fusion === 'most')
       heart = space.row ?? space.dot
       return emit([node], space, isBuffered)
     } catch (reason) {

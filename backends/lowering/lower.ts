@@ -4,6 +4,7 @@ import type { Atom, Jaxpr, Var } from '../../src/core/jaxpr.ts'
 import type { OpName } from '../../src/core/ops.ts'
 import type { Program } from '../../src/core/program.ts'
 import type { Lowering, Rules, RuleTable, Transforms } from '../../src/core/rules.ts'
+import type { Fusion } from './buffers.ts'
 import { planProgram } from './plan.ts'
 
 export interface LowerOptions {
@@ -11,6 +12,7 @@ export interface LowerOptions {
   readonly transforms: Transforms
   /** What makes an inner jaxpr that is a program of its own ready. */
   readonly optimise: (jaxpr: Jaxpr) => Jaxpr
+  readonly fusion: Fusion
 }
 
 /** A graph, begun. */
@@ -24,17 +26,16 @@ export const startLowering = (options: LowerOptions): Lowering => {
   return lowering
 }
 
-/** `lent`: for each result the inputs whose memory it may take over. Not `fused`, every operation has a kernel of its own. */
+/** `lent`: for each result the inputs whose memory it may take over. */
 export const lowerProgram = (
   options: LowerOptions,
   jaxpr: Jaxpr,
   inputs: readonly Node[],
   lent: (result: number) => Iterable<number>,
-  fused = true,
 ): Program => {
   const lowering = startLowering(options)
   const outs = lowering.lower(jaxpr, inputs)
-  return planProgram(inputs, lowering.effects, outs, lent, fused)
+  return planProgram(inputs, lowering.effects, outs, lent, options.fusion)
 }
 
 const lowerJaxpr = (rules: RuleTable, lowering: Lowering, jaxpr: Jaxpr, inputs: readonly Node[]): readonly Node[] => {

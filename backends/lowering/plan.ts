@@ -2,6 +2,7 @@
 import { byteWidth } from '../../src/core/dtype.ts'
 import { type Node, sizeOfNode } from '../../src/core/graph.ts'
 import type { Buffer, Place, Program, Step } from '../../src/core/program.ts'
+import type { Fusion } from './buffers.ts'
 import { fuse } from './fuse.ts'
 import type { Launch } from './launches.ts'
 
@@ -49,7 +50,7 @@ export const planProgram = (
   effects: readonly Node[],
   outs: readonly Node[],
   lent: (result: number) => Iterable<number>,
-  fused: boolean,
+  fusion: Fusion,
 ): Program => {
   // A result that is an argument, or that another result is too, is a copy of its own.
   const seen = new Set<Node>()
@@ -59,7 +60,7 @@ export const planProgram = (
     seen.add(own)
     return own
   })
-  const launches = fuse([...effects, ...roots], fused)
+  const launches = fuse([...effects, ...roots], fusion)
   const first = new Map<Node, number>()
   const last = new Map<Node, number>()
   launches.forEach((launch, i) => {

@@ -94,6 +94,7 @@ export const createWebgpu = (
   }
   return {
     name: 'webgpu',
+    launchesAreDear: true,
     dtypes: ['float16', 'bfloat16', 'float32', 'int32', 'uint32', 'bool', 'key'],
     readSync: () => {
       throw new DeviceError('an array on webgpu was read synchronously: use `await x.data()`, or choose the wasm device')

@@ -43,6 +43,8 @@ export interface Backend<S extends Storage = Storage> {
   compile(program: Program): Executable<S>
   /** Bytes that live arrays hold on the device now. */
   bytesInUse(): number
+  /** A launch costs more than computing a row of numbers again: fusion goes further for it. */
+  readonly launchesAreDear?: boolean
   /** Whether it is gone, and all arrays with it; absent where that can't be. */
   lost?(): boolean
   /** Times every kernel from now until `stop`; absent where a device can't. */

@@ -84,7 +84,8 @@ export interface Digit {
 
 /**
  * out[b, m, n] = epilogue(Σ_k lhs[b, m, k] · rhs[b, k, n]). `lhs` is an expression over [...batch, m, k], `rhs` over
- * [...batch, k, n], outputs over [...batch, m, n]. Operands hold no reductions. Several batch dims, one each of m, n, k.
+ * [...batch, k, n], outputs over [...batch, m, n]. Operands hold no reductions, but for `lhs` on a
+ * device whose launches are dear: over k, where m and the batch are 1. Several batch dims, one each of m, n, k.
  */
 export interface Dot {
   readonly kind: 'dot'

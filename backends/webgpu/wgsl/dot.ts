@@ -10,6 +10,7 @@ import { type DotPlan, plansOf } from './dotPlan.ts'
 import { inFours, tilePass } from './dotTile.ts'
 import { vectorPass } from './dotVector.ts'
 import { packing } from './halves.ts'
+import { rowApart } from './ownRow.ts'
 import { rowShader } from './rows.ts'
 import type { Emit, Features, Memory, Shader } from './shader.ts'
 
@@ -23,6 +24,11 @@ export const isTiled = ({ m, n, k }: Dot): boolean => m > 1 && n > 1 && k >= LEA
 export const emitDot: Emit<Dot> = (kernel, memory, features) => {
   const vector = vectorPass(kernel, memory, features)
   if (vector !== null) return { passes: [vector], scratch: [] }
+  const apart = rowApart(kernel)
+  if (apart !== null) {
+    const [row, dot] = [rowShader(apart.row, memory, features), emitDot(apart.dot, memory, features)]
+    return { passes: [...row.passes, ...dot.passes], scratch: [{ dtype: kernel.dtype, size: kernel.k }, ...dot.scratch] }
+  }
   const plan = isTiled(kernel) ? features.choose(kernel, plansOf(kernel, features)) : null
   if (plan?.parts === 1 && inFours(kernel)) return { passes: [tilePass(kernel, plan.tile, memory)], scratch: [] }
   const size = sizeOf([...kernel.batch, kernel.m, kernel.n])

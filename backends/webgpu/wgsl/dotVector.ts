@@ -4,12 +4,14 @@
  * term of the sum; where they are along the sum, each has four terms of all four.
  */
 import type { Dot, Expr, Output } from '../../../src/core/kernel.ts'
+import { partsOf } from '../../../src/core/expressions.ts'
 import { bareLoad, inVectors } from './dotOperand.ts'
 import { finish } from './dotTile.ts'
 import { affineText, evaluation } from './expressions.ts'
 import { isHalfOutput } from './halves.ts'
 import { indexLines, indexNames, powerOfTwo, product } from './indices.ts'
 import { foldLines } from './lanes.ts'
+import { ownRow } from './ownRow.ts'
 import { type Features, type Memory, type Pass, typeOf } from './shader.ts'
 import { times } from './text.ts'
 
@@ -36,6 +38,9 @@ export const vectorPass = (kernel: Dot, memory: Memory, features: Features): Pas
   if (!alongRows && !inVectors(bare.access, along, k)) return null
   const units = (product(batch) * rows) / 4
   const deal = dealOf(units, k, alongRows, features)
+  const meeting = deal.lanes === deal.near ? 0 : deal.size
+  const computed = m === 1 ? ownRow(kernel, deal.size, 16 * meeting, memory, features) : null
+  if (computed === null && partsOf([vector]).some(({ kind }) => kind === 'reduce')) return null
   const indexOf = (rowName: string, kName: string): string[] => {
     const names = indexNames(batch)
     ;[names[row], names[along]] = [rowName, kName]
@@ -47,16 +52,18 @@ export const vectorPass = (kernel: Dot, memory: Memory, features: Features): Pas
     return names
   }
   const read = (rowName: string): string => bare.read4(affineText(bare.access, indexOf(rowName, 'k')))
-  const own = { memory, vector, vectorAt, read, type: typeOf(kernel.dtype) }
-  const result = [...indexNames(batch), ...(m === 1 ? ['0', 'row'] : ['row', '0'])]
+  const type = typeOf(kernel.dtype)
+  const own = { elements: computed === null ? elementsOf(vector, vectorAt, k, memory, type) : rowElements, read }
+  const result = [...indexNames(batch), ...(m === 1 ? ['0', 'first'] : ['first', '0'])]
   const finished = (r: number): string =>
-    `let f${r} = finish(${result.map((name) => (name === 'row' ? `row + ${r}` : name)).join(', ')}, sum[${r}]);`
+    `let f${r} = finish(${result.map((name) => (name === 'first' ? `first + ${r}` : name)).join(', ')}, sum[${r}]);`
   return {
-    declarations: [finish(kernel, memory), ...(deal.lanes === deal.near ? [] : [`var<workgroup> sums: array<vec4<${own.type}>, ${deal.size}>;`])].join('\n'), // prettier-ignore
+    declarations: [finish(kernel, memory), computed?.declarations ?? '', meeting === 0 ? '' : `var<workgroup> sums: array<vec4<${type}>, ${meeting}>;`].join('\n'), // prettier-ignore
     workgroupSize: deal.size,
     groups: () => Math.ceil(units / deal.units),
     wide: !outputs.some(isHalfOutput),
     body: [
+      ...(computed?.lines ?? []),
       ...(alongRows
         ? [`let unit = group * ${deal.units}u + lane % ${deal.units}u;`, `let slice = lane / ${deal.units}u;`]
         : [`let unit = group * ${deal.units}u + lane / ${deal.lanes}u;`, `let slice = lane % ${deal.lanes}u;`]),
@@ -64,9 +71,9 @@ export const vectorPass = (kernel: Dot, memory: Memory, features: Features): Pas
       `let limit = select(0, ${k}, there);`,
       `let block = unit / ${rows / 4}u;`,
       ...indexLines('block', batch, indexNames(batch)),
-      `let row = 4 * i32(unit % ${rows / 4}u);`,
-      `var sum = vec4<${own.type}>();`,
-      ...(alongRows ? termsOfOne(own, deal) : termsOfFour(own, deal, k)),
+      `let first = 4 * i32(unit % ${rows / 4}u);`,
+      `var sum = vec4<${type}>();`,
+      ...(alongRows ? termsOfOne(own, deal) : termsOfFour(own, deal)),
       ...foldLines([{ name: 'sum', shared: 'sums', isBool: false, combine: (x, y) => `(${x} + ${y})` }], {
         ...deal,
         step: alongRows ? deal.units : 1,
@@ -99,36 +106,47 @@ const dealOf = (units: number, k: number, alongRows: boolean, { maxWorkgroupSize
   return { units: own, lanes, near: alongRows ? 1 : Math.min(lanes, subgroup), size: own * lanes }
 }
 
+/** The vector's elements at k, and the four from there on: what computes them, and their text. */
+interface Elements {
+  readonly one: { readonly lines: readonly string[]; readonly text: string }
+  readonly four: { readonly lines: readonly string[]; readonly text: string }
+}
 interface Own {
-  readonly memory: Memory
-  readonly vector: Expr
-  readonly vectorAt: (k: string) => readonly string[]
+  readonly elements: Elements
   /** Four of the matrix at a row and k. */
   readonly read: (row: string) => string
-  readonly type: string
 }
 
-/** A term of four results at a time. */
-const termsOfOne = ({ memory, vector, vectorAt, read }: Own, { lanes }: Deal): string[] => {
+const rowElements: Elements = {
+  one: { lines: [], text: 'row[k]' },
+  four: { lines: [], text: 'vec4(row[k], row[k + 1], row[k + 2], row[k + 3])' },
+}
+const elementsOf = (vector: Expr, vectorAt: (k: string) => readonly string[], k: number, memory: Memory, type: string): Elements => {
   const at = evaluation({ index: vectorAt('k'), memory })
-  const x = at.value(vector)
-  return [`for (var k = i32(slice); k < limit; k += ${lanes}) {`, ...at.lines, `sum += ${x} * ${read('row')};`, '}']
-}
-
-/** Four terms of four results at a time. */
-const termsOfFour = ({ memory, vector, vectorAt, read, type }: Own, { lanes }: Deal, k: number): string[] => {
+  const one = { text: at.value(vector), lines: at.lines }
   const bare = bareLoad(vector, memory)
-  const whole = bare !== null && inVectors(bare.access, vectorAt('k').indexOf('k'), k)
+  if (bare !== null && inVectors(bare.access, vectorAt('k').indexOf('k'), k))
+    return { one, four: { lines: [], text: bare.read4(affineText(bare.access, vectorAt('k'))) } }
   const each = times(4, (i) => {
     const at = evaluation({ index: vectorAt(`(k + ${i})`), memory, prefix: `x${i}_` })
     return { value: at.value(vector), lines: at.lines }
   })
-  return [
-    `for (var k = 4 * i32(slice); k < limit; k += ${4 * lanes}) {`,
-    ...(whole
-      ? [`let x = ${bare.read4(affineText(bare.access, vectorAt('k')))};`]
-      : [...each.flatMap(({ lines }) => lines), `let x = vec4<${type}>(${each.map(({ value }) => value).join(', ')});`]),
-    ...times(4, (r) => `sum[${r}] += dot(x, ${read(`(row + ${r})`)});`),
-    '}',
-  ]
+  return { one, four: { lines: each.flatMap(({ lines }) => lines), text: `vec4<${type}>(${each.map(({ value }) => value).join(', ')})` } }
 }
+
+/** A term of four results at a time. */
+const termsOfOne = ({ elements: { one }, read }: Own, { lanes }: Deal): string[] => [
+  `for (var k = i32(slice); k < limit; k += ${lanes}) {`,
+  ...one.lines,
+  `sum += ${one.text} * ${read('first')};`,
+  '}',
+]
+
+/** Four terms of four results at a time. */
+const termsOfFour = ({ elements: { four }, read }: Own, { lanes }: Deal): string[] => [
+  `for (var k = 4 * i32(slice); k < limit; k += ${4 * lanes}) {`,
+  ...four.lines,
+  `let x = ${four.text};`,
+  ...times(4, (r) => `sum[${r}] += dot(x, ${read(`(first + ${r})`)});`),
+  '}',
+]

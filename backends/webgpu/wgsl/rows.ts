@@ -48,7 +48,7 @@ const isCut = ({ dims, inner, outputs }: Nest): boolean => {
 }
 
 /** How a workgroup's lanes are dealt: `rows` rows with `lanes` lanes each, neighbours along the row or along rows. */
-interface Deal {
+export interface Deal {
   readonly rows: number
   readonly lanes: number
   readonly along: 'row' | 'rows'
@@ -101,7 +101,7 @@ const identities = (op: ReduceOp, dtype: DType): number => {
 const identity = ({ op, dtype }: Reduce): string => constantOf(dtype, identities(op, dtype))
 
 /** A loop over a row's elements, of which a lane takes every `lanes`-th. */
-const loop = (
+export const loop = (
   dims: readonly number[],
   from: string,
   to: string,
@@ -117,7 +117,7 @@ const loop = (
 const together = ({ lanes, along }: Deal, { subgroup }: Features): number => (along === 'row' ? Math.min(lanes, subgroup) : 1)
 
 /** Folds the reductions over e in [from, to) and then over the lanes: the results are named r0, r1… from `first` on. */
-const reduceLines = (
+export const reduceLines = (
   reductions: readonly Reduce[],
   first: number,
   deal: Deal,
@@ -144,7 +144,7 @@ const reduceLines = (
   ]
 }
 
-const trees = (levels: readonly (readonly Reduce[])[], deal: Deal, size: number, features: Features): string =>
+export const trees = (levels: readonly (readonly Reduce[])[], deal: Deal, size: number, features: Features): string =>
   deal.lanes === together(deal, features)
     ? ''
     : levels

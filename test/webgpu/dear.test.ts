@@ -1,0 +1,72 @@
+/** What is joined where launches are dear, beside WebAssembly: rows that a product computes itself, and launches that go together. */
+import { expect, test } from 'vitest'
+import { openDevice } from '../../backends/webgpu/device.ts'
+import { createWebgpu, openWebgpu } from '../../backends/webgpu/index.ts'
+import type { Backend } from '../../src/core/backend.ts'
+import { runtime } from '../../src/core/runtime.ts'
+import { jit, type NdArray, np, random } from '../../src/index.ts'
+import * as nn from '../../src/nn/index.ts'
+import * as tree from '../../src/tree.ts'
+import { describeOnDevice } from './gpu.ts'
+import { instrument, wrapped } from './instrument.ts'
+
+type F = (...xs: readonly NdArray[]) => unknown
+const wasm = runtime.device.current()
+
+describeOnDevice('where launches are dear', async () => {
+  const plain = createWebgpu(wrapped(await openDevice(), { features: new Set() })) as Backend
+  const devices = [(await openWebgpu()) as Backend, plain]
+  const results = async (f: F, shapes: readonly (readonly number[])[], device: Backend): Promise<readonly (readonly number[])[]> => {
+    runtime.device.choose(wasm)
+    const drawn = shapes.map((shape, i) => random.normal(random.key(i), shape).toTyped() as Float32Array)
+    runtime.device.choose(device)
+    const args = drawn.map((data, i) => np.array(data, { shape: shapes[i]! }))
+    const outs = tree.leaves(jit(f)(...args)) as NdArray[]
+    const read = await Promise.all(outs.map(async (x) => [...((await x.data()) as unknown as Iterable<number>)]))
+    runtime.device.choose(wasm)
+    return read
+  }
+  const same = (name: string, f: F, ...shapes: readonly (readonly number[])[]): void =>
+    test(name, async () => {
+      const want = await results(f, shapes, wasm)
+      for (const device of devices) {
+        const got = await results(f, shapes, device)
+        want.forEach((w, i) => got[i]!.forEach((x, j) => expect(Math.abs(x - w[j]!)).toBeLessThan(2e-4 * (1 + Math.abs(w[j]!)))))
+      }
+    })
+  const normed = (x: NdArray): NdArray => nn.layerNorm({}, x)
+  for (const [k, n] of [
+    [64, 128],
+    [30, 7], // nothing is read as vectors
+    [5000, 16], // more than workgroup memory holds
+  ] as const) {
+    same(`a layer norm before a product of ${k} by ${n}`, (x, w) => np.matmul(normed(x!), w!), [1, 1, k], [k, n])
+    same(`the same of a transposed matrix`, (x, w) => nn.linear({ weight: w! }, normed(x!)), [1, 1, k], [n, k])
+    same(`softmax and two products of one row, whose sum is wanted too`, (x, w, v) => [nn.softmax(x!).matmul(w!), nn.softmax(x!).matmul(v!), nn.softmax(x!).sum()], [1, k], [k, n], [k, n + 4]) // prettier-ignore
+    same(
+      'an activation between',
+      (x, w, v) => np.matmul(np.mul(nn.silu(x!.matmul(w!)), np.tanh(x!.matmul(w!))), v!),
+      [1, k],
+      [k, n],
+      [n, 12],
+    )
+  }
+  same('residuals over four layers', (x, w) => {
+    let h = x!
+    for (let i = 0; i < 4; i++) h = np.add(h, np.matmul(nn.gelu(np.matmul(normed(h), w!)), w!.T))
+    return h
+  }, [1, 1, 32], [32, 48]) // prettier-ignore
+  test('a norm and the products of it are as many dispatches as products', async () => {
+    const { device, counts } = instrument(await openDevice())
+    runtime.device.choose(createWebgpu(device) as Backend)
+    const f = jit((x: NdArray, w: NdArray, v: NdArray) => [np.matmul(normed(x), w), np.matmul(normed(x), v)])
+    const args = [np.ones([1, 64]), np.ones([64, 32]), np.ones([64, 64])] as const
+    const outs = f(...args)
+    await outs[0]!.data()
+    counts()
+    const again = f(...args)
+    await again[1]!.data()
+    expect(counts().dispatches).toBe(2)
+    runtime.device.choose(wasm)
+  })
+})
