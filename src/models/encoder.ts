@@ -7,11 +7,10 @@ import { ShapeError } from '../core/errors.ts'
 import { array, flag, optionsOf, type Schema } from '../core/options.ts'
 import { takes } from '../core/takes.ts'
 import * as nn from '../nn/index.ts'
+import { type Activation, activations } from '../nn/mlp.ts'
 import * as np from '../numpy/index.ts'
 import { checkpoint } from '../../transforms/checkpoint.ts'
 import {
-  type Activation,
-  activations,
   block,
   type BlockConfig,
   blockOf,

@@ -9,7 +9,8 @@
  */
 import '../runtime.ts'
 export * as gpt from './gpt.ts'
-export type { Activation, AttentionConfig, BlockConfig, BlockParams, MlpConfig, NormConfig } from './block.ts'
+export type { Activation } from '../nn/mlp.ts'
+export type { AttentionConfig, BlockConfig, BlockParams, MlpConfig, NormConfig } from './block.ts'
 export type { Cache, KeyValues } from './cache.ts'
 export type { DecoderConfig, DecoderInputs, DecoderLayer, DecoderOptions, DecoderParams, DecoderResult } from './decoder.ts'
 export {

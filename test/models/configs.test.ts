@@ -2,7 +2,7 @@
 import { describe, expect, test } from 'vitest'
 import { type NdArray, np, random } from '../../src/index.ts'
 import type { DecoderModel, EncoderModel } from '../../src/models/index.ts'
-import { activations } from '../../src/models/block.ts'
+import { activations } from '../../src/nn/mlp.ts'
 import { fromConfig } from '../../src/models/model.ts'
 import { layoutOf, matched, nameOf } from '../../src/models/names.ts'
 

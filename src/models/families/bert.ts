@@ -2,7 +2,7 @@
 import { range } from '../../core/constructors.ts'
 import type { EncoderConfig, EncoderHead } from '../encoder.ts'
 import type { Fields } from '../hfConfig.ts'
-import type { Activation } from '../block.ts'
+import type { Activation } from '../../nn/mlp.ts'
 import { activationOf, type Family, headDimOf, layerCount } from './family.ts'
 
 /** How many classes: `id2label` or `num_labels` say. */

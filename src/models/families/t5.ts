@@ -1,5 +1,5 @@
 /** T5, T5 1.1, Flan-T5 (Raffel et al. 2020, Chung et al. 2022) and mT5 (Xue et al. 2021): relative biases, scores as they are, norms before each branch. */
-import type { Activation } from '../block.ts'
+import type { Activation } from '../../nn/mlp.ts'
 import type { EncoderDecoderConfig } from '../encoderDecoder.ts'
 import { type Fields, hfActivations } from '../hfConfig.ts'
 import type { Family } from './family.ts'
