@@ -30,6 +30,7 @@ export type { Reduction, ReductionOptions } from './reduction.ts'
 export { relativeBuckets, type RelativeBucketsOptions } from './relative.ts'
 export * from './rope.ts'
 export { sinusoidalPositions, type SinusoidalOptions } from './sinusoidal.ts'
+export * as torchInitializers from './torchInitializers.ts'
 export {
   decoderLayer,
   type DecoderLayerParams,
