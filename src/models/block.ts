@@ -2,7 +2,6 @@
 import type { NdArray } from '../core/array.ts'
 import { convertElementType, range, reshape, slice } from '../core/constructors.ts'
 import type { DType } from '../core/dtype.ts'
-import { ArgumentError } from '../core/errors.ts'
 import { attended } from '../nn/attended.ts'
 import * as nn from '../nn/index.ts'
 import * as np from '../numpy/index.ts'
@@ -101,19 +100,6 @@ export interface Seeing {
 export interface Across extends KeyValues {
   /** bool [B,1,1,S]: false hides a key. */
   readonly mask: NdArray
-}
-
-/** What a model was given: parameters of so many layers, and options that go together. */
-export const checkCall = (
-  stacks: readonly (readonly [params: { readonly layers?: unknown } | undefined, layers: number])[],
-  { cache, checkpoint }: { readonly cache?: unknown; readonly checkpoint?: boolean },
-): void => {
-  if (stacks.some(([own, n]) => !Array.isArray(own?.layers) || own.layers.length !== n))
-    throw new ArgumentError(
-      `model.apply: the parameters of ${stacks.map(([, n]) => n).join(' and ')} layers are needed, as model.init makes them`,
-    )
-  if (cache !== undefined && checkpoint === true)
-    throw new ArgumentError('model.apply: a cache goes on with a text, and checkpoint is for the gradient of a whole one: leave one out')
 }
 
 export const normed = (p: NormParams, x: NdArray, { kind, eps, offset }: NormConfig): NdArray =>

@@ -3,16 +3,14 @@ import type { NdArray } from '../core/array.ts'
 import { convertElementType, iota, slice } from '../core/constructors.ts'
 import type { DType } from '../core/dtype.ts'
 import { ShapeError } from '../core/errors.ts'
-import { array, flag, needed, oneOf, optionsOf, record, type Schema } from '../core/options.ts'
+import { array, needed, oneOf, optionsOf, record, type Schema } from '../core/options.ts'
 import { showAval } from '../core/aval.ts'
 import * as nn from '../nn/index.ts'
 import * as np from '../numpy/index.ts'
-import { checkpoint } from '../../transforms/checkpoint.ts'
 import {
   block,
   type BlockConfig,
   blockOf,
-  checkCall,
   type BlockParams,
   drawing,
   layersOf,
@@ -21,7 +19,8 @@ import {
   normOf,
   type NormParams,
 } from './block.ts'
-import { type Cache, cacheKind, emptyCache, type KeyValues, positionsFrom } from './cache.ts'
+import { type Cache, cacheKind, emptyCache, type KeyValues, type LayerCache, positionsFrom } from './cache.ts'
+import { checkCall, type LayersOptions, layersOptions, throughLayers } from './layers.ts'
 
 export interface DecoderLayer {
   /** How many positions a query sees, its own among them; null: all before it. */
@@ -64,16 +63,14 @@ export interface DecoderInputs {
   /** int32 [B,T]; default: counted from each row's first real token. */
   readonly positionIds?: NdArray
 }
-export interface DecoderOptions {
+export interface DecoderOptions extends LayersOptions {
   /** What came before; the result has it with these tokens. Rows may have fewer real tokens than T, at the front: as `attentionMask` says. */
   readonly cache?: Cache
-  /** What blocks compute is computed again for the gradient instead of kept. */
-  readonly checkpoint?: boolean
   /** Logits of each row's last real token alone: [B,1,V]. */
   readonly only?: 'last'
 }
 const decoderInputs: Schema<DecoderInputs> = { inputIds: needed(array), attentionMask: array, positionIds: array }
-export const decoderOptions: Schema<DecoderOptions> = { cache: record(cacheKind), checkpoint: flag, only: oneOf('last') }
+export const decoderOptions: Schema<DecoderOptions> = { ...layersOptions, cache: record(cacheKind), only: oneOf('last') }
 export interface DecoderResult {
   readonly logits: NdArray // [B,T,V]
   readonly lastHiddenState: NdArray // [B,T,D]
@@ -134,17 +131,20 @@ export const applyDecoder = (
   const placed = params.positions === undefined ? scaled : np.add(scaled, nn.embedding(params.positions, positions))
   const rotations = Object.fromEntries(Object.entries(ropes).map(([name, rope]) => [name, nn.rotary(positions, rope)]))
   const mask = real === null ? null : np.reshape(real, [B, 1, 1, T])
-  let h = placed
-  const caches = layers.map(({ window, rope, scale }, i) => {
+  const run = ({ window, rope, scale }: DecoderLayer, p: BlockParams, x: NdArray, own: LayerCache | null) => {
     const like = scale === undefined ? config : { ...config, attention: { ...config.attention, scale } }
-    const own = cache === undefined ? null : { ...cache.layers[i]!, lengths: cache.lengths, valid }
     const rotation = rope === null ? null : rotations[rope]!
-    const run = (p: BlockParams, x: NdArray) =>
-      block(p, x, like, { causal: true, window, mask, rotation, bias: null, cache: own, across: null })
-    const [next, left] = (options.checkpoint === true ? checkpoint(run) : run)(params.layers[i]!, h)
-    h = next
-    return left
-  })
+    return block(p, x, like, { causal: true, window, mask, rotation, bias: null, cache: own, across: null })
+  }
+  const caches: KeyValues[] = []
+  const h =
+    cache === undefined
+      ? throughLayers(layers, params.layers, placed, (layer, p, x) => run(layer, p, x, null)[0], options)
+      : params.layers.reduce((x, p, i) => {
+          const [next, left] = run(layers[i]!, p, x, { ...cache.layers[i]!, lengths: cache.lengths, valid })
+          caches.push(left!)
+          return next
+        }, placed)
   const asked = options.only === undefined ? h : lastOf(h, real)
   const hidden = normed(params.norm, asked, config.norm)
   const raw = nn.linear(params.head ?? { weight: params.embed.w }, hidden) // [B,T,V]
@@ -152,6 +152,6 @@ export const applyDecoder = (
   return {
     logits,
     lastHiddenState: hidden,
-    ...(cache === undefined ? {} : { cache: { layers: caches as readonly KeyValues[], lengths: np.add(cache.lengths, valid) } }),
+    ...(cache === undefined ? {} : { cache: { layers: caches, lengths: np.add(cache.lengths, valid) } }),
   }
 }

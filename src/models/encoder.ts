@@ -4,17 +4,15 @@ import { showAval } from '../core/aval.ts'
 import { slice } from '../core/constructors.ts'
 import type { DType } from '../core/dtype.ts'
 import { ShapeError } from '../core/errors.ts'
-import { array, flag, optionsOf, type Schema } from '../core/options.ts'
+import { array, optionsOf, type Schema } from '../core/options.ts'
 import { takes } from '../core/takes.ts'
 import * as nn from '../nn/index.ts'
 import { type Activation, activations } from '../nn/mlp.ts'
 import * as np from '../numpy/index.ts'
-import { checkpoint } from '../../transforms/checkpoint.ts'
 import {
   block,
   type BlockConfig,
   blockOf,
-  checkCall,
   type BlockParams,
   drawing,
   layersOf,
@@ -23,6 +21,7 @@ import {
   normOf,
   type NormParams,
 } from './block.ts'
+import { checkCall, type LayersOptions, throughLayers } from './layers.ts'
 
 export interface EncoderLayer {
   /** A query sees so many positions to each side; null: all. */
@@ -93,11 +92,6 @@ export interface EncoderInputs {
   readonly pixelValues?: NdArray
 }
 const inputKinds: Schema<EncoderInputs> = { inputIds: array, attentionMask: array, tokenTypeIds: array, positionIds: array, pixelValues: array } // prettier-ignore
-export interface EncoderOptions {
-  /** What blocks compute is computed again for the gradient instead of kept. */
-  readonly checkpoint?: boolean
-}
-export const encoderOptions: Schema<EncoderOptions> = { checkpoint: flag }
 export interface EncoderResult {
   readonly lastHiddenState: NdArray // [B,T,D]
   /** Of a head that has them: [B,T,V] or [B,labels]. */
@@ -164,12 +158,7 @@ const embeddedTexts = (config: EncoderConfig, params: EncoderParams, inputs: Enc
   return [...kinds, ...places].reduce((sum, x) => np.add(sum, x), words)
 }
 
-export const applyEncoder = (
-  config: EncoderConfig,
-  params: EncoderParams,
-  given: EncoderInputs,
-  options: EncoderOptions,
-): EncoderResult => {
+export const applyEncoder = (config: EncoderConfig, params: EncoderParams, given: EncoderInputs, options: LayersOptions): EncoderResult => {
   const what = 'model.apply'
   const inputs = optionsOf(what, inputKinds, given, 'input')
   checkCall([[params, config.layers.length]], options)
@@ -181,13 +170,12 @@ export const applyEncoder = (
   const positions = inputs.positionIds ?? np.broadcastTo(np.arange(T), [B, T])
   const rotations = Object.fromEntries(Object.entries(ropes).map(([name, rope]) => [name, nn.rotary(positions, rope)]))
   const first = params.embedNorm === undefined ? embedded : normed(params.embedNorm, embedded, norm)
-  const h = layers.reduce((x, { reach, rope }, i) => {
+  const run = ({ reach, rope }: EncoderLayer, p: BlockParams, x: NdArray): NdArray => {
     const window = reach === null ? null : reach + 1
     const rotation = rope === null ? null : rotations[rope]!
-    const seeing = { causal: false, window, mask, rotation, bias: null, cache: null, across: null }
-    const run = (p: BlockParams, y: NdArray): NdArray => block(p, y, config, seeing)[0]
-    return options.checkpoint === true ? checkpoint(run)(params.layers[i]!, x) : run(params.layers[i]!, x)
-  }, first)
+    return block(p, x, config, { causal: false, window, mask, rotation, bias: null, cache: null, across: null })[0]
+  }
+  const h = throughLayers(layers, params.layers, first, run, options)
   const hidden = params.norm === undefined ? h : normed(params.norm, h, norm)
   return { lastHiddenState: hidden, ...headed(config, params, hidden) }
 }

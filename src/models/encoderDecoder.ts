@@ -4,16 +4,14 @@ import { showAval } from '../core/aval.ts'
 import { convertElementType, iota } from '../core/constructors.ts'
 import type { DType } from '../core/dtype.ts'
 import { ArgumentError, ShapeError } from '../core/errors.ts'
-import { array, flag, needed, oneOf, optionsOf, record, type Schema } from '../core/options.ts'
+import { array, needed, oneOf, optionsOf, record, type Schema } from '../core/options.ts'
 import * as nn from '../nn/index.ts'
 import * as np from '../numpy/index.ts'
-import { checkpoint } from '../../transforms/checkpoint.ts'
 import {
   type Across,
   block,
   type BlockConfig,
   blockOf,
-  checkCall,
   type BlockParams,
   type Drawing,
   drawing,
@@ -25,6 +23,7 @@ import {
 } from './block.ts'
 import { type Cache, cacheKind, emptyCache, type KeyValues, keyValuesKind, positionsFrom } from './cache.ts'
 import { lastOf } from './decoder.ts'
+import { checkCall, type LayersOptions, layersOptions, throughLayers } from './layers.ts'
 
 export interface EncoderDecoderConfig extends BlockConfig {
   readonly kind: 'encoderDecoder'
@@ -71,11 +70,9 @@ export interface EncoderDecoderCache extends Cache {
     readonly mask: NdArray // bool [B,S]
   }
 }
-export interface EncoderDecoderOptions {
+export interface EncoderDecoderOptions extends LayersOptions {
   /** What was written before; the result has it with these tokens. With `inputIds` they are read, else what the cache has read holds. */
   readonly cache?: EncoderDecoderCache
-  /** What blocks compute is computed again for the gradient instead of kept. */
-  readonly checkpoint?: boolean
   /** Logits of each row's last real token alone: [B,1,V]. */
   readonly only?: 'last'
 }
@@ -91,8 +88,8 @@ const inputKinds: Schema<EncoderDecoderInputs> = { inputIds: array, attentionMas
 const readKind = record<NonNullable<EncoderDecoderCache['read']>>({ layers: needed(keyValuesKind), mask: needed(array) })
 export const encoderDecoderCacheKind = record<EncoderDecoderCache>({ ...cacheKind, read: readKind })
 export const encoderDecoderOptions: Schema<EncoderDecoderOptions> = {
+  ...layersOptions,
   cache: encoderDecoderCacheKind,
-  checkpoint: flag,
   only: oneOf('last'),
 }
 
@@ -140,14 +137,12 @@ const hiding = (mask: NdArray): NdArray => np.reshape(np.astype(mask, 'bool'), [
 const within = (h: NdArray): NdArray => (h.dtype === 'float16' ? np.clip(h, -64_504, 64_504) : h)
 
 /** [B,S,D] -> [B,S,D]: all see all. */
-const encoded = (config: EncoderDecoderConfig, p: StackParams, embedded: NdArray, mask: NdArray, again: boolean): NdArray => {
+const encoded = (config: EncoderDecoderConfig, p: StackParams, embedded: NdArray, mask: NdArray, options: LayersOptions): NdArray => {
   const S = embedded.shape[1]!
   const bias = relativeBias(p.relative, iota([1, S], 'int32', 1), S, config, true)
-  const run = (own: BlockParams, x: NdArray, added: NdArray): NdArray =>
-    within(
-      block(own, x, config, { causal: false, window: null, mask: hiding(mask), rotation: null, bias: added, cache: null, across: null })[0],
-    )
-  const h = p.layers.reduce((x, own) => (again ? checkpoint(run)(own, x, bias) : run(own, x, bias)), embedded)
+  const seeing = { causal: false, window: null, mask: hiding(mask), rotation: null, bias, cache: null, across: null }
+  const run = (_: null, own: BlockParams, x: NdArray): NdArray => within(block(own, x, config, seeing)[0])
+  const h = throughLayers(layersOf(p.layers.length, () => null), p.layers, embedded, run, options) // prettier-ignore
   return normed(p.norm, h, config.norm)
 }
 /** [B,T,D] -> [B,T,D] without a cache: nothing is kept that a gradient can compute again. */
@@ -158,16 +153,16 @@ const decoded = (
   real: NdArray | null,
   states: NdArray,
   mask: NdArray,
-  again: boolean,
+  options: LayersOptions,
 ): NdArray => {
   const T = embedded.shape[1]!
   const bias = relativeBias(p.relative, iota([1, T], 'int32', 1), T, config, false)
-  const run = (own: BlockParams, x: NdArray, added: NdArray, from: NdArray): NdArray => {
-    const across = { ...keyValuesOf(own.cross!, from, config.attention), mask: hiding(mask) }
-    const seen = real === null ? null : hiding(real)
-    return within(block(own, x, config, { causal: true, window: null, mask: seen, rotation: null, bias: added, cache: null, across })[0])
+  const seeing = { causal: true, window: null, mask: real === null ? null : hiding(real), rotation: null, bias, cache: null }
+  const run = (_: null, own: BlockParams, x: NdArray): NdArray => {
+    const across = { ...keyValuesOf(own.cross!, states, config.attention), mask: hiding(mask) }
+    return within(block(own, x, config, { ...seeing, across })[0])
   }
-  return p.layers.reduce((x, own) => (again ? checkpoint(run)(own, x, bias, states) : run(own, x, bias, states)), embedded)
+  return throughLayers(layersOf(p.layers.length, () => null), p.layers, embedded, run, options) // prettier-ignore
 }
 /** [B,T,D] -> [B,T,D] behind what a cache has, and the cache with it. */
 const continued = (
@@ -208,15 +203,15 @@ export const applyEncoderDecoder = (
   )
   checkInputs(config, inputs, options.cache)
   const { inputIds, decoderInputIds } = inputs
-  const { cache, checkpoint: again = false } = options
+  const { cache } = options
   const mask = inputIds === undefined ? null : np.astype(inputs.attentionMask ?? np.ones(inputIds.shape, 'bool'), 'bool')
-  const states = mask === null ? null : encoded(config, params.encoder, nn.embedding(params.embed, inputIds!), mask, again) // prettier-ignore
+  const states = mask === null ? null : encoded(config, params.encoder, nn.embedding(params.embed, inputIds!), mask, options) // prettier-ignore
   const real = inputs.decoderAttentionMask === undefined ? null : np.astype(inputs.decoderAttentionMask, 'bool')
   const embedded = nn.embedding(params.embed, decoderInputIds) // [B,T,D]
   const read = states === null ? cache?.read : cache === undefined ? null : readOf(config, params.decoder, states, mask!, cache)
   const [h, next] =
     cache === undefined
-      ? [decoded(config, params.decoder, embedded, real, states!, mask!, again), undefined]
+      ? [decoded(config, params.decoder, embedded, real, states!, mask!, options), undefined]
       : continued(config, params.decoder, embedded, real, { ...cache, read: read! })
   const hidden = normed(params.decoder.norm, options.only === undefined ? h : lastOf(h, real), config.norm)
   return {

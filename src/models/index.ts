@@ -29,7 +29,6 @@ export {
   type EncoderHead,
   type EncoderInputs,
   type EncoderLayer,
-  type EncoderOptions,
   type EncoderParams,
   type EncoderResult,
   meanPooled,
@@ -46,5 +45,6 @@ export type {
 export { type Beam, type BeamOptions, beamSearch } from './beams.ts'
 export { generate, generateTokens, type Generated, type GenerateOptions, type SamplingOptions, type TokenOptions } from './generate.ts'
 export { speculate, type Speculated, type SpeculateOptions } from './speculative.ts'
+export type { LayersOptions } from './layers.ts'
 export type { Writer, WriterParams } from './writer.ts'
 export type { Naming } from './names.ts'

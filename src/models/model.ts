@@ -19,16 +19,7 @@ import {
   decoderOptions,
   initDecoder,
 } from './decoder.ts'
-import {
-  applyEncoder,
-  type EncoderConfig,
-  type EncoderInputs,
-  encoderOptions,
-  type EncoderOptions,
-  type EncoderParams,
-  type EncoderResult,
-  initEncoder,
-} from './encoder.ts'
+import { applyEncoder, type EncoderConfig, type EncoderInputs, type EncoderParams, type EncoderResult, initEncoder } from './encoder.ts'
 import {
   applyEncoderDecoder,
   type EncoderDecoderCache,
@@ -43,6 +34,7 @@ import {
 } from './encoderDecoder.ts'
 import { families } from './families/index.ts'
 import { Fields, type Json } from './hfConfig.ts'
+import { type LayersOptions, layersOptions } from './layers.ts'
 import type { Naming } from './names.ts'
 
 export interface InitOptions {
@@ -71,7 +63,7 @@ export interface EncoderModel extends Described {
   readonly kind: 'encoder'
   readonly config: EncoderConfig
   readonly init: (key: NdArray, options?: InitOptions) => EncoderParams
-  readonly apply: (params: EncoderParams, inputs: EncoderInputs, options?: EncoderOptions) => EncoderResult
+  readonly apply: (params: EncoderParams, inputs: EncoderInputs, options?: LayersOptions) => EncoderResult
 }
 export interface EncoderDecoderModel extends Described {
   readonly kind: 'encoderDecoder'
@@ -125,7 +117,7 @@ const encoderOf = (config: EncoderConfig, naming: Naming, json: Json): EncoderMo
   init: takesOptions('model.init', 2, initOptions, (key: NdArray, { dtype = 'float32' }: InitOptions = {}) =>
     initEncoder(keyOf('model.init', key), config, dtype),
   ),
-  apply: takesOptions('model.apply', 3, encoderOptions, (params: EncoderParams, inputs: EncoderInputs, options: EncoderOptions = {}) =>
+  apply: takesOptions('model.apply', 3, layersOptions, (params: EncoderParams, inputs: EncoderInputs, options: LayersOptions = {}) =>
     applyEncoder(config, params, inputs, options),
   ),
 })
