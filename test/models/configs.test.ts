@@ -136,6 +136,16 @@ describe('heads of masked words', () => {
   })
 })
 
+test.each([
+  [{ ...bert, model_type: 'roberta', architectures: ['RobertaForTokenClassification'] }, ['classifier']],
+  [{ ...distilbert, architectures: ['DistilBertForQuestionAnswering'] }, ['qa_outputs']],
+  [{ ...modernbert, architectures: ['ModernBertForTokenClassification'] }, ['classifier', 'head.dense', 'head.norm']],
+  [{ ...modernbert, architectures: ['ModernBertForSequenceClassification'] }, ['classifier', 'head.dense', 'head.norm']],
+] as const)('$0.architectures has its head', (json, heads) => {
+  const names = namesOf(fromConfig(json) as EncoderModel).filter((name) => /classifier|outputs|head/.test(name) && name.endsWith('.weight'))
+  expect(names.sort()).toEqual(heads.map((name) => `${name}.weight`))
+})
+
 test('GPT-2’s scores may be divided by the layer’s number', () => {
   const scales = (more: Json): readonly unknown[] => {
     const { layers, attention } = decoder('gpt2', { ...gpt2, ...more })

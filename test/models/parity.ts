@@ -8,7 +8,10 @@ export const decoders = [
   ...['gpt2', 'llama', 'llama3', 'llama-bias', 'llama-linear', 'llama-dynamic', 'mistral', 'smollm3', 'qwen2', 'qwen3', 'qwen3-yarn'],
   ...['gemma2', 'gemma3', 'phi3-long', 'phi3-short', 'phi4'],
 ] as const
-export const encoders = ['bert', 'bert-classify', 'bert-base', 'minilm', 'roberta', 'roberta-classify', 'distilbert', 'distilbert-classify', 'modernbert', 'vit'] as const // prettier-ignore
+export const encoders = [
+  ...['bert', 'bert-classify', 'bert-tokens', 'bert-answer', 'bert-base', 'minilm', 'roberta', 'roberta-classify', 'roberta-answer'],
+  ...['distilbert', 'distilbert-classify', 'distilbert-tokens', 'modernbert', 'modernbert-classify', 'modernbert-answer', 'vit'],
+] as const
 
 type Check = readonly [what: string, check: () => Promise<void>]
 const numberOf = async (x: NdArray): Promise<number> => ((await x.data()) as ArrayLike<number>)[0]!
@@ -124,6 +127,9 @@ export const encoderChecks = (name: (typeof encoders)[number]): readonly Check[]
   type Params = typeof params
   const given = (p: Params) => model.apply(p, inputs)
   const embedded = (p: Params): NdArray => meanPooled(given(p).lastHiddenState, inputs.attentionMask)
+  /** Those of where an answer begins and ends are rows, [B,2,T], and pads mean nothing. */
+  const logitsOf = ({ logits, startLogits, endLogits }: ReturnType<typeof given>): NdArray =>
+    logits ?? np.where(np.expandDims(inputs.attentionMask.astype('bool'), 1), np.stack([startLogits!, endLogits!], 1), -100)
   /** Over the labels that aren't -100. */
   const cross = (logits: NdArray, of: NdArray): NdArray => nn.crossEntropy(logits, of, { ignoreIndex: -100, reduction: 'mean' })
   const loss = (p: Params): NdArray => {
@@ -139,7 +145,7 @@ export const encoderChecks = (name: (typeof encoders)[number]): readonly Check[]
     }
     const out = given(p)
     if (name === 'bert-base') return np.add(cross(out.lastHiddenState, labels), cross(out.poolerOutput!, pooledLabels))
-    return cross(out.logits!, labels)
+    return cross(logitsOf(out), labels)
   }
   const gives = async (): Promise<void> => {
     const { attentionMask } = inputs as { readonly attentionMask?: NdArray }
@@ -148,7 +154,8 @@ export const encoderChecks = (name: (typeof encoders)[number]): readonly Check[]
     const out = jit(given)(params)
     if (expected.poolerOutput !== undefined) await close(out.poolerOutput!, arrayOf(expected.poolerOutput))
     if (expected.lastHiddenState !== undefined) return close(out.lastHiddenState, arrayOf(expected.lastHiddenState), real)
-    return close(out.logits!, arrayOf(expected.logits), out.logits!.ndim === 3 ? real : undefined)
+    const logits = logitsOf(out)
+    return close(logits, arrayOf(expected.logits), out.logits?.ndim === 3 ? real : undefined)
   }
   return [['what it gives within 1e-4', gives], ...training({ params, loss, expected, nameAt, base: model.naming.base })]
 }
