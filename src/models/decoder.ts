@@ -77,15 +77,16 @@ export interface DecoderResult {
   readonly cache?: Cache
 }
 
-export const initDecoder = (key: NdArray, config: DecoderConfig, dtype: DType): DecoderParams => {
-  const { vocab, context, width, layers, learnedPositions, tied, headBias, initStddev, norm } = config
+const headOf = ({ tied, vocab, headBias }: DecoderConfig) => (tied ? null : { out: vocab, bias: headBias })
+export const initDecoder = (key: NdArray, config: DecoderConfig, dtype: DType, head = headOf(config)): DecoderParams => {
+  const { vocab, context, width, layers, learnedPositions, initStddev, norm } = config
   const draw = drawing(key, initStddev, dtype)
   return {
     embed: { w: draw.normal([vocab, width]) },
     ...(learnedPositions ? { positions: { w: draw.normal([context, width]) } } : {}),
     layers: layersOf(layers.length, () => blockOf(draw, config)),
     norm: normOf(draw, width, norm),
-    ...(tied ? {} : { head: linearOf(draw, width, vocab, headBias) }),
+    ...(head === null ? {} : { head: linearOf(draw, width, head.out, head.bias) }),
   }
 }
 
@@ -109,15 +110,16 @@ export const lastOf = (h: NdArray, real: NdArray | null): NdArray => {
 export const decoderCache = ({ layers, attention }: DecoderConfig, batch: number, capacity: number, dtype: DType): Cache =>
   emptyCache(batch, capacity, layers.map(({ window }) => window), attention.kvHeads, attention.headDim, dtype) // prettier-ignore
 
-export const applyDecoder = (
+/** What comes out of the last layer, [B,T,D], before the last norm. */
+export const statesOf = (
   config: DecoderConfig,
   params: DecoderParams,
   inputs: DecoderInputs,
   options: DecoderOptions,
-): DecoderResult => {
+): { readonly states: NdArray; readonly real: NdArray | null; readonly cache?: Cache } => {
   const { inputIds, attentionMask, positionIds } = optionsOf('model.apply', decoderInputs, inputs, 'input')
   checkCall([[params, config.layers.length]], options)
-  const { layers, ropes, embedScale, logitCap, context } = config
+  const { layers, ropes, embedScale, context } = config
   if (inputIds.ndim !== 2) throw new ShapeError(`model.apply: inputIds ${showAval(inputIds.aval)} where int32[B,T] was expected`)
   const [B, T] = inputIds.shape as readonly [number, number]
   const { cache } = options
@@ -137,7 +139,7 @@ export const applyDecoder = (
     return block(p, x, like, { causal: true, window, mask, rotation, bias: null, cache: own, across: null })
   }
   const caches: KeyValues[] = []
-  const h =
+  const states =
     cache === undefined
       ? throughLayers(layers, params.layers, placed, (layer, p, x) => run(layer, p, x, null)[0], options)
       : params.layers.reduce((x, p, i) => {
@@ -145,13 +147,20 @@ export const applyDecoder = (
           caches.push(left!)
           return next
         }, placed)
-  const asked = options.only === undefined ? h : lastOf(h, real)
+  return { states, real, ...(cache === undefined ? {} : { cache: { layers: caches, lengths: np.add(cache.lengths, valid) } }) }
+}
+
+export const applyDecoder = (
+  config: DecoderConfig,
+  params: DecoderParams,
+  inputs: DecoderInputs,
+  options: DecoderOptions,
+): DecoderResult => {
+  const { logitCap } = config
+  const { states, real, ...rest } = statesOf(config, params, inputs, options)
+  const asked = options.only === undefined ? states : lastOf(states, real)
   const hidden = normed(params.norm, asked, config.norm)
   const raw = nn.linear(params.head ?? { weight: params.embed.w }, hidden) // [B,T,V]
   const logits = logitCap === null ? raw : np.mul(np.tanh(np.div(raw, logitCap)), logitCap)
-  return {
-    logits,
-    lastHiddenState: hidden,
-    ...(cache === undefined ? {} : { cache: { layers: caches, lengths: np.add(cache.lengths, valid) } }),
-  }
+  return { logits, lastHiddenState: hidden, ...rest }
 }

@@ -23,6 +23,7 @@ export {
   type Model,
   type Models,
   type Params,
+  type ReaderModel,
 } from './model.ts'
 export {
   type EncoderConfig,
@@ -44,6 +45,7 @@ export type {
 } from './encoderDecoder.ts'
 export { type Beam, type BeamOptions, beamSearch } from './beams.ts'
 export { generate, generateTokens, type Generated, type GenerateOptions, type SamplingOptions, type TokenOptions } from './generate.ts'
+export type { ReaderConfig, ReaderResult } from './reader.ts'
 export { speculate, type Speculated, type SpeculateOptions } from './speculative.ts'
 export type { LayersOptions } from './layers.ts'
 export type { Writer, WriterParams } from './writer.ts'

@@ -320,6 +320,10 @@ ENCODERS = {
     "distilbert-tokens": ("tokens", hf.DistilBertConfig, hf.DistilBertForTokenClassification, DISTILBERT | CLASSES),
     "modernbert-classify": ("classify", hf.ModernBertConfig, hf.ModernBertForSequenceClassification, MODERNBERT | CLASSES | {"num_hidden_layers": 2, "classifier_pooling": "mean"}),
     "modernbert-answer": ("answer", hf.ModernBertConfig, hf.ModernBertForQuestionAnswering, MODERNBERT | {"num_hidden_layers": 2}),
+    "llama-classify": ("classify", hf.LlamaConfig, hf.LlamaForSequenceClassification, SMALL | CLASSES),
+    "gpt2-classify": ("classify", hf.GPT2Config, hf.GPT2ForSequenceClassification, GPT2 | CLASSES),
+    "gpt2-base": ("states", hf.GPT2Config, hf.GPT2Model, GPT2),
+    "qwen3-base": ("states", hf.Qwen3Config, hf.Qwen3Model, SMALL | {"head_dim": 16}),
     "vit": ("images", hf.ViTConfig, hf.ViTForImageClassification, VIT | CLASSES),
 }
 MASK = 3  # the token that hides the labelled ones
@@ -360,6 +364,8 @@ def encoder(name, task, config_class, model_class, fields):
         elif task == "answer":  # where it begins and ends, as two columns of positions
             labels = torch.randint(0, 8, (rows, 2), generator=generator)
             without += ("qa_outputs.bias", "classifier.bias", "layer.1.output.LayerNorm.bias")  # the same for all positions
+        elif task == "states":
+            labels = torch.randint(0, 32, (rows, LONG), generator=generator).masked_fill(mask == 0, -100)
         elif task == "base":  # the states as if they were logits, so that all of them are in a loss
             labels = torch.randint(0, 32, (rows, LONG), generator=generator).masked_fill(mask == 0, -100)
             pooled = torch.randint(0, 32, (rows,), generator=generator)
@@ -372,7 +378,7 @@ def encoder(name, task, config_class, model_class, fields):
             out = m(**given)
             if task == "answer":
                 return torch.stack([out.start_logits, out.end_logits], 1).masked_fill(mask[:, None] == 0, -100.0)  # [rows, 2, LONG]; pads mean nothing
-            return embed(out.last_hidden_state, mask) if task == "sentences" else out.last_hidden_state if task == "base" else out.logits
+            return embed(out.last_hidden_state, mask) if task == "sentences" else out.last_hidden_state if task in ("base", "states") else out.logits
 
         def loss_of():
             if task == "base":
@@ -390,6 +396,9 @@ def encoder(name, task, config_class, model_class, fields):
         elif task == "base":
             doc["inputs"] |= {"labels": array(labels), "pooledLabels": array(pooled)}
             doc |= {"lastHiddenState": array(out), "poolerOutput": array(model(**given).pooler_output)}
+        elif task == "states":
+            doc["inputs"]["labels"] = array(labels)
+            doc["lastHiddenState"] = array(out)
         else:
             doc["inputs"]["labels"] = array(labels)
             doc["logits"] = array(out)

@@ -1,7 +1,7 @@
 /** What a model of a family must do, on whatever device was chosen: as Transformers says of its tiny twin. */
 import { expect } from 'vitest'
 import { jit, type NdArray, nn, np, optim, tree, valueAndGrad } from '../../src/index.ts'
-import { generateTokens, meanPooled } from '../../src/models/index.ts'
+import { type EncoderModel, type EncoderParams, type EncoderResult, generateTokens, meanPooled } from '../../src/models/index.ts'
 import { arrayOf, golden } from './golden.ts'
 
 export const decoders = [
@@ -12,6 +12,9 @@ export const encoders = [
   ...['bert', 'bert-classify', 'bert-tokens', 'bert-answer', 'bert-base', 'minilm', 'roberta', 'roberta-classify', 'roberta-answer'],
   ...['distilbert', 'distilbert-classify', 'distilbert-tokens', 'modernbert', 'modernbert-classify', 'modernbert-answer', 'vit'],
 ] as const
+
+/** Decoders that write nothing. */
+export const readers = ['llama-classify', 'gpt2-classify', 'gpt2-base', 'qwen3-base'] as const
 
 type Check = readonly [what: string, check: () => Promise<void>]
 const numberOf = async (x: NdArray): Promise<number> => ((await x.data()) as ArrayLike<number>)[0]!
@@ -121,11 +124,14 @@ export const decoderChecks = (name: (typeof decoders)[number]): readonly Check[]
   ]
 }
 
-export const encoderChecks = (name: (typeof encoders)[number]): readonly Check[] => {
-  const { model, params, expected, nameAt } = golden(name, 'encoder')
+export const encoderChecks = (
+  name: (typeof encoders | typeof readers)[number],
+  kind: 'encoder' | 'reader' = 'encoder',
+): readonly Check[] => {
+  const { model, params, expected, nameAt } = golden(name, kind)
   const { labels, pooledLabels, ...inputs } = inputsOf(expected.inputs) as Readonly<Record<'labels' | 'pooledLabels' | 'inputIds' | 'attentionMask', NdArray>> // prettier-ignore
   type Params = typeof params
-  const given = (p: Params) => model.apply(p, inputs)
+  const given = (p: Params): EncoderResult => (model as EncoderModel).apply(p as EncoderParams, inputs)
   const embedded = (p: Params): NdArray => meanPooled(given(p).lastHiddenState, inputs.attentionMask)
   /** Those of where an answer begins and ends are rows, [B,2,T], and pads mean nothing. */
   const logitsOf = ({ logits, startLogits, endLogits }: ReturnType<typeof given>): NdArray =>
@@ -145,7 +151,7 @@ export const encoderChecks = (name: (typeof encoders)[number]): readonly Check[]
     }
     const out = given(p)
     if (name === 'bert-base') return np.add(cross(out.lastHiddenState, labels), cross(out.poolerOutput!, pooledLabels))
-    return cross(logitsOf(out), labels)
+    return cross(expected.lastHiddenState === undefined ? logitsOf(out) : out.lastHiddenState, labels)
   }
   const gives = async (): Promise<void> => {
     const { attentionMask } = inputs as { readonly attentionMask?: NdArray }
