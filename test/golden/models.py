@@ -413,17 +413,21 @@ def encoder(name, task, config_class, model_class, fields):
 
 T5 = {"vocab_size": 64, "d_model": 32, "d_kv": 16, "d_ff": 48, "num_layers": 3, "num_decoder_layers": 2, "num_heads": 4, "relative_attention_num_buckets": 8,
       "relative_attention_max_distance": 16, "dropout_rate": 0.0, "pad_token_id": 0, "eos_token_id": None, "decoder_start_token_id": 0}  # fmt: skip
-T5S = {"t5": T5, "flan-t5": T5 | {"feed_forward_proj": "gated-gelu", "tie_word_embeddings": False}}
+T5S = {
+    "t5": (hf.T5Config, hf.T5ForConditionalGeneration, T5),
+    "flan-t5": (hf.T5Config, hf.T5ForConditionalGeneration, T5 | {"feed_forward_proj": "gated-gelu", "tie_word_embeddings": False}),
+    "umt5": (hf.UMT5Config, hf.UMT5ForConditionalGeneration, T5 | {"num_layers": 2}),
+}
 
 
-def seq2seq(name, fields):
+def seq2seq(name, config_class, model_class, fields):
     untied = fields.get("tie_word_embeddings") is False
 
     def build(seed):
-        config = hf.T5Config(**fields)
+        config = config_class(**fields)
         config._attn_implementation = "eager"
         torch.manual_seed(seed)
-        model = hf.T5ForConditionalGeneration(config).float().eval()
+        model = model_class(config).float().eval()
         if untied:  # Transformers 5 ties all new T5s, and unties those whose file holds two tensors
             model.lm_head.weight = torch.nn.Parameter(torch.zeros(64, 32))
         randomize(model, seed, 0.25)
@@ -471,7 +475,7 @@ def seq2seq(name, fields):
 
 if __name__ == "__main__":
     wanted = [a for a in sys.argv[1:] if not a.startswith("-")]
-    for kind, specs in ((decoder, DECODERS), (encoder, ENCODERS), (seq2seq, {k: (v,) for k, v in T5S.items()})):
+    for kind, specs in ((decoder, DECODERS), (encoder, ENCODERS), (seq2seq, T5S)):
         for name, spec in specs.items():
             if not wanted or name in wanted:
                 kind(name, *spec)

@@ -23,6 +23,7 @@ const models: readonly (readonly [name: string, json: Json, all: number, looped:
   ['modernbert, whose first lacks a norm', { ...sizes, model_type: 'modernbert', num_hidden_layers: 7, local_attention: 2, architectures: ['ModernBertForMaskedLM'] }, 7, 4], // prettier-ignore
   ['bert', { ...sizes, model_type: 'bert', num_hidden_layers: 3, architectures: ['BertForMaskedLM'] }, 3, 1],
   ['t5', { ...t5, num_layers: 3, num_decoder_layers: 2 }, 7, 3],
+  ['umt5, whose layers have biases of their own', { ...t5, model_type: 'umt5', num_layers: 3, num_decoder_layers: 2 }, 7, 3],
 ]
 const inputIds = np.array([[3, 4, 5, 6, 7], [8, 9, 10, 11, 0]], { dtype: 'int32' }) // prettier-ignore
 const inputs = { inputIds, attentionMask: np.notEqual(inputIds, 0) }
