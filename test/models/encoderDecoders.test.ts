@@ -178,7 +178,9 @@ describe.each(['t5', 'flan-t5', 'umt5'])('%s', (name) => {
       'inputIds are needed, since there is no cache that has read them',
     )
     expect(() => model.apply(params, { inputIds: padded, decoderInputIds: written })).toThrow(/inputIds i32\[3,12\] where int32\[1,S\]/)
-    expect(() => model.apply(params.encoder as never, inputs)).toThrow(`the parameters of ${model.config.encoderLayers} and 2 layers are needed`)
+    expect(() => model.apply(params.encoder as never, inputs)).toThrow(
+      `the parameters of ${model.config.encoderLayers} and 2 layers are needed`,
+    )
     const cache = { ...model.cache(1, 4), layers: [] }
     expect(() => model.apply(params, { inputIds: ids([[1]]), decoderInputIds: written }, { cache })).toThrow('a cache of 0 layers')
   })
