@@ -159,7 +159,7 @@ const encoded = (config: EncoderDecoderConfig, p: StackParams, embedded: NdArray
   const bias = relativeBias(p.relative, iota([1, S], 'int32', 1), S, config, true)
   const seeing = { causal: false, window: null, mask: hiding(mask), rotation: null, cache: null, across: null }
   const run = (_: null, own: LayerParams, x: NdArray): NdArray => within(block(own, x, config, { ...seeing, bias: bias(own) })[0])
-  const h = throughLayers(layersOf(p.layers.length, () => null), p.layers, embedded, run, options) // prettier-ignore
+  const h = throughLayers(p.layers.map(() => null), p.layers, embedded, run, options) // prettier-ignore
   return normed(p.norm, h, config.norm)
 }
 /** [B,T,D] -> [B,T,D] without a cache: nothing is kept that a gradient can compute again. */
@@ -179,7 +179,7 @@ const decoded = (
     const across = { ...keyValuesOf(own.cross!, states, config.attention), mask: hiding(mask) }
     return within(block(own, x, config, { ...seeing, bias: bias(own), across })[0])
   }
-  return throughLayers(layersOf(p.layers.length, () => null), p.layers, embedded, run, options) // prettier-ignore
+  return throughLayers(p.layers.map(() => null), p.layers, embedded, run, options) // prettier-ignore
 }
 /** [B,T,D] -> [B,T,D] behind what a cache has, and the cache with it. */
 const continued = (

@@ -72,3 +72,39 @@ test('a cache and scan, of which one would be left out, are refused together', (
   const params = model.init(random.key(0))
   expect(() => model.apply(params, { inputIds }, { scan: true, cache: model.cache(2, 8) })).toThrow(/a cache is written where it lies/)
 })
+test('weights of any kind are stacked by their parameters, and layers of other kinds aren’t like them', () => {
+  class Scaled extends nn.Weight {
+    readonly of: NdArray
+    readonly by: NdArray
+    constructor(of: NdArray, by: NdArray) {
+      super()
+      this.of = of
+      this.by = by
+    }
+    get shape(): readonly [number, number] {
+      return [this.of.shape[0]!, this.of.shape[1]!]
+    }
+    get dtype() {
+      return this.of.dtype
+    }
+    matmul(x: NdArray): NdArray {
+      return nn.linear({ weight: this.of }, x).mul(this.by)
+    }
+    take(ids: NdArray): NdArray {
+      return nn.embedding({ w: this.of }, ids).mul(this.by)
+    }
+  }
+  tree.registerNode(
+    Scaled,
+    ({ of, by }) => [[of, by], null],
+    (_, [of, by]) => new Scaled(of as NdArray, by as NdArray),
+  )
+  const model = fromConfig({ ...sizes, model_type: 'llama', num_hidden_layers: 4 }) as DecoderModel
+  const plain = model.init(random.key(3))
+  const layers = plain.layers.map((layer, i) => {
+    const down = { weight: new Scaled((layer.mlp.down as { readonly weight: NdArray }).weight, np.array(i + 1)) }
+    return i === 0 ? layer : { ...layer, mlp: { ...layer.mlp, down } }
+  })
+  const params = { ...plain, layers }
+  close(logitsOf(model, { scan: true })(params), logitsOf(model, {})(params))
+})
