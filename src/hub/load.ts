@@ -20,7 +20,10 @@ export interface Progress {
   readonly total: number
 }
 export interface LoadOptions<K extends Kind = Kind> {
-  /** What is expected: 'decoder', the default, writes texts; 'encoder' reads them, or pictures; 'encoderDecoder' reads one and writes another. */
+  /**
+   * What is expected: 'decoder', the default, writes texts; 'reader' is one that gives states or classes; 'encoder' reads them, or pictures; 'encoderDecoder' reads one and writes
+   * another.
+   */
   readonly kind?: K
   /** What floats become; default: as the files have them. */
   readonly dtype?: 'float32' | 'float16' | 'bfloat16'
@@ -33,7 +36,7 @@ export interface LoadOptions<K extends Kind = Kind> {
   readonly onProgress?: (progress: Progress) => void
 }
 export const loadOptions: Schema<LoadOptions> = {
-  kind: oneOf('decoder', 'encoder', 'encoderDecoder'),
+  kind: oneOf('decoder', 'reader', 'encoder', 'encoderDecoder'),
   dtype: dtypeAmong('float32', 'float16', 'bfloat16'),
   subfolder: text,
   revision: text,
@@ -47,7 +50,12 @@ export interface Loaded<K extends Kind = Kind> {
   readonly tokenizer: Tokenizer | null
 }
 
-const called: Readonly<Record<Kind, string>> = { decoder: 'a decoder', encoder: 'an encoder', encoderDecoder: 'an encoder-decoder' }
+const called: Readonly<Record<Kind, string>> = {
+  decoder: 'a decoder',
+  reader: 'a decoder without a head that writes',
+  encoder: 'an encoder',
+  encoderDecoder: 'an encoder-decoder',
+}
 const parsed = async (files: Files, name: string): Promise<Readonly<Record<string, unknown>> | null> => {
   const source = await files.text(name)
   if (source === null) return null
@@ -79,7 +87,11 @@ export const loadFrom = async (files: Files, { kind = 'decoder', dtype, onProgre
   const params = await paramsFrom(files, model, dtype, onProgress)
   const generation = await parsed(files, 'generation_config.json')
   const eos = idsOf(generation?.['eos_token_id'])
-  return { model: eos.length === 0 || model.kind === 'encoder' ? model : { ...model, eos }, params, tokenizer } as Loaded
+  return {
+    model: eos.length === 0 || model.kind === 'encoder' || model.kind === 'reader' ? model : { ...model, eos },
+    params,
+    tokenizer,
+  } as Loaded
 }
 
 export const tokenizerFrom = async (files: Files): Promise<Tokenizer | null> => {

@@ -2,32 +2,11 @@
 import type { NdArray } from '../core/array.ts'
 import { convertElementType, range, reshape, slice } from '../core/constructors.ts'
 import type { DType } from '../core/dtype.ts'
-import { ArgumentError } from '../core/errors.ts'
 import { attended } from '../nn/attended.ts'
 import * as nn from '../nn/index.ts'
 import * as np from '../numpy/index.ts'
 import * as random from '../random/index.ts'
 import { type KeyValues, type LayerCache, remembered } from './cache.ts'
-
-export type Activation =
-  | ('relu' | 'relu2' | 'relu6' | 'leakyRelu' | 'linear' | 'sigmoid' | 'tanh')
-  | ('silu' | 'hardSwish' | 'mish' | 'gelu' | 'geluTanh' | 'geluClipped' | 'quickGelu')
-export const activations: Readonly<Record<Activation, (x: NdArray) => NdArray>> = {
-  relu: nn.relu,
-  silu: nn.silu,
-  gelu: (x) => nn.gelu(x, { approximate: false }),
-  geluTanh: (x) => nn.gelu(x),
-  geluClipped: (x) => np.clip(nn.gelu(x, { approximate: false }), -10, 10),
-  quickGelu: (x) => np.mul(x, nn.sigmoid(np.mul(x, 1.702))),
-  tanh: np.tanh,
-  relu2: (x) => np.square(nn.relu(x)),
-  relu6: nn.relu6,
-  leakyRelu: nn.leakyRelu,
-  hardSwish: (x) => np.mul(x, np.div(nn.relu6(np.add(x, 3)), 6)),
-  mish: nn.mish,
-  sigmoid: nn.sigmoid,
-  linear: (x) => x,
-}
 
 export interface NormConfig {
   readonly kind: 'layer' | 'rms'
@@ -52,10 +31,14 @@ export interface AttentionConfig {
   readonly fused: boolean
   /** Queries and keys are normed, head by head, before they turn. */
   readonly norms: boolean
+  /** Values are divided by their root mean square, head by head (Gemma 4). */
+  readonly valueNorm?: boolean
+  /** What a head gives is multiplied by sigmoid of a gate, which stands behind its query in the matrix (Qwen 3.5). */
+  readonly gate?: boolean
 }
 export interface MlpConfig {
   readonly width: number
-  readonly activation: Activation
+  readonly activation: nn.Activation
   /** down(activation(gate x) · up x) in place of down(activation(up x)). */
   readonly gated: boolean
   /** gate and up are one matrix, in this order. */
@@ -79,19 +62,14 @@ export interface NormParams {
 }
 export interface AttentionParams {
   readonly qkv?: nn.LinearParams
-  readonly q?: nn.LinearParams // [H·d,D]
+  readonly q?: nn.LinearParams // [H·d,D], with gates [H·2d,D]
   readonly k?: nn.LinearParams // [K·d,D]
   readonly v?: nn.LinearParams
   readonly o: nn.LinearParams // [D,H·d]
   readonly qNorm?: NormParams // [d]
   readonly kNorm?: NormParams
 }
-export interface MlpParams {
-  readonly gateUp?: nn.LinearParams // [2F,D]
-  readonly gate?: nn.LinearParams // [F,D]
-  readonly up?: nn.LinearParams
-  readonly down: nn.LinearParams // [D,F]
-}
+export type MlpParams = nn.MlpParams | nn.GatedMlpParams
 export interface BlockParams {
   /** Absent where the first of the norms before branches is left out. */
   readonly attnNorm?: NormParams
@@ -124,19 +102,6 @@ export interface Across extends KeyValues {
   readonly mask: NdArray
 }
 
-/** What a model was given: parameters of so many layers, and options that go together. */
-export const checkCall = (
-  stacks: readonly (readonly [params: { readonly layers?: unknown } | undefined, layers: number])[],
-  { cache, checkpoint }: { readonly cache?: unknown; readonly checkpoint?: boolean },
-): void => {
-  if (stacks.some(([own, n]) => !Array.isArray(own?.layers) || own.layers.length !== n))
-    throw new ArgumentError(
-      `model.apply: the parameters of ${stacks.map(([, n]) => n).join(' and ')} layers are needed, as model.init makes them`,
-    )
-  if (cache !== undefined && checkpoint === true)
-    throw new ArgumentError('model.apply: a cache goes on with a text, and checkpoint is for the gradient of a whole one: leave one out')
-}
-
 export const normed = (p: NormParams, x: NdArray, { kind, eps, offset }: NormConfig): NdArray =>
   kind === 'rms' ? nn.rmsNorm(p, x, { eps, offset }) : nn.layerNorm(p, x, { eps })
 
@@ -160,27 +125,31 @@ const attention = (
   norm: NormConfig,
   seeing: Seeing,
 ): readonly [out: NdArray, cache: KeyValues | null] => {
-  const { heads, kvHeads, headDim, softcap } = config
+  const { heads, kvHeads, headDim, softcap, valueNorm, gate } = config
+  const asked = gate === true ? 2 * headDim : headDim
   const flat =
     p.qkv === undefined
       ? [nn.linear(p.q!, x), nn.linear(p.k!, x), nn.linear(p.v!, x)]
-      : parts(nn.linear(p.qkv, x), [heads * headDim, kvHeads * headDim, kvHeads * headDim])
-  const [q0, k0, v] = flat.map((y) => headed(y, headDim)) as [NdArray, NdArray, NdArray]
+      : parts(nn.linear(p.qkv, x), [heads * asked, kvHeads * headDim, kvHeads * headDim])
+  const [q0, k0, v0] = [headed(flat[0]!, asked), headed(flat[1]!, headDim), headed(flat[2]!, headDim)]
+  const [q1, opened] = gate === true ? (parts(q0, [headDim, headDim]) as [NdArray, NdArray]) : [q0, null]
   const turned = (y: NdArray, own: NormParams | undefined): NdArray => {
     const level = own === undefined ? y : normed(own, y, norm)
     return seeing.rotation === null ? level : nn.rotate(level, seeing.rotation)
   }
-  const [q, k] = [turned(q0, p.qNorm), turned(k0, p.kNorm)]
+  const [q, k] = [turned(q1, p.qNorm), turned(k0, p.kNorm)]
+  const v = valueNorm === true ? nn.rmsNorm({}, v0, { eps: norm.eps }) : v0
+  const given = (y: NdArray): NdArray => merged(p, opened === null ? y : np.mul(y, nn.sigmoid(opened)))
   const { causal, window, mask, bias } = seeing
   const how = { scale: scaleOf(config), bias, dropout: null, softcap, sinks: null }
   const left = window === null ? null : window - 1
   if (seeing.cache === null) {
     const right = causal ? 0 : left
-    return [merged(p, attended(q, k, v, { ...how, left, right, mask })), null]
+    return [given(attended(q, k, v, { ...how, left, right, mask })), null]
   }
   const { keys, values, seen, cache } = remembered(seeing.cache, k, v, window)
   const at = (y: NdArray): NdArray => convertElementType(y, q.dtype)
-  return [merged(p, attended(q, at(keys), at(values), { ...how, left: null, right: null, mask: seen })), cache]
+  return [given(attended(q, at(keys), at(values), { ...how, left: null, right: null, mask: seen })), cache]
 }
 
 /** What others may look across to: [B,S,D] -> [B,S,K,d] twice. */
@@ -196,12 +165,8 @@ const crossed = (p: AttentionParams, x: NdArray, config: AttentionConfig, { k, v
   return merged(p, attended(q, at(k), at(v), { ...all, scale: scaleOf(config), softcap: config.softcap, mask }))
 }
 
-export const mlp = (p: MlpParams, x: NdArray, { activation, gated, width }: MlpConfig): NdArray => {
-  const f = activations[activation]
-  if (!gated) return nn.linear(p.down, f(nn.linear(p.up!, x))) // [B,T,F] inside
-  const [gate, up] = p.gateUp === undefined ? [nn.linear(p.gate!, x), nn.linear(p.up!, x)] : parts(nn.linear(p.gateUp, x), [width, width])
-  return nn.linear(p.down, np.mul(f(gate!), up!))
-}
+const mlp = (p: MlpParams, x: NdArray, { activation, gated }: MlpConfig): NdArray =>
+  gated ? nn.gatedMlp(p, x, { activation }) : nn.mlp(p as nn.MlpParams, x, { activation })
 
 /** [B,T,D] -> [B,T,D]. */
 export const block = (p: BlockParams, x: NdArray, config: BlockConfig, seeing: Seeing): readonly [NdArray, KeyValues | null] => {
@@ -251,19 +216,20 @@ export const blockOf = (
   across = false,
 ): BlockParams => {
   const [q, kv] = [a.heads * a.headDim, a.kvHeads * a.headDim]
+  const asked = a.gate === true ? 2 * q : q
   const linear = (into: number, out: number, bias: boolean): nn.LinearParams => linearOf(draw, into, out, bias, inOut)
   const norms = a.norms ? { qNorm: normOf(draw, a.headDim, norm), kNorm: normOf(draw, a.headDim, norm) } : {}
-  const apart = () => ({ q: linear(D, q, a.bias), k: linear(D, kv, a.bias), v: linear(D, kv, a.bias) })
+  const apart = (queries: number) => ({ q: linear(D, queries, a.bias), k: linear(D, kv, a.bias), v: linear(D, kv, a.bias) })
   const gates = m.fused ? { gateUp: linear(D, 2 * m.width, m.bias) } : { gate: linear(D, m.width, m.bias), up: linear(D, m.width, m.bias) }
   const after = place === 'around' ? { attnPostNorm: normOf(draw, D, norm), mlpPostNorm: normOf(draw, D, norm) } : {}
   return {
     attnNorm: normOf(draw, D, norm),
     attn: {
-      ...(a.fused ? { qkv: linear(D, q + 2 * kv, a.bias) } : apart()),
+      ...(a.fused ? { qkv: linear(D, asked + 2 * kv, a.bias) } : apart(asked)),
       o: linear(q, D, a.outBias),
       ...norms,
     },
-    ...(across ? { crossNorm: normOf(draw, D, norm), cross: { ...apart(), o: linear(q, D, a.outBias) } } : {}),
+    ...(across ? { crossNorm: normOf(draw, D, norm), cross: { ...apart(q), o: linear(q, D, a.outBias) } } : {}),
     mlpNorm: normOf(draw, D, norm),
     mlp: { ...(m.gated ? gates : { up: linear(D, m.width, m.bias) }), down: linear(m.width, D, m.bias) },
     ...after,

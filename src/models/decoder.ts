@@ -3,16 +3,14 @@ import type { NdArray } from '../core/array.ts'
 import { convertElementType, iota, slice } from '../core/constructors.ts'
 import type { DType } from '../core/dtype.ts'
 import { ShapeError } from '../core/errors.ts'
-import { array, flag, needed, oneOf, optionsOf, record, type Schema } from '../core/options.ts'
+import { array, needed, oneOf, optionsOf, record, type Schema } from '../core/options.ts'
 import { showAval } from '../core/aval.ts'
 import * as nn from '../nn/index.ts'
 import * as np from '../numpy/index.ts'
-import { checkpoint } from '../../transforms/checkpoint.ts'
 import {
   block,
   type BlockConfig,
   blockOf,
-  checkCall,
   type BlockParams,
   drawing,
   layersOf,
@@ -21,7 +19,8 @@ import {
   normOf,
   type NormParams,
 } from './block.ts'
-import { type Cache, cacheKind, emptyCache, type KeyValues, positionsFrom } from './cache.ts'
+import { type Cache, cacheKind, emptyCache, type KeyValues, type LayerCache, positionsFrom } from './cache.ts'
+import { checkCall, type LayersOptions, layersOptions, throughLayers } from './layers.ts'
 
 export interface DecoderLayer {
   /** How many positions a query sees, its own among them; null: all before it. */
@@ -64,31 +63,30 @@ export interface DecoderInputs {
   /** int32 [B,T]; default: counted from each row's first real token. */
   readonly positionIds?: NdArray
 }
-export interface DecoderOptions {
+export interface DecoderOptions extends LayersOptions {
   /** What came before; the result has it with these tokens. Rows may have fewer real tokens than T, at the front: as `attentionMask` says. */
   readonly cache?: Cache
-  /** What blocks compute is computed again for the gradient instead of kept. */
-  readonly checkpoint?: boolean
   /** Logits of each row's last real token alone: [B,1,V]. */
   readonly only?: 'last'
 }
 const decoderInputs: Schema<DecoderInputs> = { inputIds: needed(array), attentionMask: array, positionIds: array }
-export const decoderOptions: Schema<DecoderOptions> = { cache: record(cacheKind), checkpoint: flag, only: oneOf('last') }
+export const decoderOptions: Schema<DecoderOptions> = { ...layersOptions, cache: record(cacheKind), only: oneOf('last') }
 export interface DecoderResult {
   readonly logits: NdArray // [B,T,V]
   readonly lastHiddenState: NdArray // [B,T,D]
   readonly cache?: Cache
 }
 
-export const initDecoder = (key: NdArray, config: DecoderConfig, dtype: DType): DecoderParams => {
-  const { vocab, context, width, layers, learnedPositions, tied, headBias, initStddev, norm } = config
+const headOf = ({ tied, vocab, headBias }: DecoderConfig) => (tied ? null : { out: vocab, bias: headBias })
+export const initDecoder = (key: NdArray, config: DecoderConfig, dtype: DType, head = headOf(config)): DecoderParams => {
+  const { vocab, context, width, layers, learnedPositions, initStddev, norm } = config
   const draw = drawing(key, initStddev, dtype)
   return {
     embed: { w: draw.normal([vocab, width]) },
     ...(learnedPositions ? { positions: { w: draw.normal([context, width]) } } : {}),
     layers: layersOf(layers.length, () => blockOf(draw, config)),
     norm: normOf(draw, width, norm),
-    ...(tied ? {} : { head: linearOf(draw, width, vocab, headBias) }),
+    ...(head === null ? {} : { head: linearOf(draw, width, head.out, head.bias) }),
   }
 }
 
@@ -112,15 +110,16 @@ export const lastOf = (h: NdArray, real: NdArray | null): NdArray => {
 export const decoderCache = ({ layers, attention }: DecoderConfig, batch: number, capacity: number, dtype: DType): Cache =>
   emptyCache(batch, capacity, layers.map(({ window }) => window), attention.kvHeads, attention.headDim, dtype) // prettier-ignore
 
-export const applyDecoder = (
+/** What comes out of the last layer, [B,T,D], before the last norm. */
+export const statesOf = (
   config: DecoderConfig,
   params: DecoderParams,
   inputs: DecoderInputs,
   options: DecoderOptions,
-): DecoderResult => {
+): { readonly states: NdArray; readonly real: NdArray | null; readonly cache?: Cache } => {
   const { inputIds, attentionMask, positionIds } = optionsOf('model.apply', decoderInputs, inputs, 'input')
   checkCall([[params, config.layers.length]], options)
-  const { layers, ropes, embedScale, logitCap, context } = config
+  const { layers, ropes, embedScale, context } = config
   if (inputIds.ndim !== 2) throw new ShapeError(`model.apply: inputIds ${showAval(inputIds.aval)} where int32[B,T] was expected`)
   const [B, T] = inputIds.shape as readonly [number, number]
   const { cache } = options
@@ -134,24 +133,34 @@ export const applyDecoder = (
   const placed = params.positions === undefined ? scaled : np.add(scaled, nn.embedding(params.positions, positions))
   const rotations = Object.fromEntries(Object.entries(ropes).map(([name, rope]) => [name, nn.rotary(positions, rope)]))
   const mask = real === null ? null : np.reshape(real, [B, 1, 1, T])
-  let h = placed
-  const caches = layers.map(({ window, rope, scale }, i) => {
+  const run = ({ window, rope, scale }: DecoderLayer, p: BlockParams, x: NdArray, own: LayerCache | null) => {
     const like = scale === undefined ? config : { ...config, attention: { ...config.attention, scale } }
-    const own = cache === undefined ? null : { ...cache.layers[i]!, lengths: cache.lengths, valid }
     const rotation = rope === null ? null : rotations[rope]!
-    const run = (p: BlockParams, x: NdArray) =>
-      block(p, x, like, { causal: true, window, mask, rotation, bias: null, cache: own, across: null })
-    const [next, left] = (options.checkpoint === true ? checkpoint(run) : run)(params.layers[i]!, h)
-    h = next
-    return left
-  })
-  const asked = options.only === undefined ? h : lastOf(h, real)
+    return block(p, x, like, { causal: true, window, mask, rotation, bias: null, cache: own, across: null })
+  }
+  const caches: KeyValues[] = []
+  const states =
+    cache === undefined
+      ? throughLayers(layers, params.layers, placed, (layer, p, x) => run(layer, p, x, null)[0], options)
+      : params.layers.reduce((x, p, i) => {
+          const [next, left] = run(layers[i]!, p, x, { ...cache.layers[i]!, lengths: cache.lengths, valid })
+          caches.push(left!)
+          return next
+        }, placed)
+  return { states, real, ...(cache === undefined ? {} : { cache: { layers: caches, lengths: np.add(cache.lengths, valid) } }) }
+}
+
+export const applyDecoder = (
+  config: DecoderConfig,
+  params: DecoderParams,
+  inputs: DecoderInputs,
+  options: DecoderOptions,
+): DecoderResult => {
+  const { logitCap } = config
+  const { states, real, ...rest } = statesOf(config, params, inputs, options)
+  const asked = options.only === undefined ? states : lastOf(states, real)
   const hidden = normed(params.norm, asked, config.norm)
   const raw = nn.linear(params.head ?? { weight: params.embed.w }, hidden) // [B,T,V]
   const logits = logitCap === null ? raw : np.mul(np.tanh(np.div(raw, logitCap)), logitCap)
-  return {
-    logits,
-    lastHiddenState: hidden,
-    ...(cache === undefined ? {} : { cache: { layers: caches as readonly KeyValues[], lengths: np.add(cache.lengths, valid) } }),
-  }
+  return { logits, lastHiddenState: hidden, ...rest }
 }

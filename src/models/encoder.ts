@@ -4,18 +4,15 @@ import { showAval } from '../core/aval.ts'
 import { slice } from '../core/constructors.ts'
 import type { DType } from '../core/dtype.ts'
 import { ShapeError } from '../core/errors.ts'
-import { array, flag, optionsOf, type Schema } from '../core/options.ts'
+import { array, optionsOf, type Schema } from '../core/options.ts'
 import { takes } from '../core/takes.ts'
 import * as nn from '../nn/index.ts'
+import { type Activation, activations } from '../nn/mlp.ts'
 import * as np from '../numpy/index.ts'
-import { checkpoint } from '../../transforms/checkpoint.ts'
 import {
-  type Activation,
-  activations,
   block,
   type BlockConfig,
   blockOf,
-  checkCall,
   type BlockParams,
   drawing,
   layersOf,
@@ -24,6 +21,7 @@ import {
   normOf,
   type NormParams,
 } from './block.ts'
+import { checkCall, type LayersOptions, throughLayers } from './layers.ts'
 
 export interface EncoderLayer {
   /** A query sees so many positions to each side; null: all. */
@@ -45,8 +43,17 @@ export type EncoderHead =
       readonly bias: boolean
       readonly tied: boolean
     }
-  /** A linear layer on the first token, or on activation(dense h₀). */
-  | { readonly kind: 'classify'; readonly labels: number; readonly dense: Activation | null }
+  /** A linear layer on the first token, the mean of the real ones, each, or each for where an answer begins and ends; or on activation(dense h) of it. */
+  | {
+      readonly kind: 'classify'
+      readonly of: 'first' | 'mean' | 'each' | 'span'
+      readonly labels: number
+      readonly dense: Activation | null
+      /** Default true. */
+      readonly denseBias?: boolean
+      /** The last thing before the linear layer is a norm; default false. */
+      readonly normed?: boolean
+    }
 export interface EncoderConfig extends BlockConfig {
   readonly kind: 'encoder'
   /** null: pictures come in patches. */
@@ -94,22 +101,20 @@ export interface EncoderInputs {
   readonly pixelValues?: NdArray
 }
 const inputKinds: Schema<EncoderInputs> = { inputIds: array, attentionMask: array, tokenTypeIds: array, positionIds: array, pixelValues: array } // prettier-ignore
-export interface EncoderOptions {
-  /** What blocks compute is computed again for the gradient instead of kept. */
-  readonly checkpoint?: boolean
-}
-export const encoderOptions: Schema<EncoderOptions> = { checkpoint: flag }
 export interface EncoderResult {
   readonly lastHiddenState: NdArray // [B,T,D]
-  /** Of a head that has them: [B,T,V] or [B,labels]. */
+  /** Of a head that has them: [B,T,V], [B,labels] or [B,T,labels]. */
   readonly logits?: NdArray
+  /** Where an answer begins and ends, of a head that says it. */
+  readonly startLogits?: NdArray // [B,T]
+  readonly endLogits?: NdArray // [B,T]
   readonly poolerOutput?: NdArray // [B,D]
 }
 
 export const initEncoder = (key: NdArray, config: EncoderConfig, dtype: DType): EncoderParams => {
   const { vocab, patches, context, width: D, layers, tokenTypes, embedNorm, finalNorm, norm, head, initStddev } = config
   const draw = drawing(key, initStddev, dtype)
-  const dense = { dense: linearOf(draw, D, D, head.kind !== 'maskedLM' || head.denseBias) }
+  const dense = { dense: linearOf(draw, D, D, !('denseBias' in head) || head.denseBias !== false) }
   const own =
     head.kind === 'maskedLM'
       ? {
@@ -118,7 +123,11 @@ export const initEncoder = (key: NdArray, config: EncoderConfig, dtype: DType): 
           ...(head.tied ? (head.bias ? { bias: draw.zeros([vocab!]) } : {}) : { out: linearOf(draw, D, vocab!, head.bias) }),
         }
       : head.kind === 'classify'
-        ? { ...(head.dense === null ? {} : dense), out: linearOf(draw, D, head.labels, true) }
+        ? {
+            ...(head.dense === null ? {} : dense),
+            ...(head.normed === true ? { norm: normOf(draw, D, norm) } : {}),
+            out: linearOf(draw, D, head.labels, true),
+          }
         : dense
   return {
     ...(vocab === null ? {} : { embed: { w: draw.normal([vocab, D]) } }),
@@ -165,12 +174,7 @@ const embeddedTexts = (config: EncoderConfig, params: EncoderParams, inputs: Enc
   return [...kinds, ...places].reduce((sum, x) => np.add(sum, x), words)
 }
 
-export const applyEncoder = (
-  config: EncoderConfig,
-  params: EncoderParams,
-  given: EncoderInputs,
-  options: EncoderOptions,
-): EncoderResult => {
+export const applyEncoder = (config: EncoderConfig, params: EncoderParams, given: EncoderInputs, options: LayersOptions): EncoderResult => {
   const what = 'model.apply'
   const inputs = optionsOf(what, inputKinds, given, 'input')
   checkCall([[params, config.layers.length]], options)
@@ -182,15 +186,14 @@ export const applyEncoder = (
   const positions = inputs.positionIds ?? np.broadcastTo(np.arange(T), [B, T])
   const rotations = Object.fromEntries(Object.entries(ropes).map(([name, rope]) => [name, nn.rotary(positions, rope)]))
   const first = params.embedNorm === undefined ? embedded : normed(params.embedNorm, embedded, norm)
-  const h = layers.reduce((x, { reach, rope }, i) => {
+  const run = ({ reach, rope }: EncoderLayer, p: BlockParams, x: NdArray): NdArray => {
     const window = reach === null ? null : reach + 1
     const rotation = rope === null ? null : rotations[rope]!
-    const seeing = { causal: false, window, mask, rotation, bias: null, cache: null, across: null }
-    const run = (p: BlockParams, y: NdArray): NdArray => block(p, y, config, seeing)[0]
-    return options.checkpoint === true ? checkpoint(run)(params.layers[i]!, x) : run(params.layers[i]!, x)
-  }, first)
+    return block(p, x, config, { causal: false, window, mask, rotation, bias: null, cache: null, across: null })[0]
+  }
+  const h = throughLayers(layers, params.layers, first, run, options)
   const hidden = params.norm === undefined ? h : normed(params.norm, h, norm)
-  return { lastHiddenState: hidden, ...headed(config, params, hidden) }
+  return { lastHiddenState: hidden, ...headed(config, params, hidden, inputs.attentionMask) }
 }
 const checkInputs = (what: string, { patches, context, padding }: EncoderConfig, { inputIds, pixelValues }: EncoderInputs): void => {
   if (patches === null) {
@@ -209,16 +212,23 @@ const headed = (
   { head, norm }: EncoderConfig,
   { head: p, embed }: EncoderParams,
   hidden: NdArray,
+  mask: NdArray | undefined,
 ): Omit<EncoderResult, 'lastHiddenState'> => {
-  const [B, , D] = hidden.shape as readonly [number, number, number]
+  const [B, T, D] = hidden.shape as readonly [number, number, number]
   const first = (): NdArray => np.reshape(slice(hidden, [0, 0, 0], [B, 1, D]), [B, D])
   switch (head.kind) {
     case 'none':
       return {}
     case 'pooled':
       return { poolerOutput: activations[head.activation](nn.linear(p!.dense!, first())) }
-    case 'classify':
-      return { logits: nn.linear(p!.out!, head.dense === null ? first() : activations[head.dense](nn.linear(p!.dense!, first()))) }
+    case 'classify': {
+      const x = head.of === 'first' ? first() : head.of === 'mean' ? meanOf(hidden, mask ?? np.ones([B, T])) : hidden
+      const y = head.dense === null ? x : activations[head.dense](nn.linear(p!.dense!, x))
+      const logits = nn.linear(p!.out!, p!.norm === undefined ? y : normed(p!.norm, y, norm))
+      if (head.of !== 'span') return { logits }
+      const at = (i: number): NdArray => np.reshape(slice(logits, [0, 0, i], [B, T, i + 1]), [B, T])
+      return { startLogits: at(0), endLogits: at(1) }
+    }
     case 'maskedLM': {
       const y = normed(p!.norm!, activations[head.activation](nn.linear(p!.dense!, hidden)), norm)
       const raw = nn.linear(p!.out ?? { weight: embed!.w }, y) // [B,T,V]
@@ -227,13 +237,17 @@ const headed = (
   }
 }
 
+/** Of the tokens that are there: [B,T,D], [B,T] -> [B,D]. */
+const meanOf = (hidden: NdArray, mask: NdArray): NdArray => {
+  const there = np.expandDims(np.astype(np.astype(mask, 'bool'), 'float32'), -1)
+  return np.div(np.sum(np.mul(hidden, there), { axis: 1 }), np.maximum(np.sum(there, { axis: 1 }), 1e-9))
+}
 /**
  * One vector a text: the mean of its real tokens' last hidden states, of length 1. [B,T,D], [B,T] -> [B,D]. Reimers and Gurevych 2019.
  *
  * @example meanPooled(np.ones([1, 2, 4]), np.ones([1, 2])) // [[0.5, 0.5, 0.5, 0.5]]
  */
 export const meanPooled = /* @__PURE__ */ takes('meanPooled', 2, (lastHiddenState: NdArray, attentionMask: NdArray): NdArray => {
-  const there = np.expandDims(np.astype(np.astype(attentionMask, 'bool'), 'float32'), -1)
-  const mean = np.div(np.sum(np.mul(lastHiddenState, there), { axis: 1 }), np.maximum(np.sum(there, { axis: 1 }), 1e-9))
+  const mean = meanOf(lastHiddenState, attentionMask)
   return np.div(mean, np.maximum(np.linalg.norm(mean, { axis: -1, keepdims: true }), 1e-12))
 })

@@ -4,16 +4,14 @@ import { showAval } from '../core/aval.ts'
 import { convertElementType, iota } from '../core/constructors.ts'
 import type { DType } from '../core/dtype.ts'
 import { ArgumentError, ShapeError } from '../core/errors.ts'
-import { array, flag, needed, oneOf, optionsOf, record, type Schema } from '../core/options.ts'
+import { array, needed, oneOf, optionsOf, record, type Schema } from '../core/options.ts'
 import * as nn from '../nn/index.ts'
 import * as np from '../numpy/index.ts'
-import { checkpoint } from '../../transforms/checkpoint.ts'
 import {
   type Across,
   block,
   type BlockConfig,
   blockOf,
-  checkCall,
   type BlockParams,
   type Drawing,
   drawing,
@@ -25,14 +23,21 @@ import {
 } from './block.ts'
 import { type Cache, cacheKind, emptyCache, type KeyValues, keyValuesKind, positionsFrom } from './cache.ts'
 import { lastOf } from './decoder.ts'
+import { checkCall, type LayersOptions, layersOptions, throughLayers } from './layers.ts'
 
+interface Relative {
+  readonly buckets: number
+  readonly maxDistance: number
+  /** Every layer has numbers of its own (UMT5). */
+  readonly own: boolean
+}
 export interface EncoderDecoderConfig extends BlockConfig {
   readonly kind: 'encoderDecoder'
   readonly vocab: number
   readonly encoderLayers: number
   readonly decoderLayers: number
   /** Every head adds a learned number to its scores, by the bucket of the distance. */
-  readonly relative: { readonly buckets: number; readonly maxDistance: number }
+  readonly relative: Relative
   /** The head is the embedding. */
   readonly tied: boolean
   /** What goes into the head is multiplied by it. */
@@ -42,10 +47,16 @@ export interface EncoderDecoderConfig extends BlockConfig {
   /** Of initial weights: 1, or a factor of them all. */
   readonly initFactor: number
 }
+interface Table {
+  readonly w: NdArray // [buckets,H]
+}
+interface LayerParams extends BlockParams {
+  readonly relative?: Table
+}
 export interface StackParams {
-  /** The first layer's, and shared by all. */
-  readonly relative: { readonly w: NdArray } // [buckets,H]
-  readonly layers: readonly BlockParams[]
+  /** Shared by all layers, where they have none of their own. */
+  readonly relative?: Table
+  readonly layers: readonly LayerParams[]
   readonly norm: NormParams
 }
 export interface EncoderDecoderParams {
@@ -71,11 +82,9 @@ export interface EncoderDecoderCache extends Cache {
     readonly mask: NdArray // bool [B,S]
   }
 }
-export interface EncoderDecoderOptions {
+export interface EncoderDecoderOptions extends LayersOptions {
   /** What was written before; the result has it with these tokens. With `inputIds` they are read, else what the cache has read holds. */
   readonly cache?: EncoderDecoderCache
-  /** What blocks compute is computed again for the gradient instead of kept. */
-  readonly checkpoint?: boolean
   /** Logits of each row's last real token alone: [B,1,V]. */
   readonly only?: 'last'
 }
@@ -91,8 +100,8 @@ const inputKinds: Schema<EncoderDecoderInputs> = { inputIds: array, attentionMas
 const readKind = record<NonNullable<EncoderDecoderCache['read']>>({ layers: needed(keyValuesKind), mask: needed(array) })
 export const encoderDecoderCacheKind = record<EncoderDecoderCache>({ ...cacheKind, read: readKind })
 export const encoderDecoderOptions: Schema<EncoderDecoderOptions> = {
+  ...layersOptions,
   cache: encoderDecoderCacheKind,
-  checkpoint: flag,
   only: oneOf('last'),
 }
 
@@ -103,11 +112,13 @@ export const initEncoderDecoder = (key: NdArray, config: EncoderDecoderConfig, d
   const times = (x: NdArray, factor: number): NdArray => convertElementType(np.mul(x, factor), dtype)
   const summed: Drawing = { ...draw, normal: (shape) => times(draw.normal(shape), 1 / Math.sqrt(shape.at(-1)!)) }
   const small = <P extends BlockParams['attn']>(p: P): P => ({ ...p, q: { weight: times((p.q as { weight: NdArray }).weight, 1 / Math.sqrt(attention.headDim)) } }) // prettier-ignore
+  const table = (own: boolean): { readonly relative?: Table } =>
+    relative.own === own ? { relative: { w: times(draw.normal([relative.buckets, attention.heads]), 1 / Math.sqrt(width)) } } : {}
   const stack = (layers: number, across: boolean): StackParams => ({
-    relative: { w: times(draw.normal([relative.buckets, attention.heads]), 1 / Math.sqrt(width)) },
+    ...table(false),
     layers: layersOf(layers, () => {
       const own = blockOf(summed, config, across)
-      return { ...own, attn: small(own.attn), ...(own.cross === undefined ? {} : { cross: small(own.cross) }) }
+      return { ...own, ...table(true), attn: small(own.attn), ...(own.cross === undefined ? {} : { cross: small(own.cross) }) }
     }),
     norm: normOf(draw, width, norm),
   })
@@ -122,17 +133,20 @@ export const initEncoderDecoder = (key: NdArray, config: EncoderDecoderConfig, d
 export const encoderDecoderCache = (config: EncoderDecoderConfig, batch: number, capacity: number, dtype: DType): EncoderDecoderCache =>
   emptyCache(batch, capacity, layersOf(config.decoderLayers, () => null), config.attention.kvHeads, config.attention.headDim, dtype) // prettier-ignore
 
-/** What every head adds where queries at these positions, int32 [B,T], look at keys 0 to S: [B,H,T,S]. */
+/** What every head of a layer adds where queries at these positions, int32 [B,T], look at keys 0 to S: [B,H,T,S]. */
 const relativeBias = (
-  table: StackParams['relative'],
+  shared: Table | undefined,
   positions: NdArray,
   S: number,
-  { relative }: EncoderDecoderConfig,
+  { relative: { buckets, maxDistance } }: EncoderDecoderConfig,
   bidirectional: boolean,
-): NdArray => {
+): ((layer: LayerParams) => NdArray) => {
   const [B, T] = positions.shape as readonly [number, number]
   const distances = np.sub(iota([B, T, S], 'int32', 2), np.expandDims(positions, 2))
-  return np.transpose(nn.embedding(table, nn.relativeBuckets(distances, { ...relative, bidirectional })), [0, 3, 1, 2])
+  const places = nn.relativeBuckets(distances, { buckets, maxDistance, bidirectional })
+  const of = (table: Table): NdArray => np.transpose(nn.embedding(table, places), [0, 3, 1, 2])
+  const all = shared === undefined ? null : of(shared)
+  return ({ relative }) => all ?? of(relative!)
 }
 const hiding = (mask: NdArray): NdArray => np.reshape(np.astype(mask, 'bool'), [mask.shape[0]!, 1, 1, mask.shape[1]!])
 
@@ -140,14 +154,12 @@ const hiding = (mask: NdArray): NdArray => np.reshape(np.astype(mask, 'bool'), [
 const within = (h: NdArray): NdArray => (h.dtype === 'float16' ? np.clip(h, -64_504, 64_504) : h)
 
 /** [B,S,D] -> [B,S,D]: all see all. */
-const encoded = (config: EncoderDecoderConfig, p: StackParams, embedded: NdArray, mask: NdArray, again: boolean): NdArray => {
+const encoded = (config: EncoderDecoderConfig, p: StackParams, embedded: NdArray, mask: NdArray, options: LayersOptions): NdArray => {
   const S = embedded.shape[1]!
   const bias = relativeBias(p.relative, iota([1, S], 'int32', 1), S, config, true)
-  const run = (own: BlockParams, x: NdArray, added: NdArray): NdArray =>
-    within(
-      block(own, x, config, { causal: false, window: null, mask: hiding(mask), rotation: null, bias: added, cache: null, across: null })[0],
-    )
-  const h = p.layers.reduce((x, own) => (again ? checkpoint(run)(own, x, bias) : run(own, x, bias)), embedded)
+  const seeing = { causal: false, window: null, mask: hiding(mask), rotation: null, cache: null, across: null }
+  const run = (_: null, own: LayerParams, x: NdArray): NdArray => within(block(own, x, config, { ...seeing, bias: bias(own) })[0])
+  const h = throughLayers(p.layers.map(() => null), p.layers, embedded, run, options) // prettier-ignore
   return normed(p.norm, h, config.norm)
 }
 /** [B,T,D] -> [B,T,D] without a cache: nothing is kept that a gradient can compute again. */
@@ -158,16 +170,16 @@ const decoded = (
   real: NdArray | null,
   states: NdArray,
   mask: NdArray,
-  again: boolean,
+  options: LayersOptions,
 ): NdArray => {
   const T = embedded.shape[1]!
   const bias = relativeBias(p.relative, iota([1, T], 'int32', 1), T, config, false)
-  const run = (own: BlockParams, x: NdArray, added: NdArray, from: NdArray): NdArray => {
-    const across = { ...keyValuesOf(own.cross!, from, config.attention), mask: hiding(mask) }
-    const seen = real === null ? null : hiding(real)
-    return within(block(own, x, config, { causal: true, window: null, mask: seen, rotation: null, bias: added, cache: null, across })[0])
+  const seeing = { causal: true, window: null, mask: real === null ? null : hiding(real), rotation: null, cache: null }
+  const run = (_: null, own: LayerParams, x: NdArray): NdArray => {
+    const across = { ...keyValuesOf(own.cross!, states, config.attention), mask: hiding(mask) }
+    return within(block(own, x, config, { ...seeing, bias: bias(own), across })[0])
   }
-  return p.layers.reduce((x, own) => (again ? checkpoint(run)(own, x, bias, states) : run(own, x, bias, states)), embedded)
+  return throughLayers(p.layers.map(() => null), p.layers, embedded, run, options) // prettier-ignore
 }
 /** [B,T,D] -> [B,T,D] behind what a cache has, and the cache with it. */
 const continued = (
@@ -184,7 +196,15 @@ const continued = (
   let h = embedded
   const layers = p.layers.map((own, i) => {
     const across: Across = { ...read.layers[i]!, mask: hiding(read.mask) }
-    const seeing = { causal: true, window: null, mask: null, rotation: null, bias, cache: { ...cache.layers[i]!, lengths, valid }, across }
+    const seeing = {
+      causal: true,
+      window: null,
+      mask: null,
+      rotation: null,
+      bias: bias(own),
+      cache: { ...cache.layers[i]!, lengths, valid },
+      across,
+    }
     const [next, left] = block(own, h, config, seeing)
     h = within(next)
     return left!
@@ -208,15 +228,15 @@ export const applyEncoderDecoder = (
   )
   checkInputs(config, inputs, options.cache)
   const { inputIds, decoderInputIds } = inputs
-  const { cache, checkpoint: again = false } = options
+  const { cache } = options
   const mask = inputIds === undefined ? null : np.astype(inputs.attentionMask ?? np.ones(inputIds.shape, 'bool'), 'bool')
-  const states = mask === null ? null : encoded(config, params.encoder, nn.embedding(params.embed, inputIds!), mask, again) // prettier-ignore
+  const states = mask === null ? null : encoded(config, params.encoder, nn.embedding(params.embed, inputIds!), mask, options) // prettier-ignore
   const real = inputs.decoderAttentionMask === undefined ? null : np.astype(inputs.decoderAttentionMask, 'bool')
   const embedded = nn.embedding(params.embed, decoderInputIds) // [B,T,D]
   const read = states === null ? cache?.read : cache === undefined ? null : readOf(config, params.decoder, states, mask!, cache)
   const [h, next] =
     cache === undefined
-      ? [decoded(config, params.decoder, embedded, real, states!, mask!, again), undefined]
+      ? [decoded(config, params.decoder, embedded, real, states!, mask!, options), undefined]
       : continued(config, params.decoder, embedded, real, { ...cache, read: read! })
   const hidden = normed(params.decoder.norm, options.only === undefined ? h : lastOf(h, real), config.norm)
   return {

@@ -2,7 +2,7 @@
 import { show } from '../core/show.ts'
 import { FileError } from '../io/errors.ts'
 import type { Rope, RopeScaling } from '../nn/rope.ts'
-import type { Activation } from './block.ts'
+import type { Activation } from '../nn/mlp.ts'
 
 export type Json = Readonly<Record<string, unknown>>
 const isObject = (x: unknown): x is Json => typeof x === 'object' && x !== null && !Array.isArray(x)

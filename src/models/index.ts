@@ -9,7 +9,8 @@
  */
 import '../runtime.ts'
 export * as gpt from './gpt.ts'
-export type { Activation, AttentionConfig, BlockConfig, BlockParams, MlpConfig, NormConfig } from './block.ts'
+export type { Activation } from '../nn/mlp.ts'
+export type { AttentionConfig, BlockConfig, BlockParams, MlpConfig, NormConfig } from './block.ts'
 export type { Cache, KeyValues } from './cache.ts'
 export type { DecoderConfig, DecoderInputs, DecoderLayer, DecoderOptions, DecoderParams, DecoderResult } from './decoder.ts'
 export {
@@ -22,13 +23,13 @@ export {
   type Model,
   type Models,
   type Params,
+  type ReaderModel,
 } from './model.ts'
 export {
   type EncoderConfig,
   type EncoderHead,
   type EncoderInputs,
   type EncoderLayer,
-  type EncoderOptions,
   type EncoderParams,
   type EncoderResult,
   meanPooled,
@@ -44,6 +45,8 @@ export type {
 } from './encoderDecoder.ts'
 export { type Beam, type BeamOptions, beamSearch } from './beams.ts'
 export { generate, generateTokens, type Generated, type GenerateOptions, type SamplingOptions, type TokenOptions } from './generate.ts'
+export type { ReaderConfig, ReaderResult } from './reader.ts'
 export { speculate, type Speculated, type SpeculateOptions } from './speculative.ts'
+export type { LayersOptions } from './layers.ts'
 export type { Writer, WriterParams } from './writer.ts'
 export type { Naming } from './names.ts'

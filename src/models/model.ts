@@ -19,16 +19,7 @@ import {
   decoderOptions,
   initDecoder,
 } from './decoder.ts'
-import {
-  applyEncoder,
-  type EncoderConfig,
-  type EncoderInputs,
-  encoderOptions,
-  type EncoderOptions,
-  type EncoderParams,
-  type EncoderResult,
-  initEncoder,
-} from './encoder.ts'
+import { applyEncoder, type EncoderConfig, type EncoderInputs, type EncoderParams, type EncoderResult, initEncoder } from './encoder.ts'
 import {
   applyEncoderDecoder,
   type EncoderDecoderCache,
@@ -41,9 +32,12 @@ import {
   type EncoderDecoderResult,
   initEncoderDecoder,
 } from './encoderDecoder.ts'
+import { labelsOf } from './families/bert.ts'
 import { families } from './families/index.ts'
 import { Fields, type Json } from './hfConfig.ts'
+import { type LayersOptions, layersOptions } from './layers.ts'
 import type { Naming } from './names.ts'
+import { applyReader, initReader, type ReaderConfig, type ReaderResult } from './reader.ts'
 
 export interface InitOptions {
   /** Default float32. */
@@ -71,7 +65,7 @@ export interface EncoderModel extends Described {
   readonly kind: 'encoder'
   readonly config: EncoderConfig
   readonly init: (key: NdArray, options?: InitOptions) => EncoderParams
-  readonly apply: (params: EncoderParams, inputs: EncoderInputs, options?: EncoderOptions) => EncoderResult
+  readonly apply: (params: EncoderParams, inputs: EncoderInputs, options?: LayersOptions) => EncoderResult
 }
 export interface EncoderDecoderModel extends Described {
   readonly kind: 'encoderDecoder'
@@ -84,14 +78,22 @@ export interface EncoderDecoderModel extends Described {
   /** One that has read nothing, for so many rows of so many positions to write. */
   readonly cache: (batch: number, capacity: number, options?: InitOptions) => EncoderDecoderCache
 }
+export interface ReaderModel extends Described {
+  readonly kind: 'reader'
+  readonly config: ReaderConfig
+  readonly init: (key: NdArray, options?: InitOptions) => DecoderParams
+  readonly apply: (params: DecoderParams, inputs: DecoderInputs, options?: LayersOptions) => ReaderResult
+}
 /** Models and their parameters by kind. */
 export interface Models {
   readonly decoder: DecoderModel
+  readonly reader: ReaderModel
   readonly encoder: EncoderModel
   readonly encoderDecoder: EncoderDecoderModel
 }
 export interface Params {
   readonly decoder: DecoderParams
+  readonly reader: DecoderParams
   readonly encoder: EncoderParams
   readonly encoderDecoder: EncoderDecoderParams
 }
@@ -117,6 +119,18 @@ const decoderOf = (config: DecoderConfig, naming: Naming, json: Json): DecoderMo
     decoderCache(config, wholeOf('model.cache', batch, 1), wholeOf('model.cache', capacity, 1), dtype),
   ),
 })
+const readerOf = (config: ReaderConfig, naming: Naming, json: Json): ReaderModel => ({
+  kind: 'reader',
+  config,
+  naming,
+  json,
+  init: takesOptions('model.init', 2, initOptions, (key: NdArray, { dtype = 'float32' }: InitOptions = {}) =>
+    initReader(keyOf('model.init', key), config, dtype),
+  ),
+  apply: takesOptions('model.apply', 3, layersOptions, (params: DecoderParams, inputs: DecoderInputs, options: LayersOptions = {}) =>
+    applyReader(config, params, inputs, options),
+  ),
+})
 const encoderOf = (config: EncoderConfig, naming: Naming, json: Json): EncoderModel => ({
   kind: 'encoder',
   config,
@@ -125,7 +139,7 @@ const encoderOf = (config: EncoderConfig, naming: Naming, json: Json): EncoderMo
   init: takesOptions('model.init', 2, initOptions, (key: NdArray, { dtype = 'float32' }: InitOptions = {}) =>
     initEncoder(keyOf('model.init', key), config, dtype),
   ),
-  apply: takesOptions('model.apply', 3, encoderOptions, (params: EncoderParams, inputs: EncoderInputs, options: EncoderOptions = {}) =>
+  apply: takesOptions('model.apply', 3, layersOptions, (params: EncoderParams, inputs: EncoderInputs, options: LayersOptions = {}) =>
     applyEncoder(config, params, inputs, options),
   ),
 })
@@ -151,10 +165,21 @@ const encoderDecoderOf = (config: EncoderDecoderConfig, naming: Naming, json: Js
 })
 
 /** Files of other tasks hold half a model that writes. */
-const writes = (fields: Fields): void => {
-  const [name = ''] = fields.has('architectures') ? fields.texts('architectures') : []
+const writes = (fields: Fields, name: string): void => {
   if (/(EncoderModel|For(Sequence|Token)Classification|ForQuestionAnswering)$/.test(name))
     fields.refuse('architectures', 'known here are those that write texts')
+}
+/** A decoder, or one that only reads, as the architecture's name says. */
+const textModel = (config: DecoderConfig, naming: Naming, json: Json, fields: Fields, name: string): Model => {
+  const classifies = name.endsWith('ForSequenceClassification')
+  const headless = name.endsWith('Model') && !name.endsWith('HeadModel') && !name.endsWith('HeadsModel')
+  if (!classifies && !headless) {
+    writes(fields, name)
+    return decoderOf(config, naming, json)
+  }
+  const labels = classifies ? labelsOf(fields) : null
+  const padding = fields.has('pad_token_id') ? fields.number('pad_token_id') : null
+  return readerOf({ ...config, kind: 'reader', labels, padding }, { ...naming, names: { ...naming.names, head: 'score' } }, json)
 }
 /**
  * The model that a Hugging Face config.json describes, parsed. `source` is what errors call it.
@@ -170,16 +195,17 @@ export const fromConfig = /* @__PURE__ */ takes('fromConfig', 2, (json: Json, so
   if (family === undefined)
     throw new FileError(`${source}: model_type is ${type}, and known are ${families.flatMap(({ types }) => types).join(', ')}`)
   const config = family.read(fields)
-  if (config.kind !== 'encoder') writes(fields)
+  const [name = ''] = fields.has('architectures') ? fields.texts('architectures') : []
   const names = typeof family.names === 'function' ? family.names(config as never) : family.names
   const { base, older, ignored } = family
   const naming = { names, base, ...(older === undefined ? {} : { older }), ...(ignored === undefined ? {} : { ignored }) }
   switch (config.kind) {
     case 'decoder':
-      return decoderOf(config, naming, json)
+      return textModel(config, naming, json, fields, name)
     case 'encoder':
       return encoderOf(config, naming, json)
     case 'encoderDecoder':
+      writes(fields, name)
       return encoderDecoderOf(config, naming, json)
   }
 })

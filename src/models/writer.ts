@@ -21,8 +21,8 @@ const isObject = (x: unknown): x is Readonly<Record<string, unknown>> => typeof 
 export const mustWrite = (what: string, model: unknown, params: unknown): void => {
   if (!isObject(model) || typeof model['apply'] !== 'function' || (model['kind'] !== 'decoder' && model['kind'] !== 'encoderDecoder'))
     throw new ArgumentError(
-      isObject(model) && model['kind'] === 'encoder'
-        ? `${what}: the model is an encoder, which writes nothing: a decoder or an encoder-decoder is needed`
+      isObject(model) && (model['kind'] === 'encoder' || model['kind'] === 'reader')
+        ? `${what}: the model is ${model['kind'] === 'encoder' ? 'an encoder' : 'a reader'}, which writes nothing: a decoder or an encoder-decoder is needed`
         : `${what}: a model is needed, as load or fromConfig gives it, and got ${show(model)}`,
     )
   if (!isObject(params) || !isObject(params['embed']))

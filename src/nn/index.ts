@@ -9,6 +9,7 @@ export * from './layers.ts'
 export type { LinearParams } from './linear.ts'
 export { linearCrossEntropy, type LinearCrossEntropyOptions } from './linearCrossEntropy.ts'
 export * from './losses.ts'
+export { type Activation, gatedMlp, type GatedMlpParams, mlp, type MlpOptions, type MlpParams } from './mlp.ts'
 export { type AttentionParams, multiHeadAttention, type MultiHeadAttentionOptions } from './multiHeadAttention.ts'
 export {
   gru,
@@ -28,6 +29,8 @@ export { initGru, initLstm, initRnn, type RecurrentSizes } from './recurrentInit
 export type { Reduction, ReductionOptions } from './reduction.ts'
 export { relativeBuckets, type RelativeBucketsOptions } from './relative.ts'
 export * from './rope.ts'
+export { sinusoidalPositions, type SinusoidalOptions } from './sinusoidal.ts'
+export * as torchInitializers from './torchInitializers.ts'
 export {
   decoderLayer,
   type DecoderLayerParams,

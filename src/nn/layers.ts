@@ -35,9 +35,10 @@ export interface EmbeddingParams {
 }
 const embeddingParams: Schema<EmbeddingParams> = { w: needed(weightKind) }
 /**
- * Rows of the table: int [...] -> [...,D]. An id beyond the table gives NaN.
+ * Rows of the table: int [...] -> [...,D]. An id beyond the table gives NaN. Of positions in place of ids, these are learned positions.
  *
  * @example nn.embedding({ w: np.eye(2) }, np.array(1, { dtype: 'int32' })) // [0, 1]
+ * @example nn.embedding({ w: np.eye(3) }, np.arange(2)) // [[1, 0, 0], [0, 1, 0]]
  */
 export const embedding = /* @__PURE__ */ composed('nn.embedding', 2, (p: EmbeddingParams, ids: NdArray): NdArray => {
   const { w } = parameters('nn.embedding', embeddingParams, p)

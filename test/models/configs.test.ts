@@ -1,8 +1,8 @@
 /** What a config.json means where it leaves a field out, or gives one that few files have: as Transformers 5.18 reads it. */
 import { describe, expect, test } from 'vitest'
 import { type NdArray, np, random } from '../../src/index.ts'
-import type { DecoderModel, EncoderModel } from '../../src/models/index.ts'
-import { activations } from '../../src/models/block.ts'
+import type { DecoderModel, EncoderModel, ReaderModel } from '../../src/models/index.ts'
+import { activations } from '../../src/nn/mlp.ts'
 import { fromConfig } from '../../src/models/model.ts'
 import { layoutOf, matched, nameOf } from '../../src/models/names.ts'
 
@@ -136,6 +136,32 @@ describe('heads of masked words', () => {
   })
 })
 
+test.each([
+  [{ ...bert, model_type: 'roberta', architectures: ['RobertaForTokenClassification'] }, ['classifier']],
+  [{ ...distilbert, architectures: ['DistilBertForQuestionAnswering'] }, ['qa_outputs']],
+  [{ ...modernbert, architectures: ['ModernBertForTokenClassification'] }, ['classifier', 'head.dense', 'head.norm']],
+  [{ ...modernbert, architectures: ['ModernBertForSequenceClassification'] }, ['classifier', 'head.dense', 'head.norm']],
+] as const)('$0.architectures has its head', (json, heads) => {
+  const names = namesOf(fromConfig(json) as EncoderModel).filter((name) => /classifier|outputs|head/.test(name) && name.endsWith('.weight'))
+  expect(names.sort()).toEqual(heads.map((name) => `${name}.weight`))
+})
+
+test('a decoder that writes nothing: its states, or a class by the last token that the mask or the padding’s id leaves', () => {
+  const reader = (architecture: string, more: Json = {}): ReaderModel =>
+    fromConfig({ model_type: 'llama', ...sizes, ...more, architectures: [architecture] }) as ReaderModel
+  const base = reader('LlamaModel')
+  const ids = np.array([[3, 4, 5, 0, 0]], { dtype: 'int32' })
+  expect(base.init(random.key(0)).head).toBe(undefined)
+  expect(base.apply(base.init(random.key(0)), { inputIds: ids }).logits).toBe(undefined)
+  const [masked, padded] = [reader('LlamaForSequenceClassification'), reader('LlamaForSequenceClassification', { pad_token_id: 0 })]
+  const params = masked.init(random.key(0))
+  const whole = masked.apply(params, { inputIds: ids.slice([], [0, 3]) }).logits!
+  const others = [masked.apply(params, { inputIds: ids, attentionMask: np.notEqual(ids, 0) }), padded.apply(params, { inputIds: ids })]
+  for (const { logits } of [...others, padded.apply(params, { inputIds: ids }, { scan: true })])
+    expect(np.max(np.abs(np.sub(logits!, whole))).item()).toBeLessThan(1e-6)
+  for (const name of ['LlamaForCausalLM', 'GPT2LMHeadModel', 'GPT2DoubleHeadsModel']) expect(reader(name).kind).toBe('decoder')
+})
+
 test('GPT-2’s scores may be divided by the layer’s number', () => {
   const scales = (more: Json): readonly unknown[] => {
     const { layers, attention } = decoder('gpt2', { ...gpt2, ...more })
@@ -162,7 +188,7 @@ test('what isn’t known is refused by the field’s name, before any tensor', (
   const refused: readonly (readonly [Json, RegExp])[] = [
     [{ ...t5, relative_attention_max_distance: 16 }, /relative_attention_max_distance is 16: it should be above 16/],
     [{ ...t5, architectures: ['T5EncoderModel'] }, /architectures is \["T5EncoderModel"\]/],
-    [{ model_type: 'llama', ...sizes, architectures: ['LlamaForSequenceClassification'] }, /architectures is/],
+    [{ model_type: 'llama', ...sizes, architectures: ['LlamaForTokenClassification'] }, /architectures is/],
     [{ model_type: 'llama', ...sizes, num_attention_heads: 4, num_key_value_heads: 3 }, /num_key_value_heads is 3: it doesn't divide the 4 heads/], // prettier-ignore
     [{ model_type: 'llama', ...sizes, head_dim: 5 }, /head_dim is 5: pairs turn/],
     [{ model_type: 'phi3', ...sizes, partial_rotary_factor: 0.8 }, /partial_rotary_factor is 0.8: pairs turn, and it makes 3 numbers/],

@@ -13,7 +13,7 @@ import { arrayOf, golden } from './golden.ts'
 
 const ids = (rows: readonly (readonly number[])[]): NdArray => np.array(rows as number[][], { dtype: 'int32' })
 
-describe.each(['t5', 'flan-t5'])('%s', (name) => {
+describe.each(['t5', 'flan-t5', 'umt5'])('%s', (name) => {
   const { model, params, expected, nameAt } = golden(name, 'encoderDecoder')
   const { labels, ...rest } = Object.fromEntries(Object.entries(expected.inputs).map(([key, x]) => [key, arrayOf(x)])) as Record<string, NdArray> // prettier-ignore
   const inputs = rest as unknown as Parameters<typeof model.apply>[1]
@@ -178,7 +178,9 @@ describe.each(['t5', 'flan-t5'])('%s', (name) => {
       'inputIds are needed, since there is no cache that has read them',
     )
     expect(() => model.apply(params, { inputIds: padded, decoderInputIds: written })).toThrow(/inputIds i32\[3,12\] where int32\[1,S\]/)
-    expect(() => model.apply(params.encoder as never, inputs)).toThrow('the parameters of 3 and 2 layers are needed')
+    expect(() => model.apply(params.encoder as never, inputs)).toThrow(
+      `the parameters of ${model.config.encoderLayers} and 2 layers are needed`,
+    )
     const cache = { ...model.cache(1, 4), layers: [] }
     expect(() => model.apply(params, { inputIds: ids([[1]]), decoderInputIds: written }, { cache })).toThrow('a cache of 0 layers')
   })
@@ -199,6 +201,7 @@ describe('files', () => {
   test('mT5 scales nothing and has a head of its own', () => {
     const read = (more: object) => fromConfig({ ...model.json, ...more }).config as typeof model.config
     expect(read({ model_type: 'mt5', tie_word_embeddings: true })).toMatchObject({ headScale: 1, tied: false })
+    expect(read({ model_type: 'umt5', tie_word_embeddings: false })).toMatchObject({ headScale: 1, tied: false })
     expect(read({ tie_word_embeddings: true, scale_decoder_outputs: false })).toMatchObject({ headScale: 1, tied: false })
     expect(read({ tie_word_embeddings: true, scale_decoder_outputs: true })).toMatchObject({ headScale: 1 / Math.sqrt(32), tied: true })
     expect(() => read({ feed_forward_proj: 'gated-maxout' })).toThrow(/feed_forward_proj is "gated-maxout": known here are relu/)

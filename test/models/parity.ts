@@ -1,14 +1,20 @@
 /** What a model of a family must do, on whatever device was chosen: as Transformers says of its tiny twin. */
 import { expect } from 'vitest'
 import { jit, type NdArray, nn, np, optim, tree, valueAndGrad } from '../../src/index.ts'
-import { generateTokens, meanPooled } from '../../src/models/index.ts'
+import { type EncoderModel, type EncoderParams, type EncoderResult, generateTokens, meanPooled } from '../../src/models/index.ts'
 import { arrayOf, golden } from './golden.ts'
 
 export const decoders = [
   ...['gpt2', 'llama', 'llama3', 'llama-bias', 'llama-linear', 'llama-dynamic', 'mistral', 'smollm3', 'qwen2', 'qwen3', 'qwen3-yarn'],
   ...['gemma2', 'gemma3', 'phi3-long', 'phi3-short', 'phi4'],
 ] as const
-export const encoders = ['bert', 'bert-classify', 'bert-base', 'minilm', 'roberta', 'roberta-classify', 'distilbert', 'distilbert-classify', 'modernbert', 'vit'] as const // prettier-ignore
+export const encoders = [
+  ...['bert', 'bert-classify', 'bert-tokens', 'bert-answer', 'bert-base', 'minilm', 'roberta', 'roberta-classify', 'roberta-answer'],
+  ...['distilbert', 'distilbert-classify', 'distilbert-tokens', 'modernbert', 'modernbert-classify', 'modernbert-answer', 'vit'],
+] as const
+
+/** Decoders that write nothing. */
+export const readers = ['llama-classify', 'gpt2-classify', 'gpt2-base', 'qwen3-base'] as const
 
 type Check = readonly [what: string, check: () => Promise<void>]
 const numberOf = async (x: NdArray): Promise<number> => ((await x.data()) as ArrayLike<number>)[0]!
@@ -118,12 +124,18 @@ export const decoderChecks = (name: (typeof decoders)[number]): readonly Check[]
   ]
 }
 
-export const encoderChecks = (name: (typeof encoders)[number]): readonly Check[] => {
-  const { model, params, expected, nameAt } = golden(name, 'encoder')
+export const encoderChecks = (
+  name: (typeof encoders | typeof readers)[number],
+  kind: 'encoder' | 'reader' = 'encoder',
+): readonly Check[] => {
+  const { model, params, expected, nameAt } = golden(name, kind)
   const { labels, pooledLabels, ...inputs } = inputsOf(expected.inputs) as Readonly<Record<'labels' | 'pooledLabels' | 'inputIds' | 'attentionMask', NdArray>> // prettier-ignore
   type Params = typeof params
-  const given = (p: Params) => model.apply(p, inputs)
+  const given = (p: Params): EncoderResult => (model as EncoderModel).apply(p as EncoderParams, inputs)
   const embedded = (p: Params): NdArray => meanPooled(given(p).lastHiddenState, inputs.attentionMask)
+  /** Those of where an answer begins and ends are rows, [B,2,T], and pads mean nothing. */
+  const logitsOf = ({ logits, startLogits, endLogits }: ReturnType<typeof given>): NdArray =>
+    logits ?? np.where(np.expandDims(inputs.attentionMask.astype('bool'), 1), np.stack([startLogits!, endLogits!], 1), -100)
   /** Over the labels that aren't -100. */
   const cross = (logits: NdArray, of: NdArray): NdArray => nn.crossEntropy(logits, of, { ignoreIndex: -100, reduction: 'mean' })
   const loss = (p: Params): NdArray => {
@@ -139,7 +151,7 @@ export const encoderChecks = (name: (typeof encoders)[number]): readonly Check[]
     }
     const out = given(p)
     if (name === 'bert-base') return np.add(cross(out.lastHiddenState, labels), cross(out.poolerOutput!, pooledLabels))
-    return cross(out.logits!, labels)
+    return cross(expected.lastHiddenState === undefined ? logitsOf(out) : out.lastHiddenState, labels)
   }
   const gives = async (): Promise<void> => {
     const { attentionMask } = inputs as { readonly attentionMask?: NdArray }
@@ -148,7 +160,8 @@ export const encoderChecks = (name: (typeof encoders)[number]): readonly Check[]
     const out = jit(given)(params)
     if (expected.poolerOutput !== undefined) await close(out.poolerOutput!, arrayOf(expected.poolerOutput))
     if (expected.lastHiddenState !== undefined) return close(out.lastHiddenState, arrayOf(expected.lastHiddenState), real)
-    return close(out.logits!, arrayOf(expected.logits), out.logits!.ndim === 3 ? real : undefined)
+    const logits = logitsOf(out)
+    return close(logits, arrayOf(expected.logits), out.logits?.ndim === 3 ? real : undefined)
   }
   return [['what it gives within 1e-4', gives], ...training({ params, loss, expected, nameAt, base: model.naming.base })]
 }

@@ -2,7 +2,7 @@
 import { range } from '../../core/constructors.ts'
 import type { EncoderConfig, EncoderHead } from '../encoder.ts'
 import type { Fields } from '../hfConfig.ts'
-import type { Activation } from '../block.ts'
+import type { Activation } from '../../nn/mlp.ts'
 import { activationOf, type Family, headDimOf, layerCount } from './family.ts'
 
 /** How many classes: `id2label` or `num_labels` say. */
@@ -16,6 +16,15 @@ export const headOf = (config: Fields, heads: Readonly<Record<string, EncoderHea
     ? config.refuse('architectures', `known here are those that end in ${Object.keys(heads).join(', ')}`)
     : heads[known]!
 }
+type Classify = Extract<EncoderHead, { readonly kind: 'classify' }>
+export const classify = (config: Fields, of: Classify['of'], dense: Activation | null = null): Classify => ({
+  kind: 'classify',
+  of,
+  labels: of === 'span' ? 2 : labelsOf(config),
+  dense,
+})
+/** What files call the last linear layer. */
+export const answering = (head: EncoderHead): string => (head.kind === 'classify' && head.of === 'span' ? 'qa_outputs' : 'classifier')
 export const maskedLM = (config: Fields, activation: Activation): EncoderHead => ({
   kind: 'maskedLM',
   activation,
@@ -73,7 +82,9 @@ export const bert: Family<EncoderConfig> = {
       {
         ForMaskedLM: maskedLM(config, activationOf(config, 'hidden_act', 'gelu')),
         ForPreTraining: maskedLM(config, activationOf(config, 'hidden_act', 'gelu')),
-        ForSequenceClassification: { kind: 'classify', labels: labelsOf(config), dense: 'tanh' },
+        ForSequenceClassification: classify(config, 'first', 'tanh'),
+        ForTokenClassification: classify(config, 'each'),
+        ForQuestionAnswering: classify(config, 'span'),
         Model: { kind: 'pooled', activation: 'tanh' },
       },
       'BertModel',
@@ -83,7 +94,7 @@ export const bert: Family<EncoderConfig> = {
     ...names('bert'),
     ...(head.kind === 'maskedLM'
       ? { 'head.dense': 'cls.predictions.transform.dense', 'head.norm': 'cls.predictions.transform.LayerNorm', ...(head.tied ? { 'head.bias': 'cls.predictions.bias' } : { 'head.out': 'cls.predictions.decoder' }) } // prettier-ignore
-      : { 'head.dense': 'bert.pooler.dense', 'head.out': 'classifier' }),
+      : { 'head.dense': 'bert.pooler.dense', 'head.out': answering(head) }),
   }),
   base: 'bert.',
   // The bias was shared where the matrix wasn't, too.
@@ -99,7 +110,9 @@ export const roberta: Family<EncoderConfig> = {
       config,
       {
         ForMaskedLM: maskedLM(config, 'gelu'),
-        ForSequenceClassification: { kind: 'classify', labels: labelsOf(config), dense: 'tanh' },
+        ForSequenceClassification: classify(config, 'first', 'tanh'),
+        ForTokenClassification: classify(config, 'each'),
+        ForQuestionAnswering: classify(config, 'span'),
         Model: { kind: 'pooled', activation: 'tanh' },
       },
       'RobertaModel',
@@ -109,9 +122,9 @@ export const roberta: Family<EncoderConfig> = {
     ...names('roberta'),
     ...(head.kind === 'maskedLM'
       ? { 'head.dense': 'lm_head.dense', 'head.norm': 'lm_head.layer_norm', ...(head.tied ? { 'head.bias': 'lm_head.bias' } : { 'head.out': 'lm_head.decoder' }) } // prettier-ignore
-      : head.kind === 'classify'
+      : head.kind === 'classify' && head.of === 'first'
         ? { 'head.dense': 'classifier.dense', 'head.out': 'classifier.out_proj' }
-        : { 'head.dense': 'roberta.pooler.dense' }),
+        : { 'head.dense': 'roberta.pooler.dense', 'head.out': answering(head) }),
   }),
   base: 'roberta.',
   older: { ...older, 'lm_head.decoder.bias': 'lm_head.bias' },

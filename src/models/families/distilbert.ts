@@ -1,7 +1,7 @@
 /** DistilBERT (Sanh et al. 2019): BERT's half, without kinds of tokens. */
 import { range } from '../../core/constructors.ts'
 import type { EncoderConfig } from '../encoder.ts'
-import { headOf, labelsOf, maskedLM } from './bert.ts'
+import { answering, classify, headOf, maskedLM } from './bert.ts'
 import { activationOf, type Family, headDimOf, layerCount } from './family.ts'
 
 export const distilbert: Family<EncoderConfig> = {
@@ -30,7 +30,9 @@ export const distilbert: Family<EncoderConfig> = {
         config,
         {
           ForMaskedLM: maskedLM(config, activation),
-          ForSequenceClassification: { kind: 'classify', labels: labelsOf(config), dense: 'relu' },
+          ForSequenceClassification: classify(config, 'first', 'relu'),
+          ForTokenClassification: classify(config, 'each'),
+          ForQuestionAnswering: classify(config, 'span'),
           Model: { kind: 'none' },
         },
         'DistilBertModel',
@@ -52,7 +54,7 @@ export const distilbert: Family<EncoderConfig> = {
     'layers.#.mlpNorm': 'distilbert.transformer.layer.#.output_layer_norm',
     ...(head.kind === 'maskedLM'
       ? { 'head.dense': 'vocab_transform', 'head.norm': 'vocab_layer_norm', ...(head.tied ? { 'head.bias': 'vocab_projector.bias' } : { 'head.out': 'vocab_projector' }) } // prettier-ignore
-      : { 'head.dense': 'pre_classifier', 'head.out': 'classifier' }),
+      : { 'head.dense': 'pre_classifier', 'head.out': answering(head) }),
   }),
   base: 'distilbert.',
   ignored: /position_ids$|^vocab_/,

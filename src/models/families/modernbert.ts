@@ -1,7 +1,7 @@
 /** ModernBERT (Warner et al. 2024): ropes, gated MLPs, norms before each branch, most layers near-sighted. */
 import type { EncoderConfig } from '../encoder.ts'
 import { ropesOf } from '../hfConfig.ts'
-import { headOf } from './bert.ts'
+import { classify, headOf } from './bert.ts'
 import { activationOf, type Family, headDimOf, layerTypes } from './family.ts'
 
 export const modernbert: Family<EncoderConfig> = {
@@ -14,6 +14,8 @@ export const modernbert: Family<EncoderConfig> = {
     const [global, local] = [config.number('global_rope_theta', 160_000), config.number('local_rope_theta', 10_000)]
     const reach = Math.floor(config.count('local_attention', 128) / 2)
     const bias = config.flag('attention_bias', false)
+    const [activation, denseBias] = [activationOf(config, 'classifier_activation', 'gelu'), config.flag('classifier_bias', false)]
+    const head = (of: Parameters<typeof classify>[1]) => ({ ...classify(config, of, activation), denseBias, normed: true })
     const mlpBias = config.flag('mlp_bias', false)
     return {
       kind: 'encoder',
@@ -41,11 +43,14 @@ export const modernbert: Family<EncoderConfig> = {
         {
           ForMaskedLM: {
             kind: 'maskedLM',
-            activation: activationOf(config, 'classifier_activation', 'gelu'),
-            denseBias: config.flag('classifier_bias', false),
+            activation,
+            denseBias,
             bias: config.flag('decoder_bias', true),
             tied: config.flag('tie_word_embeddings', true),
           },
+          ForSequenceClassification: head(config.switch('classifier_pooling', { cls: 'first', mean: 'mean' } as const, 'cls')),
+          ForTokenClassification: head('each'),
+          ForQuestionAnswering: head('span'),
           Model: { kind: 'none' },
         },
         'ModernBertModel',
@@ -53,7 +58,7 @@ export const modernbert: Family<EncoderConfig> = {
       initStddev: config.number('initializer_range', 0.02),
     }
   },
-  names: {
+  names: ({ head }) => ({
     embed: 'model.embeddings.tok_embeddings',
     embedNorm: 'model.embeddings.norm',
     'layers.#.attnNorm': 'model.layers.#.attn_norm',
@@ -66,8 +71,8 @@ export const modernbert: Family<EncoderConfig> = {
     'head.dense': 'head.dense',
     'head.norm': 'head.norm',
     'head.bias': 'decoder.bias',
-    'head.out': 'decoder',
-  },
+    'head.out': head.kind === 'classify' ? 'classifier' : 'decoder',
+  }),
   base: 'model.',
   ignored: /^(decoder\.weight|head\.|decoder\.bias)/,
 }

@@ -1,5 +1,5 @@
-/** T5, T5 1.1, Flan-T5 (Raffel et al. 2020, Chung et al. 2022) and mT5 (Xue et al. 2021): relative biases, scores as they are, norms before each branch. */
-import type { Activation } from '../block.ts'
+/** T5, T5 1.1, Flan-T5 (Raffel et al. 2020, Chung et al. 2022), mT5 (Xue et al. 2021) and UMT5 (Chung et al. 2023): relative biases, scores as they are, norms before each branch. */
+import type { Activation } from '../../nn/mlp.ts'
 import type { EncoderDecoderConfig } from '../encoderDecoder.ts'
 import { type Fields, hfActivations } from '../hfConfig.ts'
 import type { Family } from './family.ts'
@@ -17,13 +17,15 @@ const projections: Readonly<Record<string, Projection>> = Object.fromEntries(
 )
 /**
  * Whether what goes into the head is scaled, and whether the head is the embedding: both in T5, neither in its successors. Files before Transformers
- * 5 say so by `tie_word_embeddings`, files since by `scale_decoder_outputs`. mT5 never scales, whatever its files say.
+ * 5 say so by `tie_word_embeddings`, files since by `scale_decoder_outputs`, and UMT5's by the first. mT5 never scales, whatever its files say.
  */
-const scales = (config: Fields): boolean =>
-  config.text('model_type') === 't5' && config.flag('scale_decoder_outputs', config.flag('tie_word_embeddings', true))
+const scales = (config: Fields): boolean => {
+  const [type, tied] = [config.text('model_type'), config.flag('tie_word_embeddings', true)]
+  return type === 't5' ? config.flag('scale_decoder_outputs', tied) : type === 'umt5' && tied
+}
 
 export const t5: Family<EncoderDecoderConfig> = {
-  types: ['t5', 'mt5'],
+  types: ['t5', 'mt5', 'umt5'],
   read: (config) => {
     config.off('is_decoder')
     const [width, heads, layers] = [config.count('d_model'), config.count('num_heads'), config.count('num_layers')]
@@ -48,6 +50,7 @@ export const t5: Family<EncoderDecoderConfig> = {
       relative: {
         buckets,
         maxDistance,
+        own: config.text('model_type') === 'umt5',
       },
       norm: { kind: 'rms', eps: config.number('layer_norm_epsilon', 1e-6), offset: 0, bias: false },
       place: 'pre',
@@ -87,6 +90,7 @@ export const t5: Family<EncoderDecoderConfig> = {
 }
 const stack = (side: 'encoder' | 'decoder', gated: boolean, last: number): Readonly<Record<string, string>> => ({
   [`${side}.relative`]: `${side}.block.0.layer.0.SelfAttention.relative_attention_bias`,
+  [`${side}.layers.#.relative`]: `${side}.block.#.layer.0.SelfAttention.relative_attention_bias`,
   [`${side}.layers.#.attnNorm`]: `${side}.block.#.layer.0.layer_norm`,
   [`${side}.layers.#.attn.q`]: `${side}.block.#.layer.0.SelfAttention.q`,
   [`${side}.layers.#.attn.k`]: `${side}.block.#.layer.0.SelfAttention.k`,

@@ -1,7 +1,7 @@
 /** ViT (Dosovitskiy et al. 2021): a picture in patches, behind a vector that stands for the whole. */
 import { range } from '../../core/constructors.ts'
 import type { EncoderConfig } from '../encoder.ts'
-import { headOf, labelsOf } from './bert.ts'
+import { classify, headOf } from './bert.ts'
 import type { Fields } from '../hfConfig.ts'
 import { activationOf, type Family, headDimOf, layerCount } from './family.ts'
 
@@ -38,7 +38,7 @@ export const vit: Family<EncoderConfig> = {
       mlp: { width: config.count('intermediate_size'), activation: activationOf(config, 'hidden_act', 'gelu'), gated: false, fused: false, bias: true }, // prettier-ignore
       head: headOf(
         config,
-        { ForImageClassification: { kind: 'classify', labels: labelsOf(config), dense: null }, Model: { kind: 'pooled', activation: activationOf(config, 'pooler_act', 'tanh') } }, // prettier-ignore
+        { ForImageClassification: classify(config, 'first'), Model: { kind: 'pooled', activation: activationOf(config, 'pooler_act', 'tanh') } }, // prettier-ignore
         'ViTModel',
       ),
       initStddev: config.number('initializer_range', 0.02),
