@@ -15,7 +15,9 @@ const text = (field, value) => bytes(field, [utf8.encode(value)])
 const int = (field, value) => [varint(field << 3), varint(value)]
 const float = (field, value) => [varint((field << 3) | 5), new Uint8Array(Float32Array.of(value).buffer)]
 
-const FLOAT = 1
+/** TensorProto's numbers of element types. */
+const TYPES = { float32: 1, int32: 6, int64: 7 }
+const typeOf = (data) => (data instanceof Float32Array ? 1 : data instanceof Int32Array ? 6 : 7)
 const attribute = ([name, value]) => {
   if (Array.isArray(value)) return bytes(5, [...text(1, name), ...value.flatMap((n) => int(8, n)), ...int(20, 7)])
   return bytes(5, [
@@ -33,14 +35,18 @@ const node = ({ op, inputs, outputs, attributes = {}, domain = '' }) =>
   ])
 const initializer = ([name, { shape, data }]) => {
   const raw = new Uint8Array(data.buffer, data.byteOffset, data.byteLength)
-  return bytes(5, [...shape.flatMap((n) => int(1, n)), ...int(2, FLOAT), ...text(8, name), ...bytes(9, [raw])])
+  return bytes(5, [...shape.flatMap((n) => int(1, n)), ...int(2, typeOf(data)), ...text(8, name), ...bytes(9, [raw])])
 }
-const value = (field, [name, shape]) => {
-  const dims = bytes(2, shape.flatMap((n) => bytes(1, int(1, n)))) // prettier-ignore
-  return bytes(field, [...text(1, name), ...bytes(2, bytes(1, [...int(1, FLOAT), ...dims]))])
+const value = (field, [name, of]) => {
+  const { shape, dtype } = Array.isArray(of) ? { shape: of, dtype: 'float32' } : of
+  const dims = bytes(2, shape.flatMap((n) => bytes(1, typeof n === 'string' ? text(2, n) : int(1, n)))) // prettier-ignore
+  return bytes(field, [...text(1, name), ...bytes(2, bytes(1, [...int(1, TYPES[dtype]), ...dims]))])
 }
 
-/** A model of float32 tensors. `inputs` and `outputs`: shapes by name; `weights`: { shape, data } by name. */
+/**
+ * A model. `inputs` and `outputs`: shapes of float32 by name, or { shape, dtype }, with texts for sizes that vary; `weights`: { shape, data } by
+ * name. An input that is named '' isn't there.
+ */
 export const model = ({ nodes, inputs, outputs, weights = {} }) => {
   const opset = (domain, version) => bytes(8, [...text(1, domain), ...int(2, version)])
   const graph = [
