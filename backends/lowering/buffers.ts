@@ -69,6 +69,16 @@ const inWindows = (node: Node): boolean =>
 export const isOfRow = (node: Node): node is Node & { kind: 'dot' } =>
   node.kind === 'dot' && node.shape.at(-1)! > 1 && node.shape.slice(0, -1).every((n) => n === 1)
 
+/** What few updates of a scatter are computed of where they are written; null where they are read. */
+export const computedUpdate = ({ kernel, args }: Node & { kind: 'special' }): Node | null =>
+  kernel.kind === 'scatter' &&
+  kernel.combine === 'set' &&
+  kernel.count <= 128 &&
+  kernel.count * kernel.rest <= 2 ** 14 &&
+  args.indexOf(args[2]!) === 2
+    ? args[2]!
+    : null
+
 export const chooseBuffers = (order: readonly Node[], roots: readonly Node[], fusion: Fusion): Set<Node> => {
   const ownRow = (node: Node): node is Node & { kind: 'dot' } => fusion === 'most' && isOfRow(node) && node.lhs !== node.rhs
   const buffers = new Set<Node>(roots)
@@ -93,7 +103,10 @@ export const chooseBuffers = (order: readonly Node[], roots: readonly Node[], fu
     let weight = node.kind === 'map' ? costOf(node.op) : node.kind === 'gather' ? 4 : node.kind === 'reduce' ? 2 : 0
     for (const a of argsOf(node)) weight += weightOf(a, node)
     weights.set(node, Math.min(1e6, weight))
-    if (node.kind === 'special') for (const a of node.args) buffers.add(node.restrided === null ? a : peel(a))
+    if (node.kind === 'special') {
+      const computed = fusion === 'most' ? computedUpdate(node) : null
+      for (const a of node.args) if (a !== computed) buffers.add(node.restrided === null ? a : peel(a))
+    }
     if (node.kind === 'gather') buffers.add(node.source)
     // Windows read what they share again and again.
     if (node.kind === 'view' && overlaps(node.view)) {

@@ -181,7 +181,8 @@ class Emitter {
       lead >= 0 &&
       extents.slice(0, lead).every((n) => n === 1) &&
       node.shape.every((n, d) => n === extents[lead + d] && (n === 1 || sameAffine(p.dims[d]!, unitAffine(rank, lead + d), extents)))
-    if (!innerFits || !outerFits || p.guards.length > 0) throw new NeedsBuffer(node)
+    // Guards say where it is wanted, and it is there everywhere.
+    if (!innerFits || !outerFits) throw new NeedsBuffer(node)
     let out = this.#reduces.get(node)
     if (out === undefined) {
       const dims = source.map((_, d) => unitAffine(rank, lead + d))
@@ -220,7 +221,7 @@ const inside = (guards: readonly Guard[]): Expr => {
 }
 
 /** The contraction whose epilogue `node` can be, and the row reduction it can share a kernel with. */
-const findInside = (
+export const findInside = (
   node: Node,
   buffered: (node: Node) => boolean,
 ): { readonly dot: Node | null; readonly reduce: (Node & { kind: 'reduce' }) | null } => {
@@ -364,5 +365,17 @@ const emitDot = (nodes: readonly Node[], dot: Node & { kind: 'dot' }, space: Spa
   }
 }
 
+/** An operand of another kernel as an expression over `extents`; what it reads comes behind `before`. */
+export const emitOperand = (
+  source: Node,
+  extents: readonly number[],
+  before: readonly Node[],
+  buffered: (node: Node) => boolean,
+): { readonly expr: Expr; readonly reads: readonly Node[] } => {
+  const e = new Emitter(extents, 0, null, buffered)
+  e.reads.push(...before)
+  return { expr: e.expr(source, start(extents, source.shape)), reads: e.reads }
+}
+
 /** The args that an expression reads. */
-const loadsOf = (expr: Expr): number[] => partsOf([expr]).flatMap((e) => (e.kind === 'load' || e.kind === 'gather' ? e.arg : []))
+export const loadsOf = (expr: Expr): number[] => partsOf([expr]).flatMap((e) => (e.kind === 'load' || e.kind === 'gather' ? e.arg : []))

@@ -2,14 +2,15 @@
 import { CotangentError } from '../../src/core/errors.ts'
 import { type Node, sizeOfNode } from '../../src/core/graph.ts'
 import { inPlaceOf } from '../../src/core/kernelTraits.ts'
-import { chooseBuffers, type Fusion, sorted } from './buffers.ts'
-import { type Emitted, emit, NeedsBuffer, spaceOf } from './emit.ts'
+import { chooseBuffers, computedUpdate, type Fusion, sorted } from './buffers.ts'
+import { type Emitted, emit, emitOperand, findInside, loadsOf, NeedsBuffer, spaceOf } from './emit.ts'
 import { merge } from './merge.ts'
-import { batchLaunches, type Launch } from './launches.ts'
+import { batchLaunches, early, type Launch, together } from './launches.ts'
 import { throughViews } from './views.ts'
 
-/** The launches that compute `roots`. */
-export const fuse = (roots: readonly Node[], fusion: Fusion): Launch[] => {
+type Together = readonly (readonly Launch[])[]
+/** The launches that compute `roots`, those together that may go at once. */
+export const fuse = (roots: readonly Node[], fusion: Fusion): Together => {
   const order = sorted(roots)
   const buffers = chooseBuffers(order, roots, fusion)
   const isBuffered = (node: Node): boolean => node.kind === 'input' || node.kind === 'part' || buffers.has(node)
@@ -26,7 +27,8 @@ export const fuse = (roots: readonly Node[], fusion: Fusion): Launch[] => {
       const of = node.kind === 'part' ? node.of() : node
       if (node.kind === 'input' || sizeOfNode(node) === 0 || made.has(of)) continue
       const emitted =
-        kernels.get(of) ?? (of.kind === 'special' ? emitSpecial(of, buffers, isBuffered) : emitAlone(of, buffers, isBuffered, fusion))
+        kernels.get(of) ??
+        (of.kind === 'special' ? emitSpecial(of, buffers, isBuffered, fusion) : emitAlone(of, buffers, isBuffered, fusion))
       kernels.set(of, emitted)
       made.add(of)
       queue.push(...emitted.reads)
@@ -34,7 +36,10 @@ export const fuse = (roots: readonly Node[], fusion: Fusion): Launch[] => {
     const chosen = [...buffers].slice(known)
     if (chosen.length === 0) {
       const first = [...made].map((node) => kernels.get(node)!).sort((a, b) => rank(a.writes[0]!) - rank(b.writes[0]!))
-      return batchLaunches(fusion === 'none' ? first : merge(first, roots, rank, isBuffered))
+      const merged = fusion === 'none' ? first : merge(first, roots, rank, isBuffered)
+      if (fusion !== 'most') return batchLaunches(merged, fusion).map((launch) => [launch])
+      const [usual, sooner] = [merged, early(merged)].map((order) => together(batchLaunches(order, fusion))) as [Together, Together]
+      return sooner.length < usual.length ? sooner : usual
     }
     for (const [node, emitted] of kernels) if (chosen.some(emitted.computes)) kernels.delete(node)
   }
@@ -42,24 +47,45 @@ export const fuse = (roots: readonly Node[], fusion: Fusion): Launch[] => {
 
 /** A kernel for one node; what it can't compute where it reads it gets a buffer. */
 const emitAlone = (node: Node, buffers: Set<Node>, isBuffered: (node: Node) => boolean, fusion: Fusion): Emitted => {
+  let heart: Node | null = null
+  const emitted = (): Emitted => {
+    const space = spaceOf(node, isBuffered, fusion === 'most')
+    heart = space.row ?? space.dot
+    return emit([node], space, isBuffered)
+  }
+  // Where the result doesn't follow the order of the reduction or contraction whose kernel it would share, that is kept.
+  const kept = (needed: Node): Node | null =>
+    isBuffered(needed) || (heart?.kind === 'dot' && findInside(needed, isBuffered).dot === heart) ? heart : needed
+  return keeping(emitted, buffers, kept, isBuffered, node)
+}
+
+/** Tries until all that needs a buffer has one. */
+const keeping = <T>(
+  emitted: () => T,
+  buffers: Set<Node>,
+  kept: (needed: Node) => Node | null,
+  isBuffered: (node: Node) => boolean,
+  node: Node,
+): T => {
   for (;;) {
-    let heart: Node | null = null
     try {
-      const space = spaceOf(node, isBuffered, fusion === 'most')
-      heart = space.row ?? space.dot
-      return emit([node], space, isBuffered)
+      return emitted()
     } catch (reason) {
       if (!(reason instanceof NeedsBuffer)) throw reason
-      // Where the result doesn't follow the order of the reduction or contraction whose kernel it would share, that is kept.
-      const kept = isBuffered(reason.node) ? heart : reason.node
-      if (kept === null || isBuffered(kept)) throw new CotangentError(`internal: no kernel for a ${node.kind}`)
-      buffers.add(kept)
+      const next = kept(reason.node)
+      if (next === null || isBuffered(next)) throw new CotangentError(`internal: no kernel for a ${node.kind}`)
+      buffers.add(next)
     }
   }
 }
 
-const emitSpecial = (node: Node & { kind: 'special' }, buffers: Set<Node>, isBuffered: (node: Node) => boolean): Emitted => {
-  const { kernel, reads } = throughViews(node, isBuffered)
+const emitSpecial = (
+  node: Node & { kind: 'special' },
+  buffers: Set<Node>,
+  isBuffered: (node: Node) => boolean,
+  fusion: Fusion,
+): Emitted => {
+  const { kernel, reads } = special(node, buffers, isBuffered, fusion)
   for (const read of reads) if (!isBuffered(read)) buffers.add(read)
   const places = kernel.kind === 'composite' ? [] : inPlaceOf(kernel).map((i) => reads[i]!)
   // What it reads by another arg too, it may read after it was written.
@@ -68,4 +94,24 @@ const emitSpecial = (node: Node & { kind: 'special' }, buffers: Set<Node>, isBuf
     throw new NeedsBuffer(node)
   }
   return { kernel: () => ({ kernel, extent: 1 }), space: null, reads, writes: node.outs, inPlace, computes: () => true, and }
+}
+
+const special = (
+  node: Node & { kind: 'special' },
+  buffers: Set<Node>,
+  isBuffered: (node: Node) => boolean,
+  fusion: Fusion,
+): ReturnType<typeof throughViews> => {
+  const { kernel, args } = node
+  const source = fusion === 'most' ? computedUpdate(node) : null
+  if (kernel.kind !== 'scatter' || source === null || isBuffered(source)) return throughViews(node, isBuffered)
+  const [x, index] = args as readonly [Node, Node]
+  for (const read of [x, index]) if (!isBuffered(read)) buffers.add(read)
+  const { expr, reads } = keeping(() => emitOperand(source, [kernel.count, kernel.rest], [x, index], isBuffered), buffers, (n) => n, isBuffered, node) // prettier-ignore
+  // x must not be read where it may have been written.
+  if (isBuffered(source) || loadsOf(expr).includes(0)) {
+    buffers.add(source)
+    return throughViews(node, isBuffered)
+  }
+  return { kernel: { ...kernel, update: expr, args: [...reads.map(({ dtype }) => dtype), kernel.args[3]!] }, reads }
 }

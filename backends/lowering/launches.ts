@@ -1,7 +1,8 @@
 /** Kernels of the same code over different buffers become one launch: an optimizer's update over a tree is a handful of them, however many leaves. */
-import type { Composite, Node } from '../../src/core/graph.ts'
+import { type Composite, type Node, sizeOfNode } from '../../src/core/graph.ts'
 import type { Kernel } from '../../src/core/kernel.ts'
 import { structure } from '../../src/core/structure.ts'
+import type { Fusion } from './buffers.ts'
 import type { Emitted } from './emit.ts'
 
 /** One run of a kernel, by the nodes in its buffers. */
@@ -25,11 +26,31 @@ interface Batch extends Launch {
   at: number
 }
 
+/** Elements that may stay in memory longer, where that saves a launch that is dear. */
+const SMALL = 2 ** 14
+
+/** Small kernels as soon as what they read is there, so that those that are independent stand side by side; the others in their order. */
+export const early = (kernels: readonly Emitted[]): readonly Emitted[] => {
+  const when = new Map<Node, readonly [after: number, depth: number]>()
+  const placed = kernels.map((emitted, i) => {
+    const { reads, writes } = emitted
+    const plain = writes.every((node) => node.kind !== 'part' && sizeOfNode(node) <= SMALL)
+    const found = reads.map((node) => when.get(node)).filter((at) => at !== undefined)
+    const after = Math.max(-1, ...found.map(([at]) => at))
+    const at = plain
+      ? ([after, 1 + Math.max(-1, ...found.filter(([a]) => a === after).map(([, depth]) => depth))] as const)
+      : ([i, 0] as const)
+    for (const node of writes) when.set(node, at)
+    return { emitted, at, i }
+  })
+  return placed.sort((a, b) => a.at[0] - b.at[0] || a.at[1] - b.at[1] || a.i - b.i).map(({ emitted }) => emitted)
+}
+
 /**
  * `kernels` are in an order that respects what they read. One joins an earlier launch of its code where all that it reads is there by then,
  * or where that launch may wait: nobody has read its results yet, and what it reads stays in memory anyway.
  */
-export const batchLaunches = (kernels: readonly Emitted[]): Launch[] => {
+export const batchLaunches = (kernels: readonly Emitted[], fusion: Fusion): Launch[] => {
   const launches: Batch[] = []
   const byCode = new Map<string, Batch>()
   const writers = new Map<Node, Batch>()
@@ -38,8 +59,12 @@ export const batchLaunches = (kernels: readonly Emitted[]): Launch[] => {
   kernels.forEach(({ reads }, i) => reads.forEach((node) => lastReads.set(node, i)))
   kernels.forEach(({ kernel: made, reads, writes, inPlace }, i) => {
     const { kernel, extent } = made()
-    const code = kernel.kind === 'nest' ? structure(kernel) : ''
-    const isFree = (run: Run): boolean => !run.writes.some((node) => read.has(node)) && run.reads.every((node) => lastReads.get(node)! > i)
+    const batched =
+      kernel.kind === 'nest' || (fusion === 'most' && (kernel.kind === 'scatter' || (kernel.kind === 'dot' && kernel.m === 1)))
+    const code = batched ? structure(kernel) : ''
+    const isFree = (run: Run): boolean =>
+      !run.writes.some((node) => read.has(node)) &&
+      run.reads.every((node) => lastReads.get(node)! > i || (fusion === 'most' && sizeOfNode(node) <= SMALL))
     let launch = byCode.get(code)
     if (launch !== undefined && !reads.every((node) => (writers.get(node)?.at ?? -1) < launch!.at)) {
       if (launch.runs.every(isFree)) launch.at = i
@@ -53,3 +78,39 @@ export const batchLaunches = (kernels: readonly Emitted[]): Launch[] => {
   })
   return launches.sort((a, b) => a.at - b.at)
 }
+
+/** More in one would be code that few programs share. */
+const MOST_TOGETHER = 4
+
+/** Small launches that follow one another and are independent, so that a device may do them at once. */
+export const together = (launches: readonly Launch[]): readonly (readonly Launch[])[] => {
+  const groups: Launch[][] = []
+  let [reads, writes, inPlace] = [new Set<Node>(), new Set<Node>(), new Set<Node>()]
+  for (const launch of launches) {
+    const { runs } = launch
+    const group = groups.at(-1)
+    const joins =
+      group !== undefined &&
+      group.length < MOST_TOGETHER &&
+      isSmall(group[0]!) &&
+      isSmall(launch) &&
+      runs.every(
+        (run) => !run.reads.some((node) => writes.has(node) || inPlace.has(node)) && ![...run.inPlace].some((node) => reads.has(node)),
+      )
+    if (joins) group.push(launch)
+    else {
+      groups.push([launch])
+      ;[reads, writes, inPlace] = [new Set(), new Set(), new Set()]
+    }
+    for (const run of runs) {
+      for (const node of run.reads) reads.add(node)
+      for (const node of run.writes) writes.add(node)
+      for (const node of run.inPlace) inPlace.add(node)
+    }
+  }
+  return groups
+}
+const isSmall = ({ kernel, runs }: Launch): boolean =>
+  kernel.kind === 'scatter'
+    ? kernel.count * kernel.rest <= SMALL
+    : (kernel.kind === 'nest' || (kernel.kind === 'dot' && kernel.m === 1)) && runs.every(({ writes }) => writes.every((node) => sizeOfNode(node) <= SMALL)) // prettier-ignore

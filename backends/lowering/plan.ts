@@ -60,11 +60,11 @@ export const planProgram = (
     seen.add(own)
     return own
   })
-  const launches = fuse([...effects, ...roots], fusion)
+  const times = fuse([...effects, ...roots], fusion)
   const first = new Map<Node, number>()
   const last = new Map<Node, number>()
-  launches.forEach((launch, i) => {
-    for (const run of launch.runs) {
+  times.forEach((own, i) => {
+    for (const run of own.flatMap(({ runs }) => runs)) {
       for (const node of run.reads) last.set(node, i)
       for (const node of run.writes) {
         first.set(node, i)
@@ -76,13 +76,13 @@ export const planProgram = (
   inputs.forEach((node, index) => places.set(node, { kind: 'input', index }))
   const taken = new Set<number>()
   roots.forEach((node, index) =>
-    places.set(node, takeOver(node, inputs, lent(index), taken, launches, first, last) ?? { kind: 'output', index }),
+    places.set(node, takeOver(node, inputs, lent(index), taken, times, first, last) ?? { kind: 'output', index }),
   )
 
   const arena = new Arena()
-  launches.forEach((launch, from) => {
+  times.forEach((own, from) => {
     // What is read and never written has no elements.
-    for (const node of launch.runs.flatMap((run) => [...run.writes, ...run.reads])) {
+    for (const node of own.flatMap(({ runs }) => runs).flatMap((run) => [...run.writes, ...run.reads])) {
       if (places.has(node)) continue
       places.set(node, { kind: 'arena', offset: arena.place(from, last.get(node)!, reserve(sizeOfNode(node) * byteWidth[node.dtype])) })
     }
@@ -93,10 +93,14 @@ export const planProgram = (
     ids.set(node, buffers.length)
     buffers.push({ dtype: node.dtype, size: sizeOfNode(node), place })
   }
-  const steps = launches.flatMap(({ kernel, runs }): readonly Step[] => {
-    const segments = runs.map(({ reads, writes, extent }) => ({ buffers: [...reads, ...writes].map((n) => ids.get(n)!), extent }))
-    return kernel.kind === 'composite' ? kernel.steps(segments[0]!.buffers, buffers) : [{ kind: 'launch', kernel, segments }]
-  })
+  const steps = times.flatMap((own) =>
+    own.flatMap(({ kernel, runs }, i): readonly Step[] => {
+      const segments = runs.map(({ reads, writes, extent }) => ({ buffers: [...reads, ...writes].map((n) => ids.get(n)!), extent }))
+      return kernel.kind === 'composite'
+        ? kernel.steps(segments[0]!.buffers, buffers)
+        : [{ kind: 'launch', kernel, segments, ...(i > 0 ? { beside: true } : {}) }]
+    }),
+  )
   return {
     buffers,
     inputs: inputs.map((n) => ids.get(n)!),
@@ -113,7 +117,7 @@ const takeOver = (
   inputs: readonly Node[],
   donated: Iterable<number>,
   taken: Set<number>,
-  launches: readonly Launch[],
+  times: readonly (readonly Launch[])[],
   first: ReadonlyMap<Node, number>,
   last: ReadonlyMap<Node, number>,
 ): Place | null => {
@@ -123,7 +127,7 @@ const takeOver = (
     const input = inputs[index]!
     if (taken.has(index) || input.dtype !== node.dtype || sizeOfNode(input) !== sizeOfNode(node)) continue
     const read = last.get(input) ?? -1
-    const readers = launches[at]!.runs.filter((run) => run.reads.includes(input))
+    const readers = times[at]!.flatMap(({ runs }) => runs).filter((run) => run.reads.includes(input))
     if (read > at || (read === at && !readers.every((run) => run.writes.includes(node) && run.inPlace.has(input)))) continue
     taken.add(index)
     return { kind: 'input', index }

@@ -9,8 +9,8 @@ export type Bound = Planned & Dispatch
 export type BlockOf = (spot: Spot) => Block
 
 /** Which slabs the blocks are in is part of it; where in them, `locate` says. */
-export const bind = (launch: Launch, blockOf: BlockOf, pipelines: Pipelines): Bound[] =>
-  planned(launch, (spot) => blockOf(spot).slab).map((one) => ({
+export const bind = (together: readonly Launch[], blockOf: BlockOf, pipelines: Pipelines): Bound[] =>
+  planned(together, (spot) => blockOf(spot).slab).map((one) => ({
     ...one,
     pipeline: pipelines.pipeline(one.label, one.code, one.slabs.length),
     memory: pipelines.memory(one.slabs),

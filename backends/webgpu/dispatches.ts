@@ -27,6 +27,14 @@ export interface Planned {
   readonly places: readonly { readonly at: number; readonly spot: Spot }[]
 }
 
+/** A pass over segments whose arrays lie alike. */
+interface One {
+  readonly label: string
+  readonly pass: Pass
+  readonly dtypes: readonly DType[]
+  readonly batch: Batch
+}
+
 export const launchOf = (kernel: Kernel, segments: readonly Segment[], shader: Shader, arena: Arena): Launch => {
   const scratch = arena.scratch()
   return {
@@ -43,11 +51,7 @@ const dtypesOf = ({ kernel, shader }: Launch): readonly DType[] => [...kernel.ar
 /** A pass's module where all arrays are in one slab. */
 export const textOf = (launch: Launch, pass: Pass): string => {
   const dtypes = dtypesOf(launch)
-  return moduleOf(
-    pass,
-    dtypes,
-    dtypes.map(() => 0),
-  )
+  return moduleOf([{ pass, dtypes, slots: dtypes.map(() => 0), segments: 1 }])
 }
 
 /** Segments whose arrays lie alike, with the slab of each binding and the binding of each array. */
@@ -78,31 +82,65 @@ const batchesOf = ({ segments }: Launch, slabOf: (spot: Spot) => Slab, most: num
   return [...batches.values()].flat()
 }
 
+const isSame = (a: Spot, b: Spot): boolean => a === b || JSON.stringify(a) === JSON.stringify(b)
+
 /** Workgroups along one dimension of a dispatch. */
 const MOST_GROUPS = 65_535
 
-export const planned = (launch: Launch, slabOf: (spot: Spot) => Slab): Planned[] => {
+/** Launches that are independent of one another: one dispatch where that can be, else one after the other. */
+export const planned = (together: readonly Launch[], slabOf: (spot: Spot) => Slab): Planned[] => {
+  const each = together.map((launch) => onesOf(launch, slabOf))
+  const all = each.flat()
+  return each.every((ones) => ones.length <= 1) && fit(all)
+    ? all.length === 0
+      ? []
+      : [dispatchOf(all)]
+    : all.map((one) => dispatchOf([one]))
+}
+
+const onesOf = (launch: Launch, slabOf: (spot: Spot) => Slab): One[] => {
   const { kernel, shader } = launch
   const dtypes = dtypesOf(launch)
-  const words = 4 * recordQuads(dtypes.length)
-  return batchesOf(launch, slabOf, Math.floor(RECORD_BYTES / (4 * words))).flatMap(({ slabs, slots, spots, extents }) =>
-    shader.passes.flatMap((pass): Planned[] => {
-      const groups = extents.map((extent) => pass.groups(extent))
-      const widest = Math.max(...groups)
-      if (widest === 0) return []
-      const records = new Uint32Array(words * extents.length)
-      extents.forEach((extent, s) => records.set([extent, groups[s]!, pass.span ?? 0], words * s))
-      const x = Math.min(widest, MOST_GROUPS)
-      return [
-        {
-          label: nameOf(kernel),
-          code: moduleOf(pass, dtypes, slots),
-          slabs,
-          records,
-          grid: [x, Math.ceil(widest / x), extents.length],
-          places: spots.flatMap((own, s) => own.map((spot, i) => ({ at: words * s + PLACES + i, spot }))),
-        },
-      ]
-    }),
+  return batchesOf(launch, slabOf, Math.floor(RECORD_BYTES / (16 * recordQuads(dtypes.length)))).flatMap((batch) =>
+    shader.passes
+      .filter(({ copies }) => copies === undefined || !batch.spots.every((own) => isSame(own[copies[0]]!, own[copies[1]]!)))
+      .filter((pass) => batch.extents.some((extent) => pass.groups(extent) > 0))
+      .map((pass) => ({ label: nameOf(kernel), pass, dtypes, batch })),
   )
+}
+
+const slabsOf = (all: readonly One[]): readonly Slab[] => [...new Set(all.flatMap(({ batch }) => batch.slabs))]
+const quadsOf = (all: readonly One[]): number => Math.max(...all.map(({ dtypes }) => recordQuads(dtypes.length)))
+const segmentsOf = (all: readonly One[]): number => all.reduce((sum, { batch }) => sum + batch.extents.length, 0)
+/** Whether passes can be one dispatch: of one size, over memory that is bound in one way, with all they need. */
+const fit = (all: readonly One[]): boolean =>
+  new Set(all.map(({ pass }) => `${pass.workgroupSize} ${pass.wide === true}`)).size <= 1 &&
+  slabsOf(all).length <= SLOTS &&
+  (all.length <= 1 || 16 * quadsOf(all) * segmentsOf(all) <= RECORD_BYTES)
+
+const dispatchOf = (all: readonly One[]): Planned => {
+  const slabs = slabsOf(all)
+  const words = 4 * quadsOf(all)
+  const segments = all.flatMap(({ pass, batch }) =>
+    batch.extents.map((extent, i) => ({ extent, groups: pass.groups(extent), span: pass.span ?? 0, spots: batch.spots[i]! })),
+  )
+  const records = new Uint32Array(words * segments.length)
+  segments.forEach(({ extent, groups, span }, s) => records.set([extent, groups, span], words * s))
+  const widest = Math.max(...segments.map(({ groups }) => groups))
+  const x = Math.min(widest, MOST_GROUPS)
+  return {
+    label: all.map(({ label }) => label).join(' | '),
+    code: moduleOf(
+      all.map(({ pass, dtypes, batch }) => ({
+        pass,
+        dtypes,
+        slots: batch.slots.map((slot) => slabs.indexOf(batch.slabs[slot]!)),
+        segments: batch.extents.length,
+      })),
+    ),
+    slabs,
+    records,
+    grid: [x, Math.ceil(widest / x), segments.length],
+    places: segments.flatMap(({ spots }, s) => spots.map((spot, i) => ({ at: words * s + PLACES + i, spot }))),
+  }
 }

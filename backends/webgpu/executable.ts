@@ -56,14 +56,16 @@ export const keyOf = (kernel: Kernel): string => `${kernel.kind === 'nest' ? ker
 /** A program's launches, with what the arena has to hold for them. */
 const compiled = (program: Program, { largest, shaders, features }: Runtime) => {
   const memory = new Arena(program, largest)
-  const launches: Launch[] = []
-  const parts = inParts(program.steps, memory.spots, ({ kernel, segments }): Launch => {
-    const key = keyOf(kernel)
-    const shader = shaders.get(key) ?? shaderOf(kernel, features)
-    shaders.set(key, shader)
-    const launch = launchOf(kernel, segments, shader, memory)
-    launches.push(launch)
-    return launch
+  const launches: (readonly Launch[])[] = []
+  const parts = inParts(program.steps, memory.spots, (steps): readonly Launch[] => {
+    const together = steps.map(({ kernel, segments }): Launch => {
+      const key = keyOf(kernel)
+      const shader = shaders.get(key) ?? shaderOf(kernel, features)
+      shaders.set(key, shader)
+      return launchOf(kernel, segments, shader, memory)
+    })
+    launches.push(together)
+    return together
   })
   return { memory, launches, parts }
 }
@@ -92,7 +94,7 @@ export const executable = (program: Program, runtime: Runtime): Executable<Webgp
     const blocks = [...pages, ...inputs.map(({ block }) => block), ...results.map(({ block }) => block)]
     const found = `${pipelines.refusals.size} ${blocks.map(({ slab }) => slab.id).join()}`
     if (found !== key) {
-      bound = mapParts(code.parts, (launch) => bind(launch, blockOf, pipelines))
+      bound = mapParts(code.parts, (together) => bind(together, blockOf, pipelines))
       key = found
     }
     const encode = (dispatches: readonly Bound[]): void => {
@@ -132,10 +134,10 @@ export const executable = (program: Program, runtime: Runtime): Executable<Webgp
     ready: async () => {
       await stream.inOrder(tune)
       // As a rule all arrays are in one slab.
-      const plans = code.launches.flatMap((launch) => planned(launch, () => ANY_SLAB))
+      const plans = code.launches.flatMap((together) => planned(together, () => ANY_SLAB))
       await Promise.all(plans.map((one) => pipelines.ready(one.label, one.code, 1)))
       runtime.check()
     },
-    source: () => [...new Set(code.launches.flatMap((launch) => launch.shader.passes.map((pass) => textOf(launch, pass))))],
+    source: () => [...new Set(code.launches.flat().flatMap((launch) => launch.shader.passes.map((pass) => textOf(launch, pass))))],
   }
 }

@@ -15,27 +15,39 @@ export type Part<D> =
   | { readonly kind: 'call'; readonly kernel: HostCall; readonly spots: readonly Spot[] }
   | { readonly kind: 'branch'; readonly index: Spot; readonly branches: readonly (readonly Part<D>[])[] }
 
-export const inParts = <D>(steps: readonly Step[], spots: readonly Spot[], each: (step: LaunchStep) => D): readonly Part<D>[] => {
+export const inParts = <D>(
+  steps: readonly Step[],
+  spots: readonly Spot[],
+  each: (together: readonly LaunchStep[]) => D,
+): readonly Part<D>[] => {
   const parts: Part<D>[] = []
   let run: D[] = []
+  let group: LaunchStep[] = []
+  const close = (): void => {
+    if (group.length === 0) return
+    if (run.length === 0) parts.push({ kind: 'straight', run })
+    run.push(each(group))
+    group = []
+  }
   for (const step of steps) {
-    if (step.kind === 'launch' && step.kernel.kind === 'hostCall') {
-      const { kernel } = step
-      for (const { buffers } of step.segments) parts.push({ kind: 'call', kernel, spots: buffers.map((id) => spots[id]!) })
-      run = []
+    const call = step.kind === 'launch' && step.kernel.kind === 'hostCall' ? step.kernel : null
+    if (step.kind === 'launch' && call === null) {
+      if (step.beside !== true) close()
+      group.push(step)
       continue
     }
-    if (step.kind === 'launch') {
-      if (run.length === 0) parts.push({ kind: 'straight', run })
-      run.push(each(step))
-      continue
-    }
+    close()
     run = []
+    if (step.kind === 'launch') {
+      for (const { buffers } of step.segments) parts.push({ kind: 'call', kernel: call!, spots: buffers.map((id) => spots[id]!) })
+      continue
+    }
     const inner = (own: readonly Step[]): readonly Part<D>[] => inParts(own, spots, each)
     if (step.kind === 'loop') parts.push({ kind: 'loop', cond: inner(step.cond), test: spots[step.test]!, body: inner(step.body) })
     else if (step.kind === 'repeat') parts.push({ ...step, body: inner(step.body) })
     else parts.push({ kind: 'branch', index: spots[step.index]!, branches: step.branches.map(inner) })
   }
+  close()
   return parts
 }
 

@@ -72,9 +72,9 @@ const timeOf = async (plan: DotPlan, kernel: Dot, args: Program['buffers'], runt
       }
     const blockOf: BlockOf = (spot) =>
       blocks[spot.kind === 'arena' ? args.length + spot.page : (spot as FixedPlace & { readonly kind: 'input' }).index]!
-    const plans = planned(launch, (spot) => blockOf(spot).slab)
+    const plans = planned([launch], (spot) => blockOf(spot).slab)
     await Promise.all(plans.map((one) => pipelines.ready(one.label, one.code, one.slabs.length)))
-    const dispatches = bind(launch, blockOf, pipelines)
+    const dispatches = bind([launch], blockOf, pipelines)
     locate(dispatches, blockOf, new Map())
     return await timed(dispatches, runtime)
   } finally {

@@ -186,6 +186,8 @@ export interface Scatter {
   readonly rows: number
   readonly rest: number
   readonly count: number
+  /** Over [count, rest], where updates are computed as they are written: args are [x, index, ...what it reads, out] then. */
+  readonly update?: Expr
   readonly args: readonly DType[]
 }
 

@@ -30,7 +30,13 @@ export interface Segment {
 
 export type Step =
   /** The same code over several sets of buffers: independent of one another, so any order or all at once. */
-  | { readonly kind: 'launch'; readonly kernel: Kernel; readonly segments: readonly Segment[] }
+  | {
+      readonly kind: 'launch'
+      readonly kernel: Kernel
+      readonly segments: readonly Segment[]
+      /** Independent of the launch before it, and of those that that one is beside: any order, or all at once. */
+      readonly beside?: boolean
+    }
   /** Runs `cond`, and while the bool scalar `test` holds then, `body` and `cond` again. */
   | { readonly kind: 'loop'; readonly cond: readonly Step[]; readonly test: number; readonly body: readonly Step[] }
   /** Runs `body` so many times, one after the other. No two steps of a program share a `counter`. */

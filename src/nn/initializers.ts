@@ -158,13 +158,13 @@ export const heUniform = /* @__PURE__ */ byName('heUniform', 2, 'fanIn', 'unifor
 /** Variance 2 / in, of draws within two deviations. @example nn.initializers.heNormal()(random.key(0), [4, 8]).shape // [4, 8] */
 export const heNormal = /* @__PURE__ */ byName('heNormal', 2, 'fanIn', 'truncatedNormal')
 /** JAX's other name of `glorotUniform`. @example nn.initializers.xavierUniform()(random.key(0), [4, 8]).shape // [4, 8] */
-export const xavierUniform = glorotUniform
+export const xavierUniform = /* @__PURE__ */ byName('xavierUniform', 1, 'fanAvg', 'uniform')
 /** JAX's other name of `glorotNormal`. @example nn.initializers.xavierNormal()(random.key(0), [4, 8]).shape // [4, 8] */
-export const xavierNormal = glorotNormal
+export const xavierNormal = /* @__PURE__ */ byName('xavierNormal', 1, 'fanAvg', 'truncatedNormal')
 /** JAX's other name of `heUniform`. @example nn.initializers.kaimingUniform()(random.key(0), [4, 8]).shape // [4, 8] */
-export const kaimingUniform = heUniform
+export const kaimingUniform = /* @__PURE__ */ byName('kaimingUniform', 2, 'fanIn', 'uniform')
 /** JAX's other name of `heNormal`. @example nn.initializers.kaimingNormal()(random.key(0), [4, 8]).shape // [4, 8] */
-export const kaimingNormal = heNormal
+export const kaimingNormal = /* @__PURE__ */ byName('kaimingNormal', 2, 'fanIn', 'truncatedNormal')
 
 export interface OrthogonalOptions {
   /** Of all of it; default 1. */

@@ -23,29 +23,37 @@ export const recordQuads = (arrays: number): number => Math.ceil((arrays + PLACE
 /** Bytes of records that a dispatch can read. */
 export const RECORD_BYTES = 4096
 
-/** `slots`: which storage binding holds each array. Records lie behind one another; the workgroup's z chooses one. */
-export const moduleOf = (pass: Pass, dtypes: readonly DType[], slots: readonly number[]): string => {
-  const quads = recordQuads(dtypes.length)
-  const field = (i: number): string => `table[record + ${i >> 2}u].${'xyzw'[i & 3]}`
-  const bindings = [...new Set(slots)].map(
-    (slot) => `@group(1) @binding(${slot}) var<storage, read_write> memory${slot}: array<${pass.wide ? 'vec4<u32>' : 'u32'}>;`,
+/** A pass in a module: which storage binding holds each of its arrays, and how many of the dispatch's segments are its. */
+export interface Part {
+  readonly pass: Pass
+  readonly dtypes: readonly DType[]
+  readonly slots: readonly number[]
+  readonly segments: number
+}
+
+/**
+ * One pass, or several that are independent, of one size and with memory bound in one way. Records lie behind one another; the workgroup's z
+ * chooses one, and thereby the pass.
+ */
+export const moduleOf = (parts: readonly Part[]): string => {
+  const quads = Math.max(...parts.map(({ dtypes }) => recordQuads(dtypes.length)))
+  const [{ pass: first }] = parts as readonly [Part]
+  const bindings = [...new Set(parts.flatMap(({ slots }) => slots))].map(
+    (slot) => `@group(1) @binding(${slot}) var<storage, read_write> memory${slot}: array<${first.wide === true ? 'vec4<u32>' : 'u32'}>;`,
   )
-  const code = [pass.declarations, pass.body].join('\n')
-  const named = new Set(code.match(/\b((load|store)s?|pair)\d+\b/g))
-  const functions = dtypes.map((dtype, i) => accessesOf(dtype, i, slots[i]!, pass.wide === true).filter(([name]) => named.has(name)))
-  const arrays = functions.flatMap((own, i) => (own.length > 0 ? [`var<private> place${i}: u32;`, ...own.map(([, text]) => text)] : []))
-  const places = functions.flatMap((own, i) => (own.length > 0 ? [`  place${i} = ${field(i + PLACES)};`] : []))
+  const texts = parts.map((part, i) => (parts.length === 1 ? partOf(part) : apart(partOf(part), `p${i}_`)))
+  const code = texts.flatMap(({ declarations, body }) => [declarations, body]).join('\n')
+  const ends = parts.map((_, i) => parts.slice(0, i + 1).reduce((sum, { segments }) => sum + segments, 0))
+  const bodies = texts.map(({ body }, i) => (i < texts.length - 1 ? `if (id.z < ${ends[i]}u) {\n${body}\n} else {` : body))
   return [
     code.includes('subgroup') ? 'enable subgroups;' : '',
     code.includes('subgroup_matrix') ? 'enable chromium_experimental_subgroup_matrix;' : '',
     /\bf16\b/.test(code) ? 'enable f16;' : '',
     `@group(0) @binding(0) var<uniform> table: array<vec4<u32>, ${RECORD_BYTES / 16}>;`,
     ...bindings,
-    ...arrays,
-    ...[...new Set(code.match(/\bsame\d+_\d+\b/g))].map((name) => samePlace(name, slots)),
     ...library(code),
-    pass.declarations,
-    `@compute @workgroup_size(${pass.workgroupSize})`,
+    ...texts.map(({ declarations }) => declarations),
+    `@compute @workgroup_size(${first.workgroupSize})`,
     'fn main(@builtin(workgroup_id) id: vec3<u32>, @builtin(num_workgroups) grid: vec3<u32>, @builtin(local_invocation_index) lane: u32' +
       (code.includes('subgroupId') ? ', @builtin(subgroup_id) subgroupId: u32' : '') +
       ') {',
@@ -53,13 +61,39 @@ export const moduleOf = (pass: Pass, dtypes: readonly DType[], slots: readonly n
     '  let extent = table[record].x;',
     '  let group = id.x + id.y * grid.x;',
     '  if (group >= table[record].y) { return; }',
-    pass.span === undefined ? '' : '  let span = table[record].z;',
-    ...places,
-    pass.body,
-    '}',
+    parts.every(({ pass }) => pass.span === undefined) ? '' : '  let span = table[record].z;',
+    ...bodies,
+    '}'.repeat(parts.length),
   ]
     .filter((line) => line !== '')
     .join('\n')
+}
+
+interface Texts {
+  readonly declarations: string
+  readonly body: string
+}
+/** A pass's own text: functions for the accesses that it names, and the places of its arrays. */
+const partOf = ({ pass, dtypes, slots }: Part): Texts => {
+  const field = (i: number): string => `table[record + ${i >> 2}u].${'xyzw'[i & 3]}`
+  const code = [pass.declarations, pass.body].join('\n')
+  const named = new Set(code.match(/\b((load|store)s?|pair)\d+\b/g))
+  const functions = dtypes.map((dtype, i) => accessesOf(dtype, i, slots[i]!, pass.wide === true).filter(([name]) => named.has(name)))
+  const arrays = functions.flatMap((own, i) => (own.length > 0 ? [`var<private> place${i}: u32;`, ...own.map(([, text]) => text)] : []))
+  const places = functions.flatMap((own, i) => (own.length > 0 ? [`  place${i} = ${field(i + PLACES)};`] : []))
+  const same = [...new Set(code.match(/\bsame\d+_\d+\b/g))].map((name) => samePlace(name, slots))
+  return {
+    declarations: [...arrays, ...same, pass.declarations].filter((line) => line !== '').join('\n'),
+    body: [...places, pass.body].join('\n'),
+  }
+}
+/** The same with names at module scope of its own. */
+const apart = ({ declarations, body }: Texts, prefix: string): Texts => {
+  const names = [...declarations.matchAll(/^\s*(?:fn|struct|const|alias|var<\w+>)\s+(\w+)/gm)].map(([, name]) => name!)
+  if (names.length === 0) return { declarations, body }
+  const own = new RegExp(`(?<![.\\w])(${names.join('|')})\\b`, 'g')
+  const renamed = (text: string): string => text.replace(own, `${prefix}$1`)
+  return { declarations: renamed(declarations), body: renamed(body) }
 }
 
 /** Arrays in one place are in one buffer, which has one binding. */

@@ -6,6 +6,7 @@
  * `out` may be x's memory, so x is read only where the copy writes.
  */
 import type { Scatter } from '../../../src/core/kernel.ts'
+import { evaluation } from './expressions.ts'
 import { scatterRows } from './scatterRows.ts'
 import { combineOf, elements } from './scatterText.ts'
 import { type Emit, type Memory, type Pass, type Shader } from './shader.ts'
@@ -16,9 +17,9 @@ export const emitScatter: Emit<Scatter> = (kernel, memory, features) => {
   const size = rows * rest
   if (size === 0) return { passes: [], scratch: [] }
   const looks = size * count // 2^24 of them take less than a sort's dozens of barriers
-  if (count > 0 && count <= 1024 && (size <= 2 ** 16 || count > 128) && looks <= 2 ** 24)
+  if (kernel.update === undefined && count > 0 && count <= 1024 && (size <= 2 ** 16 || count > 128) && looks <= 2 ** 24)
     return { passes: [lookThrough(kernel, memory)], scratch: [] }
-  const copied = copy(size, memory)
+  const copied = copy(kernel, memory)
   if (count === 0) return { passes: [copied], scratch: [] }
   if (count <= 128) return { passes: [copied, lookForOthers(kernel, memory)], scratch: [] }
   const { passes, scratch } = sortRows(count, memory, features)
@@ -27,18 +28,24 @@ export const emitScatter: Emit<Scatter> = (kernel, memory, features) => {
   return { passes: [copied, ...passes, fold], scratch: [{ dtype: 'uint32', size: 2 * count }, ...scratch] }
 }
 
-/** Args, and the scratch array of sorted rows and then their updates' numbers. */
+const outOf = ({ args }: Scatter): number => args.length - 1
+/** Args where updates are read, and the scratch array of sorted rows and then their updates' numbers. */
 const [X, INDEX, UPDATES, OUT, ROWS] = [0, 1, 2, 3, 4]
 
-const copy = (size: number, { load, store, same }: Memory): Pass => ({
-  workgroupSize: 256,
-  groups: () => Math.ceil(size / 1024),
-  declarations: '',
-  body: `
-  if (${same(X, OUT)}) { return; }
+const copy = (kernel: Scatter, { load, store, same }: Memory): Pass => {
+  const out = outOf(kernel)
+  const size = kernel.rows * kernel.rest
+  return {
+    workgroupSize: 256,
+    groups: () => Math.ceil(size / 1024),
+    copies: [X, out],
+    declarations: '',
+    body: `
+  if (${same(X, out)}) { return; }
   let first = i32(group) * 1024 + i32(lane);
-  for (var at = first; at < min(first + 1024, ${size}); at += 256) { ${store(OUT, 'at', load(X, 'at'))} }`,
-})
+  for (var at = first; at < min(first + 1024, ${size}); at += 256) { ${store(out, 'at', load(X, 'at'))} }`,
+  }
+}
 
 const lookThrough = (kernel: Scatter, memory: Memory): Pass => {
   const { rows, rest, count, combine } = kernel
@@ -66,16 +73,25 @@ const lookThrough = (kernel: Scatter, memory: Memory): Pass => {
   })
 }
 
-const lookForOthers = (kernel: Scatter, { load, store }: Memory): Pass => {
+const lookForOthers = (kernel: Scatter, memory: Memory): Pass => {
   const { rows, rest, count, combine } = kernel
+  const { load, store } = memory
+  const OUT = outOf(kernel)
   const place = `row * ${rest} + j`
   const update = (u: string): string => load(UPDATES, `${u} * ${rest} + j`)
+  /** Stores an update, which may have to be computed. */
+  const set = (u: string): string => {
+    if (kernel.update === undefined) return store(OUT, place, update(u))
+    const at = evaluation({ index: [u, 'j'], memory })
+    const value = at.value(kernel.update)
+    return [...at.lines, store(OUT, place, value)].join('\n')
+  }
   const same = load(INDEX, 'v') + ' == row'
   const fold =
     combine === 'set'
       ? `var last = u;
       for (var v = u + 1; v < ${count}; v++) { if (${same}) { last = v; } }
-      ${store(OUT, place, update('last'))}`
+      ${set('last')}`
       : `var value = ${load(OUT, place)};
       for (var v = u; v < ${count}; v++) { if (${same}) { value = ${combineOf(kernel)('value', update('v'))}; } }
       ${store(OUT, place, 'value')}`

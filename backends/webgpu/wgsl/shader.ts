@@ -28,6 +28,8 @@ export interface Pass {
   readonly wide?: boolean
   /** A number that isn't part of the code: the length of what is reduced. */
   readonly span?: number
+  /** Copies one array to another, and does nothing else: where both lie in one place it isn't needed. */
+  readonly copies?: readonly [from: number, to: number]
 }
 
 export interface Shader {
