@@ -116,7 +116,6 @@ export const receive = (
   take: (part: Uint8Array) => unknown,
   asking: Asking,
 ): Promise<void> => {
-  // prettier-ignore
   let at = begin
   const attempt = async (): Promise<void> => {
     const response = await ask(url, `bytes=${at}-${end - 1}`, asking)

@@ -84,6 +84,17 @@ describe('a model of the Hub', () => {
     expect(await logitsOf({ cache: false })).toEqual(wanted)
     expect(existsSync(folder())).toBe(false)
   })
+  test('is read from a folder within, and from a branch of a branch', async () => {
+    for (const name of Object.keys(hub.files)) {
+      hub.files[`tuned/small/${name}`] = hub.files[name]!
+      delete hub.files[name]
+    }
+    expect(await logitsOf({ subfolder: 'tuned/small/' })).toEqual(wanted)
+    expect(readFileSync(join(folder(), 'snapshots', COMMIT, 'tuned/small/config.json'), 'utf8')).toContain('llama')
+    expect(await logitsOf({ subfolder: 'tuned/small', revision: 'refs/pr/1' })).toEqual(wanted)
+    expect(readFileSync(join(folder(), 'refs/refs/pr/1'), 'utf8')).toBe(COMMIT)
+    await expect(logitsOf()).rejects.toThrow(/^no config.json in someone\/a-llama/)
+  })
   test('that the Hub hasn’t, or not for everybody', async () => {
     hub.status = 404
     await expect(logitsOf()).rejects.toThrow(/^the Hub has no someone\/a-llama at main; and there is no folder someone\/a-llama here$/)

@@ -21,7 +21,7 @@ interface Contents {
 }
 export interface FakeHub {
   readonly origin: string
-  readonly files: Readonly<Record<string, Contents>>
+  readonly files: Record<string, Contents>
   /** What was asked for: method, path, range. */
   readonly asked: string[]
   commit: string
@@ -53,7 +53,7 @@ export const fakeHub = async (): Promise<FakeHub> => {
     if (method === 'OPTIONS') return void response.end()
     if (hub.status !== 0) return void response.writeHead(hub.status).end()
     const json = (value: unknown): void => void response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(value))
-    if (path === `/api/models/${ID}/revision/main`) return json({ _id: '1', id: ID, sha: hub.commit, lastModified: '2026-01-01' })
+    if (path.startsWith(`/api/models/${ID}/revision/`)) return json({ _id: '1', id: ID, sha: hub.commit, lastModified: '2026-01-01' })
     if (path.startsWith(`/api/models/${ID}/tree/`))
       return json(
         Object.entries(files).map(([path, { bytes: { length: size }, hash }]) => ({
