@@ -14,7 +14,7 @@ const slow = [
   'test/examples/{chat,train}.test.ts',
   'test/lax/untaken.test.ts',
   'test/models/{encoderDecoders,speculative}.test.ts',
-  'test/hub/{forced,stories}.test.ts',
+  'test/hub/{browser,forced,stories}.test.ts',
   'test/nn/torchBlocks.test.ts',
   'test/structure/{entries,package,sizes}.test.ts',
 ]

@@ -66,8 +66,10 @@ const run = async (): Promise<void> => {
   const began = performance.now()
   const { model, params, tokenizer } = await load(values.model, {
     ...(dtype === undefined ? {} : { dtype }),
-    onProgress: ({ loaded, total }) => {
-      if (process.stderr.isTTY) process.stderr.write(`\r${dim(`${Math.floor((100 * loaded) / total)}% of ${(total / 1e6).toFixed(1)} MB`)}`)
+    onProgress: ({ stage, file, loaded, total }) => {
+      const what = stage === 'download' ? ` of ${file}` : ''
+      if (process.stderr.isTTY)
+        process.stderr.write(`\r\x1b[K${dim(`${Math.floor((100 * loaded) / total)}% of ${(total / 1e6).toFixed(1)} MB${what}`)}`)
     },
   })
   if (process.stderr.isTTY) process.stderr.write('\r\x1b[K')

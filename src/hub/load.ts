@@ -1,8 +1,7 @@
 /** A model from its files: the configuration, the parameters tensor by tensor, the tokenizer. */
 import type { NdArray } from '../core/array.ts'
-import type { DType } from '../core/dtype.ts'
 import { ArgumentError } from '../core/errors.ts'
-import { dtypeAmong, func, oneOf, type Schema, text } from '../core/options.ts'
+import { dtypeAmong, flag, func, oneOf, option, type Schema, text } from '../core/options.ts'
 import { show } from '../core/show.ts'
 import type { Cast } from '../io/dtypes.ts'
 import { FileError } from '../io/errors.ts'
@@ -11,14 +10,10 @@ import { fromConfig, idsOf, type Kind, type Model, type Models, type Params } fr
 import { layoutOf, matched } from '../models/names.ts'
 import { type Tokenizer, tokenizerOf } from '../text/tokenizer.ts'
 import * as tree from '../tree.ts'
+import type { Asking } from './fetching.ts'
 import type { Files } from './files.ts'
+import type { OnProgress } from './progress.ts'
 
-export interface Progress {
-  readonly file: string
-  /** Bytes of tensors read so far, and of all of them. */
-  readonly loaded: number
-  readonly total: number
-}
 export interface LoadOptions<K extends Kind = Kind> {
   /**
    * What is expected: 'decoder', the default, writes texts; 'reader' is one that gives states or classes; 'encoder' reads them, or pictures; 'encoderDecoder' reads one and writes
@@ -33,7 +28,14 @@ export interface LoadOptions<K extends Kind = Kind> {
   readonly revision?: string
   /** For what isn't public on the Hub. */
   readonly token?: string
-  readonly onProgress?: (progress: Progress) => void
+  /**
+   * Whether files of the Hub are kept for the next time, so that a download that broke off goes on and a later load needs no network: in Node
+   * in Hugging Face's cache, in browsers in the page's own file system, where files of URLs are kept, too. Default: true.
+   */
+  readonly cache?: boolean
+  /** Ends the load: it rejects with the signal's reason. */
+  readonly signal?: AbortSignal
+  readonly onProgress?: OnProgress
 }
 export const loadOptions: Schema<LoadOptions> = {
   kind: oneOf('decoder', 'reader', 'encoder', 'encoderDecoder'),
@@ -41,6 +43,8 @@ export const loadOptions: Schema<LoadOptions> = {
   subfolder: text,
   revision: text,
   token: text,
+  cache: flag,
+  signal: option(ArgumentError, 'an AbortSignal', (x) => x instanceof AbortSignal),
   onProgress: func(),
 }
 export interface Loaded<K extends Kind = Kind> {
@@ -69,9 +73,16 @@ const parsed = async (files: Files, name: string): Promise<Readonly<Record<strin
 }
 
 /** Its kind is the one that is asked for, and 'decoder' where none is. */
-export type Load = <K extends Kind = 'decoder'>(source: string | readonly File[], options?: LoadOptions<K>) => Promise<Loaded<K>>
+export type Load<O = unknown> = <K extends Kind = 'decoder'>(source: string | readonly File[], options?: LoadOptions<K> & O) => Promise<Loaded<K>> // prettier-ignore
+/** How servers are asked. */
+export const askingOf = ({ token, signal }: LoadOptions): Asking => ({
+  headers: token === undefined ? {} : { authorization: `Bearer ${token}` },
+  signal,
+})
 
-export const loadFrom = async (files: Files, { kind = 'decoder', dtype, onProgress }: LoadOptions): Promise<Loaded> => {
+export const loadFrom = async (files: Files, options: LoadOptions): Promise<Loaded> => {
+  const { kind = 'decoder', signal } = options
+  signal?.throwIfAborted()
   const json = await parsed(files, 'config.json')
   if (json === null) throw new FileError(`no config.json in ${files.what}: a model's folder, in Hugging Face's form, has one`)
   const model = fromConfig(json, `${files.what}/config.json`)
@@ -84,7 +95,7 @@ export const loadFrom = async (files: Files, { kind = 'decoder', dtype, onProgre
     throw new FileError(
       `${files.what}: the tokenizer has ${tokenizer.vocab} ids, and the model ${model.config.vocab}: they aren't of one model`,
     )
-  const params = await paramsFrom(files, model, dtype, onProgress)
+  const params = await paramsFrom(files, model, options)
   const generation = await parsed(files, 'generation_config.json')
   const eos = idsOf(generation?.['eos_token_id'])
   return {
@@ -134,12 +145,7 @@ const shardsOf = async (files: Files): Promise<readonly Shard[]> => {
 const closed = async (shards: readonly Pick<Shard, 'close'>[]): Promise<void> =>
   void (await Promise.all(shards.map(({ close }) => close())))
 
-const paramsFrom = async (
-  files: Files,
-  model: Model,
-  dtype: DType | undefined,
-  onProgress: LoadOptions['onProgress'],
-): Promise<Params[Kind]> => {
+const paramsFrom = async (files: Files, model: Model, { dtype, signal, onProgress }: LoadOptions): Promise<Params[Kind]> => {
   const shards = await shardsOf(files)
   try {
     const places = new Map<string, readonly [Entry, Shard]>()
@@ -157,10 +163,11 @@ const paramsFrom = async (
     let loaded = 0
     const leaves: NdArray[] = []
     for (const name of names) {
+      signal?.throwIfAborted()
       const [entry, { file, open }] = places.get(name)!
       leaves.push(await open.tensor(entry, { cast: floats as Cast }))
       loaded += entry.end - entry.begin
-      onProgress?.({ file, loaded, total })
+      onProgress?.({ stage: 'read', file, loaded, total })
     }
     return tree.unflatten(layout.def, leaves) as Params[Kind]
   } finally {
