@@ -124,6 +124,49 @@ export const decoderChecks = (name: (typeof decoders)[number]): readonly Check[]
   ]
 }
 
+export const encoderDecoders = ['t5', 'flan-t5', 'umt5'] as const
+export const encoderDecoderChecks = (name: (typeof encoderDecoders)[number]): readonly Check[] => {
+  const { model, params, expected, nameAt } = golden(name, 'encoderDecoder')
+  const { labels, ...rest } = inputsOf(expected.inputs)
+  const inputs = rest as unknown as Parameters<typeof model.apply>[1]
+  type Params = typeof params
+  const loss = (p: Params): NdArray => nn.crossEntropy(model.apply(p, inputs).logits, labels!, { ignoreIndex: -100, reduction: 'mean' })
+  const { prompts, tokens } = expected.greedy
+  const answered = async (rows: readonly (readonly number[])[]): Promise<readonly (readonly number[])[]> => {
+    const out: number[][] = rows.map(() => [])
+    for await (const next of generateTokens(model, params, { inputIds: rows, maxNewTokens: 20 })) next.forEach((id, i) => out[i]!.push(id!))
+    return out
+  }
+  const next = jit((p: Params, read: NdArray, written: NdArray) =>
+    np.argmax(model.apply(p, { inputIds: read, decoderInputIds: written }).logits, { axis: -1 }),
+  )
+  return [
+    ['logits within 1e-4', async () => close(jit((p: Params) => model.apply(p, inputs).logits)(params), arrayOf(expected.logits))],
+    ...training({ params, loss, expected, nameAt, base: model.naming.base }),
+    [
+      'twenty greedy tokens without a cache',
+      async () => {
+        const of = (x: readonly number[]): NdArray => np.array([x as number[]], { dtype: 'int32' })
+        for (const [i, prompt] of prompts.entries()) {
+          const said = [model.config.start]
+          for (let n = 0; n < 20; n++) {
+            const best = (await next(params, of(prompt), of([...said, ...Array<number>(20 - n).fill(0)])).data()) as Int32Array
+            said.push(best[n]!)
+          }
+          expect(said.slice(1)).toEqual(tokens[i])
+        }
+      },
+    ],
+    [
+      'and with one, alone and in a batch of prompts of several lengths',
+      async () => {
+        expect(await answered(prompts)).toEqual(tokens)
+        for (const [i, prompt] of prompts.entries()) expect(await answered([prompt])).toEqual([tokens[i]])
+      },
+    ],
+  ]
+}
+
 export const encoderChecks = (
   name: (typeof encoders | typeof readers)[number],
   kind: 'encoder' | 'reader' = 'encoder',

@@ -5,7 +5,7 @@ import { openWebgpu } from '../../backends/webgpu/index.ts'
 import type { Backend } from '../../src/core/backend.ts'
 import { runtime } from '../../src/core/runtime.ts'
 import { nightly } from '../effort.ts'
-import { decoderChecks, decoders, encoderChecks, encoders } from '../models/parity.ts'
+import { decoderChecks, decoders, encoderChecks, encoderDecoderChecks, encoderDecoders, encoders, readers } from '../models/parity.ts'
 import { describeOnDevice } from './gpu.ts'
 
 describeOnDevice('models on WebGPU', () => {
@@ -17,5 +17,11 @@ describeOnDevice('models on WebGPU', () => {
   })
   test.runIf(nightly).each(encoders)('%s', async (name) => {
     for (const [, check] of encoderChecks(name)) await check()
+  })
+  test.runIf(nightly).each(readers)('%s', async (name) => {
+    for (const [, check] of encoderChecks(name, 'reader')) await check()
+  })
+  test.runIf(nightly).each(encoderDecoders)('%s', async (name) => {
+    for (const [, check] of encoderDecoderChecks(name)) await check()
   })
 })
