@@ -5,7 +5,6 @@
 import { byteWidth, type HalfFloat } from '../../src/core/dtype.ts'
 import type { FunctionHandle, Local, ModuleBuilder, Value } from './assembler.ts'
 import { byLanes, type Integers, shared } from './address.ts'
-import { clampedRows } from './dotPack.ts'
 import { multiplyAdd } from './dotTile.ts'
 import { widen } from './ops.ts'
 import { calculator } from './vec.ts'
@@ -55,23 +54,39 @@ const addRows = (module: ModuleBuilder, count: number, dtype: Element): Function
     })
   })
 
-/** (x, b, y, bStride, k, add, columns): B's rows of k are contiguous, its columns `bStride` bytes apart. y is written to a multiple of 4. */
+/**
+ * (x, b, y, bStride, k, add, columns): B's rows of k are contiguous, its columns `bStride` bytes apart. Four columns at a time, a quarter of all
+ * from one another, so that memory is read in four streams that go on.
+ */
 export const vectorByRows = (module: ModuleBuilder, dtype: Element = 'float32'): FunctionHandle =>
   shared(module, `vectorByRows ${dtype}`, 7, (n, x, b, y, bStride, k, add, columns) => {
-    n.step(columns, 3)
-    n.countDown(columns, 4, () => {
-      n.call(fourDots(module, dtype), x, b, y, bStride, k, add, n.sub(columns, 3))
-      n.step(b, n.mul(bStride, 4))
-      n.step(y, 16)
-    })
+    const [apart, beside] = n.locals(2)
+    n.set(beside, n.mul(n.shr(columns, 2), 4))
+    n.set(apart, n.mul(n.shr(columns, 2), bStride))
+    const dots = (): void => {
+      n.call(fourDots(module, dtype), x, b, y, apart, k, add, beside)
+      n.step(b, bStride)
+      n.step(y, 4)
+    }
+    const left = n.hold(n.and(columns, 3))
+    n.step(columns, n.sub(0, left))
+    n.countDown(columns, 4, dots)
+    // What is left is computed four times each.
+    n.step(b, n.mul(apart, 3))
+    n.step(y, n.mul(beside, 3))
+    n.set(apart, 0)
+    n.set(beside, 0)
+    n.countDown(left, 1, dots)
   })
 
-/** The same for four columns, of which those past `columns` repeat the last. */
+/** (x, b, y, apart, k, add, beside): four columns `apart` bytes from one another, and their results `beside` bytes. */
 const fourDots = (module: ModuleBuilder, dtype: Element): FunctionHandle =>
-  shared(module, `fourDots ${dtype}`, 7, (n, x, b, y, bStride, k, add, columns) => {
+  shared(module, `fourDots ${dtype}`, 7, (n, x, b, y, apart, k, add, beside) => {
     const { f } = n
     const [left, value] = [f.local('v128'), f.local('v128')]
-    const rows = clampedRows(n, b, bStride, columns, 4)
+    const following = (first: Local, step: Local): Local[] =>
+      [0, 1, 2, 3].map((c) => (c === 0 ? first : n.hold(n.add(first, n.mul(step, c)))))
+    const rows = following(b, apart)
     const bytes = byteWidth[dtype]
     const sums = Array.from({ length: 8 }, () => f.local('v128'))
     const multiply = (load: () => Value, at: (pointer: Local) => Value, half: number): void => {
@@ -114,6 +129,11 @@ const fourDots = (module: ModuleBuilder, dtype: Element): FunctionHandle =>
     ] as const)
       f.set(p, add2(p, q, [0, 4, 2, 6], [1, 5, 3, 7]))
     f.set(value, add2(s0, s2, [0, 1, 4, 5], [2, 3, 6, 7]))
-    n.when(add, () => f.set(value, F.add(value, f.v128.load(y))))
-    f.v128.store(y, value)
+    const results = following(y, beside)
+    n.when(add, () => {
+      f.set(left, f.constant('f32x4', 0))
+      results.forEach((at, c) => f.set(left, f.v128.load32_lane(at, left, c)))
+      f.set(value, F.add(value, left))
+    })
+    results.forEach((at, c) => f.v128.store32_lane(at, value, c))
   })
