@@ -35,9 +35,11 @@ const filesOf = async (source: string | readonly File[], options: LoadOptions): 
   if (isUrl(source)) return urlFiles(source, source.replace(/\/*$/, '/'), askingOf(options))
   if (typeof source === 'string' && (/^[./~]|^[A-Za-z]:[\\/]/.test(source) || (await isFolder(source)))) return folderFiles(source)
   if (!isHubId(source)) throw new ArgumentError(`load: a folder, a URL, a Hub id or a list of files is needed, and got ${show(source)}`)
-  if (options.cache === false) return urlFiles(source, hubUrl(source, options.revision ?? 'main', endpoint()), askingOf(options))
+  const token = options.token ?? process.env['HF_TOKEN'] ?? ''
+  const own = token === '' ? options : { ...options, token }
+  if (options.cache === false) return urlFiles(source, hubUrl(source, options.revision ?? 'main', endpoint()), askingOf(own))
   try {
-    return await cachedFiles(source, options)
+    return await cachedFiles(source, own)
   } catch (cause) {
     // A Hub id looks like a folder's name.
     if (!(cause instanceof FileError)) throw cause
@@ -47,7 +49,7 @@ const filesOf = async (source: string | readonly File[], options: LoadOptions): 
 
 /**
  * As in browsers, and from a folder: one that exists is meant before a Hub id of the same name. What comes from the Hub is kept in Hugging Face's
- * cache, which its Python libraries share; `HF_HUB_CACHE`, `HF_HOME`, `HF_HUB_OFFLINE` and `HF_ENDPOINT` mean what they do there.
+ * cache, which its Python libraries share; `HF_TOKEN`, `HF_HUB_CACHE`, `HF_HOME`, `HF_HUB_OFFLINE` and `HF_ENDPOINT` mean what they do there.
  *
  * @example const { model, params, tokenizer } = await load('./models/smollm2')
  * @throws FileError (the promise rejects) for an unknown architecture, field or switch, listing tensors that are missing, misshapen or have no
