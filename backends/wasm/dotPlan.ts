@@ -49,9 +49,18 @@ export interface DotPlan {
   readonly kBlocks: number
   /** The second operand is packed for all of k at once and kept while units share it. */
   readonly keep: boolean
-  /** One row only: the second operand is read in place, by columns or by rows of k. */
+  /** Few rows: the second operand is read in place, by columns or by rows of k. */
   readonly vector: (ReadInPlace & { readonly byColumns: boolean }) | null
 }
+
+/**
+ * So many rows read the second operand where it lies, one after the other, and nobody packs it: where it has so many numbers
+ * for each pair of them, since where it is in the caches anyway packing pays sooner.
+ * Longer sums are more exact in packed blocks.
+ */
+const [FEW_ROWS, WORTH, LONGEST] = [8, 2 ** 12, 2 ** 14]
+/** Numbers of it that stay in the second-level cache meanwhile. */
+const SECOND_LEVEL = 2 ** 17
 
 export const planDot = (kernel: Dot): DotPlan => {
   const { batch, m, n, k, digits, lhs, rhs } = kernel
@@ -66,11 +75,15 @@ export const planDot = (kernel: Dot): DotPlan => {
   const swapped = n === 1 ? m > 1 : m > 1 && runsAlongRows(kernel)
   const [rows, columns] = swapped ? [n, m] : [m, n]
   const [a, b] = swapped ? [right, left] : [left, right]
-  const vector = rows === 1 && k > 0 ? readInPlace(b) : null
-  const kBlocks = Math.max(1, Math.ceil(k / (vector === null ? 384 : 4096)))
+  const vector = k > 0 && (rows === 1 || (rows <= FEW_ROWS && k <= LONGEST && k * columns >= rows ** 2 * WORTH)) ? readInPlace(b) : null
+  // In place, what several rows read stays in the second-level cache for all of them: a few rows of B, or a stretch of all its columns.
+  const wide = Math.min(2048, Math.max(256, columns / 8))
+  const deepest = vector === null ? 384 : rows > 1 && vector.byColumns ? Math.max(64, SECOND_LEVEL / wide) : 4096
+  const kBlocks = Math.max(1, Math.ceil(k / deepest))
   const kBlock = roundUp(Math.ceil(k / kBlocks), 4)
   // A packed block of kBlock x columnBlock stays in the second-level cache, one of k x columnBlock in the third.
-  const most = vector === null ? Math.min(512, 81920 / kBlock, Math.max(393216 / k, 128)) : Math.min(2048, Math.max(256, columns / 8))
+  const packed = Math.min(512, 81920 / kBlock, Math.max(393216 / k, 128))
+  const most = vector === null ? packed : rows > 1 && !vector.byColumns ? Math.max(16, Math.min(wide, SECOND_LEVEL / kBlock)) : wide
   const columnBlocks = Math.ceil(columns / roundUp(most - tileColumns + 1, tileColumns))
   const columnBlock = roundUp(Math.ceil(columns / Math.max(1, columnBlocks)), tileColumns)
   const keep = k * columnBlock <= 1572864

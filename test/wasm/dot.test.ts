@@ -272,6 +272,10 @@ for (const relaxed of relaxedSimd() ? [true, false] : [false])
         { m: 1, n: 700, k: 50 },
         { m: 1, n: 7, k: 9001 },
         { m: 600, n: 1, k: 33 },
+        { m: 2, n: 33, k: 700 }, // few rows, each of which reads the matrix where it lies
+        { m: 3, n: 402, k: 130 },
+        { m: 100, n: 4, k: 801 },
+        { batch: [2], m: 2, n: 9, k: 5003 },
         { batch: [3], m: 50, n: 130, k: 401, rhsShared: true },
       ]
       for (const shape of shapes)
