@@ -67,7 +67,7 @@ export const batchLaunches = (kernels: readonly Emitted[], fusion: Fusion): Laun
       run.reads.every((node) => lastReads.get(node)! > i || (fusion === 'most' && sizeOfNode(node) <= SMALL))
     let launch = byCode.get(code)
     if (launch !== undefined && !reads.every((node) => (writers.get(node)?.at ?? -1) < launch!.at)) {
-      if (launch.runs.every(isFree)) launch.at = i
+      if (launch.runs.every(isFree) && !reads.some((node) => writers.get(node) === launch)) launch.at = i
       else launch = undefined
     }
     if (launch === undefined) launches.push((launch = { kernel, runs: [], at: i }))

@@ -4,9 +4,10 @@ import { openDevice } from '../../backends/webgpu/device.ts'
 import { createWebgpu, openWebgpu } from '../../backends/webgpu/index.ts'
 import type { Backend } from '../../src/core/backend.ts'
 import { runtime } from '../../src/core/runtime.ts'
-import { jit, type NdArray, np, random } from '../../src/index.ts'
+import { jit, makeJaxpr, type NdArray, np, random } from '../../src/index.ts'
 import * as nn from '../../src/nn/index.ts'
 import * as tree from '../../src/tree.ts'
+import type { ProgramEngine } from '../../transforms/engine.ts'
 import { describeOnDevice } from './gpu.ts'
 import { instrument, wrapped } from './instrument.ts'
 
@@ -91,6 +92,22 @@ describeOnDevice('where launches are dear', async () => {
     [6, 5],
   )
   same('small launches side by side, of several sizes and dtypes', (x, y, z) => [np.tanh(x!), np.sort(y!), y!.sum({ axis: 0 }), np.exp(z!).add(1), z!.max({ axis: 1 }), x!.astype('bool')], [3, 5], [6, 5], [40, 30]) // prettier-ignore
+  same('what needs what the same code has made comes after it', (x, w, v) => {
+    const h = x!.matmul(w!)
+    return [h.matmul(w!), nn.softmax(nn.softmax(x!).mul(3)), v!.matmul(h.matmul(w!).T), x!.mul(2), h]
+  }, [1, 16], [16, 16], [3, 16]) // prettier-ignore
+  test('of launches of one code none goes with what it needs', () => {
+    const engine = runtime.engine as ProgramEngine
+    runtime.device.choose(devices[0]!)
+    const [f, x, w] = [(x: NdArray, w: NdArray) => x.matmul(w).matmul(w), np.ones([1, 16]), np.ones([16, 16])]
+    const jaxpr = makeJaxpr(f)(x, w)
+    const steps = engine.lower(jaxpr).program.steps
+    runtime.device.choose(wasm)
+    expect(steps.map((step) => (step.kind === 'launch' ? [step.segments.length, step.beside === true] : []))).toEqual([
+      [1, false],
+      [1, false],
+    ])
+  })
   test('a norm and two products of it are one dispatch', async () => {
     const { device, counts } = instrument(await openDevice())
     runtime.device.choose(createWebgpu(device) as Backend)
