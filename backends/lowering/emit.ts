@@ -48,6 +48,9 @@ export interface Emitted {
 const MOST_EXPRESSIONS = 256
 const MOST_PLACES = 4
 
+/** A row that reads at more places that may be outside, as rolls of rotations do, isn't computed again: compilers of shaders take minutes. */
+const MOST_GUARDED = 4
+
 /** An expression emitter over one iteration space. */
 class Emitter {
   readonly reads: Node[] = []
@@ -352,6 +355,8 @@ const emitDot = (nodes: readonly Node[], dot: Node & { kind: 'dot' }, space: Spa
     return mapAffines(along)(operand(dot.lhs, reduce.source.shape, 1))
   }
   const lhs = space.ownRow ? row() : windowed(dot.lhs, ['m', 'k'], [m, k])
+  const guarded = partsOf([lhs]).filter((e) => e.kind === 'load' && e.access.guards.length > 0)
+  if (space.ownRow && guarded.length > MOST_GUARDED) throw new NeedsBuffer(dot.lhs)
   const rhs = windowed(dot.rhs, ['k', 'n'], [k, n])
   const access = start(dot.shape, dot.shape).linear!
   const outputs = exprs.map((expr, i): Output => ({ arg: epilogue.reads.length + i, expr, access, rowwise: false }))
