@@ -1,6 +1,6 @@
 /** Which nodes get a buffer: results, operands read many times, what several kernels would compute and is dear. The others are computed where they are read. */
 import { type Node, overlaps, sizeOfNode } from '../../src/core/graph.ts'
-import type { ScalarOp } from '../../src/core/kernel.ts'
+import { FEW_UPDATES, type ScalarOp } from '../../src/core/kernel.ts'
 import { isOpName, traitsOf } from '../../src/core/ops.ts'
 
 /** How far kernels are joined: not at all, so that every operation has a kernel of its own; as it pays where launches are cheap; or where they are dear. */
@@ -69,15 +69,15 @@ const inWindows = (node: Node): boolean =>
 export const isOfRow = (node: Node): node is Node & { kind: 'dot' } =>
   node.kind === 'dot' && node.shape.at(-1)! > 1 && node.shape.slice(0, -1).every((n) => n === 1)
 
+/** Elements of what is small: it may be computed again, or stay in memory longer, where that saves a launch that is dear. */
+export const SMALL = 2 ** 14
+
 /** What few updates of a scatter are computed of where they are written; null where they are read. */
-export const computedUpdate = ({ kernel, args }: Node & { kind: 'special' }): Node | null =>
-  kernel.kind === 'scatter' &&
-  kernel.combine === 'set' &&
-  kernel.count <= 128 &&
-  kernel.count * kernel.rest <= 2 ** 14 &&
-  args.indexOf(args[2]!) === 2
-    ? args[2]!
-    : null
+export const computedUpdate = ({ kernel, args }: Node & { kind: 'special' }, fusion: Fusion): Node | null => {
+  if (fusion !== 'most' || kernel.kind !== 'scatter' || kernel.combine !== 'set') return null
+  const few = kernel.count <= FEW_UPDATES && kernel.count * kernel.rest <= SMALL
+  return few && args.indexOf(args[2]!) === 2 ? args[2]! : null
+}
 
 export const chooseBuffers = (order: readonly Node[], roots: readonly Node[], fusion: Fusion): Set<Node> => {
   const ownRow = (node: Node): node is Node & { kind: 'dot' } => fusion === 'most' && isOfRow(node) && node.lhs !== node.rhs
@@ -104,7 +104,7 @@ export const chooseBuffers = (order: readonly Node[], roots: readonly Node[], fu
     for (const a of argsOf(node)) weight += weightOf(a, node)
     weights.set(node, Math.min(1e6, weight))
     if (node.kind === 'special') {
-      const computed = fusion === 'most' ? computedUpdate(node) : null
+      const computed = computedUpdate(node, fusion)
       for (const a of node.args) if (a !== computed) buffers.add(node.restrided === null ? a : peel(a))
     }
     if (node.kind === 'gather') buffers.add(node.source)

@@ -1,12 +1,11 @@
 /** Neighbouring dims of a nest that every access walks as one become one: matrices and vectors share their code, and loops are longer. */
 import { affinesIn, mapAffines } from '../../src/core/expressions.ts'
-import type { Composite } from '../../src/core/graph.ts'
-import type { Affine, Kernel, Nest } from '../../src/core/kernel.ts'
+import type { Affine, Nest } from '../../src/core/kernel.ts'
 import { REACH } from '../../src/core/reach.ts'
 
-/** A kernel, and the extent of a nest's first dim: what its launches differ in. */
 export interface Collapsed {
-  readonly kernel: Kernel | Composite
+  readonly kernel: Nest
+  /** Of the first dim. */
   readonly extent: number
 }
 

@@ -2,11 +2,11 @@
 import { rowMajor, sizeOf } from '../../src/core/aval.ts'
 import { computedIn, type DType, isHalf } from '../../src/core/dtype.ts'
 import { rounded } from '../../src/core/half.ts'
-import { type Node, overlaps, sizeOfNode } from '../../src/core/graph.ts'
+import { type Composite, type Node, overlaps, sizeOfNode } from '../../src/core/graph.ts'
 import { mapAffines, partsOf } from '../../src/core/expressions.ts'
 import type { Access, Affine, Digit, Expr, Guard, Kernel, Output, ScalarOp } from '../../src/core/kernel.ts'
 import { CHEAP, costOf, isOfRow } from './buffers.ts'
-import { collapse, type Collapsed } from './collapse.ts'
+import { collapse } from './collapse.ts'
 import { inDigits } from './digits.ts'
 import { fromDims, type Position, sameAffine, start, throughReshape, throughView, unitAffine } from './place.ts'
 
@@ -30,7 +30,8 @@ export interface Space {
 }
 
 export interface Emitted {
-  readonly kernel: () => Collapsed
+  /** The kernel, and the extent of a nest's first dim: made once nothing more joins it. */
+  readonly kernel: () => { readonly kernel: Kernel | Composite; readonly extent: number }
   /** Null for kernels that take no others' work. */
   readonly space: Space | null
   /** The buffers of the kernel's args: those it reads, then those it writes. */
@@ -270,7 +271,7 @@ export const sizesOf = ({ extents, inner }: Space): { readonly all: number; read
 
 /** A kernel that writes all of `nodes`; those that need one another are computed once. */
 export const emit = (nodes: readonly Node[], space: Space, isBuffered: (node: Node) => boolean): Emitted =>
-  space.dot === null ? emitNest(nodes, space, isBuffered) : emitDot(nodes, space.dot, space, isBuffered)
+  space.dot === null ? emitNest(nodes, space, isBuffered) : emitDot(nodes, space.dot, space.ownRow, isBuffered)
 
 const emitNest = (nodes: readonly Node[], space: Space, isBuffered: (node: Node) => boolean): Emitted => {
   const { extents, inner } = space
@@ -296,7 +297,7 @@ const emitNest = (nodes: readonly Node[], space: Space, isBuffered: (node: Node)
     if (inner > 0 && (nodes.length > 1 || results[0]!.rowwise)) for (const n of e.reads) e.scattered.add(n)
     const outputs = results.map((result, i): Output => ({ ...result, arg: e.reads.length + i }))
     const args = argsOf(e.reads, nodes)
-    const kernel = (): Collapsed => collapse({ kind: 'nest', dims: extents, inner, args, outputs })
+    const kernel: Emitted['kernel'] = () => collapse({ kind: 'nest', dims: extents, inner, args, outputs })
     return { ...finish(e, space, nodes), kernel, computes: (node) => e.met(node), and: (further) => add(nodes, further) }
   }
   return add([], nodes)
@@ -311,7 +312,7 @@ const finish = (e: Emitter, space: Space, writes: readonly Node[]): Pick<Emitted
   return { space, reads, writes, inPlace: new Set(reads.filter((n) => !e.scattered.has(n))) }
 }
 
-const emitDot = (nodes: readonly Node[], dot: Node & { kind: 'dot' }, space: Space, isBuffered: (node: Node) => boolean): Emitted => {
+const emitDot = (nodes: readonly Node[], dot: Node & { kind: 'dot' }, ownRow: boolean, isBuffered: (node: Node) => boolean): Emitted => {
   const own = new Set(nodes)
   const buffered = (n: Node): boolean => !own.has(n) && isBuffered(n)
   const batch = dot.shape.slice(0, -2)
@@ -354,19 +355,19 @@ const emitDot = (nodes: readonly Node[], dot: Node & { kind: 'dot' }, space: Spa
     const along = ({ strides, offset }: Affine): Affine => ({ strides: [...batch.map(() => 0), 0, strides.at(-1)!], offset })
     return mapAffines(along)(operand(dot.lhs, reduce.source.shape, 1))
   }
-  const lhs = space.ownRow ? row() : windowed(dot.lhs, ['m', 'k'], [m, k])
+  const lhs = ownRow ? row() : windowed(dot.lhs, ['m', 'k'], [m, k])
   const guarded = partsOf([lhs]).filter((e) => e.kind === 'load' && e.access.guards.length > 0)
-  if (space.ownRow && guarded.length > MOST_GUARDED) throw new NeedsBuffer(dot.lhs)
+  if (ownRow && guarded.length > MOST_GUARDED) throw new NeedsBuffer(dot.lhs)
   const rhs = windowed(dot.rhs, ['k', 'n'], [k, n])
   const access = start(dot.shape, dot.shape).linear!
   const outputs = exprs.map((expr, i): Output => ({ arg: epilogue.reads.length + i, expr, access, rowwise: false }))
   const args = argsOf(epilogue.reads, nodes)
   const kernel: Kernel = { kind: 'dot', dtype: computedIn(dot.dtype), batch, m, n, k, digits, lhs, rhs, args, outputs }
   return {
-    ...finish(epilogue, space, nodes),
+    ...finish(epilogue, { extents: dot.shape, inner: 0, dot, ownRow, row: null }, nodes),
     kernel: () => ({ kernel, extent: 1 }),
     computes: (node) => emitters.some((e) => e.met(node)),
-    and: (more) => emitDot([...nodes, ...more], dot, space, isBuffered),
+    and: (more) => emitDot([...nodes, ...more], dot, ownRow, isBuffered),
   }
 }
 

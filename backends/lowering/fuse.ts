@@ -5,7 +5,7 @@ import { inPlaceOf } from '../../src/core/kernelTraits.ts'
 import { chooseBuffers, computedUpdate, type Fusion, sorted } from './buffers.ts'
 import { type Emitted, emit, emitOperand, findInside, loadsOf, NeedsBuffer, spaceOf } from './emit.ts'
 import { merge } from './merge.ts'
-import { batchLaunches, early, type Launch, together } from './launches.ts'
+import { batchLaunches, codedOf, early, type Launch, together } from './launches.ts'
 import { throughViews } from './views.ts'
 
 type Together = readonly (readonly Launch[])[]
@@ -36,9 +36,9 @@ export const fuse = (roots: readonly Node[], fusion: Fusion): Together => {
     const chosen = [...buffers].slice(known)
     if (chosen.length === 0) {
       const first = [...made].map((node) => kernels.get(node)!).sort((a, b) => rank(a.writes[0]!) - rank(b.writes[0]!))
-      const merged = fusion === 'none' ? first : merge(first, roots, rank, isBuffered)
-      if (fusion !== 'most') return batchLaunches(merged, fusion).map((launch) => [launch])
-      const [usual, sooner] = [merged, early(merged)].map((order) => together(batchLaunches(order, fusion))) as [Together, Together]
+      const coded = (fusion === 'none' ? first : merge(first, roots, rank, isBuffered)).map((emitted) => codedOf(emitted, fusion))
+      if (fusion !== 'most') return batchLaunches(coded, fusion).map((launch) => [launch])
+      const [usual, sooner] = [coded, early(coded)].map((order) => together(batchLaunches(order, fusion))) as [Together, Together]
       return sooner.length < usual.length ? sooner : usual
     }
     for (const [node, emitted] of kernels) if (chosen.some(emitted.computes)) kernels.delete(node)
@@ -103,7 +103,7 @@ const special = (
   fusion: Fusion,
 ): ReturnType<typeof throughViews> => {
   const { kernel, args } = node
-  const source = fusion === 'most' ? computedUpdate(node) : null
+  const source = computedUpdate(node, fusion)
   if (kernel.kind !== 'scatter' || source === null || isBuffered(source)) return throughViews(node, isBuffered)
   const [x, index] = args as readonly [Node, Node]
   for (const read of [x, index]) if (!isBuffered(read)) buffers.add(read)

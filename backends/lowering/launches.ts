@@ -2,7 +2,7 @@
 import { type Composite, type Node, sizeOfNode } from '../../src/core/graph.ts'
 import type { Kernel } from '../../src/core/kernel.ts'
 import { structure } from '../../src/core/structure.ts'
-import type { Fusion } from './buffers.ts'
+import { type Fusion, SMALL } from './buffers.ts'
 import type { Emitted } from './emit.ts'
 
 /** One run of a kernel, by the nodes in its buffers. */
@@ -26,11 +26,21 @@ interface Batch extends Launch {
   at: number
 }
 
-/** Elements that may stay in memory longer, where that saves a launch that is dear. */
-const SMALL = 2 ** 14
+/** A kernel that nothing more joins, with its code as text: '' where launches don't share it. */
+interface Coded extends Omit<Emitted, 'kernel'> {
+  readonly kernel: Kernel | Composite
+  readonly extent: number
+  readonly code: string
+}
+export const codedOf = (emitted: Emitted, fusion: Fusion): Coded => {
+  const { kernel, extent } = emitted.kernel()
+  const shared = kernel.kind === 'nest' || (fusion === 'most' && (kernel.kind === 'scatter' || isRow(kernel)))
+  return { ...emitted, kernel, extent, code: shared ? structure(kernel as Kernel) : '' }
+}
+const isRow = (kernel: Kernel | Composite): boolean => kernel.kind === 'dot' && kernel.m === 1
 
 /** Small kernels as soon as what they read is there, so that those that are independent stand side by side; the others in their order. */
-export const early = (kernels: readonly Emitted[]): readonly Emitted[] => {
+export const early = (kernels: readonly Coded[]): readonly Coded[] => {
   const when = new Map<Node, readonly [after: number, depth: number]>()
   const placed = kernels.map((emitted, i) => {
     const { reads, writes } = emitted
@@ -50,18 +60,14 @@ export const early = (kernels: readonly Emitted[]): readonly Emitted[] => {
  * `kernels` are in an order that respects what they read. One joins an earlier launch of its code where all that it reads is there by then,
  * or where that launch may wait: nobody has read its results yet, and what it reads stays in memory anyway.
  */
-export const batchLaunches = (kernels: readonly Emitted[], fusion: Fusion): Launch[] => {
+export const batchLaunches = (kernels: readonly Coded[], fusion: Fusion): Launch[] => {
   const launches: Batch[] = []
   const byCode = new Map<string, Batch>()
   const writers = new Map<Node, Batch>()
   const read = new Set<Node>()
   const lastReads = new Map<Node, number>()
   kernels.forEach(({ reads }, i) => reads.forEach((node) => lastReads.set(node, i)))
-  kernels.forEach(({ kernel: made, reads, writes, inPlace }, i) => {
-    const { kernel, extent } = made()
-    const batched =
-      kernel.kind === 'nest' || (fusion === 'most' && (kernel.kind === 'scatter' || (kernel.kind === 'dot' && kernel.m === 1)))
-    const code = batched ? structure(kernel) : ''
+  kernels.forEach(({ kernel, code, reads, writes, extent, inPlace }, i) => {
     const isFree = (run: Run): boolean =>
       !run.writes.some((node) => read.has(node)) &&
       run.reads.every((node) => lastReads.get(node)! > i || (fusion === 'most' && sizeOfNode(node) <= SMALL))
@@ -113,4 +119,4 @@ export const together = (launches: readonly Launch[]): readonly (readonly Launch
 const isSmall = ({ kernel, runs }: Launch): boolean =>
   kernel.kind === 'scatter'
     ? kernel.count * kernel.rest <= SMALL
-    : (kernel.kind === 'nest' || (kernel.kind === 'dot' && kernel.m === 1)) && runs.every(({ writes }) => writes.every((node) => sizeOfNode(node) <= SMALL)) // prettier-ignore
+    : (kernel.kind === 'nest' || isRow(kernel)) && runs.every(({ writes }) => writes.every((node) => sizeOfNode(node) <= SMALL))

@@ -91,11 +91,8 @@ const MOST_GROUPS = 65_535
 export const planned = (together: readonly Launch[], slabOf: (spot: Spot) => Slab): Planned[] => {
   const each = together.map((launch) => onesOf(launch, slabOf))
   const all = each.flat()
-  return each.every((ones) => ones.length <= 1) && fit(all)
-    ? all.length === 0
-      ? []
-      : [dispatchOf(all)]
-    : all.map((one) => dispatchOf([one]))
+  const joined = all.length > 1 && each.every((ones) => ones.length <= 1) && fit(all)
+  return joined ? [dispatchOf(all)] : all.map((one) => dispatchOf([one]))
 }
 
 const onesOf = (launch: Launch, slabOf: (spot: Spot) => Slab): One[] => {
@@ -111,12 +108,12 @@ const onesOf = (launch: Launch, slabOf: (spot: Spot) => Slab): One[] => {
 
 const slabsOf = (all: readonly One[]): readonly Slab[] => [...new Set(all.flatMap(({ batch }) => batch.slabs))]
 const quadsOf = (all: readonly One[]): number => Math.max(...all.map(({ dtypes }) => recordQuads(dtypes.length)))
-const segmentsOf = (all: readonly One[]): number => all.reduce((sum, { batch }) => sum + batch.extents.length, 0)
+const segmentsOf = (all: readonly One[]): number => all.flatMap(({ batch }) => batch.extents).length
 /** Whether passes can be one dispatch: of one size, over memory that is bound in one way, with all they need. */
 const fit = (all: readonly One[]): boolean =>
   new Set(all.map(({ pass }) => `${pass.workgroupSize} ${pass.wide === true}`)).size <= 1 &&
   slabsOf(all).length <= SLOTS &&
-  (all.length <= 1 || 16 * quadsOf(all) * segmentsOf(all) <= RECORD_BYTES)
+  16 * quadsOf(all) * segmentsOf(all) <= RECORD_BYTES
 
 const dispatchOf = (all: readonly One[]): Planned => {
   const slabs = slabsOf(all)

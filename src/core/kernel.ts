@@ -175,6 +175,9 @@ export interface Sort {
   readonly args: readonly DType[]
 }
 
+/** So many updates of a scatter are compared one with another. */
+export const FEW_UPDATES = 128
+
 /**
  * out = x, then for u = 0 … count-1 in order, for j < rest: out[index[u], j] = combine(out[index[u], j], updates[u, j]);
  * an index outside 0 … rows-1 is dropped. All contiguous: args are [x, index: int32, updates, out]; out may be x's buffer.
@@ -186,7 +189,10 @@ export interface Scatter {
   readonly rows: number
   readonly rest: number
   readonly count: number
-  /** Over [count, rest], where updates are computed as they are written: args are [x, index, ...what it reads, out] then. */
+  /**
+   * Over [count, rest], where updates are computed as they are written: args are [x, index, ...what it reads, out] then. Only on a device whose
+   * launches are dear, of 'set' and no more than FEW_UPDATES.
+   */
   readonly update?: Expr
   readonly args: readonly DType[]
 }

@@ -71,6 +71,12 @@ export const number: OptionKind<number> = option(DTypeError, 'a number', (x) => 
 export const whole: OptionKind<number> = option(ShapeError, 'a whole number', Number.isSafeInteger)
 export const atLeast = (least: number): OptionKind<number> =>
   option(ShapeError, `a whole number of at least ${least}`, (x) => Number.isSafeInteger(x) && (x as number) >= least)
+export const share: OptionKind<number> = option(ArgumentError, 'a number from 0 to 1', (x) => typeof x === 'number' && x >= 0 && x <= 1)
+export const aboveZero: OptionKind<number> = option(
+  ArgumentError,
+  'a number above 0',
+  (x) => typeof x === 'number' && x > 0 && x < Infinity,
+)
 export const wholes: OptionKind<number | readonly number[]> = either(whole, list(whole))
 export const extents: OptionKind<readonly number[]> = list(atLeast(0))
 export const array: OptionKind<NdArray> = option(DTypeError, 'an array', (x) => x instanceof NdArray)

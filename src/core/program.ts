@@ -34,7 +34,7 @@ export type Step =
       readonly kind: 'launch'
       readonly kernel: Kernel
       readonly segments: readonly Segment[]
-      /** Independent of the launch before it, and of those that that one is beside: any order, or all at once. */
+      /** It and the launch before it are independent, and so of all in an unbroken line of such: any order, or all at once. */
       readonly beside?: boolean
     }
   /** Runs `cond`, and while the bool scalar `test` holds then, `body` and `cond` again. */

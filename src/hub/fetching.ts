@@ -81,6 +81,13 @@ const versionOf = ({ headers }: Response): string | null =>
 const rangeOf = ({ headers }: Response): readonly number[] =>
   (/^bytes (\d+)-\d+\/(\d+)$/.exec(headers.get('content-range') ?? '') ?? []).slice(1).map(Number)
 
+/** Where an answer begins, and how long the file is: from 0 on where the server knows no ranges, as long as it says, if it does. */
+const partOf = (response: Response, size: number): readonly number[] => {
+  if (response.status === 206) return rangeOf(response)
+  const length = response.headers.has('content-encoding') ? null : response.headers.get('content-length')
+  return [0, length === null ? size : Number(length)]
+}
+
 /** A file and its first bytes: all of them, where the server knows no ranges. */
 export type Headed = Remote & { readonly head: Uint8Array<ArrayBuffer> }
 /** How a file is looked for: how many of its bytes are asked for to begin with, and the pauses between tries. */
@@ -119,20 +126,25 @@ export const receive = (
   let at = begin
   const attempt = async (): Promise<void> => {
     const response = await ask(url, `bytes=${at}-${end - 1}`, asking)
-    const [from, length] = response === null ? [] : rangeOf(response)
+    const [from, length] = response === null ? [] : partOf(response, size)
     const now = response === null ? null : versionOf(response)
-    if (response?.status !== 206 || from !== at || length !== size || (version !== null && now !== null && now !== version)) {
+    if (response === null || from === undefined || from > at || length !== size || (version !== null && now !== null && now !== version)) {
       await response?.body?.cancel()
       throw new FileError(`${url} can't be read: it changed meanwhile, load it again`)
     }
     const reader = response.body!.getReader()
+    let place = from
     try {
       while (at < end) {
         const { done, value } = await reader.read().catch(broken(url, asking.signal))
-        if (done) throw new Unreachable(`${url} can't be read: it broke off at byte ${at}, and ${end} were promised`)
-        if (value.length > end - at) throw new FileError(`${url} can't be read: the server sent more than was asked for`)
-        await take(value)
-        at += value.length
+        if (done) throw new Unreachable(`${url} can't be read: it broke off at byte ${place}, and ${end} were promised`)
+        // Of a whole file what is there already, and what wasn't asked for, isn't taken.
+        const wanted = value.subarray(Math.max(0, at - place), end - place)
+        place += value.length
+        if (wanted.length === 0) continue
+        if (response.status === 206 && place > end) throw new FileError(`${url} can't be read: the server sent more than was asked for`)
+        await take(wanted)
+        at += wanted.length
       }
     } finally {
       await reader.cancel().catch(() => {})

@@ -12,6 +12,8 @@ export interface Files {
   readonly text: (name: string) => Promise<string | null>
   /** null where there is none. */
   readonly open: (name: string) => Promise<OpenFile | null>
+  /** All that a model has was read: what is kept for the next time may count on it. */
+  readonly done?: () => Promise<void>
 }
 export const nothing = async (): Promise<void> => {}
 
@@ -38,10 +40,12 @@ export const filesBy = (what: string, open: Files['open']): Files => ({
     return file === null ? null : new TextDecoder().decode(await file.read(0, file.size).finally(file.close))
   },
 })
+/** A path as part of a URL: a folder may be called v1 #2. */
+export const inUrl = (path: string): string => path.split('/').map(encodeURIComponent).join('/')
 /** Files below a URL, by ranges. A server that doesn't know ranges sends a file whole. */
 export const urlFiles = (what: string, base: string, asking: Asking): Files =>
   filesBy(what, async (name) => {
-    const file = await found(base + name, asking)
+    const file = await found(base + inUrl(name), asking)
     return file === null ? null : remoteFile(file, asking)
   })
 export const remoteFile = (file: Headed, asking: Asking): OpenFile => ({
@@ -72,5 +76,5 @@ export const hubUrl = (id: string, revision: string, endpoint = 'https://hugging
 export const within = (files: Files, folder: string | undefined): Files => {
   if (folder === undefined || folder === '') return files
   const at = (name: string): string => `${folder.replace(/\/+$/, '')}/${name}`
-  return { what: `${files.what}/${folder}`, text: (name) => files.text(at(name)), open: (name) => files.open(at(name)) }
+  return { ...files, what: `${files.what}/${folder}`, text: (name) => files.text(at(name)), open: (name) => files.open(at(name)) }
 }

@@ -10,7 +10,7 @@ import { show } from '../core/show.ts'
 import { FileError } from '../io/errors.ts'
 import { answered, persistently, Unreachable } from './fetching.ts'
 import { fetched, placed } from './contents.ts'
-import { type Files, hubUrl } from './files.ts'
+import { type Files, hubUrl, inUrl } from './files.ts'
 import { folderFiles, isFolder, sizeOf, textAt } from './folder.ts'
 import { askingOf, type LoadOptions } from './load.ts'
 import { downloading } from './progress.ts'
@@ -33,6 +33,9 @@ const isWithin = (path: string): boolean => path.split('/').every((part) => !/^\
 /** The Hub that the environment names. */
 export const endpoint = (): string | undefined => process.env['HF_ENDPOINT']?.replace(/\/+$/, '') || undefined
 
+/** Whether the environment says that no server may be asked. */
+export const isOffline = (): boolean => /^(1|on|yes|true)$/i.test(process.env['HF_HUB_OFFLINE'] ?? '')
+
 /** The files of a model, downloaded when they are asked for. Without a network: those of the last load. */
 export const cachedFiles = async (id: string, options: LoadOptions & CacheOptions): Promise<Files> => {
   const { getHFHubCachePath } = await import('@huggingface/hub')
@@ -46,14 +49,16 @@ export const cachedFiles = async (id: string, options: LoadOptions & CacheOption
   const snapshot = join(folder, 'snapshots', last)
   const isKept = COMMIT.test(last) && (await isFolder(snapshot))
   const kept = (why: string): Files => folderFiles(snapshot, `${id} as it is in ${cacheDir} (${why})`)
-  if (/^(1|on|yes|true)$/i.test(process.env['HF_HUB_OFFLINE'] ?? '')) {
+  if (isOffline()) {
     if (isKept) return kept('HF_HUB_OFFLINE is set')
     throw new FileError(`${id} at ${revision} isn't in ${cacheDir}, and HF_HUB_OFFLINE is set: load it once without`)
   }
   try {
     const listing = await listed(id, revision, subfolder, options, isKept)
-    if (listing.commit !== last) await placed(ref, (path) => writeFile(path, listing.commit))
-    return snapshotFiles(id, folder, listing, options)
+    const files = snapshotFiles(id, folder, listing, options)
+    if (listing.commit === last) return files
+    // Until all of it is there, the last load's files are those to take without a network.
+    return { ...files, done: () => placed(ref, (path) => writeFile(path, listing.commit)) }
   } catch (error) {
     if (error instanceof Unreachable && isKept) return kept(error.message)
     throw error
@@ -71,7 +76,7 @@ const snapshotFiles = (id: string, folder: string, { commit, files }: Listing, o
     if ((await sizeOf(path)) === file.size) return true
     if (!HASH.test(file.hash)) throw new FileError(`${id}: the Hub's hash of ${name} is ${show(file.hash)}, which is none`)
     const blob = join(folder, 'blobs', file.hash)
-    const remote = { url: hubUrl(id, commit, endpoint()) + name, size: file.size, version: null }
+    const remote = { url: hubUrl(id, commit, endpoint()) + inUrl(name), size: file.size, version: null }
     if ((await sizeOf(blob)) !== file.size) await fetched(remote, blob, file.hash, downloading(options.onProgress, name, file.size), asking)
     // Without the right to make symbolic links, as on Windows, a hard one.
     if ((await sizeOf(path)) !== file.size) await placed(path, (at) => symlink(relative(dirname(at), blob), at).catch(() => link(blob, at)))
@@ -104,7 +109,7 @@ const listed = async (
     const commit = COMMIT.test(revision) ? revision : (await modelInfo({ ...hub, name: id, revision, additionalFields: ['sha'] })).sha
     if (!COMMIT.test(commit)) throw new FileError(`${id}: the Hub's commit of ${revision} is ${show(commit)}, which is none`)
     const files = new Map<string, { size: number; hash: string }>()
-    const path = subfolder.replace(/\/+$/, '')
+    const path = inUrl(subfolder.replace(/\/+$/, '')) // The package takes it as it is.
     for await (const { type, path: name, size, oid = '', lfs } of listFiles({
       ...hub,
       repo: { type: 'model', name: id },

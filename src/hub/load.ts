@@ -98,6 +98,7 @@ export const loadFrom = async (files: Files, options: LoadOptions): Promise<Load
   const params = await paramsFrom(files, model, options)
   const generation = await parsed(files, 'generation_config.json')
   const eos = idsOf(generation?.['eos_token_id'])
+  await files.done?.()
   return {
     model: eos.length === 0 || model.kind === 'encoder' || model.kind === 'reader' ? model : { ...model, eos },
     params,

@@ -21,7 +21,7 @@ import type { Tokenizer } from '../text/tokenizer.ts'
 import * as tree from '../tree.ts'
 import { droppedFiles, type Files, hubUrl, isHubId, isUrl, urlFiles, within } from './files.ts'
 import { folderFiles, isFolder } from './folder.ts'
-import { cachedFiles, type CacheOptions, endpoint } from './hubCache.ts'
+import { cachedFiles, type CacheOptions, endpoint, isOffline } from './hubCache.ts'
 import { askingOf, type Load, type Loaded, loadFrom, type LoadOptions as PortableOptions, loadOptions } from './load.ts'
 
 export type { Loaded } from './load.ts'
@@ -37,6 +37,8 @@ const filesOf = async (source: string | readonly File[], options: LoadOptions): 
   if (!isHubId(source)) throw new ArgumentError(`load: a folder, a URL, a Hub id or a list of files is needed, and got ${show(source)}`)
   const token = options.token ?? process.env['HF_TOKEN'] ?? ''
   const own = token === '' ? options : { ...options, token }
+  if (options.cache === false && isOffline())
+    throw new FileError(`${source} isn't read from the Hub: HF_HUB_OFFLINE is set, and cache is false`)
   if (options.cache === false) return urlFiles(source, hubUrl(source, options.revision ?? 'main', endpoint()), askingOf(own))
   try {
     return await cachedFiles(source, own)

@@ -4,7 +4,7 @@
  */
 import { FileError } from '../io/errors.ts'
 import { type Asking, found, type Headed, type Looking, receive, type Remote, Unreachable } from './fetching.ts'
-import { type Files, filesBy, nothing, type OpenFile, remoteFile, urlFiles } from './files.ts'
+import { type Files, filesBy, inUrl, nothing, type OpenFile, remoteFile, urlFiles } from './files.ts'
 import { downloading, type OnProgress } from './progress.ts'
 
 /** Bytes of a part, all but the last. */
@@ -141,7 +141,7 @@ export const keptFiles = async (what: string, base: string, asking: Asking, onPr
     }
   }
   return filesBy(what, async (name) => {
-    const file = await find(base + name)
+    const file = await find(base + inUrl(name))
     if (file === null) return null
     if (file.version === null) warn(`the server doesn't say which version of ${name} it has`)
     else

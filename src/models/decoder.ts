@@ -4,7 +4,6 @@ import { convertElementType, iota, slice } from '../core/constructors.ts'
 import type { DType } from '../core/dtype.ts'
 import { ShapeError } from '../core/errors.ts'
 import { array, needed, oneOf, optionsOf, record, type Schema } from '../core/options.ts'
-import { showAval } from '../core/aval.ts'
 import * as nn from '../nn/index.ts'
 import * as np from '../numpy/index.ts'
 import {
@@ -20,6 +19,7 @@ import {
   type NormParams,
 } from './block.ts'
 import { type Cache, cacheKind, emptyCache, type KeyValues, type LayerCache, positionsFrom } from './cache.ts'
+import { mustBe, mustFit } from './inputs.ts'
 import { checkCall, type LayersOptions, layersOptions, throughLayers } from './layers.ts'
 
 export interface DecoderLayer {
@@ -120,7 +120,8 @@ export const statesOf = (
   const { inputIds, attentionMask, positionIds } = optionsOf('model.apply', decoderInputs, inputs, 'input')
   checkCall([[params, config.layers.length]], options)
   const { layers, ropes, embedScale, context } = config
-  if (inputIds.ndim !== 2) throw new ShapeError(`model.apply: inputIds ${showAval(inputIds.aval)} where int32[B,T] was expected`)
+  mustBe(inputIds.ndim === 2, 'inputIds', inputIds, 'int32[B,T]')
+  mustFit('attentionMask', attentionMask, inputIds.shape)
   const [B, T] = inputIds.shape as readonly [number, number]
   const { cache } = options
   const real = attentionMask === undefined ? null : np.astype(attentionMask, 'bool')

@@ -1,6 +1,5 @@
 /** The encoder: every position sees every other. One pure function for BERT, RoBERTa, DistilBERT, MiniLM, ModernBERT and ViT, with the heads they have. */
 import type { NdArray } from '../core/array.ts'
-import { showAval } from '../core/aval.ts'
 import { slice } from '../core/constructors.ts'
 import type { DType } from '../core/dtype.ts'
 import { ShapeError } from '../core/errors.ts'
@@ -21,6 +20,7 @@ import {
   normOf,
   type NormParams,
 } from './block.ts'
+import { mustBe, mustFit } from './inputs.ts'
 import { checkCall, type LayersOptions, throughLayers } from './layers.ts'
 
 export interface EncoderLayer {
@@ -182,6 +182,7 @@ export const applyEncoder = (config: EncoderConfig, params: EncoderParams, given
   const { patches, layers, ropes, norm } = config
   const embedded = patches === null ? embeddedTexts(config, params, inputs) : patched(params, inputs.pixelValues!, patches.size)
   const [B, T] = embedded.shape as readonly [number, number, number]
+  mustFit('attentionMask', inputs.attentionMask, [B, T])
   const mask = inputs.attentionMask === undefined ? null : np.reshape(np.astype(inputs.attentionMask, 'bool'), [B, 1, 1, T])
   const positions = inputs.positionIds ?? np.broadcastTo(np.arange(T), [B, T])
   const rotations = Object.fromEntries(Object.entries(ropes).map(([name, rope]) => [name, nn.rotary(positions, rope)]))
@@ -197,15 +198,15 @@ export const applyEncoder = (config: EncoderConfig, params: EncoderParams, given
 }
 const checkInputs = (what: string, { patches, context, padding }: EncoderConfig, { inputIds, pixelValues }: EncoderInputs): void => {
   if (patches === null) {
-    if (inputIds?.ndim !== 2) throw new ShapeError(`${what}: inputIds ${inputIds === undefined ? 'are missing' : showAval(inputIds.aval)} where int32[B,T] was expected`) // prettier-ignore
+    mustBe(inputIds?.ndim === 2, 'inputIds', inputIds, 'int32[B,T]')
     const most = context === null ? Infinity : context - (padding === null ? 0 : padding + 1)
-    if (inputIds.shape[1]! > most) throw new ShapeError(`${what}: ${inputIds.shape[1]} tokens are more than the ${most} that the model has positions for`) // prettier-ignore
+    if (inputIds!.shape[1]! > most) throw new ShapeError(`${what}: ${inputIds!.shape[1]} tokens are more than the ${most} that the model has positions for`) // prettier-ignore
     return
   }
   const { image, channels } = patches
   const fits =
     pixelValues?.ndim === 4 && pixelValues.shape[1] === channels && pixelValues.shape[2] === image && pixelValues.shape[3] === image
-  if (!fits) throw new ShapeError(`${what}: pixelValues ${pixelValues === undefined ? 'are missing' : showAval(pixelValues.aval)} where [B,${channels},${image},${image}] was expected`) // prettier-ignore
+  mustBe(fits, 'pixelValues', pixelValues, `[B,${channels},${image},${image}]`)
 }
 
 const headed = (

@@ -1,9 +1,8 @@
 /** The encoder-decoder: one stack reads a text, another writes the next and looks across at every layer. T5 and Flan-T5 (Raffel et al. 2020). */
 import type { NdArray } from '../core/array.ts'
-import { showAval } from '../core/aval.ts'
 import { convertElementType, iota } from '../core/constructors.ts'
 import type { DType } from '../core/dtype.ts'
-import { ArgumentError, ShapeError } from '../core/errors.ts'
+import { ArgumentError } from '../core/errors.ts'
 import { array, needed, oneOf, optionsOf, record, type Schema } from '../core/options.ts'
 import * as nn from '../nn/index.ts'
 import * as np from '../numpy/index.ts'
@@ -23,6 +22,7 @@ import {
 } from './block.ts'
 import { type Cache, cacheKind, emptyCache, type KeyValues, keyValuesKind, positionsFrom } from './cache.ts'
 import { lastOf } from './decoder.ts'
+import { mustBe, mustFit } from './inputs.ts'
 import { checkCall, type LayersOptions, layersOptions, throughLayers } from './layers.ts'
 
 interface Relative {
@@ -273,15 +273,13 @@ const checkInputs = (
 ): void => {
   const { inputIds, attentionMask, decoderInputIds, decoderAttentionMask } = inputs
   const B = decoderInputIds.shape[0]
-  const need = (is: boolean, name: string, x: NdArray, what: string): void => {
-    if (!is) throw new ShapeError(`model.apply: ${name} ${showAval(x.aval)} where ${what} was expected`)
-  }
-  need(decoderInputIds.ndim === 2, 'decoderInputIds', decoderInputIds, 'int32[B,T]')
-  if (decoderAttentionMask !== undefined) need(decoderAttentionMask.shape.join() === decoderInputIds.shape.join(), 'decoderAttentionMask', decoderAttentionMask, `[${decoderInputIds.shape.join(',')}]`) // prettier-ignore
-  if (inputIds !== undefined) need(inputIds.ndim === 2 && inputIds.shape[0] === B, 'inputIds', inputIds, `int32[${B},S]`)
+  mustBe(decoderInputIds.ndim === 2, 'decoderInputIds', decoderInputIds, 'int32[B,T]')
+  mustFit('decoderAttentionMask', decoderAttentionMask, decoderInputIds.shape)
+  if (inputIds !== undefined) mustBe(inputIds.ndim === 2 && inputIds.shape[0] === B, 'inputIds', inputIds, `int32[${B},S]`)
   else if (cache?.read === undefined)
     throw new ArgumentError('model.apply: inputIds are needed, since there is no cache that has read them')
-  if (attentionMask !== undefined) need(attentionMask.shape.join() === inputIds?.shape.join(), 'attentionMask', attentionMask, inputIds === undefined ? 'none without inputIds' : `[${inputIds.shape.join(',')}]`) // prettier-ignore
+  if (inputIds !== undefined) mustFit('attentionMask', attentionMask, inputIds.shape)
+  else mustBe(attentionMask === undefined, 'attentionMask', attentionMask, 'none without inputIds')
   if (cache !== undefined && [cache.layers, cache.read?.layers ?? cache.layers].some((layers) => layers.length !== decoderLayers))
     throw new ArgumentError(
       `model.apply: a cache of ${cache.layers.length} layers, and ${decoderLayers} are written by: as model.cache makes it`,

@@ -2,7 +2,22 @@
 import { NdArray } from '../core/array.ts'
 import type { DType } from '../core/dtype.ts'
 import { ArgumentError, ShapeError } from '../core/errors.ts'
-import { array, atLeast, dtypeAmong, either, func, list, needed, option, plainObject, type Schema, text, whole } from '../core/options.ts'
+import {
+  aboveZero,
+  array,
+  atLeast,
+  dtypeAmong,
+  either,
+  func,
+  list,
+  needed,
+  option,
+  plainObject,
+  type Schema,
+  share,
+  text,
+  whole,
+} from '../core/options.ts'
 import { show } from '../core/show.ts'
 import { takesOptions } from '../core/takes.ts'
 import * as np from '../numpy/index.ts'
@@ -65,7 +80,6 @@ type GenerateTokens = <M extends Writer>(
 ) => AsyncGenerator<readonly (number | null)[], Generated>
 type Generate = <M extends Writer>(model: M, params: WriterParams<M>, options: GenerateOptions) => AsyncGenerator<string, Generated>
 
-const share = option<number>(ArgumentError, 'a number from 0 to 1', (x) => typeof x === 'number' && x >= 0 && x <= 1)
 const ids = list(whole)
 const prompts = option<TokenOptions['inputIds']>(ShapeError, 'a list of ids, or a list of such lists', (x) => ids.is(x) || list(ids).is(x))
 export const isSignal = option<AbortSignal>(ArgumentError, 'an AbortSignal', (x) => typeof x === 'object' && x !== null && 'aborted' in x)
@@ -76,7 +90,7 @@ const samplingOptions: Schema<SamplingOptions> = {
   topK: atLeast(1),
   topP: share,
   minP: share,
-  repetitionPenalty: option(ArgumentError, 'a number above 0', (x) => typeof x === 'number' && x > 0 && x < Infinity),
+  repetitionPenalty: aboveZero,
   logits: func(),
   key: array,
 }

@@ -33,6 +33,7 @@ import {
   initEncoderDecoder,
 } from './encoderDecoder.ts'
 import { labelsOf } from './families/bert.ts'
+import { isHeadless } from './families/family.ts'
 import { families } from './families/index.ts'
 import { Fields, type Json } from './hfConfig.ts'
 import { type LayersOptions, layersOptions } from './layers.ts'
@@ -172,8 +173,7 @@ const writes = (fields: Fields, name: string): void => {
 /** A decoder, or one that only reads, as the architecture's name says. */
 const textModel = (config: DecoderConfig, naming: Naming, json: Json, fields: Fields, name: string): Model => {
   const classifies = name.endsWith('ForSequenceClassification')
-  const headless = name.endsWith('Model') && !name.endsWith('HeadModel') && !name.endsWith('HeadsModel')
-  if (!classifies && !headless) {
+  if (!classifies && !isHeadless(name)) {
     writes(fields, name)
     return decoderOf(config, naming, json)
   }

@@ -182,7 +182,7 @@ const rotated = (what: string, key: NdArray, shape: readonly number[], { scale =
   return np.mul(np.moveaxis(np.reshape(matrix, [...rest, columns]), -1, columnAxis), scale)
 }
 /**
- * A matrix whose columns, or rows where they are fewer, are of length 1 and at right angles: any as likely as another. Saxe et al. 2013.
+ * An orthogonal matrix, uniformly drawn; where it isn't square, its columns (or rows, if they are fewer) are orthonormal. Saxe et al. 2013.
  *
  * @example nn.initializers.orthogonal()(random.key(0), [4, 8]).shape // [4, 8]
  * @throws ShapeError for fewer than two axes

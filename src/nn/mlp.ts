@@ -1,8 +1,9 @@
 /** What a block does to each position alone: two products around an activation, plain and gated. And activations by name. */
-import type { NdArray } from '../core/array.ts'
-import { slice } from '../core/constructors.ts'
-import { ArgumentError } from '../core/errors.ts'
+import { NdArray } from '../core/array.ts'
+import { eqShape, showAval } from '../core/aval.ts'
+import { ArgumentError, ShapeError } from '../core/errors.ts'
 import { either, func, needed, oneOf, optionsOf, type Schema } from '../core/options.ts'
+import { show } from '../core/show.ts'
 import { composedOptions } from '../numpy/check.ts'
 import * as np from '../numpy/index.ts'
 import { gelu, leakyRelu, mish, relu, relu6, sigmoid, silu } from './activations.ts'
@@ -36,7 +37,12 @@ export interface MlpOptions {
 const mlpOptions = (): Schema<MlpOptions> => ({
   activation: either(oneOf(...(Object.keys(activations) as Activation[])), func<(x: NdArray) => NdArray>()),
 })
-const called = (f: NonNullable<MlpOptions['activation']>): ((x: NdArray) => NdArray) => (typeof f === 'function' ? f : activations[f])
+const applied = (what: string, f: NonNullable<MlpOptions['activation']>, x: NdArray): NdArray => {
+  const y = (typeof f === 'function' ? f : activations[f])(x)
+  if (!(y instanceof NdArray) || !eqShape(y.shape, x.shape))
+    throw new ShapeError(`${what}: the activation makes ${show(y)} of ${showAval(x.aval)}: it keeps the shape`)
+  return y
+}
 
 export interface MlpParams {
   readonly up: LinearParams // D -> F
@@ -55,7 +61,7 @@ export const mlp = /* @__PURE__ */ composedOptions(
   /* @__PURE__ */ mlpOptions(),
   (p: MlpParams, x: NdArray, { activation = 'relu' }: MlpOptions = {}): NdArray => {
     const { up, down } = optionsOf('nn.mlp', mlpParams, p, 'parameter')
-    return linear(down, called(activation)(linear(up, x)))
+    return linear(down, applied('nn.mlp', activation, linear(up, x)))
   },
 )
 
@@ -79,23 +85,20 @@ export const gatedMlp = /* @__PURE__ */ composedOptions(
   3,
   /* @__PURE__ */ mlpOptions(),
   (p: GatedMlpParams, x: NdArray, { activation = 'silu' }: MlpOptions = {}): NdArray => {
-    const { gate, up, gateUp, down } = optionsOf('nn.gatedMlp', gatedMlpParams, p, 'parameter')
-    const [opened, value] =
+    const what = 'nn.gatedMlp'
+    const { gate, up, gateUp, down } = optionsOf(what, gatedMlpParams, p, 'parameter')
+    const pair =
       gateUp !== undefined && gate === undefined && up === undefined
-        ? halves(linear(gateUp, x))
+        ? np.split(linear(gateUp, x), 2, -1)
         : gateUp === undefined && gate !== undefined && up !== undefined
           ? [linear(gate, x), linear(up, x)]
           : refused()
-    return linear(down, np.mul(called(activation)(opened), value)) // [...,F] inside
+    const [opened, value] = pair as [NdArray, NdArray]
+    if (!eqShape(opened.shape, value.shape))
+      throw new ShapeError(`${what}: the gate gives ${showAval(opened.aval)} and up ${showAval(value.aval)}: they are of one width`)
+    return linear(down, np.mul(applied(what, activation, opened), value)) // [...,F] inside
   },
 )
 const refused = (): never => {
   throw new ArgumentError('nn.gatedMlp: give { gate, up, down }, or { gateUp, down } where the two are one matrix')
-}
-/** [...,2F] -> [...,F] twice. */
-const halves = (x: NdArray): readonly [NdArray, NdArray] => {
-  const lead = x.shape.slice(0, -1)
-  const F = x.shape.at(-1)! / 2
-  const from = (at: number): NdArray => slice(x, [...lead.map(() => 0), at * F], [...lead, (at + 1) * F])
-  return [from(0), from(1)]
 }

@@ -2,7 +2,7 @@
 import type { NdArray } from '../core/array.ts'
 import { range } from '../core/constructors.ts'
 import { ShapeError } from '../core/errors.ts'
-import { number, oneOf, type Schema } from '../core/options.ts'
+import { aboveZero, oneOf, type Schema } from '../core/options.ts'
 import { composedOptions, wholeOf } from '../numpy/check.ts'
 import * as np from '../numpy/index.ts'
 
@@ -15,7 +15,7 @@ export interface SinusoidalOptions {
   /** Default 10000. */
   readonly base?: number
 }
-const sinusoidalOptions: Schema<SinusoidalOptions> = { layout: oneOf('interleaved', 'halves'), base: number }
+const sinusoidalOptions: Schema<SinusoidalOptions> = { layout: oneOf('interleaved', 'halves'), base: aboveZero }
 /**
  * What is added to embeddings of positions 0, 1, … so that attention can tell them apart: float32 [length,width].
  *

@@ -1,7 +1,7 @@
 /** Initializers that PyTorch has otherwise than JAX, or alone, as in `torch.nn.init`: options -> (key, shape) -> float32. Weights are [out, in, ...field]. */
 import type { NdArray } from '../core/array.ts'
-import { ShapeError } from '../core/errors.ts'
-import { atLeast, needed, number, oneOf, type Schema } from '../core/options.ts'
+import { ArgumentError, ShapeError } from '../core/errors.ts'
+import { atLeast, needed, number, oneOf, type Schema, share } from '../core/options.ts'
 import { takes, takesOptions } from '../core/takes.ts'
 import { composed, shapeOf } from '../numpy/check.ts'
 import * as np from '../numpy/index.ts'
@@ -105,7 +105,8 @@ export const truncNormal = /* @__PURE__ */ takesOptions(
   1,
   truncNormalOptions,
   ({ mean = 0, stddev = 1, lower = -2, upper = 2 }: TruncNormalOptions = {}): Initializer =>
-    initializer('truncNormal', (key, shape) => {
+    initializer('truncNormal', (key, shape, what) => {
+      if (!(lower < upper)) throw new ArgumentError(`${what}: lower is below upper, and got ${lower} and ${upper}`)
       const draws = random.truncatedNormal(key, (lower - mean) / stddev, (upper - mean) / stddev, shape)
       return np.clip(np.add(np.mul(draws, stddev), mean), lower, upper)
     }),
@@ -157,7 +158,7 @@ export interface SparseOptions {
   /** Default 0.01. */
   readonly stddev?: number
 }
-const sparseOptions: Schema<SparseOptions> = { sparsity: needed(number), stddev: number }
+const sparseOptions: Schema<SparseOptions> = { sparsity: needed(share), stddev: number }
 /** Normal draws of which a share in each column [rows, columns] is 0. Martens 2010. @example nn.torchInitializers.sparse({ sparsity: 0.5 })(random.key(0), [4, 3]).shape // [4, 3] */
 export const sparse = /* @__PURE__ */ takesOptions(
   'nn.torchInitializers.sparse',

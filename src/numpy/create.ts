@@ -3,7 +3,7 @@ import { type Nested, NdArray } from '../core/array.ts'
 import { aval, sizeOf } from '../core/aval.ts'
 import * as c from '../core/constructors.ts'
 import { type DType, type HostArray, computedIn, isInt, typedArrayOf } from '../core/dtype.ts'
-import { DTypeError, ShapeError, TreeError } from '../core/errors.ts'
+import { ArgumentError, DTypeError, ShapeError, TreeError } from '../core/errors.ts'
 import type { Operand } from '../core/methods.ts'
 import { upload } from '../core/trace.ts'
 import { dtypeOf, numberOf, refuse, shapeOf, wholeOf } from './check.ts'
@@ -58,6 +58,15 @@ const fitted = (data: ArrayLike<number>, as: DType): ArrayLike<number> => {
   for (let i = 0; i < data.length; i++) out[i] = fitting('array', [data[i], as], data[i]!, as)
   return out
 }
+/** Its own methods throw then. */
+const isDetached = (x: HostArray): boolean => {
+  if (x.length > 0) return false
+  try {
+    return x.slice().length > 0
+  } catch {
+    return true
+  }
+}
 const dtypeOfTyped = (x: HostArray): DType =>
   (['float32', 'float64', 'int32', 'uint32'] as const).find((dtype) => x instanceof typedArrayOf(dtype)) ??
   refuse(DTypeError, 'array', [], 'typed arrays of float32, float64, int32 or uint32 only')
@@ -94,6 +103,7 @@ export const array = /* @__PURE__ */ takesOptions(
     }
     if (ArrayBuffer.isView(x)) {
       const own = dtypeOfTyped(x)
+      if (isDetached(x)) refuse(ArgumentError, 'array', [], "the typed array's memory was transferred to somebody else")
       const as = dtype ?? own
       // Words of the other sign stay the same words, as in NumPy.
       return make(isInt(own) && isInt(as) ? x : fitted(x, as), [x.length], as)

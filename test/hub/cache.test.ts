@@ -84,6 +84,32 @@ describe('a model of the Hub', () => {
   test('isn’t kept with cache: false', async () => {
     expect(await logitsOf({ cache: false })).toEqual(wanted)
     expect(existsSync(folder())).toBe(false)
+    vi.stubEnv('HF_HUB_OFFLINE', '1')
+    hub.asked.length = 0
+    await expect(logitsOf({ cache: false })).rejects.toThrow(/^someone\/a-llama isn't read from the Hub: HF_HUB_OFFLINE is set/)
+    expect(hub.asked).toEqual([])
+  })
+  test('whose update breaks off stays as it was, without a network', async () => {
+    await logitsOf()
+    hub.commit = 'd'.repeat(40)
+    hub.files['model.safetensors'] = { bytes: Buffer.alloc(20_000), hash: '5'.repeat(64) }
+    hub.bytesUntilDown = 100
+    await expect(logitsOf()).rejects.toThrow(FileError)
+    expect(await logitsOf()).toEqual(wanted)
+    vi.stubEnv('HF_HUB_OFFLINE', '1')
+    expect(await logitsOf()).toEqual(wanted)
+  })
+  test('is read from a server that sends files whole, and goes on where it broke off there', async () => {
+    hub.ranges = false
+    hub.cuts = 1
+    expect(await logitsOf()).toEqual(wanted)
+    expect(await logitsOf({ cache: false })).toEqual(wanted)
+    expect(readFileSync(blob()).equals(weights().bytes)).toBe(true)
+  })
+  test('is read from a folder of any name', async () => {
+    for (const name of Object.keys(hub.files)) hub.files[`v1 #2?/100% ü/${name}`] = hub.files[name]!
+    expect(await logitsOf({ subfolder: 'v1 #2?/100% ü' })).toEqual(wanted)
+    expect(await logitsOf({ subfolder: 'v1 #2?/100% ü', cache: false })).toEqual(wanted)
   })
   test('is read from a folder within, and from a branch of a branch', async () => {
     for (const name of Object.keys(hub.files)) {

@@ -1,17 +1,15 @@
 /** Forced decoding: the oracle's own tokens in chunks through the cache, whose greatest logit is the next of them, in every dtype and on both devices. */
-import { readFileSync } from 'node:fs'
-import { join } from 'node:path'
 import { afterAll, describe, expect, test } from 'vitest'
 import { runtime } from '../../src/core/runtime.ts'
 import { deviceNamed } from '../../src/init.ts'
 import { sharedData } from '../shared.ts'
-import { agreement, type Prompt, topsOf } from './forcing.ts'
+import { agreement, promptsOf, topsOf } from './forcing.ts'
 
 const folder = sharedData('stories260K')
 
 describe.skipIf(folder === null)('stories260K', () => {
   if (folder === null) return
-  const { prompts } = JSON.parse(readFileSync(join(folder, 'expected.json'), 'utf8')) as { readonly prompts: readonly Prompt[] }
+  const prompts = promptsOf(folder)
   const before = runtime.device.current()
   afterAll(() => runtime.device.choose(before))
 

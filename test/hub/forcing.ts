@@ -1,8 +1,13 @@
 /** Forced decoding: the oracle's own tokens in chunks through the cache, and how often the greatest logit is the next of them. */
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { load } from '../../src/hub/node.ts'
 import { jit, type NdArray, np } from '../../src/index.ts'
 
-export interface Prompt {
+/** What the oracle was given, and said. */
+export const promptsOf = (folder: string): readonly Prompt[] =>
+  (JSON.parse(readFileSync(join(folder, 'expected.json'), 'utf8')) as { readonly prompts: readonly Prompt[] }).prompts
+interface Prompt {
   readonly ids: readonly number[]
   readonly greedy: readonly number[]
 }

@@ -33,6 +33,8 @@ export interface FakeHub {
   bytesUntilDown: number
   /** How many times large contents are cut after 9,000 bytes. */
   cuts: number
+  /** Whether ranges are known; contents are sent whole where they aren't. */
+  ranges: boolean
   readonly close: () => Promise<void>
 }
 
@@ -61,10 +63,11 @@ export const fakeHub = async (): Promise<FakeHub> => {
         })), // prettier-ignore
       )
     const name = /^\/someone\/a-llama\/resolve\/[^/]+\/(.+)$/.exec(path)?.[1]
-    if (name !== undefined && Object.hasOwn(files, name)) return void response.writeHead(302, { location: `/cdn/${name}` }).end()
+    if (name !== undefined && Object.hasOwn(files, name))
+      return void response.writeHead(302, { location: `/cdn/${encodeURI(name).replaceAll('#', '%23').replaceAll('?', '%3F')}` }).end()
     const contents = files[path.replace('/cdn/', '')]
     if (!path.startsWith('/cdn/') || contents === undefined) return void response.writeHead(404).end()
-    send(contents, /bytes=(\d+)-(\d+)/.exec(headers.range ?? ''), response)
+    send(contents, hub.ranges ? /bytes=(\d+)-(\d+)/.exec(headers.range ?? '') : null, response)
   }
   const send = ({ bytes, hash }: Contents, range: RegExpExecArray | null, response: ServerResponse): void => {
     const [begin, end] = range === null ? [0, bytes.length] : [Number(range[1]), Math.min(bytes.length, Number(range[2]) + 1)]
@@ -94,6 +97,7 @@ export const fakeHub = async (): Promise<FakeHub> => {
     status: 0,
     bytesUntilDown: Infinity,
     cuts: 0,
+    ranges: true,
     close: () =>
       new Promise((done) => {
         server.close(() => done())

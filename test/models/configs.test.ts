@@ -193,6 +193,7 @@ test('what isn’t known is refused by the field’s name, before any tensor', (
     [{ model_type: 'llama', ...sizes, head_dim: 5 }, /head_dim is 5: pairs turn/],
     [{ model_type: 'phi3', ...sizes, partial_rotary_factor: 0.8 }, /partial_rotary_factor is 0.8: pairs turn, and it makes 3 numbers/],
     [{ model_type: 'phi3', ...sizes, rope_scaling: { type: 'longrope', short_factor: [1], long_factor: [1, 2] } }, /rope_scaling: short_factor is \[1\]: a number for each of 2 pairs/], // prettier-ignore
+    [{ ...bert, architectures: ['BertLMHeadModel'] }, /architectures is \["BertLMHeadModel"\]/],
     [{ ...bert, num_attention_heads: 3 }, /num_attention_heads is 3: they don't divide the width 8/],
     [{ model_type: 'gpt2', ...gpt2, n_head: 3 }, /n_head is 3/],
   ]

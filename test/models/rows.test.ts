@@ -1,6 +1,6 @@
 /** Rows of a batch that end before others: what a call leaves behind is as if each had been alone. */
 import { describe, expect, test } from 'vitest'
-import { np } from '../../src/index.ts'
+import { type NdArray, np } from '../../src/index.ts'
 import { type Generated, generateTokens, type TokenOptions, type Writer, type WriterParams } from '../../src/models/index.ts'
 import { golden } from './golden.ts'
 
@@ -58,4 +58,16 @@ test('a cache and checkpoint, of which one would be left out, are refused togeth
       )
     expect(call).toThrow(/a cache goes on with a text, and checkpoint is for the gradient of a whole one: leave one out/)
   }
+})
+
+test('a mask of another shape is refused by name, whatever its elements', () => {
+  const inputIds = np.array([[1, 2, 3], [4, 5, 6]], { dtype: 'int32' }) // prettier-ignore
+  const calls = [
+    ...(['gpt2', 'llama'] as const).map((name) => golden(name, 'decoder')),
+    ...(['bert', 'roberta', 'distilbert', 'modernbert'] as const).map((name) => golden(name, 'encoder')),
+    golden('llama-classify', 'reader'),
+  ].map(({ model, params }) => (attentionMask: NdArray) => model.apply(params as never, { inputIds, positionIds: np.zeros([2, 3], 'int32'), attentionMask } as never)) // prettier-ignore
+  for (const shape of [[3, 2], [1, 6], [6], [2, 3, 1], [1, 3]])
+    // prettier-ignore
+    for (const call of calls) expect(() => call(np.ones(shape))).toThrow(/model.apply: attentionMask f32\[[\d,]+\] where \[2,3\] was expected/)
 })

@@ -87,3 +87,9 @@ test('shapes that have no fans are refused', () => {
   expect(() => nn.initializers.deltaOrthogonal()(random.key(0), [3, 4, 2])).toThrow(/out which is no less/)
   expect(() => nn.torchInitializers.dirac({ groups: 3 })(random.key(0), [4, 2, 3])).toThrow(/out, which 3 groups divide/)
 })
+test('numbers that mean nothing are refused by name', () => {
+  const own = nn.torchInitializers
+  expect(() => own.truncNormal({ lower: 2, upper: -2 })(random.key(0), [3])).toThrow(/truncNormal: lower is below upper, and got 2 and -2/)
+  for (const sparsity of [-1, 1.5, NaN]) expect(() => own.sparse({ sparsity })).toThrow(/sparse: sparsity is a number from 0 to 1/)
+  for (const base of [-2, 0]) expect(() => nn.sinusoidalPositions(3, 8, { base })).toThrow(/base is a number above 0/)
+})

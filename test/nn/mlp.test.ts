@@ -29,3 +29,14 @@ test('an activation that isn’t known, and a gate that isn’t there or is ther
   for (const p of [{ down }, { up, down }, { gate, up, gateUp: up, down }])
     expect(() => nn.gatedMlp(p, x)).toThrow(/nn.gatedMlp: give { gate, up, down }, or { gateUp, down }/)
 })
+test('widths that differ, an odd one of both, and an activation that changes the shape are refused', () => {
+  const wide = (n: number) => ({ weight: np.ones([n, D]) })
+  expect(() => nn.gatedMlp({ gateUp: wide(5), down }, x)).toThrow(
+    /nn.gatedMlp: split\(f32\[2,3,5\], 2\): 5 elements don't make 2 equal parts/,
+  )
+  expect(() => nn.gatedMlp({ gate: wide(1), up, down }, x)).toThrow(/nn.gatedMlp: the gate gives f32\[2,3,1\] and up f32\[2,3,6\]/)
+  for (const call of [(o: nn.MlpOptions) => nn.mlp({ up, down }, x, o), (o: nn.MlpOptions) => nn.gatedMlp({ gate, up, down }, x, o)])
+    expect(() => call({ activation: (y) => y.sum() })).toThrow(
+      /nn\.\w+: the activation makes f32\[\].* of f32\[2,3,6\]: it keeps the shape/,
+    )
+})

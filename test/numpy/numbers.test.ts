@@ -149,3 +149,9 @@ test('linspace of integers rounds down', () => {
   expect(() => np.linspace(0, 2 ** 31, 3, { dtype: 'int32' })).toThrow(/linspace.*int32 holds/)
   expect(np.linspace(0, 1, 3, { dtype: 'bool' }).toArray()).toEqual([false, true, true])
 })
+test('a typed array whose memory went elsewhere is refused by name', () => {
+  const x = new Float32Array([1, 2])
+  structuredClone(x.buffer, { transfer: [x.buffer] })
+  expect(() => np.array(x)).toThrow(/^array\(.*\): the typed array's memory was transferred/)
+  expect(np.array(new Float32Array(0)).shape).toEqual([0])
+})

@@ -1,12 +1,10 @@
 /** Forced decoding of a trained Llama on WebGPU, token by token and in chunks, with caches of every dtype: by day of one text. */
-import { readFileSync } from 'node:fs'
-import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { openWebgpu } from '../../backends/webgpu/index.ts'
 import type { Backend } from '../../src/core/backend.ts'
 import { runtime } from '../../src/core/runtime.ts'
 import { nightly } from '../effort.ts'
-import { agreement, type Prompt, topsOf } from '../hub/forcing.ts'
+import { agreement, promptsOf, topsOf } from '../hub/forcing.ts'
 import { sharedData } from '../shared.ts'
 import { describeOnDevice } from './gpu.ts'
 
@@ -23,7 +21,7 @@ describeOnDevice('stories260K on WebGPU', () => {
     ['float32', 16, 1],
     ['bfloat16', 7, 0.99],
   ] as const)('a cache of %s, %i at a time: at least %f of the next ids', async (dtype, chunk, least) => {
-    const { prompts: all } = JSON.parse(readFileSync(join(folder!, 'expected.json'), 'utf8')) as { prompts: readonly Prompt[] }
+    const all = promptsOf(folder!)
     const prompts = nightly ? all : all.slice(0, 1)
     expect(agreement(await topsOf(folder!, chunk, dtype, prompts), prompts)).toBeGreaterThanOrEqual(least)
   })

@@ -4,14 +4,13 @@
  * term of the sum; where they are along the sum, each has four terms of all four.
  */
 import type { Dot, Expr, Output } from '../../../src/core/kernel.ts'
-import { partsOf } from '../../../src/core/expressions.ts'
 import { bareLoad, inVectors } from './dotOperand.ts'
 import { finish } from './dotTile.ts'
 import { affineText, evaluation } from './expressions.ts'
 import { isHalfOutput } from './halves.ts'
 import { indexLines, indexNames, powerOfTwo, product } from './indices.ts'
 import { foldLines } from './lanes.ts'
-import { ownRow } from './ownRow.ts'
+import { isReduced, ownRow } from './ownRow.ts'
 import { type Features, type Memory, type Pass, typeOf } from './shader.ts'
 import { times } from './text.ts'
 
@@ -40,7 +39,7 @@ export const vectorPass = (kernel: Dot, memory: Memory, features: Features): Pas
   const deal = dealOf(units, k, alongRows, features)
   const meeting = deal.lanes === deal.near ? 0 : deal.size
   const computed = m === 1 ? ownRow(kernel, deal.size, 16 * meeting, memory, features) : null
-  if (computed === null && partsOf([vector]).some(({ kind }) => kind === 'reduce')) return null
+  if (computed === null && isReduced(kernel)) return null
   const indexOf = (rowName: string, kName: string): string[] => {
     const names = indexNames(batch)
     ;[names[row], names[along]] = [rowName, kName]

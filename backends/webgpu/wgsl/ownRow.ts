@@ -6,13 +6,13 @@ import { partsOf } from '../../../src/core/expressions.ts'
 import type { Dot, Expr, Nest } from '../../../src/core/kernel.ts'
 import { evaluation, reductionLevels } from './expressions.ts'
 import { product } from './indices.ts'
-import { type Deal, loop, reduceLines, trees } from './rows.ts'
+import { type Deal, levelLines, loop, trees } from './rows.ts'
 import { type Features, type Memory, typeOf } from './shader.ts'
 
 /** Fewer operations are done where an element is read. */
 const WORTH = 4
 
-const isReduced = ({ lhs }: Dot): boolean => partsOf([lhs]).some(({ kind }) => kind === 'reduce')
+export const isReduced = ({ lhs }: Dot): boolean => partsOf([lhs]).some(({ kind }) => kind === 'reduce')
 /** Whether a contraction's left operand is worth computing before anything else. */
 const isOwnRow = (kernel: Dot): boolean =>
   kernel.m === 1 && product(kernel.batch) === 1 && (isReduced(kernel) || partsOf([kernel.lhs]).filter(({ kind }) => kind === 'apply').length >= WORTH) // prettier-ignore
@@ -30,16 +30,10 @@ export const ownRow = (kernel: Dot, size: number, taken: number, memory: Memory,
   const deal: Deal = { rows: 1, lanes: size, along: 'row' }
   const index: string[] = []
   index[batch.length + 1] = 'along'
-  const reduced = new Map<Expr, string>()
+  const scope = { index, memory, reduced: new Map<Expr, string>() }
   const over = (lines: readonly string[]): string[] => loop([k], 'slice', `${k}u`, size, lines, ['along'])
-  const lines: string[] = []
-  let first = 0
-  for (const reductions of levels) {
-    lines.push(...reduceLines(reductions, first, deal, over, { index, memory, reduced }, features))
-    reductions.forEach((reduction, i) => reduced.set(reduction, `r${first + i}`))
-    first += reductions.length
-  }
-  const at = evaluation({ index, memory, reduced })
+  const lines = levelLines(levels, deal, over, scope, features)
+  const at = evaluation(scope)
   const value = at.value(lhs)
   return {
     declarations: [`var<workgroup> row: array<${typeOf(dtype)}, ${k}>;`, trees(levels, deal, size, features)].join('\n'),

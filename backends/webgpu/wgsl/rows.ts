@@ -117,7 +117,7 @@ export const loop = (
 const together = ({ lanes, along }: Deal, { subgroup }: Features): number => (along === 'row' ? Math.min(lanes, subgroup) : 1)
 
 /** Folds the reductions over e in [from, to) and then over the lanes: the results are named r0, r1… from `first` on. */
-export const reduceLines = (
+const reduceLines = (
   reductions: readonly Reduce[],
   first: number,
   deal: Deal,
@@ -142,6 +142,23 @@ export const reduceLines = (
     ...foldLines(folded, { lanes: deal.lanes, step, near: together(deal, features) }),
     ...reductions.map((_, i) => `let r${name(i)} = a${name(i)};`),
   ]
+}
+
+/** All reductions, level after level; `reduced` learns their names. */
+export const levelLines = (
+  levels: readonly (readonly Reduce[])[],
+  deal: Deal,
+  loopOf: (lines: readonly string[]) => string[],
+  scope: Parameters<typeof evaluation>[0] & { readonly reduced: Map<Expr, string> },
+  features: Features,
+): string[] => {
+  let first = 0
+  return levels.flatMap((reductions) => {
+    const lines = reduceLines(reductions, first, deal, loopOf, scope, features)
+    reductions.forEach((reduction, i) => scope.reduced.set(reduction, `r${first + i}`))
+    first += reductions.length
+    return lines
+  })
 }
 
 export const trees = (levels: readonly (readonly Reduce[])[], deal: Deal, size: number, features: Features): string =>
@@ -173,13 +190,8 @@ const rowPass = (kernel: Nest, memory: Memory, features: Features): Pass => {
     `let there = row < extent * ${each}u;`,
     'let limit = select(0u, span, there);',
     ...indexLines('row', outer, index),
+    ...levelLines(levels, deal, over, scope, features),
   ]
-  let first = 0
-  for (const reductions of levels) {
-    body.push(...reduceLines(reductions, first, deal, over, scope, features))
-    reductions.forEach((reduction, i) => reduced.set(reduction, `r${first + i}`))
-    first += reductions.length
-  }
   const ofRows = outputs.filter(({ rowwise }) => rowwise)
   const ofElements = outputs.filter(({ rowwise }) => !rowwise)
   const own = evaluation({ ...scope, index: index.slice(0, cut), prefix: 'w' })

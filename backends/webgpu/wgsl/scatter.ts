@@ -5,7 +5,7 @@
  *   else: x is copied, the updates' numbers are sorted by row (`sortPasses.ts`), and the first of each run folds it.
  * `out` may be x's memory, so x is read only where the copy writes.
  */
-import type { Scatter } from '../../../src/core/kernel.ts'
+import { FEW_UPDATES, type Scatter } from '../../../src/core/kernel.ts'
 import { evaluation } from './expressions.ts'
 import { scatterRows } from './scatterRows.ts'
 import { combineOf, elements } from './scatterText.ts'
@@ -17,11 +17,11 @@ export const emitScatter: Emit<Scatter> = (kernel, memory, features) => {
   const size = rows * rest
   if (size === 0) return { passes: [], scratch: [] }
   const looks = size * count // 2^24 of them take less than a sort's dozens of barriers
-  if (kernel.update === undefined && count > 0 && count <= 1024 && (size <= 2 ** 16 || count > 128) && looks <= 2 ** 24)
+  if (kernel.update === undefined && count > 0 && count <= 1024 && (size <= 2 ** 16 || count > FEW_UPDATES) && looks <= 2 ** 24)
     return { passes: [lookThrough(kernel, memory)], scratch: [] }
   const copied = copy(kernel, memory)
   if (count === 0) return { passes: [copied], scratch: [] }
-  if (count <= 128) return { passes: [copied, lookForOthers(kernel, memory)], scratch: [] }
+  if (count <= FEW_UPDATES) return { passes: [copied, lookForOthers(kernel, memory)], scratch: [] }
   const { passes, scratch } = sortRows(count, memory, features)
   const long = rest <= 16 && rows * 16 <= count && kernel.combine !== 'set'
   const fold = long ? scatterRows(kernel, memory, ROWS) : foldRuns(kernel, memory)

@@ -3,7 +3,7 @@ import { range } from '../../core/constructors.ts'
 import type { EncoderConfig, EncoderHead } from '../encoder.ts'
 import type { Fields } from '../hfConfig.ts'
 import type { Activation } from '../../nn/mlp.ts'
-import { activationOf, type Family, headDimOf, layerCount } from './family.ts'
+import { activationOf, type Family, headDimOf, isHeadless, layerCount } from './family.ts'
 
 /** How many classes: `id2label` or `num_labels` say. */
 export const labelsOf = (config: Fields): number =>
@@ -11,7 +11,7 @@ export const labelsOf = (config: Fields): number =>
 /** The head that the architecture's name means, among those of a family. */
 export const headOf = (config: Fields, heads: Readonly<Record<string, EncoderHead>>, fallback: string): EncoderHead => {
   const name = config.has('architectures') ? (config.texts('architectures')[0] ?? fallback) : fallback
-  const known = Object.keys(heads).find((end) => name.endsWith(end))
+  const known = Object.keys(heads).find((end) => name.endsWith(end) && (end !== 'Model' || isHeadless(name)))
   return known === undefined
     ? config.refuse('architectures', `known here are those that end in ${Object.keys(heads).join(', ')}`)
     : heads[known]!

@@ -41,6 +41,9 @@ export const llamaNames = {
   head: 'lm_head',
 } as const
 
+/** Whether an architecture's name is that of a model without a head: GPT2Model, and not GPT2LMHeadModel. */
+export const isHeadless = (architecture: string): boolean => /(?<!Heads?)Model$/.test(architecture)
+
 /** A head's part of the width. */
 export const headDimOf = (config: Fields, width: number, heads: number, name = 'num_attention_heads'): number =>
   width % heads === 0 ? width / heads : config.refuse(name, `they don't divide the width ${width}`)

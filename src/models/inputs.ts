@@ -1,0 +1,12 @@
+/** What a model is called with: arrays of the shapes that it expects, told by their names. */
+import type { NdArray } from '../core/array.ts'
+import { eqShape, showAval } from '../core/aval.ts'
+import { ShapeError } from '../core/errors.ts'
+
+export const mustBe = (is: boolean, name: string, x: NdArray | undefined, wanted: string): void => {
+  if (!is) throw new ShapeError(`model.apply: ${name} ${x === undefined ? 'are missing' : showAval(x.aval)} where ${wanted} was expected`)
+}
+/** Where there is one, it is of this shape. */
+export const mustFit = (name: string, x: NdArray | undefined, shape: readonly number[]): void => {
+  if (x !== undefined) mustBe(eqShape(x.shape, shape), name, x, `[${shape.join(',')}]`)
+}
