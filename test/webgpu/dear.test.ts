@@ -1,4 +1,5 @@
 /** What is joined where launches are dear, beside WebAssembly: rows that a product computes itself, and launches that go together. */
+import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { openDevice } from '../../backends/webgpu/device.ts'
 import { createWebgpu, openWebgpu } from '../../backends/webgpu/index.ts'
@@ -8,6 +9,7 @@ import { jit, makeJaxpr, type NdArray, np, random } from '../../src/index.ts'
 import * as nn from '../../src/nn/index.ts'
 import * as tree from '../../src/tree.ts'
 import type { ProgramEngine } from '../../transforms/engine.ts'
+import { nightly, tries } from '../effort.ts'
 import { describeOnDevice } from './gpu.ts'
 import { instrument, wrapped } from './instrument.ts'
 
@@ -96,6 +98,44 @@ describeOnDevice('where launches are dear', async () => {
     const h = x!.matmul(w!)
     return [h.matmul(w!), nn.softmax(nn.softmax(x!).mul(3)), v!.matmul(h.matmul(w!).T), x!.mul(2), h]
   }, [1, 16], [16, 16], [3, 16]) // prettier-ignore
+  // One row on its way through products, norms, rotations, sums with what was before, and writes to a cache.
+  const wide = (x: NdArray): number => x.shape[2]!
+  const steps: readonly ((x: NdArray, n: number, kept: readonly NdArray[]) => NdArray)[] = [
+    (x, n) => np.matmul(x, np.sin(np.arange(wide(x) * n).reshape(wide(x), n))).mul(0.5),
+    (x, n) => nn.linear({ weight: np.cos(np.arange(wide(x) * n).reshape(n, wide(x))) }, x).mul(0.5),
+    (x, n, kept) => np.add(x, kept.findLast((y) => wide(y) === wide(x)) ?? n),
+    (x, n, kept) => np.mul(x, kept.find((y) => wide(y) === wide(x)) ?? n),
+    (x) => normed(x),
+    (x) => nn.softmax(x),
+    (x) => nn.gelu(x),
+    (x, n) => np.roll(x, n, { axis: 2 }),
+    (x) => np.sub(x, np.max(x, { axis: 2, keepdims: true })),
+    (x) => normed(x.reshape(1, 2, wide(x) / 2)).reshape(1, 1, wide(x)),
+    (x) => {
+      const [a, b] = np.split(x, 2, 2) as [NdArray, NdArray]
+      return np.concatenate([np.sub(a, np.mul(b, 0.7)), np.add(np.mul(b, 0.2), a)], 2)
+    },
+  ]
+  const drawn = fc.array(fc.tuple(fc.nat(steps.length - 1), fc.constantFrom(4, 6, 8, 16)), { minLength: 2, maxLength: 10 })
+  test(
+    'rows are what WebAssembly says, whatever is done to them',
+    () =>
+      fc.assert(
+        fc.asyncProperty(drawn, async (plan) => {
+          const f: F = (x, cache) => {
+            const kept = [x!]
+            for (const [i, n] of plan) kept.push(steps[i]!(kept.at(-1)!, n, kept))
+            const written = kept.map((y) => cache!.at(np.array([3, 1], { dtype: 'int32' })).set(y.slice([], [], [0, 4]).reshape(2, 2)))
+            return [kept.at(-1), np.sum(kept.at(-2)!), ...written.slice(-2)]
+          }
+          const want = await results(f, [[1, 1, 8], [5, 2]], wasm) // prettier-ignore
+          const got = await results(f, [[1, 1, 8], [5, 2]], devices[0]!) // prettier-ignore
+          want.forEach((w, i) => got[i]!.forEach((x, j) => expect(Math.abs(x - w[j]!)).toBeLessThan(1e-3 * (1 + Math.abs(w[j]!)))))
+        }),
+        { seed: nightly ? Date.now() : 7, numRuns: tries(30), endOnFailure: true },
+      ),
+    600_000,
+  )
   test('of launches of one code none goes with what it needs', () => {
     const engine = runtime.engine as ProgramEngine
     runtime.device.choose(devices[0]!)
