@@ -100,9 +100,9 @@ describeOnDevice('where launches are dear', async () => {
   }, [1, 16], [16, 16], [3, 16]) // prettier-ignore
   // One row on its way through products, norms, rotations, sums with what was before, and writes to a cache.
   const wide = (x: NdArray): number => x.shape[2]!
-  const steps: readonly ((x: NdArray, n: number, kept: readonly NdArray[]) => NdArray)[] = [
-    (x, n) => np.matmul(x, np.sin(np.arange(wide(x) * n).reshape(wide(x), n))).mul(0.5),
-    (x, n) => nn.linear({ weight: np.cos(np.arange(wide(x) * n).reshape(n, wide(x))) }, x).mul(0.5),
+  const steps: readonly ((x: NdArray, n: number, kept: readonly NdArray[], w: NdArray) => NdArray)[] = [
+    (x, n, _, w) => np.matmul(x, w.slice([0, wide(x)], [0, n])),
+    (x, n, _, w) => nn.linear({ weight: w.slice([0, n], [0, wide(x)]) }, x),
     (x, n, kept) => np.add(x, kept.findLast((y) => wide(y) === wide(x)) ?? n),
     (x, n, kept) => np.mul(x, kept.find((y) => wide(y) === wide(x)) ?? n),
     (x) => normed(x),
@@ -116,23 +116,31 @@ describeOnDevice('where launches are dear', async () => {
       return np.concatenate([np.sub(a, np.mul(b, 0.7)), np.add(np.mul(b, 0.2), a)], 2)
     },
   ]
-  const drawn = fc.array(fc.tuple(fc.nat(steps.length - 1), fc.constantFrom(4, 6, 8, 16)), { minLength: 2, maxLength: 10 })
+  // Rotations of rolls, and norms of those, are shaders that the software adapter compiles for minutes: one of them a plan.
+  const turns = [7, 10]
+  const drawn = fc
+    .array(fc.tuple(fc.oneof(fc.constantFrom(0, 1), fc.nat(steps.length - 1)), fc.constantFrom(8, 8, 8, 4, 6, 16)), {
+      minLength: 2,
+      maxLength: 10,
+    })
+    .filter((plan) => plan.filter(([i]) => turns.includes(i)).length < 2)
   test(
     'rows are what WebAssembly says, whatever is done to them',
     () =>
       fc.assert(
         fc.asyncProperty(drawn, async (plan) => {
-          const f: F = (x, cache) => {
+          const shapes = [[1, 1, 8], [5, 2], [16, 16]] // prettier-ignore
+          const f: F = (x, cache, w) => {
             const kept = [x!]
-            for (const [i, n] of plan) kept.push(steps[i]!(kept.at(-1)!, n, kept))
+            for (const [i, n] of plan) kept.push(steps[i]!(kept.at(-1)!, n, kept, w!))
             const written = kept.map((y) => cache!.at(np.array([3, 1], { dtype: 'int32' })).set(y.slice([], [], [0, 4]).reshape(2, 2)))
             return [kept.at(-1), np.sum(kept.at(-2)!), ...written.slice(-2)]
           }
-          const want = await results(f, [[1, 1, 8], [5, 2]], wasm) // prettier-ignore
-          const got = await results(f, [[1, 1, 8], [5, 2]], devices[0]!) // prettier-ignore
+          const want = await results(f, shapes, wasm)
+          const got = await results(f, shapes, devices[0]!)
           want.forEach((w, i) => got[i]!.forEach((x, j) => expect(Math.abs(x - w[j]!)).toBeLessThan(1e-3 * (1 + Math.abs(w[j]!)))))
         }),
-        { seed: nightly ? Date.now() : 7, numRuns: tries(30), endOnFailure: true },
+        { seed: nightly ? Date.now() : 7, numRuns: tries(150), endOnFailure: true },
       ),
     600_000,
   )
