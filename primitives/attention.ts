@@ -51,6 +51,8 @@ const refuse = (avals: readonly Aval[], p: AttentionParams): E.Either<Refusal, n
     if (!fits) return shapes(`the ${what} ${showAval(a)} doesn't broadcast to [${[B, H, T, S].join(',')}]`)
   }
   if (key !== null && (key.dtype !== 'key' || key.shape.length > 0)) return dtypes('dropout needs a single key')
+  if (p.softcap !== null && !(p.softcap > 0 && p.softcap < Infinity))
+    return shapes(`a softcap is positive and finite, and ${p.softcap} isn't`)
   return p.rate >= 0 && p.rate < 1 ? null : shapes(`the dropout rate ${p.rate} isn't in [0, 1)`)
 }
 
@@ -87,6 +89,7 @@ const composed = (xs: readonly NdArray[], p: AttentionParams): readonly NdArray[
   const raw = c.reshape(c.transpose(dots, [0, 1, 3, 2, 4]), shape) // [B,K,T,G,S] inside
   const wide = (x: NdArray, dims: readonly number[] = c.range(4)): NdArray => c.broadcastInDim(x, shape, dims)
   const scaled = c.mul(raw, c.lit(raw, p.scale))
+  const bent = p.softcap === null ? scaled : c.mul(c.tanh(c.div(scaled, c.lit(raw, p.softcap))), c.lit(raw, p.softcap))
   const distance = c.sub(c.iota(shape, 'int32', 3), c.iota(shape, 'int32', 2)) // key - query
   const seen = [
     c.full(shape, 1, 'bool'),
@@ -95,7 +98,7 @@ const composed = (xs: readonly NdArray[], p: AttentionParams): readonly NdArray[
     ...(p.right === null ? [] : [c.le(distance, c.lit(distance, p.right))]),
   ].reduce(c.and)
   const like = (x: NdArray, value: number): NdArray => c.full(x.shape, value, x.dtype)
-  const s = c.select(seen, bias === null ? scaled : c.add(scaled, wide(bias)), like(raw, -Infinity))
+  const s = c.select(seen, bias === null ? bent : c.add(bent, wide(bias)), like(raw, -Infinity))
   const top = c.stopGradient(c.reduceMax(s, [3]))
   const level = c.select(c.isFinite(top), top, like(top, 0))
   const e = c.exp(c.sub(s, wide(level, [0, 1, 2])))
@@ -198,6 +201,7 @@ const kernelShape = (xs: readonly g.Node[], p: AttentionParams): AttentionShape 
     headDim: q.shape[3]!,
     valueDim: v.shape[3]!,
     scale: p.scale,
+    softcap: p.softcap,
     left: p.left,
     right: p.right,
     query: strided(0, q.shape, byHead),

@@ -23,19 +23,25 @@ const uniform = (k0: number, k1: number, i: number): number => {
   return toFloat((((b0 ^ b1) >>> 9) | 0x3f800000) >>> 0) - 1
 }
 
-/** Scores of a row (-Infinity where hidden) and the factors of dropout. */
+/** Scores of a row (-Infinity where hidden), their derivatives by the uncapped ones, and the factors of dropout. */
 const rows = (shape: AttentionShape, buffers: readonly TypedArray[]) => {
-  const { heads, group, queries, keys, headDim, scale, left, right, dropout } = shape
+  const { heads, group, queries, keys, headDim, scale, softcap, left, right, dropout } = shape
   const [q, k] = [reader(buffers, shape.query), reader(buffers, shape.key)]
   const bias = shape.bias && reader(buffers, shape.bias)
   const mask = shape.mask && reader(buffers, shape.mask)
+  const product = (b: number, h: number, i: number, j: number): number => {
+    let sum = 0
+    for (let d = 0; d < headDim; d++) sum += q(b, h, i, d) * k(b, Math.floor(h / group), j, d)
+    return sum * scale
+  }
   const score = (b: number, h: number, i: number, j: number): number => {
     if ((left !== null && j - i < -left) || (right !== null && j - i > right)) return Number.NEGATIVE_INFINITY
     if (mask?.(b, h, i, j) === 0) return Number.NEGATIVE_INFINITY
-    let sum = 0
-    for (let d = 0; d < headDim; d++) sum += q(b, h, i, d) * k(b, Math.floor(h / group), j, d)
-    return sum * scale + (bias?.(b, h, i, j) ?? 0)
+    const scaled = product(b, h, i, j)
+    return (softcap === null ? scaled : softcap * Math.tanh(scaled / softcap)) + (bias?.(b, h, i, j) ?? 0)
   }
+  const slope = (b: number, h: number, i: number, j: number): number =>
+    softcap === null ? 1 : 1 - Math.tanh(product(b, h, i, j) / softcap) ** 2
   const keep = (b: number, h: number, i: number, j: number): number => {
     if (dropout === null) return 1
     const words = buffers[dropout.arg]!
@@ -44,7 +50,7 @@ const rows = (shape: AttentionShape, buffers: readonly TypedArray[]) => {
   }
   const over = (f: (b: number, h: number, i: number, j: number) => number) => (b: number, h: number, i: number) =>
     Array.from({ length: keys }, (_, j) => f(b, h, i, j))
-  return { scores: over(score), keeps: over(keep) }
+  return { scores: over(score), slopes: over(slope), keeps: over(keep) }
 }
 
 const forEachRow = (shape: AttentionShape, body: (b: number, h: number, i: number) => void): void => {
@@ -82,7 +88,7 @@ export const attentionGrad =
   (kernel: AttentionGrad): Run =>
   (buffers) => {
     const { batch, heads, group, queries, keys, headDim, valueDim, scale } = kernel
-    const { scores, keeps } = rows(kernel, buffers)
+    const { scores, slopes, keeps } = rows(kernel, buffers)
     const operand = (strided: Strided) => reader(buffers, strided)
     const [q, k, v, out, lse, ct] = [kernel.query, kernel.key, kernel.value, kernel.out, kernel.lse, kernel.ct].map(operand)
     const kvHeads = Math.floor(heads / group)
@@ -91,7 +97,7 @@ export const attentionGrad =
     const dv = new Float64Array(batch * kvHeads * keys * valueDim)
     forEachRow(kernel, (b, h, i) => {
       const kv = Math.floor(h / group)
-      const [s, keep, l] = [scores(b, h, i), keeps(b, h, i), lse!(b, h, i, 0)]
+      const [s, slope, keep, l] = [scores(b, h, i), slopes(b, h, i), keeps(b, h, i), lse!(b, h, i, 0)]
       let dotted = 0
       for (let d = 0; d < valueDim; d++) dotted += out!(b, h, i, d) * ct!(b, h, i, d)
       for (let j = 0; j < keys; j++) {
@@ -102,7 +108,7 @@ export const attentionGrad =
           dp += ct!(b, h, i, d) * v!(b, kv, j, d) * keep[j]!
           dv[((b * kvHeads + kv) * keys + j) * valueDim + d]! += p * keep[j]! * ct!(b, h, i, d)
         }
-        const ds = p * (dp - dotted) * scale
+        const ds = p * (dp - dotted) * slope[j]! * scale
         for (let d = 0; d < headDim; d++) {
           dq[((b * heads + h) * queries + i) * headDim + d]! += ds * k!(b, kv, j, d)
           dk[((b * kvHeads + kv) * keys + j) * headDim + d]! += ds * q!(b, h, i, d)

@@ -4,7 +4,7 @@
  */
 import type { AttentionShape, Strided } from '../../src/core/kernel.ts'
 import type { Local, ModuleBuilder, Value } from './assembler.ts'
-import { addPanel, dropoutPanel, maskPanel, panelQueries, rowBytes, windowPanel } from './attentionPanel.ts'
+import { addPanel, capPanel, dropoutPanel, maskPanel, panelQueries, rowBytes, windowPanel } from './attentionPanel.ts'
 import { Integers, roundUp } from './address.ts'
 import { copyAny, emitPack, transposeRows } from './dotPack.ts'
 import { tileLoop, tileRows } from './dotTile.ts'
@@ -88,11 +88,12 @@ export class Attending extends Integers {
     this.call(tileLoop(this.module), a, b, c, rowBytes, k, grow, this.div(this.add(rows, tall - 1), tall), aStep, 0, rowBytes * tall)
   }
 
-  /** scores[key, query] of the block and the panel. Keys are packed by rows; queries, times the scale, as a panel. */
-  score(packedKeys: Local, packedQuery: Value, scores: Value, spare: Local): void {
+  /** scores[key, query] of the block and the panel. Keys are packed by rows; queries, times the scale, as a panel. Of capped scores `slopes` get the derivatives. */
+  score(packedKeys: Local, packedQuery: Value, scores: Value, spare: Local, slopes: Local | null = null): void {
     const { module, shape, head, query, queries, key, keys } = this
-    const { headDim, bias, mask, left, right } = shape
+    const { headDim, softcap, bias, mask, left, right } = shape
     this.tileColumn(this.times(packedKeys, key, 4 * headDim), packedQuery, scores, headDim, 0, keys, 4 * headDim * this.tall)
+    if (softcap !== null) this.call(capPanel(module, softcap, slopes !== null), scores, keys, slopes ?? 0)
     for (const [operand, combine] of [[bias, addPanel] as const, [mask, maskPanel] as const]) {
       if (operand === null) continue
       this.pack(panelQueries, operand, 2, this.element(operand, head, query, key), queries, keys, spare)

@@ -1,11 +1,20 @@
 /**
  * The gradient of flash attention: blocks of keys by panels of queries, with weights recomputed from logsumexp. For weights p and
- * delta = Σ ct·out:  dScores = p (ct·vᵀ - delta),  dQuery = scale dScores·k,  dKey = scale dScoresᵀ·q,  dValue = pᵀ·ct.
+ * delta = Σ ct·out:  dScores = p (ct·vᵀ - delta) (times a cap's slope),  dQuery = scale dScores·k,  dKey = scale dScoresᵀ·q,  dValue = pᵀ·ct.
  */
 import type { AttentionGrad, Strided } from '../../src/core/kernel.ts'
 import type { FunctionHandle, Local, ModuleBuilder, Value } from './assembler.ts'
 import { Attending, keyBlock, panelsAtOnce } from './attentionBlock.ts'
-import { dotPanels, guardLse, panelQueries, rowBytes, scalePanel, softmaxGradPanel, transposePanels } from './attentionPanel.ts'
+import {
+  dotPanels,
+  guardLse,
+  multiplyPanel,
+  panelQueries,
+  rowBytes,
+  scalePanel,
+  softmaxGradPanel,
+  transposePanels,
+} from './attentionPanel.ts'
 import { copyAny } from './dotPack.ts'
 import { roundUp } from './address.ts'
 import { tileColumns, tileLoop } from './dotTile.ts'
@@ -15,7 +24,7 @@ export const attentionGradUnits = ({ batch, heads, group }: AttentionGrad): numb
 
 /** A function (pointer of each arg…, start, end) that computes a range of (batch, key/value head). */
 export const emitAttentionGrad = (module: ModuleBuilder, kernel: AttentionGrad): FunctionHandle => {
-  const { heads, group, queries, keys, headDim, valueDim, scale, dropout, left, right } = kernel
+  const { heads, group, queries, keys, headDim, valueDim, scale, softcap, dropout, left, right } = kernel
   const n = new Attending(module, kernel, 'attentionGrad')
   const { f, tall, head, kvHead, key } = n
   const panels = Math.ceil(queries / panelQueries)
@@ -24,7 +33,7 @@ export const emitAttentionGrad = (module: ModuleBuilder, kernel: AttentionGrad):
   const keyRows = roundUp(keys, tall)
   const [dKeyPitch, dValuePitch] = [4 * roundUp(headDim, tileColumns), 4 * roundUp(valueDim, tileColumns)]
   const dQueryBytes = rowBytes * roundUp(headDim, tall)
-  const [keysByRow, valuesByRow, keysByColumn, queryPanels, ctPanels, queryColumns, ctColumns, dQueries, dKeys, ...more] = n.blocks<17>(
+  const [keysByRow, valuesByRow, keysByColumn, queryPanels, ctPanels, queryColumns, ctColumns, dQueries, dKeys, ...more] = n.blocks<18>(
     4 * keyRows * headDim,
     4 * keyRows * valueDim,
     4 * roundUp(headDim, tall) * keys,
@@ -40,10 +49,11 @@ export const emitAttentionGrad = (module: ModuleBuilder, kernel: AttentionGrad):
     panelsAtOnce * panelBytes,
     panelsAtOnce * panelBytes,
     rowBytes * Math.max(block, valueDim),
+    softcap === null ? 0 : rowBytes * block,
     4 * panelsAtOnce * panelQueries * tall,
     rowBytes,
   )
-  const [dValues, lse, delta, scores, dScores, spare, turned, factor] = more
+  const [dValues, lse, delta, scores, dScores, spare, slopes, turned, factor] = more
   const [panel, first, last, from, to, blockKey, blockEnd, count, row, low, depth] = n.locals(11)
   const rowOf = (of: Local) => n.times(of, panel, rowBytes)
   const eachPanel = (start: Value, end: Value, body: () => void) =>
@@ -79,11 +89,12 @@ export const emitAttentionGrad = (module: ModuleBuilder, kernel: AttentionGrad):
     n.set(n.keys, n.sub(to, key))
     n.when(n.keys, () => {
       const [pRows, dRows] = [p, d].map((x) => n.times(x, n.sub(key, blockKey), rowBytes)) as [Value, Value]
-      n.score(keysByRow, n.times(queryPanels, panel, rowBytes * headDim), pRows, spare)
+      n.score(keysByRow, n.times(queryPanels, panel, rowBytes * headDim), pRows, spare, slopes)
       const ct = n.times(ctPanels, panel, rowBytes * valueDim)
       n.tileColumn(n.times(valuesByRow, key, 4 * valueDim), ct, dRows, valueDim, 0, n.keys, 4 * tall * valueDim)
       n.dropout(spare)
       n.call(softmaxGradPanel(module, dropout !== null), pRows, dRows, spare, n.keys, rowOf(lse), rowOf(delta))
+      if (softcap !== null) n.call(multiplyPanel(module), dRows, slopes, n.keys)
       const dQuery = n.times(dQueries, panel, dQueryBytes)
       n.tileColumn(n.times(keysByColumn, key, 4 * tall), dRows, dQuery, n.keys, 1, headDim, 4 * tall * keys)
     })

@@ -7,6 +7,7 @@ import { type Integers, shared } from './address.ts'
 import { transposeRows } from './dotPack.ts'
 import { tileRows } from './dotTile.ts'
 import { threefry } from './threefry.ts'
+import { tanh } from './hyperbolic.ts'
 import { exp, log } from './math.ts'
 import { type Calculator, calculator, type Vec } from './vec.ts'
 
@@ -63,6 +64,19 @@ export const dotPanels = (module: ModuleBuilder): FunctionHandle =>
     const sums = halves.map(() => f.local('v128'))
     eachRow(n, [x, y], rows, (v) => f.set(sums[v / 16] as Local, F.add(sums[v / 16] as Local, F.mul(at(f, x, v), at(f, y, v)))))
     for (const v of halves) put(f, to, v, sums[v / 16] as Local)
+  })
+
+/** (to, rows, slopes): scores become softcap · tanh(score / softcap); in a gradient with their derivatives, 1 - tanh², beside them. */
+export const capPanel = (module: ModuleBuilder, softcap: number, sloped: boolean): FunctionHandle =>
+  shared(module, `cap${softcap},${sloped}`, 3, (n, to, rows, slopes) => {
+    const { f } = n
+    const c = calculator(f)
+    const { F } = c
+    eachRow(n, [to, slopes], rows, (v) => {
+      const t = c.hold(tanh(c, c.hold(F.div(at(f, to, v), softcap))))
+      put(f, to, v, F.mul(t, softcap))
+      if (sloped) put(f, slopes, v, F.sub(1, F.mul(t, t)))
+    })
   })
 
 /** (to, rows, distance): hides keys outside the window; distance is the first row's key less the first query. */

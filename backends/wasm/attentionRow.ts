@@ -7,6 +7,7 @@ import { roundUp } from './address.ts'
 import type { FunctionHandle, Local, ModuleBuilder, Value } from './assembler.ts'
 import { Attending } from './attentionBlock.ts'
 import { vectorByColumns, vectorByRows } from './dotVector.ts'
+import { tanh } from './hyperbolic.ts'
 import { exp, log } from './math.ts'
 import { calculator, type Vec } from './vec.ts'
 
@@ -16,7 +17,7 @@ export const isAttentionRow = ({ queries, dropout, query, key, value, out }: Att
 
 /** A function (pointer of each arg…, start, end) that computes a range of (batch, head). */
 export const emitAttentionRow = (module: ModuleBuilder, kernel: Attention): FunctionHandle => {
-  const { heads, group, keys, headDim, valueDim, scale, right, bias, mask } = kernel
+  const { heads, group, keys, headDim, valueDim, scale, softcap, right, bias, mask } = kernel
   const n = new Attending(module, kernel, 'attentionRow')
   const { f, head, kvHead } = n
   const c = calculator(f)
@@ -67,6 +68,7 @@ export const emitAttentionRow = (module: ModuleBuilder, kernel: Attention): Func
     }
     each(scaled, headDim, n.element(kernel.query, head, 0, 0), 4, () => put(at, F.mul(one(from), scale)))
     n.call(vectorByRows(module), scaled, n.element(kernel.key, kvHead, 0, 0), scores, 4 * kernel.key.strides[2]!, headDim, 0, to)
+    if (softcap !== null) eachVector(scores, to, () => f.v128.store(at, F.mul(tanh(c, c.hold(F.div(f.v128.load(at), softcap))), softcap)))
     if (bias !== null) each(scores, to, n.element(bias, head, 0, 0), besideKeys(bias), () => put(at, F.add(one(at), one(from))))
     if (mask !== null)
       each(scores, to, n.element(mask, head, 0, 0), besideKeys(mask), () => put(at, c.pick(I.eq(one(from), 0), -Infinity, one(at))))

@@ -6,7 +6,7 @@ import { expm1Near, expNear, type Inline, log1p, ONE, reduceExp, scale } from '.
 import type { Calculator, Vec } from './vec.ts'
 
 /** tanh a = u / (u + 2) with u = e^(2a) - 1 = 2^n (e^r - 1) + 2^n - 1. */
-const tanh: Inline = (c, x) => {
+export const tanh: Inline = (c, x) => {
   const { F, I } = c
   const a = c.hold(F.pmin(F.abs(x), 10))
   const { t, r } = reduceExp(c, c.hold(F.add(a, a)))

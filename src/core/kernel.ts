@@ -119,13 +119,15 @@ export interface AttentionShape {
   readonly headDim: number
   readonly valueDim: number
   readonly scale: number
+  /** Scaled scores become softcap · tanh(score / softcap), where that isn't null. */
+  readonly softcap: number | null
   /** Query i sees keys j with -left <= j - i <= right (null: no bound). Causal is right = 0. */
   readonly left: number | null
   readonly right: number | null
   readonly query: Strided // [batch, head, query, headDim]
   readonly key: Strided // [batch, kv head, key, headDim]
   readonly value: Strided // [batch, kv head, key, valueDim]
-  readonly bias: Strided | null // float32, added to scaled scores: [batch, head, query, key]
+  readonly bias: Strided | null // float32, added to scaled and capped scores: [batch, head, query, key]
   readonly mask: Strided | null // bool, false hides: [batch, head, query, key]
   /** Drops a weight with probability `rate`: u = uniform01(threefry(key, 0, i)) with i the row-major [batch, head, query, key] index; kept where u < 1 - rate, scaled by 1/(1-rate). `arg`: two uint32 words. */
   readonly dropout: { readonly arg: number; readonly rate: number } | null

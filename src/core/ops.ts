@@ -79,6 +79,8 @@ const overName = op(1, { axisName: text }, named)
 export interface AttentionParams {
   /** Of the scores, before the bias. */
   readonly scale: number
+  /** Scores become softcap · tanh(score / softcap), before the bias (null: they stay). */
+  readonly softcap: number | null
   /** Query i sees keys j with -left <= j - i <= right (null: no bound). */
   readonly left: number | null
   readonly right: number | null
@@ -88,7 +90,10 @@ export interface AttentionParams {
   /** Of dropout; a key operand is there where it is above 0. */
   readonly rate: number
 }
-const attention: Kinds<AttentionParams> = { scale: real, left: orNone(int), right: orNone(int), bias: bool, mask: bool, rate: real }
+const attention: Kinds<AttentionParams> = {
+  ...{ scale: real, softcap: orNone(real), left: orNone(int), right: orNone(int) },
+  ...{ bias: bool, mask: bool, rate: real },
+}
 
 interface CustomParams {
   readonly jaxpr: Jaxpr

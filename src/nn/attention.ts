@@ -35,7 +35,7 @@ export interface AttentionOptions {
   readonly scale?: number
   /** Drops weights with probability `rate` in [0, 1), scaling the others up; the same key drops the same ones. */
   readonly dropout?: AttentionDropout
-  /** Scores are softcap · tanh(score / softcap), before bias and mask (Gemma 2). They are stored then. */
+  /** Above 0: scores become softcap · tanh(score / softcap), before bias and mask (Gemma 2). */
   readonly softcap?: number
   /** [H]: a score for each head that takes its share of the weights and gives no value (Xiao et al. 2023, gpt-oss). */
   readonly sinks?: NdArray

@@ -35,7 +35,7 @@ const draw = (c: Choices, dtype: DType, element: () => number, smooth: boolean, 
   const qkv = [c.value([B, T, H, D], dtype, element), c.value([B, S, K, D], dtype, element), c.value([B, S, K, E], dtype, element)]
   const extras = [bias, mask, rate > 0 ? c.value([], 'key') : null].filter((x) => x !== null)
   return {
-    params: { scale: c.pick([1, 0.5]), left, right, bias: bias !== null, mask: mask !== null, rate },
+    params: { scale: c.pick([1, 0.5]), softcap: c.oneIn(3) ? 1.5 : null, left, right, bias: bias !== null, mask: mask !== null, rate },
     inputs: [...qkv, ...extras],
     out: [B, T, H, E],
     lse: [B, H, T],

@@ -1,4 +1,4 @@
-/** What attention's kernels don't know: soft caps and sinks, against plain formulas; and that a rotation is one. */
+/** Soft caps and sinks, against plain formulas; and that a rotation is one. */
 import { describe, expect, test } from 'vitest'
 import { grad, jit, type NdArray, nn, np, random } from '../../src/index.ts'
 
@@ -42,6 +42,9 @@ test('sinks have a gradient', () => {
   const by = 1e-2
   const nudged = sinks.at(1).add(by)
   expect(Math.abs(f(nudged).sub(f(sinks)).item() / by - slope.slice(1).item())).toBeLessThan(2e-2)
+})
+test.each([0, -1, NaN, Infinity])('a softcap of %s is refused', (softcap) => {
+  expect(() => nn.dotProductAttention(q, k, v, { softcap })).toThrow(/a softcap is positive and finite/)
 })
 test('sinks of another number of heads are refused', () => {
   expect(() => nn.dotProductAttention(q, k, v, { sinks: np.zeros([3]) })).toThrow(/sinks are \[4\], one for each head/)

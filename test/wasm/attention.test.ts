@@ -36,6 +36,7 @@ interface Case {
   readonly bias: boolean
   readonly mask: boolean
   readonly rate: number
+  readonly softcap: number | null
   /** How dims of a buffer are laid out: [batch, head, row, column], rows before heads, or columns before rows. */
   readonly layout: 'heads' | 'rows' | 'columns'
   readonly seed: number
@@ -88,6 +89,7 @@ const build = (c: Case) => {
     headDim: c.headDim,
     valueDim: c.valueDim,
     scale: 0.7,
+    softcap: c.softcap,
     left: c.left,
     right: c.right,
     query: query.strided,
@@ -137,15 +139,21 @@ const execute = (
   })
 }
 
-/** Weights before dropout, what dropout multiplies by, and logsumexp, of one row. */
+/** Weights before dropout, what dropout multiplies by, logsumexp, and the derivative of each capped score, of one row. */
 const row = (c: Case, t: ReturnType<typeof build>, b: number, h: number, i: number) => {
   const kv = Math.floor(h / c.group)
+  const slopes: number[] = []
   const scores = Array.from({ length: c.keys }, (_, j) => {
     const visible = (c.left === null || j - i >= -c.left) && (c.right === null || j - i <= c.right)
-    if (!visible || (t.mask !== null && t.mask.data[t.mask.at(b, h, i, j)] === 0)) return Number.NEGATIVE_INFINITY
+    if (!visible || (t.mask !== null && t.mask.data[t.mask.at(b, h, i, j)] === 0)) {
+      slopes.push(0)
+      return Number.NEGATIVE_INFINITY
+    }
     let s = 0
     for (let d = 0; d < c.headDim; d++) s += t.query.data[t.query.at(b, h, i, d)]! * t.key.data[t.key.at(b, kv, j, d)]!
-    return s * 0.7 + (t.bias === null ? 0 : t.bias.data[t.bias.at(b, h, i, j)]!)
+    const scaled = c.softcap === null ? s * 0.7 : c.softcap * Math.tanh((s * 0.7) / c.softcap)
+    slopes.push(c.softcap === null ? 1 : 1 - (scaled / c.softcap) ** 2)
+    return scaled + (t.bias === null ? 0 : t.bias.data[t.bias.at(b, h, i, j)]!)
   })
   const max = Math.max(...scores)
   const sum = scores.reduce((total, s) => total + (max === Number.NEGATIVE_INFINITY ? 0 : Math.exp(s - max)), 0)
@@ -157,7 +165,7 @@ const row = (c: Case, t: ReturnType<typeof build>, b: number, h: number, i: numb
     const [k0, k1] = [t.dropout.data[t.dropout.at(0, 0, 0, 0)]!, t.dropout.data[t.dropout.at(0, 0, 0, 1)]!]
     return uniform(k0, k1, element) < Math.fround(1 - c.rate) ? 1 / (1 - c.rate) : 0
   })
-  return { weights, kept, lse, kv }
+  return { weights, kept, lse, kv, slopes }
 }
 
 const expectClose = (got: number, want: number, tolerance: number, what: string): void => {
@@ -212,7 +220,7 @@ const checkBackward = (c: Case, relaxed: boolean) => {
     dValue: new Float64Array(dValue.data.length),
   }
   eachRow(c, t.heads, (b, h, i) => {
-    const { weights, kept, lse, kv } = row(c, t, b, h, i)
+    const { weights, kept, lse, kv, slopes } = row(c, t, b, h, i)
     t.lse.data[t.lse.at(b, h, i, 0)] = lse
     const dWeights = weights.map((_, j) => {
       let sum = 0
@@ -229,7 +237,7 @@ const checkBackward = (c: Case, relaxed: boolean) => {
       t.out.data[t.out.at(b, h, i, d)] = out
     }
     for (let j = 0; j < c.keys; j++) {
-      const dScore = weights[j]! * (dWeights[j]! - delta) * 0.7
+      const dScore = weights[j]! * (dWeights[j]! - delta) * slopes[j]! * 0.7
       for (let d = 0; d < c.headDim; d++) {
         want.dQuery[dQuery.at(b, h, i, d)]! += dScore * t.key.data[t.key.at(b, kv, j, d)]!
         want.dKey[dKey.at(b, kv, j, d)]! += dScore * t.query.data[t.query.at(b, h, i, d)]!
@@ -275,6 +283,7 @@ const cases: fc.Arbitrary<Case> = fc.record({
   bias: fc.boolean(),
   mask: fc.boolean(),
   rate: fc.constantFrom(0, 0, 0.25),
+  softcap: fc.constantFrom(null, null, 0.5),
   layout: fc.constantFrom('heads', 'rows', 'columns'),
   seed: fc.integer(),
 })
@@ -292,6 +301,7 @@ const causal = (queries: number, keys: number, dim: number): Case => ({
   bias: false,
   mask: false,
   rate: 0,
+  softcap: null,
   layout: 'rows',
   seed: 1,
 })

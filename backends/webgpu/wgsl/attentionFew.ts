@@ -121,7 +121,7 @@ export const fewQueries = (kernel: Attention, memory: Memory, features: Features
 
 /** A lane's key's score, with dropout's factor behind it: less than 0 where it is hidden. */
 const scoreOf = (kernel: Attention, { load }: Memory, width: number): string => {
-  const { bias, mask, dropout, scale } = kernel
+  const { bias, mask, dropout, scale, softcap } = kernel
   const index = ['batch', 'head', 'first', 'key']
   const seen = [`key < ${kernel.keys}`, ...boundTexts(kernel, 'first', 'key', 'i32')].join(' && ')
   return `let key = start + i32(lane);
@@ -132,6 +132,7 @@ const scoreOf = (kernel: Attention, { load }: Memory, width: number): string => 
         var s = 0.0;
         for (var i = 0; i < ${width}; i++) { s += parts[i32(lane) * ${oddly(width)} + i]; }
         s *= ${constantOf('float32', scale)};
+        ${softcap === null ? '' : `s = c_tanh(s / ${constantOf('float32', softcap)}) * ${constantOf('float32', softcap)};`}
         ${bias === null ? '' : `s += ${load(bias.arg, affineText(bias, index))};`}
         score = vec2<f32>(s, ${dropout === null ? '1.0' : keptText(kernel, 'first', 'key')});
       }`

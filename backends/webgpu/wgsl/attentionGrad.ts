@@ -137,8 +137,8 @@ const keyPass = (kernel: AttentionGrad, scratch: Strided, memory: Memory, featur
 }
 
 /** dS of a column from P and t = ct·value; 0 where hidden, whatever is there. */
-const dScore = ({ dropout, scale }: AttentionGrad, c: number, p: string, delta: string): string =>
-  `select(vec4<f32>(), ${p} * (t${c}${dropout === null ? '' : ` * keep${c}`} - ${delta}) * ${constantOf('float32', scale)}, seen${c})`
+const dScore = ({ softcap, dropout, scale }: AttentionGrad, c: number, p: string, delta: string): string =>
+  `select(vec4<f32>(), ${p} * (t${c}${dropout === null ? '' : ` * keep${c}`} - ${delta})${softcap === null ? '' : ` * (1.0 - bend${c} * bend${c})`} * ${constantOf('float32', scale)}, seen${c})`
 
 /** Names delta0, of the lane's rows: lanes of a row share its columns, and then add their parts in one order. */
 const deltaLines = (memory: Memory, tile: Tile, out: Matrix, ct: Matrix): string => {

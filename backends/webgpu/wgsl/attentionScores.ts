@@ -79,13 +79,13 @@ export const columnsSeen = (
   }
 }
 
-export const scoreDeclarations = ({ dropout }: AttentionShape): string =>
-  dropout === null
-    ? ''
-    : `fn kept(words: vec2<u32>, position: u32) -> f32 {
+const tanh4 = 'fn tanh4(v: vec4<f32>) -> vec4<f32> { return vec4<f32>(c_tanh(v.x), c_tanh(v.y), c_tanh(v.z), c_tanh(v.w)); }'
+export const scoreDeclarations = ({ softcap, dropout }: AttentionShape): string =>
+  [softcap === null ? '' : tanh4, dropout === null ? '' : keptDeclaration(dropout.rate)].join('\n')
+const keptDeclaration = (rate: number): string => `fn kept(words: vec2<u32>, position: u32) -> f32 {
   let bits = c_threefry(words, vec2<u32>(0u, position));
   let uniform01 = bitcast<f32>(((bits.x ^ bits.y) >> 9u) | 0x3f800000u) - 1.0;
-  return select(0.0, ${constantOf('float32', 1 / (1 - dropout.rate))}, uniform01 < ${constantOf('float32', 1 - dropout.rate)});
+  return select(0.0, ${constantOf('float32', 1 / (1 - rate))}, uniform01 < ${constantOf('float32', 1 - rate)});
 }`
 
 /** What dropout multiplies the weight of a query and a key by. */
@@ -98,13 +98,13 @@ export const scoreLines = ({ dropout }: AttentionShape, { load }: Memory): strin
 
 /**
  * Finishes the scores `name`0 … 3 of the columns from `start` on, column0 … 3: scaled, biased, with seen0 … 3 beside them and, for dropout,
- * keep0 … 3. `side` says what rows are.
+ * keep0 … 3, for a cap bend0 … 3, the tanh. `side` says what rows are.
  */
 export const finishScores = (shape: AttentionShape, memory: Memory, tile: Tile, name: string, side: Side): string =>
   times(4, (c) => finishColumn(shape, memory, tile, `${name}${c}`, c, side)).join('\n')
 
 const finishColumn = (shape: AttentionShape, { load }: Memory, tile: Tile, score: string, c: number, side: Side): string => {
-  const { queries, keys, bias, mask, dropout, scale } = shape
+  const { queries, keys, bias, mask, dropout, scale, softcap } = shape
   const column = `column${c}`
   const [query, key] = side === 'queries' ? (['rows', column] as const) : ([column, 'rows'] as const)
   const [rowCount, columnCount] = side === 'queries' ? [queries, keys] : [keys, queries]
@@ -124,6 +124,7 @@ const finishColumn = (shape: AttentionShape, { load }: Memory, tile: Tile, score
     `var seen${c} = ${seen.length === 0 ? 'vec4<bool>(true)' : seen.join(' & ')};`,
     ...times(4, (r) => (mask === null ? '' : where(r, `seen${c}.${components[r]!} = ${element(mask, r)};`))),
     `${score} *= ${constantOf('float32', scale)};`,
+    ...(softcap === null ? [] : [`let bend${c} = tanh4(${score} / ${constantOf('float32', softcap)});`, `${score} = bend${c} * ${constantOf('float32', softcap)};`]), // prettier-ignore
     ...times(4, (r) => (bias === null ? '' : where(r, `${score}.${components[r]!} += ${element(bias, r)};`))),
     dropout === null ? '' : `let keep${c} = vec4<f32>(${times(4, (r) => keptText(shape, ...index(r))).join(', ')});`,
   ]
