@@ -5,7 +5,7 @@ import { rounded } from '../../src/core/half.ts'
 import { type Composite, type Node, overlaps, sizeOfNode } from '../../src/core/graph.ts'
 import { mapAffines, partsOf } from '../../src/core/expressions.ts'
 import type { Access, Affine, Digit, Expr, Guard, Kernel, Output, ScalarOp } from '../../src/core/kernel.ts'
-import { CHEAP, costOf, isOfRow } from './buffers.ts'
+import { argsOf as operandsOf, CHEAP, costOf, isOfRow } from './buffers.ts'
 import { collapse } from './collapse.ts'
 import { inDigits } from './digits.ts'
 import { fromDims, type Position, sameAffine, start, throughReshape, throughView, unitAffine } from './place.ts'
@@ -49,8 +49,13 @@ export interface Emitted {
 const MOST_EXPRESSIONS = 256
 const MOST_PLACES = 4
 
-/** A row that reads at more places that may be outside, as rolls of rotations do, isn't computed again: compilers of shaders take minutes. */
-const MOST_GUARDED = 4
+/**
+ * What reads at more places that may be outside, as rolls of rotations do, isn't computed where it is read: compilers of shaders take minutes.
+ * Of a product's row, and of a scatter's update, where a rotation of a norm has twelve.
+ */
+const MOST_GUARDED = { row: 4, update: 16 } as const
+const isGuardedOften = (e: Expr, of: keyof typeof MOST_GUARDED): boolean =>
+  partsOf([e]).filter((part) => part.kind === 'load' && part.access.guards.length > 0).length > MOST_GUARDED[of]
 
 /** An expression emitter over one iteration space. */
 class Emitter {
@@ -247,6 +252,20 @@ export const findInside = (
   return { dot, reduce }
 }
 
+/** The small rows of reductions that `row` is computed of, as the residual behind a norm is: what reads them needn't wait where it computes them too. */
+const rowsOf = (row: Node, buffered: (node: Node) => boolean): ReadonlySet<Node> => {
+  const rows = new Set<Node>()
+  const seen = new Set<Node>()
+  const walk = [row]
+  for (let n = walk.pop(); n !== undefined; n = walk.pop()) {
+    if (seen.has(n)) continue
+    seen.add(n)
+    if (!buffered(n)) walk.push(...operandsOf(n))
+    else if (n.kind === 'map' && sizeOfNode(n) === sizeOfNode(row) && findInside(n, buffered).reduce !== null) rows.add(n)
+  }
+  return rows
+}
+
 /** The iteration space of a kernel for `node` alone. */
 export const spaceOf = (node: Node, isBuffered: (node: Node) => boolean, ownRows: boolean): Space => {
   const { dot, reduce } = findInside(node, (n) => n !== node && isBuffered(n))
@@ -322,8 +341,8 @@ const emitDot = (nodes: readonly Node[], dot: Node & { kind: 'dot' }, ownRow: bo
   const emitters = [epilogue]
   const exprs = nodes.map((node) => narrowed(epilogue.expr(node, start(dot.shape, node.shape)), node.dtype))
   // Operands share the args of the epilogue, but have iteration spaces of their own.
-  const operand = (source: Node, extents: readonly number[], inner = 0): Expr => {
-    const e = new Emitter(extents, inner, null, buffered)
+  const operand = (source: Node, extents: readonly number[], inner = 0, there = buffered): Expr => {
+    const e = new Emitter(extents, inner, null, there)
     emitters.push(e)
     e.reads.push(...epilogue.reads)
     const value = e.expr(source, start(extents, source.shape))
@@ -349,15 +368,16 @@ const emitDot = (nodes: readonly Node[], dot: Node & { kind: 'dot' }, ownRow: bo
   }
   /** A row in the shape that is reduced over, and from there to the operand's index. */
   const row = (): Expr => {
-    const { reduce } = buffered(dot.lhs) ? { reduce: null } : findInside(dot.lhs, buffered)
+    const computed = rowsOf(dot.lhs, buffered)
+    const there = (node: Node): boolean => !computed.has(node) && buffered(node)
+    const { reduce } = there(dot.lhs) ? { reduce: null } : findInside(dot.lhs, there)
     if (reduce === null) return windowed(dot.lhs, ['m', 'k'], [m, k])
     if (reduce.inner !== 1 || sizeOfNode(reduce) !== 1) throw new NeedsBuffer(reduce)
     const along = ({ strides, offset }: Affine): Affine => ({ strides: [...batch.map(() => 0), 0, strides.at(-1)!], offset })
-    return mapAffines(along)(operand(dot.lhs, reduce.source.shape, 1))
+    return mapAffines(along)(operand(dot.lhs, reduce.source.shape, 1, there))
   }
   const lhs = ownRow ? row() : windowed(dot.lhs, ['m', 'k'], [m, k])
-  const guarded = partsOf([lhs]).filter((e) => e.kind === 'load' && e.access.guards.length > 0)
-  if (ownRow && guarded.length > MOST_GUARDED) throw new NeedsBuffer(dot.lhs)
+  if (ownRow && isGuardedOften(lhs, 'row')) throw new NeedsBuffer(dot.lhs)
   const rhs = windowed(dot.rhs, ['k', 'n'], [k, n])
   const access = start(dot.shape, dot.shape).linear!
   const outputs = exprs.map((expr, i): Output => ({ arg: epilogue.reads.length + i, expr, access, rowwise: false }))
@@ -371,16 +391,21 @@ const emitDot = (nodes: readonly Node[], dot: Node & { kind: 'dot' }, ownRow: bo
   }
 }
 
-/** An operand of another kernel as an expression over `extents`; what it reads comes behind `before`. */
-export const emitOperand = (
+/** Updates of a scatter, [count, rest], as an expression over `dims`: rows that may be reduced over. What it reads comes behind `before`. */
+export const emitUpdate = (
   source: Node,
-  extents: readonly number[],
+  [count, rest]: readonly [number, number],
   before: readonly Node[],
   buffered: (node: Node) => boolean,
-): { readonly expr: Expr; readonly reads: readonly Node[] } => {
-  const e = new Emitter(extents, 0, null, buffered)
+): { readonly dims: readonly number[]; readonly expr: Expr; readonly reads: readonly Node[] } => {
+  const { reduce } = findInside(source, buffered)
+  const dims = reduce?.source.shape ?? [count, rest]
+  if (reduce !== null && (reduce.inner !== 1 || dims.at(-1) !== rest || sizeOf(dims) !== count * rest)) throw new NeedsBuffer(reduce)
+  const e = new Emitter(dims, reduce === null ? 0 : 1, null, buffered)
   e.reads.push(...before)
-  return { expr: e.expr(source, start(extents, source.shape)), reads: e.reads }
+  const expr = e.expr(source, start(dims, source.shape))
+  if (reduce !== null && isGuardedOften(expr, 'update')) throw new NeedsBuffer(source)
+  return { dims, expr, reads: e.reads }
 }
 
 /** The args that an expression reads. */

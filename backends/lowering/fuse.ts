@@ -3,7 +3,7 @@ import { CotangentError } from '../../src/core/errors.ts'
 import { type Node, sizeOfNode } from '../../src/core/graph.ts'
 import { inPlaceOf } from '../../src/core/kernelTraits.ts'
 import { chooseBuffers, computedUpdate, type Fusion, sorted } from './buffers.ts'
-import { type Emitted, emit, emitOperand, findInside, loadsOf, NeedsBuffer, spaceOf } from './emit.ts'
+import { type Emitted, emit, emitUpdate, findInside, loadsOf, NeedsBuffer, spaceOf } from './emit.ts'
 import { merge } from './merge.ts'
 import { batchLaunches, codedOf, early, type Launch, together } from './launches.ts'
 import { throughViews } from './views.ts'
@@ -36,14 +36,18 @@ export const fuse = (roots: readonly Node[], fusion: Fusion): Together => {
     const chosen = [...buffers].slice(known)
     if (chosen.length === 0) {
       const first = [...made].map((node) => kernels.get(node)!).sort((a, b) => rank(a.writes[0]!) - rank(b.writes[0]!))
-      const coded = (fusion === 'none' ? first : merge(first, roots, rank, isBuffered)).map((emitted) => codedOf(emitted, fusion))
-      if (fusion !== 'most') return batchLaunches(coded, fusion).map((launch) => [launch])
-      const [usual, sooner] = [coded, early(coded)].map((order) => together(batchLaunches(order, fusion))) as [Together, Together]
-      return sooner.length < usual.length ? sooner : usual
+      const joined = (waits: boolean): readonly Emitted[] => (fusion === 'none' ? first : merge(first, roots, rank, isBuffered, waits))
+      const coded = (waits: boolean) => joined(waits).map((emitted) => codedOf(emitted, fusion))
+      if (fusion !== 'most') return batchLaunches(coded(true), fusion).map((launch) => [launch])
+      const orders = [true, false].map(coded).flatMap((order) => [order, early(order)])
+      return fewest(orders.map((order) => together(batchLaunches(order, fusion))))
     }
     for (const [node, emitted] of kernels) if (chosen.some(emitted.computes)) kernels.delete(node)
   }
 }
+
+/** The first of the shortest. */
+const fewest = (all: readonly Together[]): Together => all.reduce((best, one) => (one.length < best.length ? one : best))
 
 /** A kernel for one node; what it can't compute where it reads it gets a buffer. */
 const emitAlone = (node: Node, buffers: Set<Node>, isBuffered: (node: Node) => boolean, fusion: Fusion): Emitted => {
@@ -107,11 +111,11 @@ const special = (
   if (kernel.kind !== 'scatter' || source === null || isBuffered(source)) return throughViews(node, isBuffered)
   const [x, index] = args as readonly [Node, Node]
   for (const read of [x, index]) if (!isBuffered(read)) buffers.add(read)
-  const { expr, reads } = keeping(() => emitOperand(source, [kernel.count, kernel.rest], [x, index], isBuffered), buffers, (n) => n, isBuffered, node) // prettier-ignore
+  const { reads, ...update } = keeping(() => emitUpdate(source, [kernel.count, kernel.rest], [x, index], isBuffered), buffers, (n) => n, isBuffered, node) // prettier-ignore
   // x must not be read where it may have been written.
-  if (isBuffered(source) || loadsOf(expr).includes(0)) {
+  if (isBuffered(source) || loadsOf(update.expr).includes(0)) {
     buffers.add(source)
     return throughViews(node, isBuffered)
   }
-  return { kernel: { ...kernel, update: expr, args: [...reads.map(({ dtype }) => dtype), kernel.args[3]!] }, reads }
+  return { kernel: { ...kernel, update, args: [...reads.map(({ dtype }) => dtype), kernel.args[3]!] }, reads }
 }

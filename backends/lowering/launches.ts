@@ -88,21 +88,20 @@ export const batchLaunches = (kernels: readonly Coded[], fusion: Fusion): Launch
 /** More in one would be code that few programs share. */
 const MOST_TOGETHER = 4
 
-/** Small launches that follow one another and are independent, so that a device may do them at once. */
+/** Small launches that follow one another and are independent, so that a device may do them at once. What is small isn't taken over then where others read it. */
 export const together = (launches: readonly Launch[]): readonly (readonly Launch[])[] => {
   const groups: Launch[][] = []
   let [reads, writes, inPlace] = [new Set<Node>(), new Set<Node>(), new Set<Node>()]
   for (const launch of launches) {
     const { runs } = launch
     const group = groups.at(-1)
+    const taken = (run: Run): readonly Node[] => [...run.inPlace].filter((node) => sizeOfNode(node) > SMALL)
     const joins =
       group !== undefined &&
       group.length < MOST_TOGETHER &&
       isSmall(group[0]!) &&
       isSmall(launch) &&
-      runs.every(
-        (run) => !run.reads.some((node) => writes.has(node) || inPlace.has(node)) && ![...run.inPlace].some((node) => reads.has(node)),
-      )
+      runs.every((run) => !run.reads.some((node) => writes.has(node) || inPlace.has(node)) && !taken(run).some((node) => reads.has(node)))
     if (joins) group.push(launch)
     else {
       groups.push([launch])
@@ -111,10 +110,21 @@ export const together = (launches: readonly Launch[]): readonly (readonly Launch
     for (const run of runs) {
       for (const node of run.reads) reads.add(node)
       for (const node of run.writes) writes.add(node)
-      for (const node of run.inPlace) inPlace.add(node)
+      for (const node of taken(run)) inPlace.add(node)
     }
   }
-  return groups
+  return groups.map((group) =>
+    group.length === 1 ? group : group.map((launch) => ({ ...launch, runs: keepingReads(launch.runs, group) })),
+  )
+}
+/** Nothing is taken over that another run of the group reads. */
+const keepingReads = (runs: readonly Run[], group: readonly Launch[]): readonly Run[] => {
+  const others = (run: Run): ReadonlySet<Node> =>
+    new Set(group.flatMap((launch) => launch.runs.filter((other) => other !== run).flatMap((other) => other.reads)))
+  return runs.map((run) => {
+    const read = others(run)
+    return { ...run, inPlace: new Set([...run.inPlace].filter((node) => !read.has(node))) }
+  })
 }
 const isSmall = ({ kernel, runs }: Launch): boolean =>
   kernel.kind === 'scatter'

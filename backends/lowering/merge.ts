@@ -22,12 +22,16 @@ interface Group {
   place: number
 }
 
-/** `kernels` are in order of rank: each node's place in an order in which it comes after all that it needs. */
+/**
+ * `kernels` are in order of rank: each node's place in an order in which it comes after all that it needs. `waits`: a kernel may wait for others,
+ * which don't need it, so that one that needs both joins it.
+ */
 export const merge = (
   kernels: readonly Emitted[],
   roots: readonly Node[],
   rank: (node: Node) => number,
   isBuffered: (node: Node) => boolean,
+  waits = true,
 ): Emitted[] => {
   const owner = new Map<Node, Group>()
   const readers = new Map<Node, Group[]>()
@@ -43,7 +47,7 @@ export const merge = (
   for (const emitted of kernels) {
     const own: Group = { emitted, space: emitted.space, last: Math.max(...emitted.writes.map(rank)), place: groups.length }
     const host =
-      own.space === null ? undefined : candidates(own, owner, readers).find((group) => join(group, own, groups, owner, isBuffered))
+      own.space === null ? undefined : candidates(own, owner, readers).find((group) => join(group, own, groups, owner, isBuffered, waits))
     if (host === undefined) groups.push(own)
     note(host ?? own)
   }
@@ -60,12 +64,19 @@ const candidates = (own: Group, owner: ReadonlyMap<Node, Group>, readers: Readon
 }
 
 /** Makes `own`, which comes after all `groups`, part of `group` where one kernel can compute both. */
-const join = (group: Group, own: Group, groups: Group[], owner: ReadonlyMap<Node, Group>, isBuffered: (node: Node) => boolean): boolean => {
+const join = (
+  group: Group,
+  own: Group,
+  groups: Group[],
+  owner: ReadonlyMap<Node, Group>,
+  isBuffered: (node: Node) => boolean,
+  waits: boolean,
+): boolean => {
   const nodes = [...group.emitted.writes, ...own.emitted.writes]
   if (nodes.length > MOST_OUTPUTS) return false
   const spaces = spacesFor(group, own)
   const needed = spaces.length === 0 ? null : between(group, own, owner)
-  if (needed === null) return false
+  if (needed === null || (!waits && needed.size > 0)) return false
   for (const space of spaces) {
     try {
       const emitted = space === group.space ? group.emitted.and(own.emitted.writes) : emit(nodes, space, isBuffered)

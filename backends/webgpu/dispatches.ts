@@ -7,7 +7,7 @@ import type { Segment } from '../../src/core/program.ts'
 import type { Arena, Spot } from './arena.ts'
 import { SLOTS } from './pipelines.ts'
 import type { Slab } from './slabs.ts'
-import { moduleOf, PLACES, RECORD_BYTES, recordQuads } from './wgsl/module.ts'
+import { moduleOf, PLACES, RECORD_BYTES, recordQuads, workgroupBytes } from './wgsl/module.ts'
 import type { Pass, Shader } from './wgsl/shader.ts'
 
 export interface Launch {
@@ -91,9 +91,10 @@ const MOST_GROUPS = 65_535
 export const planned = (together: readonly Launch[], slabOf: (spot: Spot) => Slab): Planned[] => {
   const each = together.map((launch) => onesOf(launch, slabOf))
   const all = each.flat()
-  const joined = all.length > 1 && each.every((ones) => ones.length <= 1) && fit(all)
-  return joined ? [dispatchOf(all)] : all.map((one) => dispatchOf([one]))
+  const alike = all.length < 2 || each.some((ones) => ones.length > 1) ? undefined : [all, all.map(widened)].find(fit)
+  return alike === undefined ? all.map((one) => dispatchOf([one])) : [dispatchOf(alike)]
 }
+const widened = (one: One): One => ({ ...one, pass: one.pass.widened?.() ?? one.pass })
 
 const onesOf = (launch: Launch, slabOf: (spot: Spot) => Slab): One[] => {
   const { kernel, shader } = launch
@@ -109,10 +110,13 @@ const onesOf = (launch: Launch, slabOf: (spot: Spot) => Slab): One[] => {
 const slabsOf = (all: readonly One[]): readonly Slab[] => [...new Set(all.flatMap(({ batch }) => batch.slabs))]
 const quadsOf = (all: readonly One[]): number => Math.max(...all.map(({ dtypes }) => recordQuads(dtypes.length)))
 const segmentsOf = (all: readonly One[]): number => all.flatMap(({ batch }) => batch.extents).length
+/** What every device has room for. */
+const WORKGROUP_BYTES = 16_384
 /** Whether passes can be one dispatch: of one size, over memory that is bound in one way, with all they need. */
 const fit = (all: readonly One[]): boolean =>
   new Set(all.map(({ pass }) => `${pass.workgroupSize} ${pass.wide === true}`)).size <= 1 &&
   slabsOf(all).length <= SLOTS &&
+  all.reduce((sum, { pass }) => sum + workgroupBytes(pass), 0) <= WORKGROUP_BYTES &&
   16 * quadsOf(all) * segmentsOf(all) <= RECORD_BYTES
 
 const dispatchOf = (all: readonly One[]): Planned => {

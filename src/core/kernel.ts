@@ -192,10 +192,10 @@ export interface Scatter {
   readonly rest: number
   readonly count: number
   /**
-   * Over [count, rest], where updates are computed as they are written: args are [x, index, ...what it reads, out] then. Only on a device whose
-   * launches are dear, of 'set' and no more than FEW_UPDATES.
+   * Over `dims`, the extents of count and then rest, where updates are computed as they are written, with reductions over rest: args are
+   * [x, index, ...what it reads, out] then. Only on a device whose launches are dear, of 'set' and no more than FEW_UPDATES.
    */
-  readonly update?: Expr
+  readonly update?: { readonly dims: readonly number[]; readonly expr: Expr }
   readonly args: readonly DType[]
 }
 

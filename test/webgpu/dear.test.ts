@@ -93,6 +93,27 @@ describeOnDevice('where launches are dear', async () => {
     [3, 5],
     [6, 5],
   )
+  for (const [heads, width] of [[2, 8], [3, 20], [1, 300], [5, 1]] as const)
+    same(`${heads} normed and turned updates of ${width}, two of one row, one of none`, (x, w, cache) => {
+      const k = nn.rmsNorm({}, x!.matmul(w!).reshape(1, 1, heads, width))
+      const turned = width % 2 === 0 ? nn.rotate(k, nn.rotary(np.array([[5]], { dtype: 'int32' }), { dims: width, base: 100 })) : nn.softmax(k) // prettier-ignore
+      const places = [4, 1, 4, 9, -1].slice(0, heads)
+      return cache!.at(np.array(places, { dtype: 'int32' })).set(turned.reshape(heads, width))
+    }, [1, 16], [16, heads * width], [6, width]) // prettier-ignore
+  same('updates of a batch, normed in another order of axes', (x, cache) => {
+    const k = nn.layerNorm({}, x!).transpose([0, 2, 1, 3]) // [B,K,T,D]
+    const at = [[0, 0, 1, 1, 0, 0, 1, 1], [0, 1, 0, 1, 0, 1, 0, 1], [2, 2, 3, 3, 3, 3, 0, 0]].map((i) => np.array(i, { dtype: 'int32' })) // prettier-ignore
+    return cache!.at(...(at as [NdArray, NdArray, NdArray])).set(k.reshape(8, 4))
+  }, [2, 2, 2, 4], [2, 2, 4, 4]) // prettier-ignore
+  for (const width of [32, 30])
+    same(`norms behind branches too, over three layers of ${width}`, (x, w) => {
+      let h = x!
+      for (let i = 0; i < 3; i++) {
+        const own = np.add(h, normed(np.matmul(normed(h), w!)))
+        h = np.add(own, normed(np.matmul(nn.gelu(np.matmul(normed(own), w!)), w!.T)))
+      }
+      return [h, np.matmul(nn.softmax(h), w!)]
+    }, [1, 1, width], [width, width]) // prettier-ignore
   same('small launches side by side, of several sizes and dtypes', (x, y, z) => [np.tanh(x!), np.sort(y!), y!.sum({ axis: 0 }), np.exp(z!).add(1), z!.max({ axis: 1 }), x!.astype('bool')], [3, 5], [6, 5], [40, 30]) // prettier-ignore
   same('what needs what the same code has made comes after it', (x, w, v) => {
     const h = x!.matmul(w!)
@@ -107,6 +128,7 @@ describeOnDevice('where launches are dear', async () => {
     (x, n, kept) => np.mul(x, kept.find((y) => wide(y) === wide(x)) ?? n),
     (x) => normed(x),
     (x) => nn.softmax(x),
+    (x, _, kept) => np.add(kept.findLast((y) => y !== x && wide(y) === wide(x)) ?? 1, normed(x)),
     (x) => nn.gelu(x),
     (x, n) => np.roll(x, n, { axis: 2 }),
     (x) => np.sub(x, np.max(x, { axis: 2, keepdims: true })),
@@ -117,7 +139,7 @@ describeOnDevice('where launches are dear', async () => {
     },
   ]
   // Rotations of rolls, and norms of those, are shaders that the software adapter compiles for minutes: one of them a plan.
-  const turns = [7, 10]
+  const turns = [8, 11]
   const drawn = fc
     .array(fc.tuple(fc.oneof(fc.constantFrom(0, 1), fc.nat(steps.length - 1)), fc.constantFrom(8, 8, 8, 4, 6, 16)), {
       minLength: 2,
@@ -129,12 +151,13 @@ describeOnDevice('where launches are dear', async () => {
     () =>
       fc.assert(
         fc.asyncProperty(drawn, async (plan) => {
-          const shapes = [[1, 1, 8], [5, 2], [16, 16]] // prettier-ignore
-          const f: F = (x, cache, w) => {
+          const shapes = [[1, 1, 8], [5, 2], [16, 16], [5, 4]] // prettier-ignore
+          const f: F = (x, cache, w, other) => {
             const kept = [x!]
             for (const [i, n] of plan) kept.push(steps[i]!(kept.at(-1)!, n, kept, w!))
             const written = kept.map((y) => cache!.at(np.array([3, 1], { dtype: 'int32' })).set(y.slice([], [], [0, 4]).reshape(2, 2)))
-            return [kept.at(-1), np.sum(kept.at(-2)!), ...written.slice(-2)]
+            const levels = kept.filter((y) => wide(y) >= 8).map((y) => other!.at(np.array([3, 1], { dtype: 'int32' })).set(normed(y.slice([], [], [0, 8]).reshape(2, 4)))) // prettier-ignore
+            return [kept.at(-1), np.sum(kept.at(-2)!), ...written.slice(-2), ...levels.slice(-1)]
           }
           const want = await results(f, shapes, wasm)
           const got = await results(f, shapes, devices[0]!)

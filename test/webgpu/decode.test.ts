@@ -9,13 +9,14 @@ import type { DecoderModel } from '../../src/models/model.ts'
 import { describeOnDevice, nullGpu } from './gpu.ts'
 import { type Counts, instrument } from './instrument.ts'
 
-const sizes = { vocab_size: 256, hidden_size: 64, intermediate_size: 128, num_attention_heads: 4, num_key_value_heads: 2, max_position_embeddings: 4096 } // prettier-ignore
-const families = {
-  gpt2: { most: 6, model_type: 'gpt2', vocab_size: 256, n_embd: 64, n_head: 4, n_positions: 4096 },
-  llama: { most: 6, model_type: 'llama', ...sizes },
-  // Its keys' norm is a launch of its own, before they turn and are written.
-  qwen3: { most: 7, model_type: 'qwen3', ...sizes, head_dim: 16 },
-} as const
+const sizes = { vocab_size: 256, hidden_size: 64, intermediate_size: 128, num_attention_heads: 4, num_key_value_heads: 2, head_dim: 16, max_position_embeddings: 4096 } // prettier-ignore
+const types = ['llama', 'mistral', 'smollm3', 'qwen2', 'qwen3', 'gemma', 'gemma2', 'gemma3_text', 'phi3'] as const
+const families = [
+  { model_type: 'gpt2', vocab_size: 256, n_embd: 64, n_head: 4, n_positions: 4096 },
+  ...types.map((model_type) => ({ model_type, ...sizes })),
+]
+/** Of each layer: queries, keys and values; what turns them and writes them; attention; its output; the MLP's two products. */
+const MOST = 6
 
 describeOnDevice('a token on WebGPU', () => {
   /** Of the third token's step. */
@@ -29,10 +30,10 @@ describeOnDevice('a token on WebGPU', () => {
     await tokens.next()
     return counts()
   }
-  for (const [name, { most, ...config }] of Object.entries(families))
-    test(`${name}: ${most} dispatches a layer, one submit, one integer read`, async () => {
-      const [few, many] = [await counted(config, 2), await counted(config, 6)]
-      expect((many.dispatches - few.dispatches) / 4).toBe(most)
+  for (const config of families)
+    test(`${config.model_type}: ${MOST} dispatches a layer, one submit, one integer read`, async () => {
+      const [few, many] = [await counted(config, 10), await counted(config, 14)]
+      expect((many.dispatches - few.dispatches) / 4).toBe(MOST)
       expect(many.submits).toBe(1)
       expect(many.reads).toBe(1)
     })

@@ -69,6 +69,13 @@ export const moduleOf = (parts: readonly Part[]): string => {
     .join('\n')
 }
 
+/** What a pass's workgroup variables take: arrays of numbers and vectors. */
+export const workgroupBytes = ({ declarations }: Pass): number =>
+  [...declarations.matchAll(/var<workgroup> \w+: (?:array<)?(?:vec([234])<)?\w+>?(?:, (\d+)>)?;/g)].reduce(
+    (sum, [, lanes, count]) => sum + 4 * (lanes === '3' ? 4 : Number(lanes ?? 1)) * Number(count ?? 1),
+    0,
+  )
+
 interface Texts {
   readonly declarations: string
   readonly body: string

@@ -7,11 +7,12 @@
 import type { DType } from '../../../src/core/dtype.ts'
 import type { Affine, Expr, Nest, ReduceOp } from '../../../src/core/kernel.ts'
 import { affineText, evaluation, postorder, type Reduce, reductionLevels } from './expressions.ts'
-import { isHalfOutput, pairLines } from './halves.ts'
+import { inOrder, isHalfOutput, pairLines } from './halves.ts'
 import { indexLines, indexNames, powerOfTwo, product, storeLines } from './indices.ts'
 import { type Folded, foldLines } from './lanes.ts'
 import { combined, constantOf } from './scalar.ts'
 import { type Features, type Memory, type Pass, type Shader, typeOf } from './shader.ts'
+import { times } from './text.ts'
 
 export const rowShader = (kernel: Nest, memory: Memory, features: Features): Shader => {
   if (!isCut(kernel)) return { passes: [rowPass(kernel, memory, features)], scratch: [] }
@@ -169,7 +170,7 @@ export const trees = (levels: readonly (readonly Reduce[])[], deal: Deal, size: 
         .map(({ dtype }, i) => `var<workgroup> t${i}: array<${typeOf(dtype)}, ${size}>;`)
         .join('\n')
 
-const rowPass = (kernel: Nest, memory: Memory, features: Features): Pass => {
+const rowPass = (kernel: Nest, memory: Memory, features: Features, wide = false): Pass => {
   const { dims, inner, outputs } = kernel
   const cut = dims.length - inner
   const [outer, row] = [dims.slice(0, cut), dims.slice(cut)]
@@ -208,6 +209,20 @@ const rowPass = (kernel: Nest, memory: Memory, features: Features): Pass => {
         ...pairLines(numbers, indexLines('e', row, index.slice(cut)), ofElements, at, index, memory),
         '}',
       )
+    } else if (wide) {
+      const each = times(4, (k) => {
+        const own = evaluation({ ...scope, prefix: `v${k}_` })
+        const values = ofElements.map(({ expr }) => own.value(expr))
+        return { values, lines: ["{", ...indexLines(`(e + ${k}u)`, row, index.slice(cut)), ...own.lines, ...values.map((value, i) => `f${i}[${k}] = ${value};`), '}'] } // prettier-ignore
+      })
+      body.push(
+        `for (var e = 4u * slice; e < limit; e += ${4 * deal.lanes}u) {`,
+        ...ofElements.map(({ expr }, i) => `var f${i}: vec4<${typeOf(expr.dtype)}>;`),
+        ...each.flatMap(({ lines }) => lines),
+        ...indexLines('e', row, index.slice(cut)),
+        ...ofElements.map(({ arg, access }, i) => memory.store4(arg, affineText(access, index), `f${i}`)),
+        '}',
+      )
     } else {
       const stores = storeLines(ofElements, at, index, memory)
       body.push(...over([...at.lines, ...stores]))
@@ -220,7 +235,9 @@ const rowPass = (kernel: Nest, memory: Memory, features: Features): Pass => {
       ...ofRows.map(({ arg, access }, i) => memory.store(arg, affineText(access, index.slice(0, cut)), `o${i}`)),
       '}',
     )
+  const fours = ofRows.length === 0 && row.at(-1)! % 4 === 0 && ofElements.every((output) => inOrder(output, dims) && !isHalfOutput(output))
   return {
+    ...(wide ? { wide } : fours ? { widened: () => rowPass(kernel, memory, features, true) } : {}),
     declarations: trees(levels, deal, size, features),
     workgroupSize: size,
     groups: (extent) => Math.ceil((extent * each) / deal.rows),

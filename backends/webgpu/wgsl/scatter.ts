@@ -7,6 +7,8 @@
  */
 import { FEW_UPDATES, type Scatter } from '../../../src/core/kernel.ts'
 import { evaluation } from './expressions.ts'
+import { indexLines, indexNames } from './indices.ts'
+import { scatterReduced } from './scatterReduced.ts'
 import { scatterRows } from './scatterRows.ts'
 import { combineOf, elements } from './scatterText.ts'
 import { type Emit, type Memory, type Pass, type Shader } from './shader.ts'
@@ -21,7 +23,10 @@ export const emitScatter: Emit<Scatter> = (kernel, memory, features) => {
     return { passes: [lookThrough(kernel, memory)], scratch: [] }
   const copied = copy(kernel, memory)
   if (count === 0) return { passes: [copied], scratch: [] }
-  if (count <= FEW_UPDATES) return { passes: [copied, lookForOthers(kernel, memory)], scratch: [] }
+  if (count <= FEW_UPDATES) {
+    const few = (kernel.update && scatterReduced(kernel, kernel.update, memory, features)) ?? lookForOthers(kernel, memory)
+    return { passes: [copied, few], scratch: [] }
+  }
   const { passes, scratch } = sortRows(count, memory, features)
   const long = rest <= 16 && rows * 16 <= count && kernel.combine !== 'set'
   const fold = long ? scatterRows(kernel, memory, ROWS) : foldRuns(kernel, memory)
@@ -82,9 +87,11 @@ const lookForOthers = (kernel: Scatter, memory: Memory): Pass => {
   /** Stores an update, which may have to be computed. */
   const set = (u: string): string => {
     if (kernel.update === undefined) return store(OUT, place, update(u))
-    const at = evaluation({ index: [u, 'j'], memory })
-    const value = at.value(kernel.update)
-    return [...at.lines, store(OUT, place, value)].join('\n')
+    const { dims, expr } = kernel.update
+    const index = indexNames(dims)
+    const at = evaluation({ index: index.with(-1, 'j'), memory })
+    const value = at.value(expr)
+    return [...indexLines(`u32(${u})`, dims.slice(0, -1), index), ...at.lines, store(OUT, place, value)].join('\n')
   }
   const same = load(INDEX, 'v') + ' == row'
   const fold =

@@ -26,6 +26,8 @@ export interface Pass {
   readonly groups: (extent: number) => number
   /** Memory is bound as vectors, so nothing is stored but four words at once. */
   readonly wide?: boolean
+  /** The same with memory bound as vectors, where it can be: so it goes into one dispatch with others that are. */
+  readonly widened?: () => Pass
   /** A number that isn't part of the code: the length of what is reduced. */
   readonly span?: number
   /** Copies one array to another, and does nothing else: where both lie in one place it isn't needed. */
