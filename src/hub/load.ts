@@ -16,7 +16,7 @@ import type { OnProgress } from './progress.ts'
 
 export interface LoadOptions<K extends Kind = Kind> {
   /**
-   * What is expected: 'decoder', the default, writes texts; 'reader' is one that gives states or classes; 'encoder' reads them, or pictures; 'encoderDecoder' reads one and writes
+   * What is expected: 'decoder', the default, writes texts; 'reader' is one that gives states, classes or answers; 'encoder' reads them, or pictures; 'encoderDecoder' reads one and writes
    * another.
    */
   readonly kind?: K

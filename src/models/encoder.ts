@@ -1,6 +1,6 @@
-/** The encoder: every position sees every other. One pure function for BERT, RoBERTa, DistilBERT, MiniLM, ModernBERT and ViT, with the heads they have. */
+/** The encoder: every position sees every other. One pure function for BERT, RoBERTa, DistilBERT, MiniLM, ModernBERT, ViT and T5's, with the heads they have. */
 import type { NdArray } from '../core/array.ts'
-import { slice } from '../core/constructors.ts'
+import { iota, slice } from '../core/constructors.ts'
 import type { DType } from '../core/dtype.ts'
 import { ShapeError } from '../core/errors.ts'
 import { array, optionsOf, type Schema } from '../core/options.ts'
@@ -20,8 +20,10 @@ import {
   normOf,
   type NormParams,
 } from './block.ts'
+import { classified, type HeadResult } from './heads.ts'
 import { mustBe, mustFit } from './inputs.ts'
 import { checkCall, type LayersOptions, throughLayers } from './layers.ts'
+import { type LayerParams, type Relative, relativeBias, stackOf, type Table, within } from './relative.ts'
 
 export interface EncoderLayer {
   /** A query sees so many positions to each side; null: all. */
@@ -65,6 +67,8 @@ export interface EncoderConfig extends BlockConfig {
   readonly padding: number | null
   readonly layers: readonly EncoderLayer[]
   readonly ropes: Readonly<Record<string, nn.Rope>>
+  /** Every head adds a learned number to its scores, by the bucket of the distance; default none. */
+  readonly relative?: Relative
   /** Kinds of tokens that have a vector of their own. */
   readonly tokenTypes: number
   readonly embedNorm: boolean
@@ -79,7 +83,9 @@ export interface EncoderParams {
   readonly positions?: { readonly w: NdArray } | NdArray // [context,D], or [1,1+patches,D]
   readonly tokenTypes?: { readonly w: NdArray } // [kinds,D]
   readonly embedNorm?: NormParams
-  readonly layers: readonly BlockParams[]
+  /** Shared by all layers, where they have none of their own. */
+  readonly relative?: Table
+  readonly layers: readonly LayerParams[]
   readonly norm?: NormParams
   readonly head?: {
     readonly dense?: nn.LinearParams // [D,D]
@@ -101,18 +107,13 @@ export interface EncoderInputs {
   readonly pixelValues?: NdArray
 }
 const inputKinds: Schema<EncoderInputs> = { inputIds: array, attentionMask: array, tokenTypeIds: array, positionIds: array, pixelValues: array } // prettier-ignore
-export interface EncoderResult {
+export interface EncoderResult extends HeadResult {
   readonly lastHiddenState: NdArray // [B,T,D]
-  /** Of a head that has them: [B,T,V], [B,labels] or [B,T,labels]. */
-  readonly logits?: NdArray
-  /** Where an answer begins and ends, of a head that says it. */
-  readonly startLogits?: NdArray // [B,T]
-  readonly endLogits?: NdArray // [B,T]
   readonly poolerOutput?: NdArray // [B,D]
 }
 
 export const initEncoder = (key: NdArray, config: EncoderConfig, dtype: DType): EncoderParams => {
-  const { vocab, patches, context, width: D, layers, tokenTypes, embedNorm, finalNorm, norm, head, initStddev } = config
+  const { vocab, patches, context, width: D, layers, tokenTypes, embedNorm, finalNorm, norm, head, relative, initStddev } = config
   const draw = drawing(key, initStddev, dtype)
   const dense = { dense: linearOf(draw, D, D, !('denseBias' in head) || head.denseBias !== false) }
   const own =
@@ -129,17 +130,20 @@ export const initEncoder = (key: NdArray, config: EncoderConfig, dtype: DType): 
             out: linearOf(draw, D, head.labels, true),
           }
         : dense
+  const plain = (): Pick<EncoderParams, 'layers' | 'norm'> => ({
+    layers: layersOf(layers.length, (i) => {
+      const { attnNorm, ...rest } = blockOf(draw, config)
+      return layers[i]!.bare === true ? rest : { attnNorm, ...rest }
+    }) as readonly BlockParams[],
+    ...(finalNorm ? { norm: normOf(draw, D, norm) } : {}),
+  })
   return {
     ...(vocab === null ? {} : { embed: { w: draw.normal([vocab, D]) } }),
     ...(patches === null ? {} : pictures(draw, patches, D)),
     ...(context === null ? {} : { positions: { w: draw.normal([context, D]) } }),
     ...(tokenTypes === 0 ? {} : { tokenTypes: { w: draw.normal([tokenTypes, D]) } }),
     ...(embedNorm ? { embedNorm: normOf(draw, D, norm) } : {}),
-    layers: layersOf(layers.length, (i) => {
-      const { attnNorm, ...rest } = blockOf(draw, config)
-      return layers[i]!.bare === true ? rest : { attnNorm, ...rest }
-    }) as readonly BlockParams[],
-    ...(finalNorm ? { norm: normOf(draw, D, norm) } : {}),
+    ...(relative === undefined ? plain() : stackOf(draw, config, relative, layers.length, false)),
     ...(head.kind === 'none' ? {} : { head: own }),
   }
 }
@@ -179,7 +183,7 @@ export const applyEncoder = (config: EncoderConfig, params: EncoderParams, given
   const inputs = optionsOf(what, inputKinds, given, 'input')
   checkCall([[params, config.layers.length]], options)
   checkInputs(what, config, inputs)
-  const { patches, layers, ropes, norm } = config
+  const { patches, layers, ropes, relative, norm } = config
   const embedded = patches === null ? embeddedTexts(config, params, inputs) : patched(params, inputs.pixelValues!, patches.size)
   const [B, T] = embedded.shape as readonly [number, number, number]
   mustFit('attentionMask', inputs.attentionMask, [B, T])
@@ -187,10 +191,12 @@ export const applyEncoder = (config: EncoderConfig, params: EncoderParams, given
   const positions = inputs.positionIds ?? np.broadcastTo(np.arange(T), [B, T])
   const rotations = Object.fromEntries(Object.entries(ropes).map(([name, rope]) => [name, nn.rotary(positions, rope)]))
   const first = params.embedNorm === undefined ? embedded : normed(params.embedNorm, embedded, norm)
-  const run = ({ reach, rope }: EncoderLayer, p: BlockParams, x: NdArray): NdArray => {
+  const biasOf = relative === undefined ? () => null : relativeBias(params.relative, iota([1, T], 'int32', 1), T, relative, true)
+  const run = ({ reach, rope }: EncoderLayer, p: LayerParams, x: NdArray): NdArray => {
     const window = reach === null ? null : reach + 1
     const rotation = rope === null ? null : rotations[rope]!
-    return block(p, x, config, { causal: false, window, mask, rotation, bias: null, cache: null, across: null })[0]
+    const y = block(p, x, config, { causal: false, window, mask, rotation, bias: biasOf(p), cache: null, across: null })[0]
+    return relative === undefined ? y : within(y)
   }
   const h = throughLayers(layers, params.layers, first, run, options)
   const hidden = params.norm === undefined ? h : normed(params.norm, h, norm)
@@ -225,10 +231,7 @@ const headed = (
     case 'classify': {
       const x = head.of === 'first' ? first() : head.of === 'mean' ? meanOf(hidden, mask ?? np.ones([B, T])) : hidden
       const y = head.dense === null ? x : activations[head.dense](nn.linear(p!.dense!, x))
-      const logits = nn.linear(p!.out!, p!.norm === undefined ? y : normed(p!.norm, y, norm))
-      if (head.of !== 'span') return { logits }
-      const at = (i: number): NdArray => np.reshape(slice(logits, [0, 0, i], [B, T, i + 1]), [B, T])
-      return { startLogits: at(0), endLogits: at(1) }
+      return classified(p!.out!, p!.norm === undefined ? y : normed(p!.norm, y, norm), head.of === 'span')
     }
     case 'maskedLM': {
       const y = normed(p!.norm!, activations[head.activation](nn.linear(p!.dense!, hidden)), norm)

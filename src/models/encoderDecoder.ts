@@ -6,31 +6,14 @@ import { ArgumentError } from '../core/errors.ts'
 import { array, needed, oneOf, optionsOf, record, type Schema } from '../core/options.ts'
 import * as nn from '../nn/index.ts'
 import * as np from '../numpy/index.ts'
-import {
-  type Across,
-  block,
-  type BlockConfig,
-  blockOf,
-  type BlockParams,
-  type Drawing,
-  drawing,
-  keyValuesOf,
-  layersOf,
-  normed,
-  normOf,
-  type NormParams,
-} from './block.ts'
+import { type Across, block, type BlockConfig, drawing, keyValuesOf, layersOf, normed } from './block.ts'
 import { type Cache, cacheKind, emptyCache, type KeyValues, keyValuesKind, positionsFrom } from './cache.ts'
 import { lastOf } from './decoder.ts'
+import { applyEncoder, type EncoderConfig } from './encoder.ts'
 import { mustBe, mustFit } from './inputs.ts'
 import { checkCall, type LayersOptions, layersOptions, throughLayers } from './layers.ts'
+import { type LayerParams, type Relative, relativeBias, stackOf, type StackParams, within } from './relative.ts'
 
-interface Relative {
-  readonly buckets: number
-  readonly maxDistance: number
-  /** Every layer has numbers of its own (UMT5). */
-  readonly own: boolean
-}
 export interface EncoderDecoderConfig extends BlockConfig {
   readonly kind: 'encoderDecoder'
   readonly vocab: number
@@ -46,18 +29,6 @@ export interface EncoderDecoderConfig extends BlockConfig {
   readonly start: number
   /** Of initial weights: 1, or a factor of them all. */
   readonly initFactor: number
-}
-interface Table {
-  readonly w: NdArray // [buckets,H]
-}
-interface LayerParams extends BlockParams {
-  readonly relative?: Table
-}
-export interface StackParams {
-  /** Shared by all layers, where they have none of their own. */
-  readonly relative?: Table
-  readonly layers: readonly LayerParams[]
-  readonly norm: NormParams
 }
 export interface EncoderDecoderParams {
   readonly embed: nn.EmbeddingParams // [V,D]
@@ -105,27 +76,40 @@ export const encoderDecoderOptions: Schema<EncoderDecoderOptions> = {
   only: oneOf('last'),
 }
 
-/** As T5 was: the embedding of deviation 1, matrices of 1/√(numbers summed), queries' of 1/√headDim of that, since their scores aren't scaled. */
+/** What it reads with, which is a model of its own. */
+export const encoderIn = (config: EncoderDecoderConfig): EncoderConfig => {
+  const { vocab, width, inOut, norm, place, attention, mlp, encoderLayers, relative, initFactor } = config
+  return {
+    kind: 'encoder',
+    vocab,
+    patches: null,
+    width,
+    context: null,
+    padding: null,
+    inOut,
+    layers: layersOf(encoderLayers, () => ({ reach: null, rope: null })),
+    ropes: {},
+    relative,
+    tokenTypes: 0,
+    embedNorm: false,
+    finalNorm: true,
+    norm,
+    place,
+    attention,
+    mlp,
+    head: { kind: 'none' },
+    initStddev: initFactor,
+  }
+}
+
+/** As T5 was: the embedding of deviation 1. */
 export const initEncoderDecoder = (key: NdArray, config: EncoderDecoderConfig, dtype: DType): EncoderDecoderParams => {
-  const { vocab, width, encoderLayers, decoderLayers, relative, tied, initFactor, norm, attention } = config
+  const { vocab, width, encoderLayers, decoderLayers, relative, tied, initFactor } = config
   const draw = drawing(key, initFactor, dtype)
-  const times = (x: NdArray, factor: number): NdArray => convertElementType(np.mul(x, factor), dtype)
-  const summed: Drawing = { ...draw, normal: (shape) => times(draw.normal(shape), 1 / Math.sqrt(shape.at(-1)!)) }
-  const small = <P extends BlockParams['attn']>(p: P): P => ({ ...p, q: { weight: times((p.q as { weight: NdArray }).weight, 1 / Math.sqrt(attention.headDim)) } }) // prettier-ignore
-  const table = (own: boolean): { readonly relative?: Table } =>
-    relative.own === own ? { relative: { w: times(draw.normal([relative.buckets, attention.heads]), 1 / Math.sqrt(width)) } } : {}
-  const stack = (layers: number, across: boolean): StackParams => ({
-    ...table(false),
-    layers: layersOf(layers, () => {
-      const own = blockOf(summed, config, across)
-      return { ...own, ...table(true), attn: small(own.attn), ...(own.cross === undefined ? {} : { cross: small(own.cross) }) }
-    }),
-    norm: normOf(draw, width, norm),
-  })
   return {
     embed: { w: draw.normal([vocab, width]) },
-    encoder: stack(encoderLayers, false),
-    decoder: stack(decoderLayers, true),
+    encoder: stackOf(draw, config, relative, encoderLayers, false),
+    decoder: stackOf(draw, config, relative, decoderLayers, true),
     ...(tied ? {} : { head: { weight: draw.normal([vocab, width]) } }),
   }
 }
@@ -133,35 +117,8 @@ export const initEncoderDecoder = (key: NdArray, config: EncoderDecoderConfig, d
 export const encoderDecoderCache = (config: EncoderDecoderConfig, batch: number, capacity: number, dtype: DType): EncoderDecoderCache =>
   emptyCache(batch, capacity, layersOf(config.decoderLayers, () => null), config.attention.kvHeads, config.attention.headDim, dtype) // prettier-ignore
 
-/** What every head of a layer adds where queries at these positions, int32 [B,T], look at keys 0 to S: [B,H,T,S]. */
-const relativeBias = (
-  shared: Table | undefined,
-  positions: NdArray,
-  S: number,
-  { relative: { buckets, maxDistance } }: EncoderDecoderConfig,
-  bidirectional: boolean,
-): ((layer: LayerParams) => NdArray) => {
-  const [B, T] = positions.shape as readonly [number, number]
-  const distances = np.sub(iota([B, T, S], 'int32', 2), np.expandDims(positions, 2))
-  const places = nn.relativeBuckets(distances, { buckets, maxDistance, bidirectional })
-  const of = (table: Table): NdArray => np.transpose(nn.embedding(table, places), [0, 3, 1, 2])
-  const all = shared === undefined ? null : of(shared)
-  return ({ relative }) => all ?? of(relative!)
-}
 const hiding = (mask: NdArray): NdArray => np.reshape(np.astype(mask, 'bool'), [mask.shape[0]!, 1, 1, mask.shape[1]!])
 
-/** float16 has no room for what T5's layers may add up to: it stays within, where Transformers has it stay, so that no infinity meets another. */
-const within = (h: NdArray): NdArray => (h.dtype === 'float16' ? np.clip(h, -64_504, 64_504) : h)
-
-/** [B,S,D] -> [B,S,D]: all see all. */
-const encoded = (config: EncoderDecoderConfig, p: StackParams, embedded: NdArray, mask: NdArray, options: LayersOptions): NdArray => {
-  const S = embedded.shape[1]!
-  const bias = relativeBias(p.relative, iota([1, S], 'int32', 1), S, config, true)
-  const seeing = { causal: false, window: null, mask: hiding(mask), rotation: null, cache: null, across: null }
-  const run = (_: null, own: LayerParams, x: NdArray): NdArray => within(block(own, x, config, { ...seeing, bias: bias(own) })[0])
-  const h = throughLayers(p.layers.map(() => null), p.layers, embedded, run, options) // prettier-ignore
-  return normed(p.norm, h, config.norm)
-}
 /** [B,T,D] -> [B,T,D] without a cache: nothing is kept that a gradient can compute again. */
 const decoded = (
   config: EncoderDecoderConfig,
@@ -173,7 +130,7 @@ const decoded = (
   options: LayersOptions,
 ): NdArray => {
   const T = embedded.shape[1]!
-  const bias = relativeBias(p.relative, iota([1, T], 'int32', 1), T, config, false)
+  const bias = relativeBias(p.relative, iota([1, T], 'int32', 1), T, config.relative, false)
   const seeing = { causal: true, window: null, mask: real === null ? null : hiding(real), rotation: null, cache: null }
   const run = (_: null, own: LayerParams, x: NdArray): NdArray => {
     const across = { ...keyValuesOf(own.cross!, states, config.attention), mask: hiding(mask) }
@@ -192,7 +149,7 @@ const continued = (
   const [B, T] = embedded.shape as readonly [number, number, number]
   const { lengths, read } = cache
   const valid = real === null ? np.full([B], T, 'int32') : np.sum(np.astype(real, 'int32'), { axis: 1 })
-  const bias = relativeBias(p.relative, positionsFrom(lengths, T), cache.layers[0]!.k.shape[2]!, config, false)
+  const bias = relativeBias(p.relative, positionsFrom(lengths, T), cache.layers[0]!.k.shape[2]!, config.relative, false)
   let h = embedded
   const layers = p.layers.map((own, i) => {
     const across: Across = { ...read.layers[i]!, mask: hiding(read.mask) }
@@ -230,7 +187,11 @@ export const applyEncoderDecoder = (
   const { inputIds, decoderInputIds } = inputs
   const { cache } = options
   const mask = inputIds === undefined ? null : np.astype(inputs.attentionMask ?? np.ones(inputIds.shape, 'bool'), 'bool')
-  const states = mask === null ? null : encoded(config, params.encoder, nn.embedding(params.embed, inputIds!), mask, options) // prettier-ignore
+  const { cache: _, only: __, ...layers } = options
+  const reading = (attentionMask: NdArray): NdArray =>
+    applyEncoder(encoderIn(config), { embed: params.embed, ...params.encoder }, { inputIds: inputIds!, attentionMask }, layers)
+      .lastHiddenState
+  const states = mask === null ? null : reading(mask)
   const real = inputs.decoderAttentionMask === undefined ? null : np.astype(inputs.decoderAttentionMask, 'bool')
   const embedded = nn.embedding(params.embed, decoderInputIds) // [B,T,D]
   const read = states === null ? cache?.read : cache === undefined ? null : readOf(config, params.decoder, states, mask!, cache)

@@ -81,7 +81,14 @@ type GenerateTokens = <M extends Writer>(
 type Generate = <M extends Writer>(model: M, params: WriterParams<M>, options: GenerateOptions) => AsyncGenerator<string, Generated>
 
 const ids = list(whole)
-const prompts = option<TokenOptions['inputIds']>(ShapeError, 'a list of ids, or a list of such lists', (x) => ids.is(x) || list(ids).is(x))
+export const prompts = option<TokenOptions['inputIds']>(
+  ShapeError,
+  'a list of ids, or a list of such lists',
+  (x) => ids.is(x) || list(ids).is(x),
+)
+/** One prompt, or several, as a list of them. */
+export const rowsIn = (inputIds: TokenOptions['inputIds']): readonly (readonly number[])[] =>
+  (Array.isArray(inputIds[0]) ? inputIds : [inputIds]) as readonly (readonly number[])[]
 export const isSignal = option<AbortSignal>(ArgumentError, 'an AbortSignal', (x) => typeof x === 'object' && x !== null && 'aborted' in x)
 /** Of a new cache. */
 export const cacheDType = dtypeAmong('float32', 'float16', 'bfloat16')
@@ -189,9 +196,7 @@ async function* tokensOf(
   own: TokenOptions,
 ): AsyncGenerator<readonly (number | null)[], Generated> {
   const { maxNewTokens = 128, eos = [], signal, logits: hook } = own
-  const prompts = (
-    own.inputIds.length > 0 && Array.isArray(own.inputIds[0]) ? own.inputIds : [own.inputIds]
-  ) as readonly (readonly number[])[]
+  const prompts = rowsIn(own.inputIds)
   mustWrite(what, model, params)
   const { prefill, step, choose, next } = programsOf(model)
   const { vocab } = model.config

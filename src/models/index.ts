@@ -41,11 +41,12 @@ export type {
   EncoderDecoderOptions,
   EncoderDecoderParams,
   EncoderDecoderResult,
-  StackParams,
 } from './encoderDecoder.ts'
-export { type Beam, type BeamOptions, beamSearch } from './beams.ts'
+export { type Beam, type BeamOptions, beamSearch, type BeamsOptions } from './beams.ts'
 export { generate, generateTokens, type Generated, type GenerateOptions, type SamplingOptions, type TokenOptions } from './generate.ts'
-export type { ReaderConfig, ReaderResult } from './reader.ts'
+export type { LayerParams, Relative, StackParams } from './relative.ts'
+export type { ReaderConfig, ReaderHead, ReaderResult } from './reader.ts'
+export type { HeadResult } from './heads.ts'
 export { speculate, type Speculated, type SpeculateOptions } from './speculative.ts'
 export type { LayersOptions } from './layers.ts'
 export type { Writer, WriterParams } from './writer.ts'

@@ -33,7 +33,7 @@ import {
   initEncoderDecoder,
 } from './encoderDecoder.ts'
 import { labelsOf } from './families/bert.ts'
-import { isHeadless } from './families/family.ts'
+import { type Family, isHeadless } from './families/family.ts'
 import { families } from './families/index.ts'
 import { Fields, type Json } from './hfConfig.ts'
 import { type LayersOptions, layersOptions } from './layers.ts'
@@ -166,20 +166,32 @@ const encoderDecoderOf = (config: EncoderDecoderConfig, naming: Naming, json: Js
 })
 
 /** Files of other tasks hold half a model that writes. */
-const writes = (fields: Fields, name: string): void => {
-  if (/(EncoderModel|For(Sequence|Token)Classification|ForQuestionAnswering)$/.test(name))
-    fields.refuse('architectures', 'known here are those that write texts')
+const writes = (fields: Fields, name: string, tasks: readonly string[]): void => {
+  if (/(For(Sequence|Token)Classification|ForQuestionAnswering)$/.test(name))
+    fields.refuse('architectures', `known here are ${['those that write texts', ...tasks].join(', ')}`)
 }
 /** A decoder, or one that only reads, as the architecture's name says. */
-const textModel = (config: DecoderConfig, naming: Naming, json: Json, fields: Fields, name: string): Model => {
-  const classifies = name.endsWith('ForSequenceClassification')
-  if (!classifies && !isHeadless(name)) {
-    writes(fields, name)
+const textModel = (
+  config: DecoderConfig,
+  naming: Naming,
+  json: Json,
+  fields: Fields,
+  name: string,
+  tasks: NonNullable<Family['tasks']>,
+): Model => {
+  const known = Object.keys(tasks).find((end) => name.endsWith(end))
+  const padding = fields.has('pad_token_id') ? fields.number('pad_token_id') : null
+  if (known === undefined && isHeadless(name)) return readerOf({ ...config, kind: 'reader', head: null, padding }, naming, json)
+  if (known === undefined) {
+    writes(fields, name, Object.keys(tasks))
     return decoderOf(config, naming, json)
   }
-  const labels = classifies ? labelsOf(fields) : null
-  const padding = fields.has('pad_token_id') ? fields.number('pad_token_id') : null
-  return readerOf({ ...config, kind: 'reader', labels, padding }, { ...naming, names: { ...naming.names, head: 'score' } }, json)
+  const { of, head, base = naming.base } = tasks[known]!
+  const labels = of === 'span' ? 2 : labelsOf(fields)
+  const bias = of === 'span' || (of === 'each' && fields.flag('token_classification_bias', true))
+  const named = (part: string): string => (part.startsWith(naming.base) ? `${base}${part.slice(naming.base.length)}` : part)
+  const names = Object.fromEntries(Object.entries({ ...naming.names, head }).map(([path, part]) => [path, named(part)]))
+  return readerOf({ ...config, kind: 'reader', head: { of, labels, bias }, padding }, { ...naming, names, base }, json)
 }
 /**
  * The model that a Hugging Face config.json describes, parsed. `source` is what errors call it.
@@ -191,21 +203,24 @@ export const fromConfig = /* @__PURE__ */ takes('fromConfig', 2, (json: Json, so
   if (typeof source !== 'string') throw new FileError(`fromConfig: what errors call the config is a text, and got ${show(source)}`)
   const fields = new Fields(json, source)
   const type = fields.text('model_type')
-  const family = families.find(({ types }) => types.includes(type))
-  if (family === undefined)
-    throw new FileError(`${source}: model_type is ${type}, and known are ${families.flatMap(({ types }) => types).join(', ')}`)
-  const config = family.read(fields)
   const [name = ''] = fields.has('architectures') ? fields.texts('architectures') : []
+  const related = families.filter(({ types }) => types.includes(type))
+  const family = related.find(({ ends = [''] }) => ends.some((end) => name.endsWith(end)))
+  if (family === undefined)
+    throw new FileError(
+      `${source}: model_type is ${type}, and known are ${[...new Set(families.flatMap(({ types }) => types))].join(', ')}`,
+    )
+  const config = family.read(fields)
   const names = typeof family.names === 'function' ? family.names(config as never) : family.names
-  const { base, older, ignored } = family
+  const { base, older, ignored, tasks = {} } = family
   const naming = { names, base, ...(older === undefined ? {} : { older }), ...(ignored === undefined ? {} : { ignored }) }
   switch (config.kind) {
     case 'decoder':
-      return textModel(config, naming, json, fields, name)
+      return textModel(config, naming, json, fields, name, tasks)
     case 'encoder':
       return encoderOf(config, naming, json)
     case 'encoderDecoder':
-      writes(fields, name)
+      writes(fields, name, related.flatMap(({ ends = [] }) => ends)) // prettier-ignore
       return encoderDecoderOf(config, naming, json)
   }
 })

@@ -292,7 +292,7 @@ def decoder(name, config_class, model_class, fields):
 # -- encoders
 
 LONG, REAL = 12, (12, 8, 12, 12)  # row 1 has 4 pads on its right
-KEY_BIASES = ("key.bias", "k_lin.bias", "k_proj.bias")  # they add the same to all scores of a row, which softmax undoes
+KEY_BIASES = ("key.bias", "k_lin.bias")  # they add the same to all scores of a row, which softmax undoes
 BERT = {"vocab_size": 64, "hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2, "num_attention_heads": 4, "max_position_embeddings": 64,
         "hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0, "pad_token_id": 0}  # fmt: skip
 ROBERTA = BERT | {"pad_token_id": 1, "bos_token_id": 0, "eos_token_id": 2, "max_position_embeddings": 66, "type_vocab_size": 1, "layer_norm_eps": 1e-5}
@@ -304,6 +304,9 @@ MODERNBERT = {"vocab_size": 64, "hidden_size": 32, "intermediate_size": 48, "num
                                   "sliding_attention": {"rope_type": "default", "rope_theta": 100.0}}}  # fmt: skip
 VIT = {"hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2, "num_attention_heads": 4, "image_size": 16, "patch_size": 4, "num_channels": 3}
 CLASSES = {"num_labels": 3}
+TINY = SMALL | {"hidden_size": 16, "intermediate_size": 24, "num_attention_heads": 2, "num_key_value_heads": 1} | rope("default", 1000.0)
+TINY_GEMMA = TINY | {"head_dim": 8, "query_pre_attn_scalar": 12, "sliding_window": 4}
+TINY_GPT2 = GPT2 | {"n_embd": 16, "n_head": 2, "n_inner": 24}
 ENCODERS = {
     "bert": ("masked", hf.BertConfig, hf.BertForMaskedLM, BERT),
     "bert-classify": ("classify", hf.BertConfig, hf.BertForSequenceClassification, BERT | CLASSES),
@@ -324,6 +327,22 @@ ENCODERS = {
     "gpt2-classify": ("classify", hf.GPT2Config, hf.GPT2ForSequenceClassification, GPT2 | CLASSES),
     "gpt2-base": ("states", hf.GPT2Config, hf.GPT2Model, GPT2),
     "qwen3-base": ("states", hf.Qwen3Config, hf.Qwen3Model, SMALL | {"head_dim": 16}),
+    "llama-tokens": ("tokens", hf.LlamaConfig, hf.LlamaForTokenClassification, TINY | CLASSES),
+    "llama-answer": ("answer", hf.LlamaConfig, hf.LlamaForQuestionAnswering, TINY),
+    "mistral-classify": ("classify", hf.MistralConfig, hf.MistralForSequenceClassification, TINY | CLASSES | {"sliding_window": 4}),
+    "mistral-answer": ("answer", hf.MistralConfig, hf.MistralForQuestionAnswering, TINY | {"sliding_window": 4}),
+    "smollm3-answer": ("answer", hf.SmolLM3Config, hf.SmolLM3ForQuestionAnswering, TINY | {"no_rope_layers": [1, 0]}),
+    "qwen2-tokens": ("tokens", hf.Qwen2Config, hf.Qwen2ForTokenClassification, TINY | CLASSES),
+    "qwen2-answer": ("answer", hf.Qwen2Config, hf.Qwen2ForQuestionAnswering, TINY),
+    "qwen3-classify": ("classify", hf.Qwen3Config, hf.Qwen3ForSequenceClassification, TINY | CLASSES | {"head_dim": 8}),
+    "qwen3-answer": ("answer", hf.Qwen3Config, hf.Qwen3ForQuestionAnswering, TINY | {"head_dim": 8}),
+    "gemma-tokens": ("tokens", hf.GemmaConfig, hf.GemmaForTokenClassification, TINY | CLASSES | {"head_dim": 8}),
+    "gemma2-tokens": ("tokens", hf.Gemma2Config, hf.Gemma2ForTokenClassification, TINY_GEMMA | CLASSES),
+    "gemma3-classify": ("classify", hf.Gemma3TextConfig, hf.Gemma3TextForSequenceClassification,
+                        {k: v for k, v in TINY_GEMMA.items() if k != "rope_parameters"} | CLASSES),
+    "phi3-tokens": ("tokens", hf.Phi3Config, hf.Phi3ForTokenClassification, TINY | CLASSES),
+    "gpt2-tokens": ("tokens", hf.GPT2Config, hf.GPT2ForTokenClassification, TINY_GPT2 | CLASSES),
+    "gpt2-answer": ("answer", hf.GPT2Config, hf.GPT2ForQuestionAnswering, TINY_GPT2),
     "vit": ("images", hf.ViTConfig, hf.ViTForImageClassification, VIT | CLASSES),
 }
 MASK = 3  # the token that hides the labelled ones
@@ -343,6 +362,7 @@ def encoder(name, task, config_class, model_class, fields):
         rows = 4 if task == "sentences" else 3
         without = KEY_BIASES
         if task == "images":
+            without += ("k_proj.bias",)
             given = {"pixel_values": torch.randn(rows, 3, 16, 16, generator=generator)}
         else:
             ids = torch.randint(4, 64, (rows, LONG), generator=generator)
@@ -363,9 +383,9 @@ def encoder(name, task, config_class, model_class, fields):
             labels = torch.randint(0, 3, (rows, LONG), generator=generator).masked_fill(mask == 0, -100)
         elif task == "answer":  # where it begins and ends, as two columns of positions
             labels = torch.randint(0, 8, (rows, 2), generator=generator)
-            without += ("qa_outputs.bias", "classifier.bias", "layer.1.output.LayerNorm.bias")  # the same for all positions
+            without += ("qa_outputs.bias", "classifier.bias", "layer.1.output.LayerNorm.bias", "ln_f.bias")  # the same for all positions
         elif task == "states":
-            labels = torch.randint(0, 32, (rows, LONG), generator=generator).masked_fill(mask == 0, -100)
+            labels = torch.randint(0, model.config.hidden_size, (rows, LONG), generator=generator).masked_fill(mask == 0, -100)
         elif task == "base":  # the states as if they were logits, so that all of them are in a loss
             labels = torch.randint(0, 32, (rows, LONG), generator=generator).masked_fill(mask == 0, -100)
             pooled = torch.randint(0, 32, (rows,), generator=generator)
@@ -413,6 +433,13 @@ def encoder(name, task, config_class, model_class, fields):
 
 T5 = {"vocab_size": 64, "d_model": 32, "d_kv": 16, "d_ff": 48, "num_layers": 3, "num_decoder_layers": 2, "num_heads": 4, "relative_attention_num_buckets": 8,
       "relative_attention_max_distance": 16, "dropout_rate": 0.0, "pad_token_id": 0, "eos_token_id": None, "decoder_start_token_id": 0}  # fmt: skip
+TINY_T5 = T5 | {"d_model": 16, "d_kv": 8, "d_ff": 24, "num_layers": 2, "num_heads": 2}
+T5_ENCODERS = {
+    "t5-encoder": ("states", hf.T5Config, hf.T5EncoderModel, TINY_T5),
+    "umt5-encoder": ("states", hf.UMT5Config, hf.UMT5EncoderModel, TINY_T5),
+    "mt5-encoder": ("states", hf.MT5Config, hf.MT5EncoderModel, TINY_T5),
+    "t5-tokens": ("tokens", hf.T5Config, hf.T5ForTokenClassification, TINY_T5 | CLASSES),
+}
 T5S = {
     "t5": (hf.T5Config, hf.T5ForConditionalGeneration, T5),
     "flan-t5": (hf.T5Config, hf.T5ForConditionalGeneration, T5 | {"feed_forward_proj": "gated-gelu", "tie_word_embeddings": False}),
@@ -475,7 +502,7 @@ def seq2seq(name, config_class, model_class, fields):
 
 if __name__ == "__main__":
     wanted = [a for a in sys.argv[1:] if not a.startswith("-")]
-    for kind, specs in ((decoder, DECODERS), (encoder, ENCODERS), (seq2seq, T5S)):
+    for kind, specs in ((decoder, DECODERS), (encoder, ENCODERS | T5_ENCODERS), (seq2seq, T5S)):
         for name, spec in specs.items():
             if not wanted or name in wanted:
                 kind(name, *spec)

@@ -1,22 +1,39 @@
 /** Beam search, against Transformers' generate(num_beams=…) and by what it must be. */
 import { readFileSync } from 'node:fs'
+import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { ArgumentError, nn, np, ShapeError } from '../../src/index.ts'
-import { type BeamOptions, beamSearch, generateTokens } from '../../src/models/index.ts'
+import { type Beam, type BeamOptions, beamSearch, generateTokens } from '../../src/models/index.ts'
+import type { Tokenizer } from '../../src/text/index.ts'
+import { quick, seed, tries } from '../effort.ts'
 import { golden } from './golden.ts'
 
-interface Case {
+interface Options {
   readonly model: 'llama' | 'mistral' | 't5'
-  readonly prompt: readonly number[]
   readonly beams: number
   readonly maxNewTokens: number
   readonly lengthPenalty: number
   readonly earlyStopping: boolean | 'never'
   readonly eos: readonly number[]
+}
+interface Case extends Options {
+  readonly prompt: readonly number[]
   readonly sequences: readonly (readonly number[])[]
   readonly scores: readonly number[]
 }
-const { cases } = JSON.parse(readFileSync(new URL('../golden/beams.json', import.meta.url), 'utf8')) as { readonly cases: readonly Case[] }
+interface Batch extends Options {
+  readonly prompts: readonly (readonly number[])[]
+  readonly sequences: readonly (readonly (readonly number[])[])[]
+  readonly scores: readonly (readonly number[])[]
+}
+const { cases, batches } = JSON.parse(readFileSync(new URL('../golden/beams.json', import.meta.url), 'utf8')) as {
+  readonly cases: readonly Case[]
+  readonly batches: readonly Batch[]
+}
+const matches = (found: readonly Beam[], sequences: readonly (readonly number[])[], scores: readonly number[]): void => {
+  expect(found.map(({ tokens }) => tokens)).toEqual(sequences)
+  found.forEach(({ score }, i) => expect(Math.abs(score - scores[i]!)).toBeLessThan(1e-5 * (1 + Math.abs(scores[i]!))))
+}
 const models = { llama: golden('llama', 'decoder'), mistral: golden('mistral', 'decoder'), t5: golden('t5', 'encoderDecoder') }
 
 describe.each(['llama', 'mistral', 't5'] as const)('%s', (name) => {
@@ -24,11 +41,91 @@ describe.each(['llama', 'mistral', 't5'] as const)('%s', (name) => {
   test.each(cases.filter((one) => one.model === name))(
     '$beams beams, penalty $lengthPenalty, early stopping $earlyStopping, prompt $prompt, ends $eos',
     async ({ prompt, sequences, scores, model: _, ...options }) => {
-      const found = await beamSearch(model, params as never, { inputIds: prompt, ...options })
-      expect(found.map(({ tokens }) => tokens)).toEqual(sequences)
-      found.forEach(({ score }, i) => expect(Math.abs(score - scores[i]!)).toBeLessThan(1e-4))
+      matches(await beamSearch(model, params as never, { inputIds: prompt, ...options }), sequences, scores)
     },
   )
+  test.each(batches.filter((one) => one.model === name))(
+    'four prompts at once: $beams beams, penalty $lengthPenalty, early stopping $earlyStopping, ends $eos',
+    async ({ prompts, sequences, scores, model: _, ...options }) => {
+      const found = await beamSearch(model, params as never, { inputIds: prompts, ...options })
+      expect(found.length).toBe(prompts.length)
+      found.forEach((own, i) => matches(own, sequences[i]!, scores[i]!))
+    },
+  )
+})
+
+describe('several prompts', () => {
+  const { llama } = models
+  const inputIds = [[1, 5, 9], [60], [7, 33, 12, 60, 4, 18, 25, 8, 8, 40, 3, 2, 17, 5, 6, 9, 21]]
+  const id = fc.integer({ min: 1, max: 63 })
+  const families = {
+    ...models,
+    ...Object.fromEntries((['gpt2', 'gemma3'] as const).map((name) => [name, golden(name, 'decoder')])),
+    umt5: golden('umt5', 'encoderDecoder'),
+  } as Readonly<Record<string, (typeof models)['llama' | 't5']>>
+  const drawn = fc.record({
+    name: fc.constantFrom(...Object.keys(families)),
+    inputIds: fc
+      .constantFrom(1, 2, 3)
+      .chain((B) => fc.array(fc.array(id, { minLength: 1, maxLength: 20 }), { minLength: B, maxLength: B })),
+    beams: fc.constantFrom(1, 2, 5),
+    maxNewTokens: fc.integer({ min: 1, max: 12 }),
+    lengthPenalty: fc.constantFrom(-1, 0, 0.5, 1, 2),
+    earlyStopping: fc.constantFrom(true, false, 'never' as const),
+    // So many that most searches end early, and each at another time.
+    eos: fc.constantFrom(0, 12).chain((n) => fc.uniqueArray(id, { minLength: n, maxLength: n })),
+  })
+  test('each has what it has alone, whatever the others are and whenever they end', async () => {
+    let [pairs, early] = [0, 0]
+    await fc.assert(
+      fc.asyncProperty(drawn, async ({ name, ...options }) => {
+        const { model, params } = families[name]!
+        const together = await beamSearch(model, params as never, options)
+        for (const [i, own] of options.inputIds.entries()) {
+          const alone = await beamSearch(model, params as never, { ...options, inputIds: own })
+          matches(
+            together[i]!,
+            alone.map(({ tokens }) => tokens),
+            alone.map(({ score }) => score),
+          )
+          pairs++
+          if (alone.every(({ tokens }) => tokens.length < options.maxNewTokens)) early++
+        }
+      }),
+      { seed, numRuns: tries(40) },
+    )
+    if (!quick) expect(early / pairs).toBeGreaterThan(0.1)
+  })
+  test('a list of one gives a list of one', async () => {
+    const options = { beams: 3, maxNewTokens: 6 }
+    const [only, ...more] = await beamSearch(llama.model, llama.params, { inputIds: [inputIds[0]!], ...options })
+    expect(more).toEqual([])
+    expect(only).toEqual(await beamSearch(llama.model, llama.params, { inputIds: inputIds[0]!, ...options }))
+  })
+  test('texts, each by itself', async () => {
+    const tokenizer = { encode: (x: string) => [...x].map(Number), decode: (x: readonly number[]) => x.join(' ') } as unknown as Tokenizer
+    const options = { tokenizer, beams: 2, maxNewTokens: 5 }
+    const found = await beamSearch(llama.model, llama.params, { prompt: ['123', '4'], ...options })
+    for (const [i, prompt] of ['123', '4'].entries()) {
+      const alone = await beamSearch(llama.model, llama.params, { prompt, ...options })
+      expect(found[i]!.map(({ text }) => text)).toEqual(alone.map(({ text }) => text))
+      expect(alone[0]!.text).toBe(alone[0]!.tokens.join(' '))
+    }
+    await expect(beamSearch(llama.model, llama.params, { prompt: [], ...options })).rejects.toThrow(/a prompt is needed, and the list has none/) // prettier-ignore
+  })
+  test('stopped, they end with what there is', async () => {
+    const controller = new AbortController()
+    controller.abort()
+    const found = await beamSearch(llama.model, llama.params, { inputIds, beams: 3, signal: controller.signal })
+    expect(found.map((own) => own.map(({ tokens }) => tokens.length))).toEqual([[1, 1, 1], [1, 1, 1], [1, 1, 1]]) // prettier-ignore
+  })
+  test('the longest says whether there is room, and one without ids is refused', async () => {
+    const gpt2 = golden('gpt2', 'decoder')
+    const refused = (prompts: readonly (readonly number[])[]) =>
+      beamSearch(gpt2.model, gpt2.params, { inputIds: prompts, maxNewTokens: 62 })
+    await expect(refused([[1], [1, 5, 9]])).rejects.toThrow(/are 65, and the model has 64 positions/)
+    await expect(refused([[1], []])).rejects.toThrow(/a prompt has no ids/)
+  })
 })
 
 describe('what it must be', () => {

@@ -16,7 +16,7 @@ const modernbert = { ...sizes, model_type: 'modernbert', architectures: ['Modern
 const gpt2 = { vocab_size: 20, n_embd: 8, n_layer: 3, n_head: 2 }
 const t5 = { model_type: 't5', vocab_size: 20, d_model: 8, d_kv: 4, d_ff: 12, num_layers: 1, num_heads: 2 }
 const vit = { ...sizes, model_type: 'vit' }
-const namesOf = (model: EncoderModel | DecoderModel): readonly string[] =>
+const namesOf = (model: EncoderModel | DecoderModel | ReaderModel): readonly string[] =>
   layoutOf(model.init).paths.map((path) => nameOf(model.naming, path))
 
 describe('a field that is left out isn’t one that is null', () => {
@@ -162,6 +162,28 @@ test('a decoder that writes nothing: its states, or a class by the last token th
   for (const name of ['LlamaForCausalLM', 'GPT2LMHeadModel', 'GPT2DoubleHeadsModel']) expect(reader(name).kind).toBe('decoder')
 })
 
+test('heads of decoders for tokens and answers: their names, and those of what is below them', () => {
+  const names = (type: string, name: string, more: Json = {}): readonly string[] =>
+    namesOf(fromConfig({ model_type: type, ...sizes, ...gpt2, ...more, architectures: [name] }) as ReaderModel)
+  const heads = (of: readonly string[]): readonly string[] => of.filter((name) => /score|classifier|outputs/.test(name)).sort()
+  expect(heads(names('llama', 'LlamaForTokenClassification'))).toEqual(['score.bias', 'score.weight'])
+  expect(heads(names('llama', 'LlamaForTokenClassification', { token_classification_bias: false }))).toEqual(['score.weight'])
+  expect(heads(names('gpt2', 'GPT2ForTokenClassification'))).toEqual(['classifier.bias', 'classifier.weight'])
+  for (const [type, name, base] of [
+    ['llama', 'LlamaForQuestionAnswering', 'transformer.embed_tokens.weight'],
+    ['qwen2', 'Qwen2ForQuestionAnswering', 'transformer.embed_tokens.weight'],
+    ['mistral', 'MistralForQuestionAnswering', 'model.embed_tokens.weight'],
+    ['gpt2', 'GPT2ForQuestionAnswering', 'transformer.wte.weight'],
+  ] as const) {
+    const all = names(type, name)
+    expect(all).toContain(base)
+    expect(heads(all)).toEqual(['qa_outputs.bias', 'qa_outputs.weight'])
+  }
+  const model = fromConfig({ model_type: 'llama', ...sizes, architectures: ['LlamaForQuestionAnswering'] }) as ReaderModel
+  const out = model.apply(model.init(random.key(0)), { inputIds: np.array([[3, 4, 5]], { dtype: 'int32' }) })
+  expect([out.startLogits!.shape, out.endLogits!.shape, out.logits]).toEqual([[1, 3], [1, 3], undefined]) // prettier-ignore
+})
+
 test('GPT-2’s scores may be divided by the layer’s number', () => {
   const scales = (more: Json): readonly unknown[] => {
     const { layers, attention } = decoder('gpt2', { ...gpt2, ...more })
@@ -187,8 +209,11 @@ test('pictures and patches may be given as two extents that are alike', () => {
 test('what isn’t known is refused by the field’s name, before any tensor', () => {
   const refused: readonly (readonly [Json, RegExp])[] = [
     [{ ...t5, relative_attention_max_distance: 16 }, /relative_attention_max_distance is 16: it should be above 16/],
-    [{ ...t5, architectures: ['T5EncoderModel'] }, /architectures is \["T5EncoderModel"\]/],
-    [{ model_type: 'llama', ...sizes, architectures: ['LlamaForTokenClassification'] }, /architectures is/],
+    [
+      { ...t5, architectures: ['T5ForQuestionAnswering'] },
+      /architectures is .*: known here are those that write texts, EncoderModel, ForTokenClassification/,
+    ],
+    [{ model_type: 'gemma', ...sizes, architectures: ['GemmaForQuestionAnswering'] }, /architectures is .*: known here are those that write texts, ForSequenceClassification, ForTokenClassification/], // prettier-ignore
     [{ model_type: 'llama', ...sizes, num_attention_heads: 4, num_key_value_heads: 3 }, /num_key_value_heads is 3: it doesn't divide the 4 heads/], // prettier-ignore
     [{ model_type: 'llama', ...sizes, head_dim: 5 }, /head_dim is 5: pairs turn/],
     [{ model_type: 'phi3', ...sizes, partial_rotary_factor: 0.8 }, /partial_rotary_factor is 0.8: pairs turn, and it makes 3 numbers/],

@@ -1,5 +1,5 @@
 /** T5 and Flan-T5 against Transformers: logits, loss, every gradient, a training curve, greedy tokens with and without cache. */
-import { mkdtempSync } from 'node:fs'
+import { copyFileSync, mkdtempSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -7,7 +7,7 @@ import { describe, expect, test } from 'vitest'
 import { load, save } from '../../src/hub/node.ts'
 import { jit, type NdArray, nn, np, random, tree, valueAndGrad } from '../../src/index.ts'
 import { fromConfig, generate, generateTokens } from '../../src/models/index.ts'
-import { matched } from '../../src/models/names.ts'
+import { layoutOf, matched } from '../../src/models/names.ts'
 import type { Tokenizer } from '../../src/text/index.ts'
 import { arrayOf, golden } from './golden.ts'
 import { encoderDecoderChecks, encoderDecoders } from './parity.ts'
@@ -127,6 +127,30 @@ describe.each(encoderDecoders)('%s', (name) => {
     const [x, y] = [loaded, again].map((one) => one.model.apply(one.params, inputs).logits.toArray())
     expect(x).toEqual(y)
   })
+  test('its encoder alone, of the same files: the states that the whole reads, and saved as it was loaded', async () => {
+    const to = mkdtempSync(join(tmpdir(), 'alone-'))
+    const architectures = [name === 'umt5' ? 'UMT5EncoderModel' : 'T5EncoderModel']
+    writeFileSync(join(to, 'config.json'), JSON.stringify({ ...model.json, architectures }))
+    copyFileSync(fileURLToPath(new URL(`../golden/models/${name}/model.safetensors`, import.meta.url)), join(to, 'model.safetensors'))
+    await expect(load(to, { kind: 'encoderDecoder' })).rejects.toThrow('is an encoder, and an encoder-decoder was asked for')
+    const alone = await load(to, { kind: 'encoder' })
+    const given = { inputIds: padded, attentionMask: mask }
+    const whole = model.apply(params, { ...given, decoderInputIds: ids(prompts.map(() => [0])) }).encoderLastHiddenState!
+    expect(alone.model.apply(alone.params, given)).toEqual({ lastHiddenState: expect.anything() as unknown })
+    await save(to, alone.model, alone.params)
+    const again = await load(to, { kind: 'encoder' })
+    for (const { model: m, params: p } of [alone, again]) {
+      for (const options of [{}, { scan: true }, { checkpoint: true }]) {
+        const off = np.max(np.abs(np.sub(m.apply(p, given, options).lastHiddenState, whole)))
+        expect(off.item()).toBeLessThan(1e-5)
+      }
+      const half = tree.map((x: NdArray) => x.astype('float16'), p)
+      expect(np.all(np.isfinite(m.apply(half, given).lastHiddenState)).item()).toBe(1)
+    }
+    const drawn = alone.model.init(random.key(0))
+    const q = (drawn.layers[0]!.attn.q as { readonly weight: NdArray }).weight
+    expect(np.std(q).item() * Math.sqrt(32 * 16)).toBeCloseTo(1, 1)
+  })
   test('parameters of its own have the shapes of the file', () => {
     const drawn = model.init(random.key(0))
     expect((tree.leaves(drawn) as NdArray[]).map((x) => x.shape)).toEqual((tree.leaves(params) as NdArray[]).map((x) => x.shape))
@@ -159,6 +183,12 @@ describe('files', () => {
     const headless = namesIn(new Map([...shapes].filter(([name]) => name !== 'lm_head.weight')))
     expect(headless.filter((name) => name === 'shared.weight')).toHaveLength(2)
     expect(() => namesIn(new Map([...shapes, ['classification_head.dense.weight', [32, 32]]]))).toThrow('with no place in the model')
+  })
+  test('of the whole hold its encoder, and must hold no more layers of it', () => {
+    const alone = fromConfig({ ...model.json, architectures: ['T5EncoderModel'] })
+    const held = (more: readonly string[]) => matched(alone.naming, layoutOf(alone.init), { what: 'it', shapes: new Map([...shapes, ...more.map((name) => [name, [32]] as const)]) }) // prettier-ignore
+    expect(held(['encoder.embed_tokens.weight', 'decoder.embed_tokens.weight'])).toHaveLength(layoutOf(alone.init).paths.length)
+    expect(() => held(['encoder.block.9.layer.0.layer_norm.weight'])).toThrow('with no place in the model: encoder.block.9')
   })
   test('mT5 scales nothing and has a head of its own', () => {
     const read = (more: object) => fromConfig({ ...model.json, ...more }).config as typeof model.config

@@ -11,10 +11,15 @@ export const decoders = [
 export const encoders = [
   ...['bert', 'bert-classify', 'bert-tokens', 'bert-answer', 'bert-base', 'minilm', 'roberta', 'roberta-classify', 'roberta-answer'],
   ...['distilbert', 'distilbert-classify', 'distilbert-tokens', 'modernbert', 'modernbert-classify', 'modernbert-answer', 'vit'],
+  ...['t5-encoder', 't5-tokens', 'umt5-encoder', 'mt5-encoder'],
 ] as const
 
 /** Decoders that write nothing. */
-export const readers = ['llama-classify', 'gpt2-classify', 'gpt2-base', 'qwen3-base'] as const
+export const readers = [
+  ...['llama-classify', 'llama-tokens', 'llama-answer', 'mistral-classify', 'mistral-answer', 'smollm3-answer'],
+  ...['qwen2-tokens', 'qwen2-answer', 'qwen3-base', 'qwen3-classify', 'qwen3-answer', 'gemma-tokens', 'gemma2-tokens', 'gemma3-classify'],
+  ...['phi3-tokens', 'gpt2-base', 'gpt2-classify', 'gpt2-tokens', 'gpt2-answer'],
+] as const
 
 type Check = readonly [what: string, check: () => Promise<void>]
 const numberOf = async (x: NdArray): Promise<number> => ((await x.data()) as ArrayLike<number>)[0]!

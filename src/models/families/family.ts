@@ -5,11 +5,21 @@ import type { DecoderConfig, DecoderLayer } from '../decoder.ts'
 import type { EncoderConfig } from '../encoder.ts'
 import type { EncoderDecoderConfig } from '../encoderDecoder.ts'
 import { type Fields, hfActivations, ropeOf } from '../hfConfig.ts'
+import type { ReaderHead } from '../reader.ts'
 
+/** What a decoder may be asked that writes nothing, and what files call the matrix that answers. */
+interface Task {
+  readonly of: ReaderHead['of']
+  readonly head: string
+  /** What stands before its other names in place of the family's `base`. */
+  readonly base?: string
+}
 type AnyConfig = DecoderConfig | EncoderConfig | EncoderDecoderConfig
 export interface Family<Config extends AnyConfig = AnyConfig> {
   /** `model_type` in config.json. */
   readonly types: readonly string[]
+  /** Ends of the names of its architectures; one without has all others of its types. */
+  readonly ends?: readonly string[]
   readonly read: (config: Fields) => Config
   /** Paths of modules in our tree, `#` for a layer's number, and their names in files, where the leaves are `weight` and `bias`; or paths of leaves. */
   readonly names: Readonly<Record<string, string>> | ((config: Config) => Readonly<Record<string, string>>)
@@ -17,6 +27,8 @@ export interface Family<Config extends AnyConfig = AnyConfig> {
   readonly older?: Readonly<Record<string, string>>
   /** What a file of the model without its head lacks in front of every name. */
   readonly base: string
+  /** Of decoders: the ends of architectures' names, and what each is asked. */
+  readonly tasks?: Readonly<Record<string, Task>>
   /** Tensors of old files that hold no parameters. */
   readonly ignored?: RegExp
 }
@@ -40,6 +52,17 @@ export const llamaNames = {
   norm: 'model.norm',
   head: 'lm_head',
 } as const
+
+/** Of texts and of tokens, which all of Llama's kin have. */
+export const llamaTasks: Readonly<Record<string, Task>> = {
+  ForSequenceClassification: { of: 'last', head: 'score' },
+  ForTokenClassification: { of: 'each', head: 'score' },
+}
+/** Whose base is named by another word where answers are asked for. */
+export const llamaAnswers: Readonly<Record<string, Task>> = {
+  ...llamaTasks,
+  ForQuestionAnswering: { of: 'span', head: 'qa_outputs', base: 'transformer.' },
+}
 
 /** Whether an architecture's name is that of a model without a head: GPT2Model, and not GPT2LMHeadModel. */
 export const isHeadless = (architecture: string): boolean => /(?<!Heads?)Model$/.test(architecture)

@@ -1,6 +1,6 @@
 /** Gemma 1, 2 and 3 (text): scales around 1, scaled embeddings, norms around each branch, layers that slide. */
 import { ropeOf, ropesOf } from '../hfConfig.ts'
-import { activationOf, alike, type Family, layerTypes, llamaLike, llamaNames, ropeFor } from './family.ts'
+import { activationOf, alike, type Family, layerTypes, llamaLike, llamaNames, llamaTasks, ropeFor } from './family.ts'
 import type { DecoderConfig } from '../decoder.ts'
 
 export const gemma: Family<DecoderConfig> = {
@@ -55,6 +55,7 @@ export const gemma: Family<DecoderConfig> = {
     'layers.#.mlpPostNorm': 'model.layers.#.post_feedforward_layernorm',
   },
   base: 'model.',
+  tasks: llamaTasks,
 }
 
 /** Gemma 1 norms before its branches only, under Llama's names. */

@@ -60,5 +60,10 @@ export const gpt2: Family<DecoderConfig> = {
     head: 'lm_head',
   },
   base: 'transformer.',
+  tasks: {
+    ForSequenceClassification: { of: 'last', head: 'score' },
+    ForTokenClassification: { of: 'each', head: 'classifier' },
+    ForQuestionAnswering: { of: 'span', head: 'qa_outputs' },
+  },
   ignored: /\.attn\.(bias|masked_bias)$/,
 }

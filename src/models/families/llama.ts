@@ -1,10 +1,10 @@
 /** Llama (Touvron et al. 2023) and those that differ from it in a field: Mistral's window, SmolLM3's layers without a rope. */
 import { ropeOf } from '../hfConfig.ts'
-import { alike, type Family, layerTypes, llamaLike, llamaNames, ropeFor } from './family.ts'
+import { alike, type Family, layerTypes, llamaAnswers, llamaLike, llamaNames, llamaTasks, ropeFor } from './family.ts'
 import type { DecoderConfig } from '../decoder.ts'
 
 export const llama: Family<DecoderConfig> = {
-  types: ['llama', 'mistral', 'smollm3'],
+  types: ['llama', 'smollm3'],
   read: (config) => {
     const type = config.text('model_type')
     const own = llamaLike(config, { mistral: 131_072, smollm3: 32_768 }[type])
@@ -25,5 +25,12 @@ export const llama: Family<DecoderConfig> = {
   },
   names: llamaNames,
   base: 'model.',
+  tasks: llamaAnswers,
   ignored: /rotary_emb\.inv_freq$/,
+}
+/** Its answers have the names of its other tasks. */
+export const mistral: Family<DecoderConfig> = {
+  ...llama,
+  types: ['mistral'],
+  tasks: { ...llamaTasks, ForQuestionAnswering: { of: 'span', head: 'qa_outputs' } },
 }

@@ -1,6 +1,6 @@
 /** Phi-3 and Phi-4-mini: q, k and v in one matrix, gate and up in one, a rope of longer factors beyond what they were trained on. */
 import { ropeOf } from '../hfConfig.ts'
-import { alike, type Family, llamaLike, llamaNames } from './family.ts'
+import { alike, type Family, llamaLike, llamaNames, llamaTasks } from './family.ts'
 import type { DecoderConfig } from '../decoder.ts'
 
 export const phi: Family<DecoderConfig> = {
@@ -23,4 +23,5 @@ export const phi: Family<DecoderConfig> = {
   },
   names: llamaNames,
   base: 'model.',
+  tasks: llamaTasks,
 }

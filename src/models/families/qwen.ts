@@ -1,5 +1,5 @@
 /** Qwen 2 and 2.5 (biases of q, k and v), Qwen 3 (norms of queries and keys). */
-import { type Family, layerTypes, llamaLike, llamaNames, ropeFor } from './family.ts'
+import { type Family, layerTypes, llamaAnswers, llamaLike, llamaNames, ropeFor } from './family.ts'
 import type { DecoderConfig } from '../decoder.ts'
 
 export const qwen: Family<DecoderConfig> = {
@@ -25,4 +25,5 @@ export const qwen: Family<DecoderConfig> = {
   },
   names: llamaNames,
   base: 'model.',
+  tasks: llamaAnswers,
 }

@@ -1,7 +1,9 @@
 /** T5, T5 1.1, Flan-T5 (Raffel et al. 2020, Chung et al. 2022), mT5 (Xue et al. 2021) and UMT5 (Chung et al. 2023): relative biases, scores as they are, norms before each branch. */
 import type { Activation } from '../../nn/mlp.ts'
-import type { EncoderDecoderConfig } from '../encoderDecoder.ts'
+import type { EncoderConfig } from '../encoder.ts'
+import { type EncoderDecoderConfig, encoderIn } from '../encoderDecoder.ts'
 import { type Fields, hfActivations } from '../hfConfig.ts'
+import { classify, headOf } from './bert.ts'
 import type { Family } from './family.ts'
 
 interface Projection {
@@ -74,8 +76,8 @@ export const t5: Family<EncoderDecoderConfig> = {
   },
   names: ({ mlp: { gated } }) => ({
     embed: 'shared',
-    ...stack('encoder', gated, 1),
-    ...stack('decoder', gated, 2),
+    ...stack('encoder.', 'encoder', gated, 1),
+    ...stack('decoder.', 'decoder', gated, 2),
     'decoder.layers.#.crossNorm': 'decoder.block.#.layer.1.layer_norm',
     'decoder.layers.#.cross.q': 'decoder.block.#.layer.1.EncDecAttention.q',
     'decoder.layers.#.cross.k': 'decoder.block.#.layer.1.EncDecAttention.k',
@@ -88,17 +90,35 @@ export const t5: Family<EncoderDecoderConfig> = {
   older: { 'lm_head.weight': 'shared.weight' },
   ignored: /^((encoder|decoder)\.embed_tokens|lm_head|decoder\.block\.0\.layer\.1\.EncDecAttention\.relative_attention_bias)\.weight$/,
 }
-const stack = (side: 'encoder' | 'decoder', gated: boolean, last: number): Readonly<Record<string, string>> => ({
-  [`${side}.relative`]: `${side}.block.0.layer.0.SelfAttention.relative_attention_bias`,
-  [`${side}.layers.#.relative`]: `${side}.block.#.layer.0.SelfAttention.relative_attention_bias`,
-  [`${side}.layers.#.attnNorm`]: `${side}.block.#.layer.0.layer_norm`,
-  [`${side}.layers.#.attn.q`]: `${side}.block.#.layer.0.SelfAttention.q`,
-  [`${side}.layers.#.attn.k`]: `${side}.block.#.layer.0.SelfAttention.k`,
-  [`${side}.layers.#.attn.v`]: `${side}.block.#.layer.0.SelfAttention.v`,
-  [`${side}.layers.#.attn.o`]: `${side}.block.#.layer.0.SelfAttention.o`,
-  [`${side}.layers.#.mlpNorm`]: `${side}.block.#.layer.${last}.layer_norm`,
-  [`${side}.layers.#.mlp.gate`]: `${side}.block.#.layer.${last}.DenseReluDense.wi_0`,
-  [`${side}.layers.#.mlp.up`]: `${side}.block.#.layer.${last}.DenseReluDense.${gated ? 'wi_1' : 'wi'}`,
-  [`${side}.layers.#.mlp.down`]: `${side}.block.#.layer.${last}.DenseReluDense.wo`,
-  [`${side}.norm`]: `${side}.final_layer_norm`,
+/** What reads alone: of sentence-T5, and before pictures are made of texts. A file of both holds it. */
+export const t5Encoder: Family<EncoderConfig> = {
+  types: t5.types,
+  ends: ['EncoderModel', 'ForTokenClassification'],
+  read: (config) => ({
+    ...encoderIn(t5.read(config)),
+    head: headOf(config, { EncoderModel: { kind: 'none' }, ForTokenClassification: classify(config, 'each') }, 'T5EncoderModel'),
+  }),
+  names: ({ head, mlp: { gated } }) => {
+    const names = { embed: 'shared', ...stack('', 'encoder', gated, 1) }
+    if (head.kind === 'none') return names
+    const below = Object.entries(names).map(([path, name]) => [path, `transformer.${name}`])
+    return { ...(Object.fromEntries(below) as typeof names), 'head.out': 'classifier' }
+  },
+  base: '',
+  ignored: /^(transformer\.)?(encoder\.embed_tokens\.|decoder\.|lm_head\.)/,
+}
+/** `path`: what stands before its paths in our tree. */
+const stack = (path: string, side: 'encoder' | 'decoder', gated: boolean, last: number): Readonly<Record<string, string>> => ({
+  [`${path}relative`]: `${side}.block.0.layer.0.SelfAttention.relative_attention_bias`,
+  [`${path}layers.#.relative`]: `${side}.block.#.layer.0.SelfAttention.relative_attention_bias`,
+  [`${path}layers.#.attnNorm`]: `${side}.block.#.layer.0.layer_norm`,
+  [`${path}layers.#.attn.q`]: `${side}.block.#.layer.0.SelfAttention.q`,
+  [`${path}layers.#.attn.k`]: `${side}.block.#.layer.0.SelfAttention.k`,
+  [`${path}layers.#.attn.v`]: `${side}.block.#.layer.0.SelfAttention.v`,
+  [`${path}layers.#.attn.o`]: `${side}.block.#.layer.0.SelfAttention.o`,
+  [`${path}layers.#.mlpNorm`]: `${side}.block.#.layer.${last}.layer_norm`,
+  [`${path}layers.#.mlp.gate`]: `${side}.block.#.layer.${last}.DenseReluDense.wi_0`,
+  [`${path}layers.#.mlp.up`]: `${side}.block.#.layer.${last}.DenseReluDense.${gated ? 'wi_1' : 'wi'}`,
+  [`${path}layers.#.mlp.down`]: `${side}.block.#.layer.${last}.DenseReluDense.wo`,
+  [`${path}norm`]: `${side}.final_layer_norm`,
 })
