@@ -13,7 +13,7 @@ import { type Aval, aval, eqShape, rowMajor, showAval, sizeOf } from '../src/cor
 import * as c from '../src/core/constructors.ts'
 import { isFloat, isHalf } from '../src/core/dtype.ts'
 import * as g from '../src/core/graph.ts'
-import type { Attention, AttentionGrad, AttentionShape, Strided } from '../src/core/kernel.ts'
+import { type Attention, type AttentionGrad, type AttentionShape, readsHalves, type Strided } from '../src/core/kernel.ts'
 import type { Jaxpr } from '../src/core/jaxpr.ts'
 import type { AttentionParams, OpName, OpParams } from '../src/core/ops.ts'
 import type { BatchDim, BatchResult, JvpResult, Lowering, Refusal, Rules, Tangent, Transforms } from '../src/core/rules.ts'
@@ -219,12 +219,13 @@ const restrided =
   (seen) => {
     const { batch, heads, group, queries, keys, headDim, valueDim } = kernel
     const kvHeads = Math.ceil(heads / group)
+    const halves = kernel.kind === 'attention' && readsHalves(kernel)
     const score = (operand: Strided | null): Strided | null => operand && seen(operand, [batch, heads, queries, keys])
     const row = (operand: Strided, width: number): Strided => seen(operand, [batch, heads, queries, width])
     const inputs = {
       query: row(kernel.query, headDim),
-      key: seen(kernel.key, [batch, kvHeads, keys, headDim]),
-      value: seen(kernel.value, [batch, kvHeads, keys, valueDim]),
+      key: seen(kernel.key, [batch, kvHeads, keys, headDim], halves),
+      value: seen(kernel.value, [batch, kvHeads, keys, valueDim], halves),
       bias: score(kernel.bias),
       mask: score(kernel.mask),
     }

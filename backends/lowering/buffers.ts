@@ -1,6 +1,7 @@
 /** Which nodes get a buffer: results, operands read many times, what several kernels would compute and is dear. The others are computed where they are read. */
+import { isHalf } from '../../src/core/dtype.ts'
 import { type Node, overlaps, sizeOfNode } from '../../src/core/graph.ts'
-import { FEW_UPDATES, type ScalarOp } from '../../src/core/kernel.ts'
+import { FEW_UPDATES, readsHalves, type ScalarOp } from '../../src/core/kernel.ts'
 import { isOpName, traitsOf } from '../../src/core/ops.ts'
 
 /** How far kernels are joined: not at all, so that every operation has a kernel of its own; as it pays where launches are cheap; or where they are dear. */
@@ -61,6 +62,16 @@ const DEEPEST = 48
 
 const hard = (node: Node): boolean => node.kind === 'dot' || node.kind === 'part'
 const peel = (node: Node): Node => (node.kind === 'view' || node.kind === 'reshape' ? peel(node.source) : node)
+/** Whether it is 16-bit floats as float32s, and nothing more. */
+export const isWidened = (node: Node): boolean =>
+  node.kind === 'map' && node.op === 'cast' && node.dtype === 'float32' && isHalf(node.args[0]!.dtype)
+/** What a view, a reshape or a cast is of. */
+export const sourceOf = (node: Node): Node | undefined => argsOf(node)[0]
+/** What a kernel that takes views reads: of 16-bit floats what was widened, where it may be able to read them. */
+const operandOf = (node: Node, { kernel }: Node & { readonly kind: 'special' }): Node => {
+  const own = peel(node)
+  return kernel.kind === 'attention' && readsHalves(kernel) && isWidened(own) ? peel(sourceOf(own)!) : own
+}
 /** Whether it is read through windows, each element several times. */
 const inWindows = (node: Node): boolean =>
   (node.kind === 'view' && overlaps(node.view)) || ((node.kind === 'view' || node.kind === 'reshape') && inWindows(node.source))
@@ -105,7 +116,7 @@ export const chooseBuffers = (order: readonly Node[], roots: readonly Node[], fu
     weights.set(node, Math.min(1e6, weight))
     if (node.kind === 'special') {
       const computed = computedUpdate(node, fusion)
-      for (const a of node.args) if (a !== computed) buffers.add(node.restrided === null ? a : peel(a))
+      for (const a of node.args) if (a !== computed) buffers.add(node.restrided === null ? a : operandOf(a, node))
     }
     if (node.kind === 'gather') buffers.add(node.source)
     // Windows read what they share again and again.

@@ -403,7 +403,7 @@ export const emitUpdate = (
   if (reduce !== null && (reduce.inner !== 1 || dims.at(-1) !== rest || sizeOf(dims) !== count * rest)) throw new NeedsBuffer(reduce)
   const e = new Emitter(dims, reduce === null ? 0 : 1, null, buffered)
   e.reads.push(...before)
-  const expr = e.expr(source, start(dims, source.shape))
+  const expr = narrowed(e.expr(source, start(dims, source.shape)), source.dtype)
   if (reduce !== null && isGuardedOften(expr, 'update')) throw new NeedsBuffer(source)
   return { dims, expr, reads: e.reads }
 }

@@ -1,11 +1,11 @@
 /**
  * Attention and its gradient, score by score in float64. D = out · ct, dS = P · (dP - D), as in the flash attention papers.
  */
-import type { TypedArray } from '../../src/core/dtype.ts'
+import { isHalf, type TypedArray } from '../../src/core/dtype.ts'
 import type { Attention, AttentionGrad, AttentionShape, Strided } from '../../src/core/kernel.ts'
 import { read, write } from './expr.ts'
 import type { Run } from './nest.ts'
-import { bitcast, threefry } from './functions.ts'
+import { bitcast, threefry, widen } from './functions.ts'
 
 const at = ({ strides, offset }: Strided, ...index: readonly number[]): number => index.reduce((sum, i, d) => sum + i * strides[d]!, offset)
 
@@ -57,9 +57,14 @@ const forEachRow = (shape: AttentionShape, body: (b: number, h: number, i: numbe
   for (let b = 0; b < shape.batch; b++) for (let h = 0; h < shape.heads; h++) for (let i = 0; i < shape.queries; i++) body(b, h, i)
 }
 
+/** Buffers with 16-bit floats as numbers. */
+const widened = ({ args }: Attention, buffers: readonly TypedArray[]): readonly TypedArray[] =>
+  buffers.map((buffer, i) => (isHalf(args[i]!) ? Float32Array.from(buffer as Uint16Array, widen(args[i])) : buffer))
+
 export const attention =
   (kernel: Attention): Run =>
-  (buffers) => {
+  (given) => {
+    const buffers = widened(kernel, given)
     const { group, valueDim } = kernel
     const { scores, keeps } = rows(kernel, buffers)
     const v = reader(buffers, kernel.value)

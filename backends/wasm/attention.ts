@@ -5,12 +5,13 @@
 import type { Attention } from '../../src/core/kernel.ts'
 import type { FunctionHandle, ModuleBuilder } from './assembler.ts'
 import { Attending, keyBlock, panelsAtOnce } from './attentionBlock.ts'
-import { emitAttentionRow, isAttentionRow } from './attentionRow.ts'
+import { attentionRowUnits, emitAttentionRow, isAttentionRow } from './attentionRow.ts'
 import { finishStats, multiplyPanel, resetStats, rowBytes, scalePanel, softmaxPanel, statsBytes } from './attentionPanel.ts'
 import { roundUp } from './address.ts'
 
-/** Units of work: batches x heads. */
-export const attentionUnits = ({ batch, heads, queries }: Attention): number => (queries === 0 ? 0 : batch * heads)
+/** Units of work: batches x heads, or those that go over keys together. */
+export const attentionUnits = (kernel: Attention): number =>
+  isAttentionRow(kernel) ? attentionRowUnits(kernel) : kernel.queries === 0 ? 0 : kernel.batch * kernel.heads
 
 /** A function (pointer of each arg…, start, end) that computes a range of (batch, head). */
 export const emitAttention = (module: ModuleBuilder, kernel: Attention): FunctionHandle => {

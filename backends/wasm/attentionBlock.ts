@@ -45,8 +45,8 @@ export class Attending extends Integers {
   }
 
   /** The address of an operand's element (batch, head, row, column). */
-  element({ arg, ...affine }: Strided, head: Value, row: Value, column: Value): Value {
-    return this.address(this.f.param(arg), affine, [this.batch, head, row, column])
+  element({ arg, ...affine }: Strided, head: Value, row: Value, column: Value, bytes = 4): Value {
+    return this.address(this.f.param(arg), affine, [this.batch, head, row, column], bytes)
   }
 
   /** Fills a row of a panel with a number. */

@@ -9,7 +9,7 @@ import { multiplyAdd } from './dotTile.ts'
 import { widen } from './ops.ts'
 import { calculator } from './vec.ts'
 
-type Element = 'float32' | HalfFloat
+export type Element = 'float32' | HalfFloat
 /** B's elements as float32s: four from a place on, or one and zeros. */
 const elementsOf = (n: Integers, dtype: Element, lanes: number, at: Local, offset = 0): Value => {
   const { v128 } = n.f

@@ -1,5 +1,5 @@
 /** Scatter: the updates, one after another, go to the rows that they name. */
-import { byteWidth } from '../../src/core/dtype.ts'
+import { byteWidth, isHalf } from '../../src/core/dtype.ts'
 import type { Scatter } from '../../src/core/kernel.ts'
 import type { FunctionHandle, Local, ModuleBuilder, Value } from './assembler.ts'
 import { Integers } from './address.ts'
@@ -23,6 +23,7 @@ export const emitScatter = (module: ModuleBuilder, { dtype, combine, rest, count
   }
   const one = (): void => {
     const { v128 } = f
+    if (isHalf(dtype)) return v128.store16_lane(to, v128.load16_lane(from, f.constant('i32x4', 0), 0), 0)
     if (register !== 'v128') update(f[register].load.bind(f[register]), f[register].store.bind(f[register]))
     else
       update(
@@ -37,7 +38,8 @@ export const emitScatter = (module: ModuleBuilder, { dtype, combine, rest, count
       n.step(to, size)
       n.step(from, size)
     })
-  const vectors = register === 'v128' ? rest >> 2 : 0
+  const perVector = 16 / bytes
+  const vectors = register === 'v128' ? Math.floor(rest / perVector) : 0
   n.when(n.ne(x, out), () => f.memoryCopy(first, n.times(x, start, rowBytes), n.mul(rows, rowBytes)))
   f.for(index, index, n.hold(n.add(index, 4 * count)), 4, () => {
     n.set(row, n.sub(f.i32.load(index), start))
@@ -52,7 +54,7 @@ export const emitScatter = (module: ModuleBuilder, { dtype, combine, rest, count
             (at, value) => f.v128.store(at, value),
           ),
         )
-      if (rest > 4 * vectors) turns(rest - 4 * vectors, bytes, one)
+      if (rest > perVector * vectors) turns(rest - perVector * vectors, bytes, one)
     })
     n.step(updates, rowBytes)
   })

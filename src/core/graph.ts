@@ -5,7 +5,7 @@
 import { eqShape, rowMajor, sizeOf } from './aval.ts'
 import { computedIn, type DType } from './dtype.ts'
 import type { Buffer, Step } from './program.ts'
-import type { Affine, Kernel, ReduceOp, ScalarOp, Strided } from './kernel.ts'
+import { type Affine, type Kernel, movesHalves, type ReduceOp, type ScalarOp, type Strided } from './kernel.ts'
 
 /** For each dim of the source, which of its places the view's index reaches; outside the source, zero. `guarded`: may be outside. */
 export interface View {
@@ -43,8 +43,11 @@ export interface Composite {
   readonly steps: (ids: readonly number[], buffers: Buffer[]) => readonly Step[]
 }
 
-/** The kernel with each operand as `seen` has it, for one that reads with any strides: operand and extents of its dims -> where its elements are. */
-export type Restrided = (seen: (operand: Strided, extents: readonly number[]) => Strided) => Kernel
+/**
+ * The kernel with each operand as `seen` has it, for one that reads with any strides: operand and extents of its dims -> where its elements are.
+ * `halves`: the operand may be 16-bit floats too.
+ */
+export type Restrided = (seen: (operand: Strided, extents: readonly number[], halves?: boolean) => Strided) => Kernel
 
 const unit = (rank: number, dim: number, scale = 1, offset = 0): Affine => ({
   strides: Array.from({ length: rank }, (_, d) => (d === dim ? scale : 0)),
@@ -155,7 +158,7 @@ export const convert = (x: Node, dtype: DType): Node => (x.dtype === dtype ? x :
 /** As an operand of sums at a dtype: 16-bit floats are widened where they are read. */
 export const sameSums = (x: Node, dtype: DType): Node => (computedIn(x.dtype) === computedIn(dtype) ? x : convert(x, computedIn(dtype)))
 
-/** Special kernels have no 16-bit floats: they read them widened, and what they write is rounded afterwards. */
+/** Special kernels have no 16-bit floats, but where they only move them: they read them widened, and what they write is rounded afterwards. */
 export const special = (
   kernel: Kernel,
   args: readonly Node[],
@@ -163,16 +166,17 @@ export const special = (
   restrided: Restrided | null = null,
 ): Node[] => {
   const parts: Node[] = []
+  const as = (dtype: DType): DType => (kernel.kind === 'scatter' && movesHalves(kernel) ? dtype : computedIn(dtype))
   const node: Node & { kind: 'special' } = {
     kind: 'special',
-    kernel: { ...kernel, args: kernel.args.map(computedIn), ...('dtype' in kernel ? { dtype: computedIn(kernel.dtype) } : {}) },
-    args: args.map((x) => convert(x, computedIn(x.dtype))),
+    kernel: { ...kernel, args: kernel.args.map(as), ...('dtype' in kernel ? { dtype: as(kernel.dtype) } : {}) },
+    args: args.map((x) => convert(x, as(x.dtype))),
     outs: parts,
     restrided,
     shape: [],
     dtype: 'bool',
   }
-  for (const { shape, dtype } of outs) parts.push({ kind: 'part', of: () => node, index: parts.length, shape, dtype: computedIn(dtype) })
+  for (const { shape, dtype } of outs) parts.push({ kind: 'part', of: () => node, index: parts.length, shape, dtype: as(dtype) })
   return parts.map((part, i) => convert(part, outs[i]!.dtype))
 }
 

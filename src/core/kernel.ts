@@ -1,7 +1,8 @@
 /**
  * The kernel IR: what a backend compiles. It is closed and neutral: no primitive is named here, and no device.
  * A kernel addresses its buffers by position (`arg`); a launch says which buffers those are. A nest or a dot loads, casts and stores 16-bit
- * floats, and does nothing else with them; other kernels have none.
+ * floats, and does nothing else with them; other kernels have none, but for the keys and values of one query's attention, and
+ * scatters that move them.
  */
 import type { DType } from './dtype.ts'
 import type { Elementwise } from './ops.ts'
@@ -134,6 +135,9 @@ export interface AttentionShape {
   readonly args: readonly DType[]
 }
 
+/** Whether keys and values may be 16-bit floats, each read once where it lies: of one query, as in decoding. */
+export const readsHalves = ({ queries, dropout }: AttentionShape): boolean => queries === 1 && dropout === null
+
 /** Flash attention in float32: scores never reach memory. A row with no visible key gives zeros, and lse = -Infinity. */
 export interface Attention extends AttentionShape {
   readonly kind: 'attention'
@@ -179,6 +183,9 @@ export interface Sort {
 
 /** So many updates of a scatter are compared one with another. */
 export const FEW_UPDATES = 128
+
+/** Whether 16-bit floats are moved as they are: pairs of them, which share a word. */
+export const movesHalves = ({ combine, rest }: Scatter): boolean => combine === 'set' && rest % 2 === 0
 
 /**
  * out = x, then for u = 0 … count-1 in order, for j < rest: out[index[u], j] = combine(out[index[u], j], updates[u, j]);

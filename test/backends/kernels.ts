@@ -113,7 +113,7 @@ export const attention = (choices: Choices): Drawn<AttentionGrad> => {
   const group = 1 + choices.below(3)
   const kvHeads = 1 + choices.below(2)
   const [batch, heads] = [1 + choices.below(2), group * kvHeads]
-  const [queries, keys] = [extent(choices, 40), extent(choices, 70)]
+  const [queries, keys] = [choices.oneIn(3) ? 1 : extent(choices, 40), extent(choices, 170)]
   const [headDim, valueDim] = [1 + choices.below(20), 1 + choices.below(20)]
   const float = (dims: readonly number[]): Strided => strided(choices, args, 'float32', dims)
   const scores = [batch, heads, queries, keys]
@@ -233,9 +233,13 @@ export const ordered: {
     runs: 300,
     long: false,
     draw: (choices, dtypes) => {
-      const dtype = choices.pick(movable(dtypes))
-      const combine = choices.pick(dtype === 'bool' ? (['set', 'max', 'min'] as const) : (['set', 'add', 'mul', 'max', 'min'] as const))
-      const [rows, rest, count] = [choices.below(8), choices.oneIn(4) ? choices.below(200) : choices.below(9), choices.below(20)]
+      const halves = choices.oneIn(4)
+      const dtype = halves ? choices.pick(['float16', 'bfloat16'] as const) : choices.pick(movable(dtypes))
+      const combine = halves
+        ? 'set'
+        : choices.pick(dtype === 'bool' ? (['set', 'max', 'min'] as const) : (['set', 'add', 'mul', 'max', 'min'] as const))
+      const wide = choices.oneIn(4) ? choices.below(200) : choices.below(9)
+      const [rows, rest, count] = [choices.below(8), halves ? 2 * Math.ceil(wide / 2) : wide, choices.below(20)]
       return {
         kernel: { kind: 'scatter', combine, dtype, rows, rest, count, args: [dtype, 'int32', dtype, dtype] },
         sizes: [rows * rest, count, count * rest, rows * rest],

@@ -7,7 +7,8 @@ import { expect, test } from 'vitest'
 import { reference } from '../../backends/reference/index.ts'
 import type { Backend } from '../../src/core/backend.ts'
 import { isHalf, type TypedArray } from '../../src/core/dtype.ts'
-import type { Attention, Dot, Expr, Kernel, Nest, Output } from '../../src/core/kernel.ts'
+import { toBits } from '../../src/core/half.ts'
+import { type Attention, type Dot, type Expr, type Kernel, type Nest, type Output, readsHalves } from '../../src/core/kernel.ts'
 import { tries } from '../effort.ts'
 import { type Choices, choiceLists, fromList } from './choices.ts'
 import { access, type Arg, apply, constant, launch, load, readProgram, reduce, runKernel, runProgram } from './harness.ts'
@@ -125,6 +126,15 @@ export const parity = (device: Backend, share: number, { long = share, shading =
     const rows = [batch, heads, queries]
     const outputs = [writtenPlaces(out, [...rows, valueDim]), writtenPlaces(lse, [...rows, 1])]
     compareClose(forward, args, expected, await run(forward, args), outputs, tolerance, 1)
+    if (readsHalves(forward)) {
+      const dtype = choices.pick(['float16', 'bfloat16'] as const)
+      const half = [kernel.key.arg, kernel.value.arg]
+      // Only of rows that lie on end.
+      const dense = { ...forward, args: forward.args.map((own, i) => (half.includes(i) ? dtype : own)) }
+      const bits = args.map((arg, i) => (half.includes(i) ? toBits(arg as Float32Array, dtype) : arg))
+      if (kernel.key.strides[3] === 1 && kernel.value.strides[3] === 1)
+        compareClose(dense, bits, runKernel(oracle, dense, bits), await run(dense, bits), outputs, tolerance, 1)
+    }
 
     const ctData = tame(choices.data('float32', sizes[ct.arg]!))
     const given = [...args.slice(0, out.arg), ...expected, ctData, ...sizes.slice(ct.arg + 1)]

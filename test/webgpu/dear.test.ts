@@ -29,14 +29,15 @@ describeOnDevice('where launches are dear', async () => {
     runtime.device.choose(wasm)
     return read
   }
-  const same = (name: string, f: F, ...shapes: readonly (readonly number[])[]): void =>
+  const within = (tolerance: number, name: string, f: F, ...shapes: readonly (readonly number[])[]): void =>
     test(name, async () => {
       const want = await results(f, shapes, wasm)
       for (const device of devices) {
         const got = await results(f, shapes, device)
-        want.forEach((w, i) => got[i]!.forEach((x, j) => expect(Math.abs(x - w[j]!)).toBeLessThan(2e-4 * (1 + Math.abs(w[j]!)))))
+        want.forEach((w, i) => got[i]!.forEach((x, j) => expect(Math.abs(x - w[j]!)).toBeLessThan(tolerance * (1 + Math.abs(w[j]!)))))
       }
     })
+  const same = (name: string, f: F, ...shapes: readonly (readonly number[])[]): void => within(2e-4, name, f, ...shapes)
   const normed = (x: NdArray): NdArray => nn.layerNorm({}, x)
   for (const [k, n] of [
     [64, 128],
@@ -94,12 +95,17 @@ describeOnDevice('where launches are dear', async () => {
     [6, 5],
   )
   for (const [heads, width] of [[2, 8], [3, 20], [1, 300], [5, 1]] as const)
-    same(`${heads} normed and turned updates of ${width}, two of one row, one of none`, (x, w, cache) => {
-      const k = nn.rmsNorm({}, x!.matmul(w!).reshape(1, 1, heads, width))
-      const turned = width % 2 === 0 ? nn.rotate(k, nn.rotary(np.array([[5]], { dtype: 'int32' }), { dims: width, base: 100 })) : nn.softmax(k) // prettier-ignore
-      const places = [4, 1, 4, 9, -1].slice(0, heads)
-      return cache!.at(np.array(places, { dtype: 'int32' })).set(turned.reshape(heads, width))
-    }, [1, 16], [16, heads * width], [6, width]) // prettier-ignore
+    for (const dtype of ['float32', 'bfloat16', 'float16'] as const)
+      // Roundings to 16 bits may fall on either side.
+      within(dtype === 'float32' ? 2e-4 : 1e-2, `${heads} normed and turned updates of ${width} ${dtype}s, two of one row, one of none`, (x, w, cache) => {
+        const k = nn.rmsNorm({}, x!.matmul(w!).reshape(1, 1, heads, width))
+        const turned = width % 2 === 0 ? nn.rotate(k, nn.rotary(np.array([[5]], { dtype: 'int32' }), { dims: width, base: 100 })) : nn.softmax(k) // prettier-ignore
+        const places = np.array([4, 1, 4, 9, -1].slice(0, heads), { dtype: 'int32' })
+        const held = cache!.astype(dtype)
+        const written = [turned, x!.matmul(w!).mul(2)].map((y) => held.at(places).set(y.reshape(heads, width).astype(dtype)))
+        const seen = nn.dotProductAttention(turned, ...(written.map((y) => y.astype('float32').reshape(1, 6, 1, width)) as [NdArray, NdArray]))
+        return [...written.map((y) => y.astype('float32')), ...(dtype === 'float32' ? [seen] : [])]
+      }, [1, 16], [16, heads * width], [6, width]) // prettier-ignore
   same('updates of a batch, normed in another order of axes', (x, cache) => {
     const k = nn.layerNorm({}, x!).transpose([0, 2, 1, 3]) // [B,K,T,D]
     const at = [[0, 0, 1, 1, 0, 0, 1, 1], [0, 1, 0, 1, 0, 1, 0, 1], [2, 2, 3, 3, 3, 3, 0, 0]].map((i) => np.array(i, { dtype: 'int32' })) // prettier-ignore

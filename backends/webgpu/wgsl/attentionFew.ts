@@ -3,12 +3,13 @@
  * loads of keys and values are on their way. A workgroup takes one query; its teams take keys in turn, a team's lanes the elements of a key.
  * Each team has an online softmax of its own, and in the end they are merged.
  */
+import { isHalf } from '../../../src/core/dtype.ts'
 import type { Attention } from '../../../src/core/kernel.ts'
 import { type Matrix, placeOf } from './attentionProduct.ts'
 import { boundTexts, columnsSeen, keptText, LOWEST, matrixOf, scoreDeclarations, scoreLines } from './attentionScores.ts'
 import { oddly } from './attentionTile.ts'
 import { affineText } from './expressions.ts'
-import { constantOf } from './scalar.ts'
+import { constantOf, scalarOp } from './scalar.ts'
 import type { Features, Memory, Shader } from './shader.ts'
 import { times } from './text.ts'
 
@@ -32,7 +33,7 @@ const teamsOf = ({ keys, headDim, valueDim }: Attention, features: Features): Te
 }
 
 export const fewQueries = (kernel: Attention, memory: Memory, features: Features): Shader => {
-  const { batch, heads, group, queries, keys, headDim, valueDim } = kernel
+  const { batch, heads, group, queries, keys, headDim, valueDim, args } = kernel
   const deal = teamsOf(kernel, features)
   const { lanes, width, teams, each } = deal
   const chunk = teams * each // no more than lanes
@@ -45,7 +46,9 @@ export const fewQueries = (kernel: Attention, memory: Memory, features: Features
   const elements = (m: Matrix, row: string, text: (element: string, e: number) => string): string =>
     times(Math.ceil(m.width / width), (e) => {
       const ragged = (e + 1) * width > m.width ? `if (column < ${m.width}) ` : ''
-      const element = memory.load(m.operand.arg, placeOf(m, row, 'column'))
+      const loaded = memory.load(m.operand.arg, placeOf(m, row, 'column'))
+      const dtype = args[m.operand.arg]!
+      const element = isHalf(dtype) ? scalarOp('cast', 'float32', [dtype], [loaded]) : loaded
       return `{ let column = x + ${e * width}; ${ragged}{ ${text(element, e)} } }`
     }).join('\n')
   const sums = Math.ceil(valueDim / width)

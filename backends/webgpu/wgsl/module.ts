@@ -4,12 +4,13 @@ import { library } from './library.ts'
 import { type Memory, type Pass, typeOf } from './shader.ts'
 import { times } from './text.ts'
 
-/** `load3(at)`, `store3(at, value)`, of vectors `loads3` and `stores3`, of pairs `pair3`: every module defines those that it names. */
+/** `load3(at)`, `store3(at, value)`, of vectors `loads3` and `stores3`, of pairs `couple3` and `pair3`: every module defines those that it names. */
 export const memory: Memory = {
   load: (arg, at) => `load${arg}(${at})`,
   store: (arg, at, value) => `store${arg}(${at}, ${value});`,
   load4: (arg, at) => `loads${arg}(${at})`,
   store4: (arg, at, value) => `stores${arg}(${at}, ${value});`,
+  load2: (arg, at) => `couple${arg}(${at})`,
   store2: (arg, at, bits) => `pair${arg}(${at}, ${bits});`,
   same: (a, b) => `same${a}_${b}()`,
 }
@@ -84,7 +85,7 @@ interface Texts {
 const partOf = ({ pass, dtypes, slots }: Part): Texts => {
   const field = (i: number): string => `table[record + ${i >> 2}u].${'xyzw'[i & 3]}`
   const code = [pass.declarations, pass.body].join('\n')
-  const named = new Set(code.match(/\b((load|store)s?|pair)\d+\b/g))
+  const named = new Set(code.match(/\b((load|store)s?|couple|pair)\d+\b/g))
   const functions = dtypes.map((dtype, i) => accessesOf(dtype, i, slots[i]!, pass.wide === true).filter(([name]) => named.has(name)))
   const arrays = functions.flatMap((own, i) => (own.length > 0 ? [`var<private> place${i}: u32;`, ...own.map(([, text]) => text)] : []))
   const places = functions.flatMap((own, i) => (own.length > 0 ? [`  place${i} = ${field(i + PLACES)};`] : []))
@@ -160,10 +161,12 @@ const accessesOfHalves = (i: number, slot: number, wide: boolean): readonly Acce
     `loads${i}`,
     `fn loads${i}(at: i32) -> vec4<u32> { ${two} return vec4(words.x & 0xffffu, words.x >> 16u, words.y & 0xffffu, words.y >> 16u); }`,
   ] as const
-  if (wide) return [load, loads]
+  const couple = [`couple${i}`, `fn couple${i}(at: i32) -> u32 { return ${word(at)}; }`] as const
+  if (wide) return [load, loads, couple]
   return [
     load,
     loads,
+    couple,
     [
       `stores${i}`,
       `fn stores${i}(at: i32, value: vec4<u32>) { let base = ${at}; ${word('base')} = value.x | (value.y << 16u); ${word('base + 1u')} = value.z | (value.w << 16u); }`,

@@ -5,16 +5,33 @@
  *   else: x is copied, the updates' numbers are sorted by row (`sortPasses.ts`), and the first of each run folds it.
  * `out` may be x's memory, so x is read only where the copy writes.
  */
+import { isHalf } from '../../../src/core/dtype.ts'
 import { FEW_UPDATES, type Scatter } from '../../../src/core/kernel.ts'
 import { evaluation } from './expressions.ts'
 import { indexLines, indexNames } from './indices.ts'
 import { scatterReduced } from './scatterReduced.ts'
 import { scatterRows } from './scatterRows.ts'
-import { combineOf, elements } from './scatterText.ts'
+import { combineOf, elements, pairOf } from './scatterText.ts'
 import { type Emit, type Memory, type Pass, type Shader } from './shader.ts'
 import { type Sorting, sortPasses } from './sortPasses.ts'
 
-export const emitScatter: Emit<Scatter> = (kernel, memory, features) => {
+export const emitScatter: Emit<Scatter> = (kernel, memory, features) =>
+  isHalf(kernel.dtype)
+    ? scatterShader({ ...kernel, dtype: 'uint32', rest: kernel.rest / 2 }, inWords(kernel, memory), features)
+    : scatterShader(kernel, memory, features)
+
+/** 16-bit floats that are moved as words, each two of them. */
+const inWords = ({ args, update }: Scatter, memory: Memory): Memory => {
+  const moved = [X, args.length - 1, ...(update === undefined ? [UPDATES] : [])]
+  const second = (at: string): string => `2 * (${at})`
+  return {
+    ...memory,
+    load: (arg, at) => (moved.includes(arg) ? memory.load2(arg, second(at)) : memory.load(arg, at)),
+    store: (arg, at, value) => (moved.includes(arg) ? memory.store2(arg, second(at), value) : memory.store(arg, at, value)),
+  }
+}
+
+const scatterShader: Emit<Scatter> = (kernel, memory, features) => {
   const { rows, rest, count } = kernel
   const size = rows * rest
   if (size === 0) return { passes: [], scratch: [] }
@@ -89,9 +106,11 @@ const lookForOthers = (kernel: Scatter, memory: Memory): Pass => {
     if (kernel.update === undefined) return store(OUT, place, update(u))
     const { dims, expr } = kernel.update
     const index = indexNames(dims)
+    const outer = indexLines(`u32(${u})`, dims.slice(0, -1), index)
+    if (isHalf(expr.dtype)) return [...outer, ...pairOf(expr, index, 'j', memory), store(OUT, place, 'pair')].join('\n')
     const at = evaluation({ index: index.with(-1, 'j'), memory })
     const value = at.value(expr)
-    return [...indexLines(`u32(${u})`, dims.slice(0, -1), index), ...at.lines, store(OUT, place, value)].join('\n')
+    return [...outer, ...at.lines, store(OUT, place, value)].join('\n')
   }
   const same = load(INDEX, 'v') + ' == row'
   const fold =

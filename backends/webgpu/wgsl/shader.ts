@@ -50,6 +50,7 @@ export interface Memory {
   readonly load4: (arg: number, at: string) => string
   readonly store4: (arg: number, at: string, value: string) => string
   /** Two 16-bit floats at a place that is a multiple of two: the first in the low bits of a u32. */
+  readonly load2: (arg: number, at: string) => string
   readonly store2: (arg: number, at: string, bits: string) => string
   /** Whether two arrays lie in one place. */
   readonly same: (a: number, b: number) => string
