@@ -104,7 +104,8 @@ export const found = (url: string, asking: Asking, { head: length, pauses } = FI
       if (response === null) return null
       const head = new Uint8Array(await response.arrayBuffer().catch(broken(url, asking.signal)))
       if (response.status !== 206) return { url, size: head.length, version: versionOf(response), head }
-      const size = rangeOf(response)[1]
+      const [from, size] = rangeOf(response)
+      if (size !== undefined && from !== 0) throw new FileError(`${url} can't be read: the server sent another part than was asked for`)
       if (size === undefined) throw new FileError(`${url} can't be read: the server doesn't say how long it is`)
       return { url, size, version: versionOf(response), head }
     },

@@ -1,13 +1,12 @@
 /**
  * Models of the Hub on disk, in the layout that Hugging Face's libraries share: `models--owner--name` with `refs` (the commit of a revision),
- * `blobs` (contents, by their hashes) and `snapshots` (a commit's files, links to blobs). The package `@huggingface/hub` says where the cache is
- * and what the Hub has.
+ * `blobs` (contents, by their hashes) and `snapshots` (a commit's files, links to blobs). The package `@huggingface/hub` says what the Hub has.
  */
 import { link, symlink, writeFile } from 'node:fs/promises'
 import { dirname, join, relative } from 'node:path'
-import { ArgumentError } from '../core/errors.ts'
 import { show } from '../core/show.ts'
 import { FileError } from '../io/errors.ts'
+import { cacheFolder } from './cacheFolder.ts'
 import { answered, persistently, Unreachable } from './fetching.ts'
 import { fetched, placed } from './contents.ts'
 import { type Files, hubUrl, inUrl } from './files.ts'
@@ -27,8 +26,6 @@ interface Listing {
 const COMMIT = /^[0-9a-f]{40}$/
 /** Git's of a file, or SHA-256 of a large one. */
 const HASH = /^([0-9a-f]{40}|[0-9a-f]{64})$/
-/** Whether a path stays where it begins, on every system. */
-const isWithin = (path: string): boolean => path.split('/').every((part) => !/^\.*$|[\\:\0]/.test(part))
 
 /** The Hub that the environment names. */
 export const endpoint = (): string | undefined => process.env['HF_ENDPOINT']?.replace(/\/+$/, '') || undefined
@@ -38,11 +35,7 @@ export const isOffline = (): boolean => /^(1|on|yes|true)$/i.test(process.env['H
 
 /** The files of a model, downloaded when they are asked for. Without a network: those of the last load. */
 export const cachedFiles = async (id: string, options: LoadOptions & CacheOptions): Promise<Files> => {
-  const { getHFHubCachePath } = await import('@huggingface/hub')
-  const { revision = 'main', subfolder = '', cacheDir = getHFHubCachePath() } = options
-  if (!isWithin(revision)) throw new ArgumentError(`load: revision is a branch, tag or commit, and got ${show(revision)}`)
-  if (subfolder !== '' && !isWithin(subfolder.replace(/\/+$/, '')))
-    throw new ArgumentError(`load: subfolder is a folder of the model, and got ${show(subfolder)}`)
+  const { revision = 'main', subfolder = '', cacheDir = cacheFolder() } = options
   const folder = join(cacheDir, `models--${id.replace('/', '--')}`)
   const ref = join(folder, 'refs', revision)
   const last = COMMIT.test(revision) ? revision : ((await textAt(ref))?.trim() ?? '')

@@ -9,7 +9,7 @@ import '../runtime.ts'
 import { ArgumentError } from '../core/errors.ts'
 import { show } from '../core/show.ts'
 import { promised, takesOptions } from '../core/takes.ts'
-import { droppedFiles, type Files, hubUrl, isHubId, isUrl, urlFiles, within } from './files.ts'
+import { checkPlace, droppedFiles, type Files, hubUrl, isHubId, isUrl, urlFiles, within } from './files.ts'
 import { askingOf, type Load, type Loaded, loadFrom, type LoadOptions, loadOptions } from './load.ts'
 import { keptFiles } from './opfs.ts'
 
@@ -17,7 +17,9 @@ export type { Loaded, LoadOptions } from './load.ts'
 export type { Progress } from './progress.ts'
 
 const filesOf = async (source: string | readonly File[], options: LoadOptions): Promise<Files> => {
-  if (Array.isArray(source) && source.every((file) => file instanceof Blob)) return droppedFiles(source as File[])
+  const dropped = Array.isArray(source) && source.every((file) => file instanceof Blob)
+  checkPlace(options, dropped ? 'a list of files' : isUrl(source) ? `the URL ${source}` : null)
+  if (dropped) return droppedFiles(source as File[])
   const { revision = 'main', cache = true, onProgress } = options
   const base = isUrl(source) ? source.replace(/\/*$/, '/') : isHubId(source) ? hubUrl(source, revision) : null
   if (base === null) throw new ArgumentError(`load: a URL, a Hub id or a list of files is needed, and got ${show(source)}`)

@@ -1,13 +1,14 @@
 /** A model from its files: the configuration, the parameters tensor by tensor, the tokenizer. */
 import type { NdArray } from '../core/array.ts'
-import { ArgumentError } from '../core/errors.ts'
+import { ArgumentError, ShapeError } from '../core/errors.ts'
 import { dtypeAmong, flag, func, oneOf, option, type Schema, text } from '../core/options.ts'
 import { show } from '../core/show.ts'
-import type { Cast } from '../io/dtypes.ts'
+import type { Cast, FileDType } from '../io/dtypes.ts'
 import { FileError } from '../io/errors.ts'
 import { type Entry, type OpenSafetensors, openSafetensors } from '../io/ranges.ts'
-import { fromConfig, idsOf, type Kind, type Model, type Models, type Params } from '../models/model.ts'
-import { layoutOf, matched } from '../models/names.ts'
+import { Fields } from '../models/hfConfig.ts'
+import { fromConfig, type Kind, type Model, type Models, type Params } from '../models/model.ts'
+import { type Layout, layoutOf as modelLayout, matched } from '../models/names.ts'
 import { type Tokenizer, tokenizerOf } from '../text/tokenizer.ts'
 import * as tree from '../tree.ts'
 import type { Asking } from './fetching.ts'
@@ -95,9 +96,9 @@ export const loadFrom = async (files: Files, options: LoadOptions): Promise<Load
     throw new FileError(
       `${files.what}: the tokenizer has ${tokenizer.vocab} ids, and the model ${model.config.vocab}: they aren't of one model`,
     )
-  const params = await paramsFrom(files, model, options)
   const generation = await parsed(files, 'generation_config.json')
-  const eos = idsOf(generation?.['eos_token_id'])
+  const eos = new Fields(generation ?? {}, `${files.what}/generation_config.json`).ids('eos_token_id')
+  const params = await paramsFrom(files, model, options)
   await files.done?.()
   return {
     model: eos.length === 0 || model.kind === 'encoder' || model.kind === 'reader' ? model : { ...model, eos },
@@ -117,26 +118,36 @@ interface Shard {
   readonly open: OpenSafetensors
   readonly close: () => Promise<void>
 }
-/** The files that hold the tensors: one, or those that an index names. */
+const WHOLE = 'model.safetensors'
+/** The files that an index names. */
+const indexed = async (files: Files): Promise<readonly string[]> => {
+  const index = await parsed(files, `${WHOLE}.index.json`)
+  if (index === null) throw new FileError(`${files.what} has no ${WHOLE}, nor an index of several`)
+  const map = index['weight_map']
+  if (typeof map !== 'object' || map === null || Array.isArray(map))
+    throw new FileError(`${files.what}/${WHOLE}.index.json has no weight_map`)
+  return [...new Set<unknown>(Object.values(map))].map((file) => {
+    // A name that leads elsewhere isn't one of a model's files.
+    if (typeof file === 'string' && /^[\w.-]+$/.test(file) && !file.startsWith('.')) return file
+    throw new FileError(`${files.what}: the index names ${show(file)}, which is no file of the folder`)
+  })
+}
+/** The files that hold the tensors: one, or several. */
 const shardsOf = async (files: Files): Promise<readonly Shard[]> => {
-  const index = await parsed(files, 'model.safetensors.index.json')
-  const map = index?.['weight_map']
-  if (index !== null && (typeof map !== 'object' || map === null))
-    throw new FileError(`${files.what}/model.safetensors.index.json has no weight_map`)
-  const names = index === null ? ['model.safetensors'] : [...new Set(Object.values(map as Readonly<Record<string, unknown>>))]
   const shards: Shard[] = []
   const opened: Pick<Shard, 'close'>[] = []
+  const found = async (file: string): Promise<boolean> => {
+    const ranges = await files.open(file)
+    if (ranges === null) return false
+    // Closed with the others, whatever its header says.
+    opened.push(ranges)
+    shards.push({ file, open: await openSafetensors(ranges, `${files.what}/${file}`), close: ranges.close })
+    return true
+  }
   try {
-    for (const file of names) {
-      // A name that leads elsewhere isn't one of a model's files.
-      if (typeof file !== 'string' || !/^[\w.-]+$/.test(file) || file.startsWith('.'))
-        throw new FileError(`${files.what}: the index names ${show(file)}, which is no file of the folder`)
-      const ranges = await files.open(file)
-      if (ranges === null) throw new FileError(`${files.what} has no ${file}`)
-      // Closed with the others, whatever its header says.
-      opened.push(ranges)
-      shards.push({ file, open: await openSafetensors(ranges, `${files.what}/${file}`), close: ranges.close })
-    }
+    // The one before an index, which may be left of what was in the folder before: so do Transformers.
+    if (await found(WHOLE)) return shards
+    for (const file of await indexed(files)) if (!(await found(file))) throw new FileError(`${files.what} has no ${file}`)
   } catch (error) {
     await closed(opened)
     throw error
@@ -145,6 +156,16 @@ const shardsOf = async (files: Files): Promise<readonly Shard[]> => {
 }
 const closed = async (shards: readonly Pick<Shard, 'close'>[]): Promise<void> =>
   void (await Promise.all(shards.map(({ close }) => close())))
+
+const FLOATS: readonly FileDType[] = ['F64', 'F32', 'F16', 'BF16', 'F8_E4M3', 'F8_E5M2']
+const layoutOf = (what: string, model: Model): Layout => {
+  try {
+    return modelLayout(model.init)
+  } catch (cause) {
+    if (!(cause instanceof ShapeError)) throw cause
+    throw new FileError(`${what}/config.json: no model is as large as it says: ${cause.message}`, { cause })
+  }
+}
 
 const paramsFrom = async (files: Files, model: Model, { dtype, signal, onProgress }: LoadOptions): Promise<Params[Kind]> => {
   const shards = await shardsOf(files)
@@ -156,10 +177,13 @@ const paramsFrom = async (files: Files, model: Model, { dtype, signal, onProgres
           throw new FileError(`${files.what} holds ${entry.name} twice: in ${places.get(entry.name)![1].file} and ${shard.file}`)
         places.set(entry.name, [entry, shard])
       }
-    const layout = layoutOf(model.init)
+    const layout = layoutOf(files.what, model)
     const shapes = new Map([...places].map(([name, [{ shape }]]) => [name, shape]))
     const names = matched(model.naming, layout, { what: files.what, shapes })
-    const floats = dtype === undefined ? {} : { F64: dtype, F32: dtype, F16: dtype, BF16: dtype }
+    const whole = names.filter((name) => !FLOATS.includes(places.get(name)![0].dtype))
+    if (whole.length > 0)
+      throw new FileError(`${files.what} doesn't fit the model: of a dtype that is no float: ${whole.map((name) => `${name}: ${places.get(name)![0].dtype}`).join('; ')}`) // prettier-ignore
+    const floats = dtype === undefined ? {} : Object.fromEntries(FLOATS.map((from) => [from, dtype]))
     const total = names.reduce((n, name) => n + places.get(name)![0].end - places.get(name)![0].begin, 0)
     let loaded = 0
     const leaves: NdArray[] = []

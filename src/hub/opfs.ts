@@ -3,6 +3,7 @@
  * written whole: what came before a page was closed is there for the next one, but for the last part's share.
  */
 import { FileError } from '../io/errors.ts'
+import { room } from '../io/ranges.ts'
 import { type Asking, found, type Headed, type Looking, receive, type Remote, Unreachable } from './fetching.ts'
 import { type Files, filesBy, inUrl, nothing, type OpenFile, remoteFile, urlFiles } from './files.ts'
 import { downloading, type OnProgress } from './progress.ts'
@@ -74,7 +75,7 @@ const download = async (file: Headed, folder: Folder, begin: number, told: (at: 
 const kept = (parts: readonly File[], { url, size }: Remote): OpenFile => ({
   size,
   read: async (begin, end) => {
-    const bytes = new Uint8Array(end - begin)
+    const bytes = room(end - begin, url)
     for (let at = begin; at < end;) {
       const part = Math.floor(at / PART)
       const until = Math.min(end, (part + 1) * PART)

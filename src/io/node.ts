@@ -9,11 +9,10 @@
  * (await readSafetensors('one.safetensors')).tensors['w']!.toArray() // [1]
  */
 import '../runtime.ts'
-import { type FileHandle, open, rename, rm } from 'node:fs/promises'
-import { dirname, join, basename } from 'node:path'
+import { type FileHandle, open } from 'node:fs/promises'
 import type { NdArray } from '../core/array.ts'
+import { type Contents, refused, writeTogether } from './atomic.ts'
 import { encodeParts } from './encode.ts'
-import { FileError } from './errors.ts'
 import { rangesOf } from './fileRanges.ts'
 import { openSafetensors } from './ranges.ts'
 import {
@@ -34,8 +33,6 @@ import { show } from '../core/show.ts'
 const named = (what: string, path: unknown): void => {
   if (typeof path !== 'string') throw new ArgumentError(`${what}: a path is needed, a text, and got ${show(path)}`)
 }
-const refused = (verb: string, path: string, cause: unknown): FileError =>
-  new FileError(`${path} can't be ${verb}: ${cause instanceof Error ? cause.message : String(cause)}`, { cause })
 
 /**
  * The arrays and texts of a safetensors file. Only what is asked for is read, so that a file may be larger than memory.
@@ -81,36 +78,8 @@ export const writeSafetensors = /* @__PURE__ */ promised(
  * What a crash may leave beside it ends in `.tmp`.
  */
 export const writeAtomically = /* @__PURE__ */ promised(
-  takes('writeAtomically', 2, async (path: string, contents: Uint8Array | string | readonly Uint8Array[]): Promise<void> => {
+  takes('writeAtomically', 2, async (path: string, contents: Contents): Promise<void> => {
     named('writeAtomically', path)
-    const temporary = join(dirname(path), `.${basename(path)}.${process.pid}.tmp`)
-    try {
-      const file = await open(temporary, 'w')
-      try {
-        for (const part of typeof contents === 'string' || contents instanceof Uint8Array ? [contents] : contents)
-          await file.writeFile(part)
-        await file.sync()
-        await rename(temporary, path)
-      } catch (cause) {
-        await rm(temporary, { force: true })
-        throw cause
-      } finally {
-        await file.close()
-      }
-      await syncFolder(dirname(path))
-    } catch (cause) {
-      throw refused('written', path, cause)
-    }
+    await writeTogether([[path, contents]])
   }),
 )
-
-/** A rename is durable once its folder is. Windows can't open folders, and doesn't need it. */
-const syncFolder = async (path: string): Promise<void> => {
-  if (process.platform === 'win32') return
-  const folder = await open(path, 'r')
-  try {
-    await folder.sync()
-  } finally {
-    await folder.close()
-  }
-}

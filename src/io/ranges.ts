@@ -1,5 +1,6 @@
 /** safetensors by ranges of bytes, tensor by tensor: from a file, a URL, or what a user dropped. */
 import type { NdArray } from '../core/array.ts'
+import { FileError } from './errors.ts'
 import { type Entry, headerEnd, LENGTH_BYTES, parseHeader } from './header.ts'
 import { type Metadata, type ReadOptions, refusing, tensorOf } from './safetensors.ts'
 
@@ -14,6 +15,14 @@ export interface OpenSafetensors {
   readonly entries: readonly Entry[]
   readonly metadata: Metadata
   readonly tensor: (entry: Entry, options: ReadOptions) => Promise<NdArray>
+}
+/** Memory for so many bytes of a source. */
+export const room = (n: number, source: string): Uint8Array<ArrayBuffer> => {
+  try {
+    return new Uint8Array(n)
+  } catch (cause) {
+    throw new FileError(`${source} can't be read: there is no memory for ${n} bytes of it`, { cause })
+  }
 }
 /** Reads the header. `source` is what errors call it. @throws FileError where the header isn't one, or contradicts the size */
 export const openSafetensors = async ({ size, read }: Ranges, source: string): Promise<OpenSafetensors> => {

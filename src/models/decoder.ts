@@ -102,6 +102,7 @@ const following = (lengths: NdArray, valid: NdArray, T: number): NdArray => {
 /** [B,T,D] -> [B,1,D]: of each row's last real token, which padding comes before or behind. */
 export const lastOf = (h: NdArray, real: NdArray | null): NdArray => {
   const [B, T, D] = h.shape as readonly [number, number, number]
+  if (T === 0) throw new ShapeError('model.apply: of no tokens none is the last: give one at least')
   if (real === null) return slice(h, [0, T - 1, 0], [B, T, D])
   const last = np.max(np.where(real, iota([B, T], 'int32', 1), 0), { axis: 1 })
   return np.takeAlongAxis(h, np.broadcastTo(np.reshape(last, [B, 1, 1]), [B, 1, D]), 1)

@@ -222,7 +222,10 @@ const headed = (
   mask: NdArray | undefined,
 ): Omit<EncoderResult, 'lastHiddenState'> => {
   const [B, T, D] = hidden.shape as readonly [number, number, number]
-  const first = (): NdArray => np.reshape(slice(hidden, [0, 0, 0], [B, 1, D]), [B, D])
+  const first = (): NdArray => {
+    if (T === 0) throw new ShapeError('model.apply: of no tokens none is the first: give one at least')
+    return np.reshape(slice(hidden, [0, 0, 0], [B, 1, D]), [B, D])
+  }
   switch (head.kind) {
     case 'none':
       return {}

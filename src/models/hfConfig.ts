@@ -5,6 +5,9 @@ import type { Rope, RopeScaling } from '../nn/rope.ts'
 import type { Activation } from '../nn/mlp.ts'
 
 export type Json = Readonly<Record<string, unknown>>
+const isNumber = (x: unknown): x is number => Number.isFinite(x)
+const isWhole = (x: unknown): x is number => Number.isSafeInteger(x)
+const isId = (x: unknown): x is number => isWhole(x) && x >= 0
 const isObject = (x: unknown): x is Json => typeof x === 'object' && x !== null && !Array.isArray(x)
 
 /** Reads fields of one object of a config. null is absent, as in Python's files. */
@@ -29,36 +32,75 @@ export class Fields {
   isList(name: string): boolean {
     return Array.isArray(this.#of[name])
   }
-  #field<T>(name: string, fallback: T | undefined, what: string, is: (x: unknown) => x is T): T {
+  #field<T>(name: string, fallback: T | undefined, what: string, is: (x: unknown) => boolean): T {
     if (!this.has(name)) {
       if (fallback !== undefined) return fallback
       throw new FileError(`${this.#where} has no ${name}, which should be ${what}`)
     }
     const value = this.#of[name]
-    return is(value) ? value : this.refuse(name, `${what} was expected`)
+    return is(value) ? (value as T) : this.refuse(name, `${what} was expected`)
   }
+  /** How many of something that there is. */
   count(name: string, fallback?: number): number {
-    return this.#field(name, fallback, 'a whole number above 0', (x): x is number => Number.isSafeInteger(x) && (x as number) > 0)
+    return this.#field(name, fallback, 'a whole number above 0', (x) => isWhole(x) && x > 0)
   }
-  number(name: string, fallback?: number): number {
-    return this.#field(name, fallback, 'a number', (x): x is number => typeof x === 'number' && Number.isFinite(x))
+  /** A place, an id, or how many of something that there may be none of. */
+  whole(name: string, fallback?: number): number {
+    return this.#field(name, fallback, 'a whole number of 0 or more', isId)
   }
-  numbers(name: string): readonly number[] {
-    return this.#field(
+  /** An id, or a negative number that is none. */
+  idOrNone(name: string): number {
+    return this.#field<number>(name, undefined, 'a whole number', isWhole)
+  }
+  /** What something is divided by, or a logarithm taken of. */
+  positive(name: string, fallback?: number): number {
+    return this.#field(name, fallback, 'a number above 0', (x) => isNumber(x) && x > 0)
+  }
+  nonNegative(name: string, fallback?: number): number {
+    return this.#field(name, fallback, 'a number of 0 or more', (x) => isNumber(x) && x >= 0)
+  }
+  share(name: string, fallback?: number): number {
+    return this.#field(name, fallback, 'a number above 0 and at most 1', (x) => isNumber(x) && x > 0 && x <= 1)
+  }
+  /** For each of so many. */
+  positives(name: string, n: number, of: string): readonly number[] {
+    return this.#field<readonly number[]>(
       name,
       undefined,
-      'a list of numbers',
-      (x): x is number[] => Array.isArray(x) && x.every((n) => typeof n === 'number'),
+      `a number above 0 for each of ${n} ${of}`,
+      (x) => Array.isArray(x) && x.length === n && x.every((y) => isNumber(y) && y > 0),
     )
   }
+  /** Whether each of so many is: 1, or 0. */
+  bits(name: string, n: number, of: string): readonly boolean[] {
+    const bits = this.#field<readonly number[]>(
+      name,
+      undefined,
+      `0 or 1 for each of ${n} ${of}`,
+      (x) => Array.isArray(x) && x.length === n && x.every((y) => y === 0 || y === 1),
+    )
+    return bits.map((y) => y === 1)
+  }
+  numbers(name: string): readonly number[] {
+    return this.#field<readonly number[]>(name, undefined, 'a list of numbers', (x) => Array.isArray(x) && x.every(isNumber))
+  }
+  /** One id or several; none where nothing is said. */
+  ids(name: string): readonly number[] {
+    return [this.#field<number | readonly number[]>(name, [], 'an id or a list of ids', (x) => (Array.isArray(x) ? x.every(isId) : isId(x)))].flat() // prettier-ignore
+  }
   flag(name: string, fallback?: boolean): boolean {
-    return this.#field(name, fallback, 'true or false', (x): x is boolean => typeof x === 'boolean')
+    return this.#field(name, fallback, 'true or false', (x) => typeof x === 'boolean')
   }
   text(name: string, fallback?: string): string {
-    return this.#field(name, fallback, 'a text', (x): x is string => typeof x === 'string')
+    return this.#field(name, fallback, 'a text', (x) => typeof x === 'string')
   }
   texts(name: string): readonly string[] {
-    return this.#field(name, undefined, 'a list of texts', (x): x is string[] => Array.isArray(x) && x.every((n) => typeof n === 'string'))
+    return this.#field<readonly string[]>(
+      name,
+      undefined,
+      'a list of texts',
+      (x) => Array.isArray(x) && x.every((n) => typeof n === 'string'),
+    )
   }
   /** One of the values that a switch may have here. */
   switch<T>(name: string, values: Readonly<Record<string, T>>, fallback?: string): T {
@@ -66,8 +108,8 @@ export class Fields {
     return Object.hasOwn(values, value) ? values[value]! : this.refuse(name, `known here are ${Object.keys(values).join(', ')}`)
   }
   /** A number that null turns off. */
-  numberOrOff(name: string, fallback: number | null): number | null {
-    return this.has(name) ? this.number(name) : this.says(name) ? null : fallback
+  positiveOrOff(name: string, fallback: number | null): number | null {
+    return this.has(name) ? this.positive(name) : this.says(name) ? null : fallback
   }
   countOrOff(name: string, fallback: number | null): number | null {
     return this.has(name) ? this.count(name) : this.says(name) ? null : fallback
@@ -145,9 +187,9 @@ const ropeFrom = (
   config: Fields,
   { headDim, context, base = 10_000, partial = false, longrope = false, original }: RopeDefaults,
 ): Rope => {
-  const theta = own?.has('rope_theta') === true ? own.number('rope_theta') : config.number('rope_theta', base)
+  const theta = own?.has('rope_theta') === true ? own.positive('rope_theta') : config.positive('rope_theta', base)
   const where = own?.has('partial_rotary_factor') === true ? own : config
-  const share = where.number('partial_rotary_factor', 1)
+  const share = where.share('partial_rotary_factor', 1)
   const said = own === null ? 'default' : own.has('rope_type') ? own.text('rope_type') : own.text('type', 'default')
   const kind = longrope && said === 'yarn' ? 'longrope' : said // Phi-3's first files say so
   if (share !== 1 && !partial && kind !== 'proportional') where.refuse('partial_rotary_factor', 'in this family whole heads turn')
@@ -158,18 +200,18 @@ const ropeFrom = (
       : config.refuse(config.has('head_dim') ? 'head_dim' : 'num_attention_heads', `pairs turn, and a head has ${headDim} numbers`)
   if (own === null || kind === 'default') return { base: theta, dims }
   if (kind === 'proportional') {
-    const factor = own.number('factor', 1)
+    const factor = own.positive('factor', 1)
     const turning = Math.floor((share * headDim) / 2)
     return { base: theta, dims: headDim, turning, ...(factor === 1 ? {} : { scaling: { kind: 'linear', factor } }) }
   }
-  return { base: theta, dims, scaling: scalingOf(kind, own, config, context, { dims, original }) }
+  return { base: theta, dims, scaling: scalingOf(kind, own, config, context, { dims, base: theta, original }) }
 }
 const scalingOf = (
   kind: string,
   own: Fields,
   config: Fields,
   context: number,
-  { dims, original: beside }: { readonly dims: number; readonly original: number | undefined },
+  { dims, base, original: beside }: { readonly dims: number; readonly base: number; readonly original: number | undefined },
 ): RopeScaling => {
   // Phi has it beside the rope, and there it counts.
   const original = (): number =>
@@ -179,35 +221,40 @@ const scalingOf = (
   // 0 is none, as null is.
   const optional = (names: Readonly<Record<string, string>>): Readonly<Record<string, number>> =>
     Object.fromEntries(
-      Object.entries(names).flatMap(([to, from]) => (own.has(from) && own.number(from) !== 0 ? [[to, own.number(from)]] : [])),
+      Object.entries(names).flatMap(([to, from]) => (own.has(from) && own.nonNegative(from) !== 0 ? [[to, own.nonNegative(from)]] : [])),
     )
   switch (kind) {
     case 'linear':
-      return { kind, factor: own.number('factor') }
+      return { kind, factor: own.positive('factor') }
     case 'dynamic':
-      return { kind, factor: own.number('factor'), context }
+      return { kind, factor: own.positive('factor'), context }
     case 'yarn': {
-      const factor = own.number('factor', context / original())
+      const factor = own.positive('factor', context / original())
       // DeepSeek's two mscales: the amplitude is their ratio.
       const grown = (m: number): number => (factor <= 1 ? 1 : 0.1 * m * Math.log(factor) + 1)
-      const scales = own.has('mscale') && own.has('mscale_all_dim') && own.number('mscale') !== 0 && own.number('mscale_all_dim') !== 0
-      const ratio = scales ? { attentionFactor: grown(own.number('mscale')) / grown(own.number('mscale_all_dim')) } : {}
+      const [m, all] = [own.nonNegative('mscale', 0), own.nonNegative('mscale_all_dim', 0)]
+      const ratio = m === 0 || all === 0 ? {} : { attentionFactor: grown(m) / grown(all) }
       const truncate = own.flag('truncate', true)
-      return { kind, factor, context: original(), truncate, ...ratio, ...optional({ attentionFactor: 'attention_factor', fast: 'beta_fast', slow: 'beta_slow' }) } // prettier-ignore
+      const given = optional({ attentionFactor: 'attention_factor', fast: 'beta_fast', slow: 'beta_slow' })
+      const { fast = 32, slow = 1 } = given
+      if (fast <= slow) own.refuse(own.has('beta_fast') ? 'beta_fast' : 'beta_slow', `beta_fast should be above beta_slow, and they are ${fast} and ${slow}`) // prettier-ignore
+      if (base === 1)
+        (own.has('rope_theta') ? own : config).refuse('rope_theta', 'its frequencies are one, and yarn tells fast ones from slow')
+      return { kind, factor, context: original(), truncate, ...ratio, ...given }
     }
     case 'longrope':
     case 'su': {
       const from = original()
-      const factors = (name: string): readonly number[] => {
-        const list = own.numbers(name)
-        return list.length === dims / 2 ? list : own.refuse(name, `a number for each of ${dims / 2} pairs was expected`)
-      }
-      const factor = own.number('factor', context / from)
-      const attentionFactor = own.number('attention_factor', factor <= 1 ? 1 : Math.sqrt(1 + Math.log(factor) / Math.log(from)))
+      const factors = (name: string): readonly number[] => own.positives(name, dims / 2, 'pairs')
+      const factor = own.positive('factor', context / from)
+      const attentionFactor = own.positive('attention_factor', factor <= 1 ? 1 : Math.sqrt(1 + Math.log(factor) / Math.log(from)))
       return { kind: 'longrope', short: factors('short_factor'), long: factors('long_factor'), context: from, attentionFactor }
     }
-    case 'llama3':
-      return { kind, factor: own.number('factor'), context: original(), low: own.number('low_freq_factor'), high: own.number('high_freq_factor') } // prettier-ignore
+    case 'llama3': {
+      const [low, high] = [own.positive('low_freq_factor'), own.positive('high_freq_factor')]
+      if (high <= low) own.refuse('high_freq_factor', `it should be above low_freq_factor, ${low}`)
+      return { kind, factor: own.positive('factor'), context: original(), low, high }
+    }
     default:
       return own.refuse(
         own.has('rope_type') ? 'rope_type' : 'type',

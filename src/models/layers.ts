@@ -8,6 +8,7 @@ import { scan } from '../lax/loops.ts'
 import * as np from '../numpy/index.ts'
 import * as tree from '../tree.ts'
 import { checkpoint } from '../../transforms/checkpoint.ts'
+import { evalShape } from '../../transforms/jaxprs.ts'
 
 export interface LayersOptions {
   /** What blocks compute is computed again for the gradient instead of kept. */
@@ -49,12 +50,20 @@ export const throughLayers = <L, P>(
   return groupsOf(alikes(layers, params)).reduce((y, { from, period, times }) => {
     const turn = (z: NdArray, ps: readonly P[]): NdArray => ps.reduce((a, p, j) => one(from + j, p, a), z)
     const at = (t: number): readonly P[] => params.slice(from + t * period, from + (t + 1) * period)
-    if (times === 1) return turn(y, at(0))
-    const [first, ...others] = range(times).map(at)
-    const stacked = tree.map((...xs: NdArray[]) => stack(xs), first!, ...others)
-    return scan((z: NdArray, ps: readonly P[]) => [turn(z, ps), null] as const, y, stacked as readonly P[])[0]
+    const on = (z: NdArray, t: number): NdArray => {
+      if (t === times) return z
+      if (t === times - 1 || widens(turn, z, at(t))) return on(turn(z, at(t)), t + 1)
+      const [first, ...others] = range(times - t).map((i) => at(t + i))
+      const stacked = tree.map((...xs: NdArray[]) => stack(xs), first!, ...others)
+      return scan((w: NdArray, ps: readonly P[]) => [turn(w, ps), null] as const, z, stacked as readonly P[])[0]
+    }
+    return on(y, 0)
   }, x)
 }
+
+/** Whether x comes out of a turn in another dtype, as of wider weights, which a loop's carry can't: from the next turn on it doesn't. */
+const widens = <P>(turn: (x: NdArray, ps: readonly P[]) => NdArray, x: NdArray, ps: readonly P[]): boolean =>
+  (tree.leaves(ps) as NdArray[]).some(({ dtype }) => dtype !== x.dtype) && evalShape(turn)(x, ps).dtype !== x.dtype
 
 /** Along a new first axis, in two equations however many there are. */
 const stack = (xs: readonly NdArray[]): NdArray => {

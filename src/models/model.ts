@@ -101,15 +101,12 @@ export interface Params {
 export type Kind = keyof Models
 export type Model = Models[Kind]
 
-/** An id, or a list of them. */
-export const idsOf = (x: unknown): readonly number[] => (Array.isArray(x) ? x : [x]).filter((id): id is number => Number.isInteger(id))
-
-const decoderOf = (config: DecoderConfig, naming: Naming, json: Json): DecoderModel => ({
+const decoderOf = (config: DecoderConfig, naming: Naming, json: Json, eos: readonly number[]): DecoderModel => ({
   kind: 'decoder',
   config,
   naming,
   json,
-  eos: idsOf(json['eos_token_id']),
+  eos,
   init: takesOptions('model.init', 2, initOptions, (key: NdArray, { dtype = 'float32' }: InitOptions = {}) =>
     initDecoder(keyOf('model.init', key), config, dtype),
   ),
@@ -144,12 +141,12 @@ const encoderOf = (config: EncoderConfig, naming: Naming, json: Json): EncoderMo
     applyEncoder(config, params, inputs, options),
   ),
 })
-const encoderDecoderOf = (config: EncoderDecoderConfig, naming: Naming, json: Json): EncoderDecoderModel => ({
+const encoderDecoderOf = (config: EncoderDecoderConfig, naming: Naming, json: Json, eos: readonly number[]): EncoderDecoderModel => ({
   kind: 'encoderDecoder',
   config,
   naming,
   json,
-  eos: idsOf(json['eos_token_id']),
+  eos,
   init: takesOptions('model.init', 2, initOptions, (key: NdArray, { dtype = 'float32' }: InitOptions = {}) =>
     initEncoderDecoder(keyOf('model.init', key), config, dtype),
   ),
@@ -180,11 +177,11 @@ const textModel = (
   tasks: NonNullable<Family['tasks']>,
 ): Model => {
   const known = Object.keys(tasks).find((end) => name.endsWith(end))
-  const padding = fields.has('pad_token_id') ? fields.number('pad_token_id') : null
+  const padding = fields.has('pad_token_id') ? fields.idOrNone('pad_token_id') : null
   if (known === undefined && isHeadless(name)) return readerOf({ ...config, kind: 'reader', head: null, padding }, naming, json)
   if (known === undefined) {
     writes(fields, name, Object.keys(tasks))
-    return decoderOf(config, naming, json)
+    return decoderOf(config, naming, json, fields.ids('eos_token_id'))
   }
   const { of, head, base = naming.base } = tasks[known]!
   const labels = of === 'span' ? 2 : labelsOf(fields)
@@ -210,6 +207,8 @@ export const fromConfig = /* @__PURE__ */ takes('fromConfig', 2, (json: Json, so
     throw new FileError(
       `${source}: model_type is ${type}, and known are ${[...new Set(families.flatMap(({ types }) => types))].join(', ')}`,
     )
+  for (const field of ['quantization_config', 'compression_config'])
+    if (fields.has(field)) fields.refuse(field, "quantised weights aren't read yet: load the model as it was before, or convert it")
   const config = family.read(fields)
   const names = typeof family.names === 'function' ? family.names(config as never) : family.names
   const { base, older, ignored, tasks = {} } = family
@@ -221,6 +220,6 @@ export const fromConfig = /* @__PURE__ */ takes('fromConfig', 2, (json: Json, so
       return encoderOf(config, naming, json)
     case 'encoderDecoder':
       writes(fields, name, related.flatMap(({ ends = [] }) => ends)) // prettier-ignore
-      return encoderDecoderOf(config, naming, json)
+      return encoderDecoderOf(config, naming, json, fields.ids('eos_token_id'))
   }
 })

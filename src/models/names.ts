@@ -1,10 +1,13 @@
 /** Which tensor of a file is which leaf of a tree, both ways. */
-import type { NdArray } from '../core/array.ts'
-import { type Aval, showAval } from '../core/aval.ts'
+import { NdArray } from '../core/array.ts'
+import { type Aval, eqShape, showAval } from '../core/aval.ts'
+import { isFloat } from '../core/dtype.ts'
+import { show } from '../core/show.ts'
 import { FileError } from '../io/errors.ts'
 import * as random from '../random/index.ts'
 import * as tree from '../tree.ts'
 import { evalShape } from '../../transforms/jaxprs.ts'
+import { scope } from '../../transforms/scope.ts'
 
 /** The part of a family that says it. */
 export interface Naming {
@@ -36,11 +39,12 @@ export interface Layout {
 }
 export const layoutOf = (init: (key: NdArray) => unknown): Layout => {
   let layout: Layout | null = null
-  evalShape((key: NdArray) => {
+  const read = (key: NdArray): readonly NdArray[] => {
     const made = init(key)
     layout = { paths: tree.paths(made), avals: (tree.leaves(made) as NdArray[]).map(({ aval }) => aval), def: tree.structure(made) }
     return []
-  })(random.key(0))
+  }
+  scope(() => evalShape(read)(random.key(0)))
   return layout!
 }
 
@@ -75,4 +79,26 @@ export const matched = (naming: Naming, { paths, avals }: Layout, { what, shapes
   ]
   if (faults.length > 0) throw new FileError(`${what} doesn't fit the model: ${faults.join('. ')}`)
   return found as readonly string[]
+}
+
+/** At most so many names of a fault are told. */
+const TOLD = 20
+const told = (noun: string, names: readonly string[]): readonly string[] =>
+  names.length === 0 ? [] : [`${noun}: ${names.slice(0, TOLD).join(', ')}${names.length > TOLD ? ` and ${names.length - TOLD} more` : ''}`]
+/** A model's parameters by their names in files, or what is wrong with them: only what the model is made of can be read again. */
+export const tensorsOf = (naming: Naming, { paths, avals }: Layout, params: unknown): Readonly<Record<string, NdArray>> | string => {
+  const given = new Map(tree.paths(params).map((path, i) => [path, (tree.leaves(params) as unknown[])[i]]))
+  const unfit = paths.flatMap((path, i) => {
+    const [leaf, { shape }] = [given.get(path), avals[i]!]
+    if (!given.has(path) || (leaf instanceof NdArray && eqShape(leaf.shape, shape) && isFloat(leaf.dtype))) return []
+    return [`${path} (${show(leaf)} for floats [${shape.join(',')}])`]
+  })
+  const known = new Set(paths)
+  const faults = [
+    ...told('missing', paths.filter((path) => !given.has(path))), // prettier-ignore
+    ...told('unfit', unfit),
+    ...told('of no place in it', [...given.keys()].filter((path) => !known.has(path))), // prettier-ignore
+  ]
+  if (faults.length > 0) return faults.join('; ')
+  return Object.fromEntries(paths.map((path) => [nameOf(naming, path), given.get(path) as NdArray]))
 }

@@ -1,10 +1,10 @@
 /** Initializers: options -> (key, shape) -> float32 array, as in `jax.nn.initializers`. Weights are [...field, in, out]. PyTorch's are in torchInitializers. */
 import type { NdArray } from '../core/array.ts'
-import { ShapeError } from '../core/errors.ts'
+import { ArgumentError, ShapeError } from '../core/errors.ts'
 import { composed, shapeOf } from '../numpy/check.ts'
 import * as np from '../numpy/index.ts'
 import * as random from '../random/index.ts'
-import { needed, number, oneOf, type Schema, whole, wholes } from '../core/options.ts'
+import { needed, number, oneOf, option, type Schema, whole, wholes } from '../core/options.ts'
 import { takes, takesOptions } from '../core/takes.ts'
 import { orthonormal } from './orthonormal.ts'
 
@@ -92,7 +92,7 @@ export interface ScalingOptions extends AxesOptions {
 }
 const scalingOptions: Schema<ScalingOptions> = {
   ...axesOptions,
-  scale: needed(number),
+  scale: needed(option(ArgumentError, 'a number of 0 or more', (x) => typeof x === 'number' && x >= 0 && x < Infinity)),
   mode: needed(oneOf('fanIn', 'fanOut', 'fanAvg', 'fanGeoAvg')),
   distribution: needed(oneOf('truncatedNormal', 'normal', 'uniform')),
 }
@@ -133,7 +133,7 @@ const scaled = (name: string, { scale, mode, distribution, ...axes }: ScalingOpt
  * Mean 0 and the variance scale / fan, of draws of your choice: what those by name below are made of. As `jax.nn.initializers.variance_scaling`.
  *
  * @example nn.initializers.varianceScaling({ scale: 1, mode: 'fanOut', distribution: 'normal' })(random.key(0), [4, 8]).shape // [4, 8]
- * @throws ShapeError where the shape lacks an axis
+ * @throws ShapeError where the shape lacks an axis; ArgumentError for a variance below 0
  */
 export const varianceScaling = /* @__PURE__ */ takesOptions(
   'nn.initializers.varianceScaling',

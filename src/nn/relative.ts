@@ -17,7 +17,7 @@ export interface RelativeBucketsOptions {
 }
 const relativeOptions: Schema<RelativeBucketsOptions> = { buckets: atLeast(2), maxDistance: atLeast(1), bidirectional: flag }
 /** Beyond it a table of all distances is no table any more. */
-const FURTHEST = 2 ** 16
+export const FURTHEST = 2 ** 16
 
 /**
  * The bucket of each distance 0, 1, …, maxDistance. Computed here, once, and rounded to float32 at each step as Transformers does: a device's

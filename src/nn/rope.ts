@@ -67,7 +67,7 @@ const frequencies = ({ base, dims, turning = dims / 2, scaling }: Rope, furthest
     case 'dynamic': {
       const reach = np.maximum(furthest(), scaling.context)
       const grown = np.sub(np.mul(reach, scaling.factor / scaling.context), scaling.factor - 1)
-      return np.mul(np.array(plain), np.pow(grown, np.array(c.range(dims / 2).map((i) => (-2 * i) / (dims - 2)))))
+      return np.mul(np.array(plain), np.pow(grown, np.array(c.range(dims / 2).map((i) => (-2 * i) / Math.max(dims - 2, 1)))))
     }
     case 'yarn': {
       const { factor, context, fast = 32, slow = 1, truncate = true } = scaling

@@ -6,7 +6,7 @@ import { refuse, show } from '../core/show.ts'
 import { type Count, type OptionsOf, takes, takesOptions } from '../core/takes.ts'
 import { CotangentError, DTypeError, ShapeError } from '../core/errors.ts'
 import type { ReduceOptions } from '../core/methods.ts'
-import { flag, type Schema, wholes } from '../core/options.ts'
+import { flag, optionsOf, type Schema, wholes } from '../core/options.ts'
 import { isListOf } from '../core/params.ts'
 
 export { refuse, show }
@@ -40,9 +40,20 @@ export const numberOf = (what: string, x: unknown): number =>
 /** What reductions over axes take. */
 export const reduceOptions: Schema<ReduceOptions> = { axis: wholes, keepdims: flag }
 
+/** An axis as NumPy has it, by place, or by name as other options here: `flip(x, 0)` is `flip(x, { axis: 0 })`. */
+export const axisBy = <T extends number | readonly number[]>(
+  what: string,
+  schema: Schema<{ readonly axis?: T }>,
+  given: T | { readonly axis?: T } | undefined,
+): T | undefined =>
+  typeof given === 'object' && !Array.isArray(given)
+    ? optionsOf<{ readonly axis?: T }>(what, schema, given as { readonly axis?: T }).axis
+    : (given as T | undefined)
+
 /** The axis counted from the front. `rank`: where it isn't the array's, as for an axis that is to be made. */
 export const axisOf = (what: string, x: NdArray, axis: unknown, rank = x.ndim): number => {
-  const at = Number.isInteger(axis) ? (axis as number) + ((axis as number) < 0 ? rank : 0) : -1
+  if (!Number.isInteger(axis)) refuse(ShapeError, what, [x], `an axis is a whole number, and got ${show(axis)}`)
+  const at = (axis as number) + ((axis as number) < 0 ? rank : 0)
   return at >= 0 && at < rank ? at : refuse(ShapeError, what, [x], `axis ${show(axis)} is out of range for rank ${rank}`)
 }
 

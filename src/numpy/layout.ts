@@ -6,10 +6,10 @@ import { eqShape, sizeOf } from '../core/aval.ts'
 import * as c from '../core/constructors.ts'
 import { ShapeError } from '../core/errors.ts'
 import type { Operand } from '../core/methods.ts'
-import { axesOf, axisOf, refuse, shapeOf, wholeOf } from './check.ts'
+import { axesOf, axisBy, axisOf, refuse, shapeOf, wholeOf } from './check.ts'
 import { someOf } from './create.ts'
 import { anyArray, asArray, broadcastLists, likened, promoted, toShape } from './promote.ts'
-import { atLeast, oneOf, operand, type Schema, whole } from '../core/options.ts'
+import { atLeast, oneOf, operand, type Schema, whole, wholes } from '../core/options.ts'
 import { takes, takesOptions } from '../core/takes.ts'
 import { isDense, isListOf } from '../core/params.ts'
 
@@ -89,16 +89,25 @@ export const squeeze = /* @__PURE__ */ takes('squeeze', 2, (x: Operand, axis?: n
 })
 
 const joined = (what: string, xs: readonly Operand[]): NdArray[] => promoted(what, someOf(what, xs), anyArray)
+export interface ConcatenateOptions {
+  /** Default 0. */
+  readonly axis?: number
+}
+const concatenateOptions: Schema<ConcatenateOptions> = { axis: whole }
 /** Arrays one after the other along an axis, promoted to one dtype. As `jnp.concatenate`. @example np.concatenate([np.array([1]), np.array([2, 3])]) // [1, 2, 3] */
-export const concatenate = /* @__PURE__ */ takes('concatenate', 2, (xs: readonly NdArray[], axis: number = 0): NdArray => {
-  const arrays = joined('concatenate', xs)
-  const first = arrays[0]!
-  const at = axisOf('concatenate', first, axis)
-  const rest = (x: NdArray): number[] => x.shape.filter((_, d) => d !== at)
-  if (arrays.some((x) => x.ndim !== first.ndim || !eqShape(rest(x), rest(first))))
-    refuse(ShapeError, 'concatenate', arrays, `shapes differ beside axis ${at}`)
-  return c.concatenate(arrays, at)
-})
+export const concatenate = /* @__PURE__ */ takes(
+  'concatenate',
+  2,
+  (xs: readonly NdArray[], axis?: number | ConcatenateOptions): NdArray => {
+    const arrays = joined('concatenate', xs)
+    const first = arrays[0]!
+    const at = axisOf('concatenate', first, axisBy('concatenate', concatenateOptions, axis) ?? 0)
+    const rest = (x: NdArray): number[] => x.shape.filter((_, d) => d !== at)
+    if (arrays.some((x) => x.ndim !== first.ndim || !eqShape(rest(x), rest(first))))
+      refuse(ShapeError, 'concatenate', arrays, `shapes differ beside axis ${at}`)
+    return c.concatenate(arrays, at)
+  },
+)
 /** Arrays of one shape along a new axis. As `jnp.stack`. @example np.stack([np.array([1, 2]), np.array([3, 4])]) // [[1, 2], [3, 4]] */
 export const stack = /* @__PURE__ */ takes('stack', 2, (xs: readonly Operand[], axis: number = 0): NdArray => {
   const arrays = joined('stack', xs)
@@ -131,10 +140,15 @@ export const part = (x: NdArray, axis: number, start: number, stop: number, step
     x.shape.map((n, d) => (d === axis ? stop : n)),
     x.shape.map((_, d) => (d === axis ? step : 1)),
   )
+export interface FlipOptions {
+  /** Default: all. */
+  readonly axis?: number | readonly number[]
+}
+const flipOptions: Schema<FlipOptions> = { axis: wholes }
 /** In the other direction along an axis, or several; all when none is given. As `jnp.flip`. @example np.flip(np.array([1, 2, 3])) // [3, 2, 1] */
-export const flip = /* @__PURE__ */ takes('flip', 2, (x: Operand, axis?: number | readonly number[]): NdArray => {
+export const flip = /* @__PURE__ */ takes('flip', 2, (x: Operand, axis?: number | readonly number[] | FlipOptions): NdArray => {
   const y = anyArray('flip', x)
-  return c.rev(y, axesOf('flip', y, axis))
+  return c.rev(y, axesOf('flip', y, axisBy('flip', flipOptions, axis)))
 })
 export interface FlatOptions {
   /** Default: all elements as one axis. */

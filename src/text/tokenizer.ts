@@ -45,6 +45,7 @@ export interface Tokenizer {
 }
 
 type Json = Readonly<Record<string, unknown>>
+const isObject = (x: unknown): x is Json => typeof x === 'object' && x !== null
 /** What a file may lack. */
 const OPTIONAL = { normalizer: null, pre_tokenizer: null, post_processor: null, decoder: null, added_tokens: [] }
 const textOf = (what: string, text: unknown): string => {
@@ -68,6 +69,7 @@ export const tokenizerOf = /* @__PURE__ */ takes(
     if (typeof tokenizer !== 'object' || tokenizer === null || typeof config !== 'object' || config === null)
       throw new FileError(`tokenizer.json is ${show(tokenizer)}, and an object with a model was expected`)
     const own = config as Json
+    checkIds(tokenizer as Json)
     let reader: Reader
     try {
       reader = new Reader({ ...OPTIONAL, ...tokenizer }, own)
@@ -109,13 +111,24 @@ export const tokenizerOf = /* @__PURE__ */ takes(
     }
   },
 )
+/** Lists are made that are as long as the greatest id, before it is compared with a model's. */
+const MOST = 1 << 24
+const checkIds = ({ model, added_tokens: added }: Json): void => {
+  const vocab: unknown = isObject(model) ? model['vocab'] : null
+  const named = isObject(vocab) && !Array.isArray(vocab) ? Object.entries(vocab) : []
+  const more = Array.isArray(added) ? (added as readonly unknown[]).map((token) => (isObject(token) ? [token['content'], token['id']] : [token, undefined])) : [] // prettier-ignore
+  for (const [token, id] of [...named, ...more])
+    if (!Number.isInteger(id) || (id as number) < 0 || (id as number) >= MOST)
+      throw new FileError(`tokenizer.json can't be read: the id of ${show(token)} is ${show(id)}: a whole number from 0 to ${MOST - 1} was expected`) // prettier-ignore
+}
 /** A template is a text, or a list of named ones. */
 const templateOf = (x: unknown): string | null => {
+  if (x === undefined || x === null) return null
   if (typeof x === 'string') return x
-  if (!Array.isArray(x)) return null
-  const named = x as readonly { readonly name?: unknown; readonly template?: unknown }[]
-  const chosen = named.find(({ name }) => name === 'default') ?? named[0]
-  return typeof chosen?.template === 'string' ? chosen.template : null
+  const named = (Array.isArray(x) ? x : []).filter(isObject)
+  const chosen = (named.find(({ name }) => name === 'default') ?? named[0])?.['template']
+  if (typeof chosen === 'string') return chosen
+  throw new FileError(`tokenizer_config.json: chat_template is ${show(x)}: a text, or a list of named ones, was expected`)
 }
 const compiledOf = (text: string): Template => {
   try {

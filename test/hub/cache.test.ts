@@ -81,6 +81,29 @@ describe('a model of the Hub', () => {
     expect(ranges()).toEqual([])
     expect(readFileSync(join(folder(), 'refs/main'), 'utf8')).toBe(hub.commit)
   })
+  test.each([
+    ['HF_HUB_CACHE', '~/cache', 'cache'],
+    ['HF_HUB_CACHE', '$HOME/a ${HOME_PART}', 'a b'],
+    ['HF_HUB_CACHE', '~/$UNSET_HERE', '$UNSET_HERE'],
+    ['HUGGINGFACE_HUB_CACHE', '${HOME}/old', 'old'],
+    ['HF_HOME', '~/hf', 'hf/hub'],
+    ['HF_HOME', '~', 'hub'],
+    ['XDG_CACHE_HOME', '$HOME/xdg', 'xdg/huggingface/hub'],
+    ['HF_HOME', '', '.cache/huggingface/hub'],
+  ])('is kept where %s, %s, leads in a shell', async (name, value, place) => {
+    for (const other of ['HF_HUB_CACHE', 'HUGGINGFACE_HUB_CACHE', 'HF_HOME', 'XDG_CACHE_HOME']) vi.stubEnv(other, '')
+    vi.stubEnv('HOME', cacheDir)
+    vi.stubEnv('HOME_PART', 'b')
+    vi.stubEnv(name, value)
+    await load(ID)
+    expect(existsSync(join(cacheDir, place, 'models--someone--a-llama/refs/main'))).toBe(true)
+  })
+  test('isn’t kept in somebody else’s home, which isn’t known, nor in a folder without a name', async () => {
+    vi.stubEnv('HF_HUB_CACHE', '~somebody/cache')
+    await expect(load(ID)).rejects.toThrow(/^HF_HUB_CACHE is ~somebody\/cache, and only your own home is known here/)
+    await expect(logitsOf({ cacheDir: '' })).rejects.toThrow(/^load: cacheDir is a folder's path, and got ""/)
+    expect(existsSync('models--someone--a-llama')).toBe(false)
+  })
   test('isn’t kept with cache: false', async () => {
     expect(await logitsOf({ cache: false })).toEqual(wanted)
     expect(existsSync(folder())).toBe(false)
@@ -217,8 +240,14 @@ test('names that lead out of the cache are refused, whoever gives them', async (
   hub.commit = '../../../escaped'
   await expect(logitsOf()).rejects.toThrow(/the Hub's commit of main is "..\/..\/..\/escaped", which is none/)
   for (const revision of ['../escaped', '/escaped', 'a/../../escaped', 'a\\..\\b', ''])
-    await expect(logitsOf({ revision })).rejects.toThrow(/revision is a branch, tag or commit/)
-  await expect(logitsOf({ subfolder: '../..' })).rejects.toThrow(/subfolder is a folder of the model/)
+    for (const cache of [true, false]) await expect(logitsOf({ revision, cache })).rejects.toThrow(/revision is a branch, tag or commit/)
+  for (const cache of [true, false]) {
+    await expect(logitsOf({ subfolder: '../..', cache })).rejects.toThrow(/subfolder is a folder of the model/)
+    await expect(logitsOf({ subfolder: '../..', cache }, 'test/golden/models/llama')).rejects.toThrow(/subfolder is a folder of the model/)
+  }
+  hub.asked.length = 0
+  await expect(logitsOf({ subfolder: '..' }, `${hub.origin}/someone`)).rejects.toThrow(/subfolder is a folder of the model/)
+  expect(hub.asked).toEqual([])
   expect(all()).toEqual([])
 })
 

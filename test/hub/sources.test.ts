@@ -227,8 +227,34 @@ test('files that a user dropped', async () => {
   const files = ['config.json', 'model.safetensors'].map((name) => new File([readFileSync(join(golden, name))], name))
   expect(await logitsOf(files)).toEqual(await logitsOf(golden))
   await expect(load([])).rejects.toThrow(/no config.json in the given files/)
+  expect(await logitsOf([...files, ...files.map(({ name }) => new File(['{}'], `${name}.old`))])).toEqual(await logitsOf(golden))
   await expect(load([3] as never)).rejects.toThrow(/a folder, a URL, a Hub id or a list of files is needed/)
   await expect(load(7 as never)).rejects.toThrow(/a folder, a URL, a Hub id or a list of files is needed, and got 7/)
+})
+
+test('of two dropped files of one name none is taken, unless a folder says which', async () => {
+  const inFolder = (folder: string, from: string, path = true): readonly File[] =>
+    ['config.json', 'model.safetensors'].map((name) => {
+      const file = new File([readFileSync(join(from, name))], name)
+      return path ? Object.defineProperty(file, 'webkitRelativePath', { value: `${folder}/${name}` }) : file
+    })
+  const [gpt2, llama] = [inFolder('all/gpt2', 'test/golden/models/gpt2'), inFolder('all/llama', golden)]
+  await expect(load([...gpt2, ...llama])).rejects.toThrow(
+    'the given files hold config.json more than once, as all/gpt2/config.json and all/llama/config.json: give the files of one model, or say which folder with { subfolder }',
+  )
+  expect(await logitsOf([...gpt2, ...llama], { subfolder: 'llama' })).toEqual(await logitsOf(golden))
+  expect(await logitsOf(llama)).toEqual(await logitsOf(golden))
+  const bare = [...inFolder('', golden, false), ...inFolder('', golden, false)]
+  await expect(load(bare)).rejects.toThrow(/config.json more than once, as config.json and config.json: give the files of one model$/)
+  await expect(load([bare[0]!, ...bare.filter(({ name }) => name === 'model.safetensors')])).rejects.toThrow(/hold model.safetensors more than once/) // prettier-ignore
+})
+
+test('a revision is of the Hub’s models alone', async () => {
+  await expect(load(golden, { revision: 'v1' })).rejects.toThrow(
+    "load: revision is a branch, tag or commit of the Hub's models, and the folder test/golden/models/llama has none: leave it out",
+  )
+  await expect(load('http://127.0.0.1:1/llama', { revision: 'main' })).rejects.toThrow(/the URL http.* has none/)
+  await expect(load([], { revision: 'main' })).rejects.toThrow(/a list of files has none/)
 })
 
 test('what can’t be saved leaves what was there', async () => {

@@ -217,11 +217,25 @@ test('what isn’t known is refused by the field’s name, before any tensor', (
     [{ model_type: 'llama', ...sizes, num_attention_heads: 4, num_key_value_heads: 3 }, /num_key_value_heads is 3: it doesn't divide the 4 heads/], // prettier-ignore
     [{ model_type: 'llama', ...sizes, head_dim: 5 }, /head_dim is 5: pairs turn/],
     [{ model_type: 'phi3', ...sizes, partial_rotary_factor: 0.8 }, /partial_rotary_factor is 0.8: pairs turn, and it makes 3 numbers/],
-    [{ model_type: 'phi3', ...sizes, rope_scaling: { type: 'longrope', short_factor: [1], long_factor: [1, 2] } }, /rope_scaling: short_factor is \[1\]: a number for each of 2 pairs/], // prettier-ignore
+    [{ model_type: 'phi3', ...sizes, rope_scaling: { type: 'longrope', short_factor: [1], long_factor: [1, 2] } }, /rope_scaling: short_factor is \[1\]: a number above 0 for each of 2 pairs/], // prettier-ignore
     [{ ...bert, architectures: ['BertLMHeadModel'] }, /architectures is \["BertLMHeadModel"\]/],
     [{ ...bert, num_attention_heads: 3 }, /num_attention_heads is 3: they don't divide the width 8/],
     [{ model_type: 'gpt2', ...gpt2, n_head: 3 }, /n_head is 3/],
   ]
   for (const [json, message] of refused) expect(() => fromConfig(json)).toThrow(message)
   expect(fromConfig({ ...distilbert, sinusoidal_pos_embds: true }).kind).toBe('encoder') // the table is in the file
+})
+
+test('no tokens give no logits, and have neither a first nor a last', () => {
+  const none = np.zeros([2, 0], 'int32')
+  const llama = fromConfig({ model_type: 'llama', ...sizes }) as DecoderModel
+  const params = llama.init(random.key(0))
+  expect(llama.apply(params, { inputIds: none }).logits.shape).toEqual([2, 0, 20])
+  for (const inputs of [{ inputIds: none }, { inputIds: none, attentionMask: none }])
+    for (const cache of [{}, { cache: llama.cache(2, 4) }])
+      expect(() => llama.apply(params, inputs, { ...cache, only: 'last' })).toThrow(/^model.apply: of no tokens none is the last: give one/)
+  const reader = fromConfig({ model_type: 'llama', ...sizes, architectures: ['LlamaForSequenceClassification'] }) as ReaderModel
+  expect(() => reader.apply(reader.init(random.key(0)), { inputIds: none })).toThrow(/none is the last/)
+  const encoder = fromConfig({ ...bert, architectures: ['BertModel'] }) as EncoderModel
+  expect(() => encoder.apply(encoder.init(random.key(0)), { inputIds: none })).toThrow(/^model.apply: of no tokens none is the first/)
 })

@@ -1,6 +1,6 @@
 /** `scan: true`: the same values and gradients from a loop over layers that repeat, and a program that doesn't grow with them. */
 import { describe, expect, test } from 'vitest'
-import { jit, makeJaxpr, nn, np, type NdArray, random, tree, valueAndGrad } from '../../src/index.ts'
+import { type DType, jit, makeJaxpr, nn, np, type NdArray, random, tree, valueAndGrad } from '../../src/index.ts'
 import { type DecoderModel, type EncoderDecoderModel, type EncoderModel, fromConfig } from '../../src/models/index.ts'
 import { quick } from '../effort.ts'
 
@@ -66,6 +66,34 @@ test('a program grows with what repeats, and not with how often', () => {
   expect(looped).toBeLessThan(1.1 * count(2, {}))
   expect(count(12, { scan: true })).toBe(looped)
   expect(count(24, {})).toBeGreaterThan(8 * looped)
+})
+describe('weights of several dtypes give what they give layer by layer', () => {
+  const model = fromConfig({ ...sizes, model_type: 'llama', num_hidden_layers: 7 }) as DecoderModel
+  const plain = model.init(random.key(2))
+  const cast = <T>(x: T, dtype: DType): T => tree.map((y: NdArray) => np.astype(y, dtype), x) as T
+  type Layer = (typeof plain.layers)[number]
+  const [half, single] = ['bfloat16', 'float32'] as const
+  const layersOf = (of: (layer: Layer, i: number) => Layer): typeof plain => ({ ...cast(plain, half), layers: plain.layers.map(of) })
+  test.each<[string, typeof plain, loops: number]>([
+    ['layers wider than the embedding', layersOf((layer) => layer), 1],
+    ['norms wider than matrices', layersOf((layer) => ({ ...cast(layer, half), mlpNorm: layer.mlpNorm })), 1],
+    ['the last layers wider', layersOf((layer, i) => cast(layer, i < 2 ? half : single)), 2],
+    ['every other layer wider', layersOf((layer, i) => cast(layer, i % 2 === 0 ? half : single)), 1],
+    ['three dtypes', layersOf((layer, i) => cast(layer, i < 2 ? half : i < 4 ? 'float16' : single)), 2],
+  ])('%s', (_, params, loops) => {
+    const [looped, wanted] = [{ scan: true }, {}].map((options) => {
+      const logits = logitsOf(model, options)(params)
+      return [logits, ...tree.leaves(jit(valueAndGrad(lossOf(model, options)))(params))] as readonly NdArray[]
+    })
+    looped!.forEach((got, i) => {
+      const want = wanted![i]!
+      expect(got.dtype).toBe(want.dtype)
+      const most = (x: NdArray): number => np.max(np.abs(np.astype(x, 'float32'))).item() as number
+      // Carries of bfloat16 are rounded to its 8 bits.
+      expect(most(np.sub(got, want))).toBeLessThanOrEqual(most(want) * 2 ** -6)
+    })
+    expect(String(makeJaxpr(logitsOf(model, { scan: true }))(params)).match(/= scan\[/g)?.length).toBe(loops)
+  })
 })
 test('a cache and scan, of which one would be left out, are refused together', () => {
   const model = fromConfig({ ...sizes, model_type: 'llama', num_hidden_layers: 2 }) as DecoderModel

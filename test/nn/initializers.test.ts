@@ -93,3 +93,10 @@ test('numbers that mean nothing are refused by name', () => {
   for (const sparsity of [-1, 1.5, NaN]) expect(() => own.sparse({ sparsity })).toThrow(/sparse: sparsity is a number from 0 to 1/)
   for (const base of [-2, 0]) expect(() => nn.sinusoidalPositions(3, 8, { base })).toThrow(/base is a number above 0/)
 })
+
+test('no variance is below 0, nor without end', () => {
+  const { varianceScaling } = nn.initializers
+  for (const scale of [-1, NaN, Infinity])
+    expect(() => varianceScaling({ scale, mode: 'fanIn', distribution: 'normal' })).toThrow(/^nn.initializers.varianceScaling: scale is a number of 0 or more, and got (-1|NaN|Infinity)$/) // prettier-ignore
+  expect(most(varianceScaling({ scale: 0, mode: 'fanIn', distribution: 'uniform' })(random.key(0), [2, 2]))).toBe(0)
+})

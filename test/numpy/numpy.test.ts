@@ -54,6 +54,17 @@ describe('layout', () => {
     expect(list(np.diag(np.array([1, 2]), -1))).toEqual([[0, 0, 0], [1, 0, 0], [0, 2, 0]]) // prettier-ignore
     expect(np.trace(m, 1).item()).toBe(6)
   })
+  test('flip and concatenate take their axis by place or by name', () => {
+    const x = np.array([[1, 2], [3, 4]]) // prettier-ignore
+    for (const axis of [0, 1, -1, [0, 1]]) expect(np.flip(x, { axis }).toArray()).toEqual(np.flip(x, axis).toArray())
+    expect(np.flip(x, {}).toArray()).toEqual(np.flip(x).toArray())
+    for (const axis of [0, 1]) expect(np.concatenate([x, x], { axis }).toArray()).toEqual(np.concatenate([x, x], axis).toArray())
+    expect(np.concatenate([x, x], {}).toArray()).toEqual(np.concatenate([x, x]).toArray())
+    expect(jit((y: NdArray) => np.flip(y, { axis: 0 }))(x).toArray()).toEqual([[3, 4], [1, 2]]) // prettier-ignore
+    expect(() => np.flip(x, { axes: 0 } as never)).toThrow(/^flip: there is no option axes: did you mean axis\? it takes axis$/)
+    expect(() => np.concatenate([x, x], { axis: [0] } as never)).toThrow(/^concatenate: axis is a whole number, and got \[0\]$/)
+    expect(() => np.flip(x, 'rows' as never)).toThrow(/^flip\(f32\[2,2\]\): an axis is a whole number, and got "rows"$/)
+  })
   test('stack, concatenate and promote', () => {
     expect(np.concatenate([np.arange(2), np.array([0.5])]).dtype).toBe('float32')
     expect(list(np.stack([1, np.array(2)]))).toEqual([1, 2])

@@ -6,8 +6,10 @@ import type { Activation } from '../../nn/mlp.ts'
 import { activationOf, type Family, headDimOf, isHeadless, layerCount } from './family.ts'
 
 /** How many classes: `id2label` or `num_labels` say. */
-export const labelsOf = (config: Fields): number =>
-  config.has('id2label') ? config.object('id2label').keys().length : config.count('num_labels', 2)
+export const labelsOf = (config: Fields): number => {
+  const labels = config.has('id2label') ? config.object('id2label').keys().length : config.count('num_labels', 2)
+  return labels > 0 ? labels : config.refuse('id2label', 'a name for each class was expected')
+}
 /** The head that the architecture's name means, among those of a family. */
 export const headOf = (config: Fields, heads: Readonly<Record<string, EncoderHead>>, fallback: string): EncoderHead => {
   const name = config.has('architectures') ? (config.texts('architectures')[0] ?? fallback) : fallback
@@ -48,11 +50,11 @@ export const bertLike = (config: Fields): Omit<EncoderConfig, 'head' | 'padding'
     tokenTypes: config.count('type_vocab_size', 2),
     embedNorm: true,
     finalNorm: false,
-    norm: { kind: 'layer', eps: config.number('layer_norm_eps', 1e-12), offset: 0, bias: true },
+    norm: { kind: 'layer', eps: config.nonNegative('layer_norm_eps', 1e-12), offset: 0, bias: true },
     place: 'post',
     attention: { heads, kvHeads: heads, headDim: headDimOf(config, width, heads), scale: null, softcap: null, bias: true, outBias: true, fused: false, norms: false }, // prettier-ignore
     mlp: { width: config.count('intermediate_size'), activation: activationOf(config, 'hidden_act', 'gelu'), gated: false, fused: false, bias: true }, // prettier-ignore
-    initStddev: config.number('initializer_range', 0.02),
+    initStddev: config.nonNegative('initializer_range', 0.02),
   }
 }
 const names = (base: string) => ({
@@ -105,7 +107,7 @@ export const roberta: Family<EncoderConfig> = {
   types: ['roberta', 'xlm-roberta', 'camembert'],
   read: (config) => ({
     ...bertLike(config),
-    padding: config.number('pad_token_id', 1),
+    padding: config.whole('pad_token_id', 1),
     head: headOf(
       config,
       {

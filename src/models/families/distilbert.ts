@@ -37,7 +37,7 @@ export const distilbert: Family<EncoderConfig> = {
         },
         'DistilBertModel',
       ),
-      initStddev: config.number('initializer_range', 0.02),
+      initStddev: config.nonNegative('initializer_range', 0.02),
     }
   },
   names: ({ head }) => ({

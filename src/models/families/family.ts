@@ -83,7 +83,7 @@ export const llamaLike = (config: Fields, context = 2048, eps = 1e-6): Omit<Deco
     width,
     context: config.count('max_position_embeddings', context),
     inOut: false,
-    norm: { kind: 'rms', eps: config.number('rms_norm_eps', eps), offset: 0, bias: false },
+    norm: { kind: 'rms', eps: config.nonNegative('rms_norm_eps', eps), offset: 0, bias: false },
     place: 'pre',
     attention: {
       heads,
@@ -102,7 +102,7 @@ export const llamaLike = (config: Fields, context = 2048, eps = 1e-6): Omit<Deco
     tied: config.flag('tie_word_embeddings', false),
     headBias: false,
     logitCap: null,
-    initStddev: config.number('initializer_range', 0.02),
+    initStddev: config.nonNegative('initializer_range', 0.02),
   }
 }
 export const activationOf = (config: Fields, name: string, fallback?: string): DecoderConfig['mlp']['activation'] =>
@@ -114,8 +114,8 @@ export const ropeFor = (
   all: ropeOf(config, { headDim, context }),
 })
 /** How many layers: what no model has isn't believed, since a list is made of them before any tensor is looked at. */
-export const layerCount = (config: Fields, name = 'num_hidden_layers'): number => {
-  const n = config.count(name)
+export const layerCount = (config: Fields, name = 'num_hidden_layers', fallback?: number): number => {
+  const n = config.count(name, fallback)
   return n > 4096 ? config.refuse(name, 'no model has more than 4096') : n
 }
 /** The same for every layer. */

@@ -23,12 +23,12 @@ export const gemma: Family<DecoderConfig> = {
       attention: {
         ...like.attention,
         headDim,
-        scale: first ? null : 1 / Math.sqrt(config.number('query_pre_attn_scalar', 256)),
+        scale: first ? null : 1 / Math.sqrt(config.positive('query_pre_attn_scalar', 256)),
         // Gemma 3's files may have one, and Transformers doesn't read it there.
-        softcap: type === 'gemma2' ? config.numberOrOff('attn_logit_softcapping', 50) : null,
+        softcap: type === 'gemma2' ? config.positiveOrOff('attn_logit_softcapping', 50) : null,
         norms: type === 'gemma3_text',
       },
-      logitCap: first ? null : config.numberOrOff('final_logit_softcapping', type === 'gemma2' ? 30 : null),
+      logitCap: first ? null : config.positiveOrOff('final_logit_softcapping', type === 'gemma2' ? 30 : null),
     }
     if (first) return { ...own, ropes: ropeFor(config, own), layers: alike(config, { window: null, rope: 'all' }) }
     const third = type === 'gemma3_text'
@@ -36,7 +36,7 @@ export const gemma: Family<DecoderConfig> = {
     const types = layerTypes(config, (i) => (i + 1) % every !== 0)
     const { context } = own
     // v4 of Gemma 3 has the global base and its stretching at the top, the local base beside them.
-    const local = config.number('rope_local_base_freq', 10_000)
+    const local = config.positive('rope_local_base_freq', 10_000)
     const ropes = third
       ? config.has('rope_parameters')
         ? ropesOf(config, types, (t) => ({ headDim, context, base: t === 'full_attention' ? 1_000_000 : local }))

@@ -25,7 +25,7 @@ export const gpt2: Family<DecoderConfig> = {
         ...(inverse ? { scale: scaleOf(i) } : {}),
       })),
       ropes: {},
-      norm: { kind: 'layer', eps: config.number('layer_norm_epsilon', 1e-5), offset: 0, bias: true },
+      norm: { kind: 'layer', eps: config.nonNegative('layer_norm_epsilon', 1e-5), offset: 0, bias: true },
       place: 'pre',
       attention: {
         heads,
@@ -44,7 +44,7 @@ export const gpt2: Family<DecoderConfig> = {
       tied: config.flag('tie_word_embeddings', true),
       headBias: false,
       logitCap: null,
-      initStddev: config.number('initializer_range', 0.02),
+      initStddev: config.nonNegative('initializer_range', 0.02),
     }
   },
   names: {

@@ -8,19 +8,19 @@ export const llama: Family<DecoderConfig> = {
   read: (config) => {
     const type = config.text('model_type')
     const own = llamaLike(config, { mistral: 131_072, smollm3: 32_768 }[type])
-    const window = type === 'mistral' ? config.countOrOff('sliding_window', 4096) : null
-    const layers = alike(config, { window, rope: 'all' })
+    const layers = alike(config, { window: type === 'mistral' ? config.countOrOff('sliding_window', 4096) : null, rope: 'all' })
     const tied = config.flag('tie_word_embeddings', type === 'smollm3')
     if (type !== 'smollm3') return { ...own, tied, ropes: ropeFor(config, own), layers }
     const ropes = { all: ropeOf(config, { headDim: own.attention.headDim, context: own.context, base: 2_000_000 }) }
     // 1 where a layer has a rope; without the list every fourth has none.
-    const turns = config.has('no_rope_layers') ? config.numbers('no_rope_layers') : null
+    const turns = config.has('no_rope_layers') ? config.bits('no_rope_layers', layers.length, 'layers') : null
     const every = config.count('no_rope_layer_interval', 4)
-    const hasRope = (i: number): boolean => (turns === null ? (i + 1) % every !== 0 : turns[i] === 1)
+    const hasRope = (i: number): boolean => (turns === null ? (i + 1) % every !== 0 : turns[i]!)
     // Those without a rope may slide.
-    const slides = config.flag('use_sliding_window', false) && config.has('sliding_window')
+    const window = config.has('sliding_window') ? config.count('sliding_window') : null
+    const slides = config.flag('use_sliding_window', false) && window !== null
     const types = layerTypes(config, (i) => slides && !hasRope(i))
-    const windowOf = (i: number): number | null => (types[i] === 'sliding_attention' ? config.count('sliding_window') : null)
+    const windowOf = (i: number): number | null => (types[i] === 'sliding_attention' ? (window ?? config.count('sliding_window')) : null)
     return { ...own, tied, ropes, layers: layers.map((_, i) => ({ window: windowOf(i), rope: hasRope(i) ? 'all' : null })) }
   },
   names: llamaNames,

@@ -11,7 +11,7 @@ export const modernbert: Family<EncoderConfig> = {
     const [headDim, context] = [headDimOf(config, width, heads), config.count('max_position_embeddings', 8192)]
     const every = config.count('global_attn_every_n_layers', 3)
     const types = layerTypes(config, (i) => i % every !== 0)
-    const [global, local] = [config.number('global_rope_theta', 160_000), config.number('local_rope_theta', 10_000)]
+    const [global, local] = [config.positive('global_rope_theta', 160_000), config.positive('local_rope_theta', 10_000)]
     const reach = Math.floor(config.count('local_attention', 128) / 2)
     const bias = config.flag('attention_bias', false)
     const [activation, denseBias] = [activationOf(config, 'classifier_activation', 'gelu'), config.flag('classifier_bias', false)]
@@ -34,7 +34,7 @@ export const modernbert: Family<EncoderConfig> = {
       tokenTypes: 0,
       embedNorm: true,
       finalNorm: true,
-      norm: { kind: 'layer', eps: config.number('norm_eps', 1e-5), offset: 0, bias: config.flag('norm_bias', false) },
+      norm: { kind: 'layer', eps: config.nonNegative('norm_eps', 1e-5), offset: 0, bias: config.flag('norm_bias', false) },
       place: 'pre',
       attention: { heads, kvHeads: heads, headDim, scale: null, softcap: null, bias, outBias: bias, fused: true, norms: false },
       mlp: { width: config.count('intermediate_size'), activation: activationOf(config, 'hidden_activation', 'gelu'), gated: true, fused: true, bias: mlpBias }, // prettier-ignore
@@ -55,7 +55,7 @@ export const modernbert: Family<EncoderConfig> = {
         },
         'ModernBertModel',
       ),
-      initStddev: config.number('initializer_range', 0.02),
+      initStddev: config.nonNegative('initializer_range', 0.02),
     }
   },
   names: ({ head }) => ({

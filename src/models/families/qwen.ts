@@ -8,7 +8,7 @@ export const qwen: Family<DecoderConfig> = {
     const own = llamaLike(config, 32_768)
     const third = config.text('model_type') === 'qwen3'
     const window = config.flag('use_sliding_window', false) ? config.countOrOff('sliding_window', 4096) : null
-    const from = config.number('max_window_layers', 28)
+    const from = config.whole('max_window_layers', 28)
     const types = layerTypes(config, (i) => window !== null && i >= from)
     const attention = third
       ? { ...own.attention, headDim: config.count('head_dim', 128), norms: true }

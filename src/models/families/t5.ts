@@ -3,8 +3,9 @@ import type { Activation } from '../../nn/mlp.ts'
 import type { EncoderConfig } from '../encoder.ts'
 import { type EncoderDecoderConfig, encoderIn } from '../encoderDecoder.ts'
 import { type Fields, hfActivations } from '../hfConfig.ts'
+import { FURTHEST } from '../../nn/relative.ts'
 import { classify, headOf } from './bert.ts'
-import type { Family } from './family.ts'
+import { type Family, layerCount } from './family.ts'
 
 interface Projection {
   readonly activation: Activation
@@ -30,7 +31,7 @@ export const t5: Family<EncoderDecoderConfig> = {
   types: ['t5', 'mt5', 'umt5'],
   read: (config) => {
     config.off('is_decoder')
-    const [width, heads, layers] = [config.count('d_model'), config.count('num_heads'), config.count('num_layers')]
+    const [width, heads, layers] = [config.count('d_model'), config.count('num_heads'), layerCount(config, 'num_layers')]
     const { activation, gated } = config.switch(
       'feed_forward_proj',
       projections,
@@ -41,20 +42,26 @@ export const t5: Family<EncoderDecoderConfig> = {
       config.count('relative_attention_num_buckets', 32),
       config.count('relative_attention_max_distance', 128),
     ]
+    if (buckets % 2 !== 0 || buckets < 4) config.refuse('relative_attention_num_buckets', 'an even number of at least 4 is needed: half are for keys behind') // prettier-ignore
+    if (maxDistance > FURTHEST) config.refuse('relative_attention_max_distance', `${FURTHEST} is the most`)
     if (maxDistance <= buckets / 2) config.refuse('relative_attention_max_distance', `it should be above ${buckets / 2}, the distances with a bucket of their own`) // prettier-ignore
+    const vocab = config.count('vocab_size')
+    const first = config.has('decoder_start_token_id') ? 'decoder_start_token_id' : 'pad_token_id'
+    const start = config.whole(first, 0)
+    if (start >= vocab) config.refuse(first, `it begins what is written, and the model has ${vocab} ids`)
     return {
       kind: 'encoderDecoder',
-      vocab: config.count('vocab_size'),
+      vocab,
       width,
       inOut: false,
       encoderLayers: layers,
-      decoderLayers: config.count('num_decoder_layers', layers),
+      decoderLayers: layerCount(config, 'num_decoder_layers', layers),
       relative: {
         buckets,
         maxDistance,
         own: config.text('model_type') === 'umt5',
       },
-      norm: { kind: 'rms', eps: config.number('layer_norm_epsilon', 1e-6), offset: 0, bias: false },
+      norm: { kind: 'rms', eps: config.nonNegative('layer_norm_epsilon', 1e-6), offset: 0, bias: false },
       place: 'pre',
       attention: {
         heads,
@@ -70,8 +77,8 @@ export const t5: Family<EncoderDecoderConfig> = {
       mlp: { width: config.count('d_ff'), activation, gated, fused: false, bias: false },
       tied: scaled,
       headScale: scaled ? 1 / Math.sqrt(width) : 1,
-      start: config.number('decoder_start_token_id', config.number('pad_token_id', 0)),
-      initFactor: config.number('initializer_factor', 1),
+      start,
+      initFactor: config.nonNegative('initializer_factor', 1),
     }
   },
   names: ({ mlp: { gated } }) => ({

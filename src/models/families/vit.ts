@@ -32,7 +32,7 @@ export const vit: Family<EncoderConfig> = {
       tokenTypes: 0,
       embedNorm: false,
       finalNorm: true,
-      norm: { kind: 'layer', eps: config.number('layer_norm_eps', 1e-12), offset: 0, bias: true },
+      norm: { kind: 'layer', eps: config.nonNegative('layer_norm_eps', 1e-12), offset: 0, bias: true },
       place: 'pre',
       attention: { heads, kvHeads: heads, headDim: headDimOf(config, width, heads), scale: null, softcap: null, bias: config.flag('qkv_bias', true), outBias: true, fused: false, norms: false }, // prettier-ignore
       mlp: { width: config.count('intermediate_size'), activation: activationOf(config, 'hidden_act', 'gelu'), gated: false, fused: false, bias: true }, // prettier-ignore
@@ -41,7 +41,7 @@ export const vit: Family<EncoderConfig> = {
         { ForImageClassification: classify(config, 'first'), Model: { kind: 'pooled', activation: activationOf(config, 'pooler_act', 'tanh') } }, // prettier-ignore
         'ViTModel',
       ),
-      initStddev: config.number('initializer_range', 0.02),
+      initStddev: config.nonNegative('initializer_range', 0.02),
     }
   },
   names: {
