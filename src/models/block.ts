@@ -35,6 +35,8 @@ export interface AttentionConfig {
   readonly valueNorm?: boolean
   /** What a head gives is multiplied by sigmoid of a gate, which stands behind its query in the matrix (Qwen 3.5). */
   readonly gate?: boolean
+  /** Every head has a score that takes its share of the weights and gives no value (gpt-oss). */
+  readonly sinks?: boolean
 }
 export interface MlpConfig {
   readonly width: number
@@ -68,6 +70,7 @@ export interface AttentionParams {
   readonly o: nn.LinearParams // [D,H·d]
   readonly qNorm?: NormParams // [d]
   readonly kNorm?: NormParams
+  readonly sinks?: NdArray // [H]
 }
 export type MlpParams = nn.MlpParams | nn.GatedMlpParams
 export interface BlockParams {
@@ -141,7 +144,7 @@ const attention = (
   const v = valueNorm === true ? nn.rmsNorm({}, v0, { eps: norm.eps }) : v0
   const given = (y: NdArray): NdArray => merged(p, opened === null ? y : np.mul(y, nn.sigmoid(opened)))
   const { causal, window, mask, bias } = seeing
-  const how = { scale: scaleOf(config), bias, dropout: null, softcap, sinks: null }
+  const how = { scale: scaleOf(config), bias, dropout: null, softcap, sinks: p.sinks ?? null }
   const left = window === null ? null : window - 1
   if (seeing.cache === null) {
     const right = causal ? 0 : left
@@ -228,6 +231,7 @@ export const blockOf = (
       ...(a.fused ? { qkv: linear(D, asked + 2 * kv, a.bias) } : apart(asked)),
       o: linear(q, D, a.outBias),
       ...norms,
+      ...(a.sinks === true ? { sinks: draw.zeros([a.heads]) } : {}),
     },
     ...(across ? { crossNorm: normOf(draw, D, norm), cross: { ...apart(q), o: linear(q, D, a.outBias) } } : {}),
     mlpNorm: normOf(draw, D, norm),

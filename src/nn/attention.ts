@@ -7,9 +7,9 @@ import { composedOptions, refuse } from '../numpy/check.ts'
 import * as np from '../numpy/index.ts'
 import { asArray, asFloat, asIndex } from '../numpy/promote.ts'
 import { keyOf } from '../random/keys.ts'
-import { array, either, flag, needed, number, type OptionKind, pair, record, type Schema, whole } from '../core/options.ts'
+import { array, flag, needed, number, record, type Schema } from '../core/options.ts'
+import { type Window, window } from './window.ts'
 
-type Window = number | readonly [left: number, right: number]
 interface AttentionDropout {
   readonly key: NdArray
   readonly rate: number
@@ -40,7 +40,6 @@ export interface AttentionOptions {
   /** [H]: a score for each head that takes its share of the weights and gives no value (Xiao et al. 2023, gpt-oss). */
   readonly sinks?: NdArray
 }
-const window: OptionKind<Window> = either(whole, pair(whole))
 const attentionOptions: Schema<AttentionOptions> = {
   ...{ causal: flag, isCausal: flag, window, localWindowSize: window, querySeqLengths: array, keyValueSeqLengths: array },
   ...{ mask: array, bias: array, scale: number, dropout: record<AttentionDropout>({ key: needed(array), rate: needed(number) }) },

@@ -27,16 +27,17 @@ const plain = (p: ReturnType<typeof blockOf>, y: NdArray, { valueNorm, gate }: B
   const k = turned(headed(weightOf(attn.k).reshape(K, d, D)), attn.kNorm!)
   const v0 = headed(weightOf(attn.v).reshape(K, d, D))
   const v = valueNorm === true ? v0.div(np.sqrt(np.mean(np.square(v0), { axis: -1, keepdims: true }).add(1e-6))) : v0
-  const mixed = nn.dotProductAttention(q, k, v, { causal: true })
+  const mixed = nn.dotProductAttention(q, k, v, { causal: true, ...(attn.sinks === undefined ? {} : { sinks: attn.sinks }) })
   const gated = gate === true ? mixed.mul(nn.sigmoid(headed(wq.slice([], [d, 2 * d])))) : mixed
   const own = y.add(nn.linear(attn.o, gated.reshape(B, T, H * d)))
   return own.add(nn.gatedMlp(p.mlp as nn.GatedMlpParams, nn.rmsNorm(p.mlpNorm, own)))
 }
 const close = (a: NdArray, b: NdArray): void => expect(np.max(np.abs(np.sub(a, b))).item()).toBeLessThan(1e-5)
 
-test.each([{ valueNorm: true }, { gate: true }, { valueNorm: true, gate: true }])('%o', (more) => {
+test.each([{ valueNorm: true }, { gate: true }, { sinks: true }, { valueNorm: true, gate: true, sinks: true }])('%o', (more) => {
   const config = configOf(more)
-  const p = blockOf(drawing(random.key(2), 0.5, 'float32'), config)
+  const drawn = blockOf(drawing(random.key(2), 0.5, 'float32'), config)
+  const p = 'sinks' in more ? { ...drawn, attn: { ...drawn.attn, sinks: random.normal(random.key(3), [H]) } } : drawn
   const f = (y: NdArray): NdArray => block(p, y, config, { ...seeing, rotation })[0]
   const g = (y: NdArray): NdArray => plain(p, y, config.attention)
   close(f(x), g(x))
@@ -56,4 +57,19 @@ test('a matrix of queries, keys and values holds gates too', () => {
   close(run({ ...p, attn: { ...rest, qkv } }), run(p))
   const fused = blockOf(drawing(random.key(2), 0.5, 'float32'), configOf({ gate: true, fused: true }))
   expect(weightOf(fused.attn.qkv).shape).toEqual(qkv.weight.shape)
+})
+
+test('nn.multiHeadAttention with the same switches gives what the block does', () => {
+  const config = configOf({ valueNorm: true, gate: true, sinks: true, softcap: 2, scale: 0.3 })
+  const drawn = blockOf(drawing(random.key(2), 0.5, 'float32'), config)
+  const { q, k, v, o, qNorm, kNorm } = drawn.attn
+  const sinks = random.normal(random.key(3), [H])
+  const both = weightOf(q).reshape(H, 2, d, D)
+  const rows = (i: number) => ({ weight: both.slice([], [i, i + 1]).reshape(H * d, D) })
+  const p = { q: rows(0), k: k!, v: v!, out: o, qNorm: qNorm!, kNorm: kNorm!, vNorm: {}, gate: rows(1), sinks }
+  const h = nn.rmsNorm(drawn.attnNorm!, x)
+  const mixed = nn.multiHeadAttention(p, h, h, h, { heads: H, causal: true, window: [2, 0], softcap: 2, scale: 0.3, rotation })
+  const own = x.add(mixed)
+  const y = block({ ...drawn, attn: { ...drawn.attn, sinks } }, x, config, { ...seeing, window: 3, rotation })[0]
+  close(own.add(nn.gatedMlp(drawn.mlp as nn.GatedMlpParams, nn.rmsNorm(drawn.mlpNorm, own))), y)
 })
