@@ -5,6 +5,8 @@ import { type Aval, eqAval, showAval } from '../src/core/aval.ts'
 import { type Atom, type Jaxpr, variable } from '../src/core/jaxpr.ts'
 import { pick, place } from '../src/core/flags.ts'
 import type { Tangent, Traced, Transforms } from '../src/core/rules.ts'
+import { evalJaxpr, trace } from '../src/core/trace.ts'
+import { inFront } from './families.ts'
 
 export const some = (t: Tangent): t is O.Some<NdArray> => O.isSome(t)
 /** Tangents at the flagged places of results. */
@@ -32,6 +34,16 @@ export const badCarry = (taken: readonly Aval[], given: readonly Aval[]): string
   return off < 0
     ? null
     : `the carry ${off} comes in as ${showAval(taken[off]!)} and goes out as ${given[off] ? showAval(given[off]) : 'nothing'}`
+}
+
+/** A batched body with the batch axis of its results in front: of those that are flagged, or of all. */
+export const resultsInFront = (wide: ReturnType<Transforms['batch']>, size: number, flags = wide.dims.map(() => true)): Traced => {
+  const placed = trace(
+    wide.jaxpr.inputs.map((v) => v.aval),
+    (args) => evalJaxpr(wide.jaxpr, args).map((y, i) => (flags[i] ? inFront(y, wide.dims[i]!, size) : y)),
+    'vmap',
+  )
+  return { jaxpr: placed.jaxpr, captures: [...placed.captures, ...wide.captures] }
 }
 
 /** Jaxprs made anew, each with what it closed over, as jaxprs of all those operands together. */

@@ -14,7 +14,7 @@ import { composite, inputNodes, slotsOf } from './composite.ts'
 import { pruneCond } from './prune.ts'
 import { callAvals, dtypes, inFront, isLinear, valueOf, shapes } from './families.ts'
 import { pick, place } from '../src/core/flags.ts'
-import { joined, outsKnown, some, tangentsAt, there } from './carrying.ts'
+import { joined, outsKnown, resultsInFront, some, tangentsAt, there } from './carrying.ts'
 
 type Params = OpParams['cond']
 
@@ -161,14 +161,7 @@ const batch = (
     ),
   )
   const flags = each ? jaxprs[0]!.outs.map(() => true) : inAny(wide.map((branch) => branch.dims.map(O.isSome)))
-  const branches = wide.map(({ jaxpr, captures, dims: own }): Traced => {
-    const placed = trace(
-      jaxpr.inputs.map((v) => v.aval),
-      (args) => evalJaxpr(jaxpr, args).map((y, i) => (flags[i] ? inFront(y, own[i]!, size) : y)),
-      'vmap',
-    )
-    return { jaxpr: placed.jaxpr, captures: [...placed.captures, ...captures] }
-  })
+  const branches = wide.map((branch) => resultsInFront(branch, size, flags))
   const out = flags.map((flag): BatchDim => (flag ? O.some(0) : O.none))
   if (!each) {
     const all = joined(branches)

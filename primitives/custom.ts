@@ -10,9 +10,10 @@ import { CotangentError, ShapeError } from '../src/core/errors.ts'
 import type { Jaxpr } from '../src/core/jaxpr.ts'
 import { Ref } from '../src/core/ref.ts'
 import type { OpName, OpParams } from '../src/core/ops.ts'
-import type { BatchDim, Rules, Tangent, Transforms } from '../src/core/rules.ts'
+import type { BatchDim, Linear, Rules, Tangent, Transforms } from '../src/core/rules.ts'
 import { bind, evalJaxpr, trace } from '../src/core/trace.ts'
-import { inFront, batched, callAvals } from './families.ts'
+import { resultsInFront, tangentsAt } from './carrying.ts'
+import { inFront, batched, callAvals, isLinear, valueOf } from './families.ts'
 
 type Custom = 'customJvp' | 'customVjp'
 
@@ -113,28 +114,42 @@ const widened = <R extends object>(
   return made.get(key) as R
 }
 
-/** The function over a batch, all of whose operands and results have the batch axis first. */
-const wideJaxpr = (jaxpr: Jaxpr, size: number, transforms: Transforms): Jaxpr => {
-  const wide = transforms.batch(
-    jaxpr,
-    size,
-    jaxpr.inputs.map((): BatchDim => O.some(0)),
-  )
-  const avals = jaxpr.inputs.map(({ aval: a }): Aval => ({ ...a, shape: [size, ...a.shape] }))
-  return trace(avals, (xs) => evalJaxpr(wide.jaxpr, xs).map((y, i) => inFront(y, wide.dims[i]!, size)), 'vmap').jaxpr
+/** The function over a batch: what it takes and gives has the batch axis first, but for what it closes over and isn't batched. */
+const wideFunction = (p: OpParams[Custom], dims: readonly BatchDim[], size: number, transforms: Transforms) => {
+  const own = p.jaxpr.inputs.map((_, i): BatchDim => (i < p.captured && O.isNone(dims[i]!) ? O.none : O.some(0)))
+  const { jaxpr, captures } = resultsInFront(transforms.batch(p.jaxpr, size, own), size)
+  return { jaxpr, captures, captured: captures.length + p.captured }
 }
 
 const batch =
   <K extends Custom>(name: K): Rules<K>['batch'] =>
   (xs, dims, size, p, transforms) => {
-    const moved = xs.map((x, i) => inFront(x, dims[i]!, size))
-    const jaxpr = wideJaxpr(p.jaxpr, size, transforms)
+    const { captures, ...wide } = wideFunction(p, dims, size, transforms)
+    const moved = xs.map((x, i) => (i < p.captured && O.isNone(dims[i]!) ? x : inFront(x, dims[i]!, size)))
     const rule =
       name === 'customJvp'
         ? widened(batchedJvp, ruleOf(p.rule, p.name), size, transforms)
         : widened(batchedVjp, ruleOf(p.rule, p.name), size, transforms)
-    return batched(bind(name, { ...p, jaxpr, rule: Ref.of(rule), name: `vmap(${p.name})` } as OpParams[K], moved))
+    const params = { ...p, ...wide, rule: Ref.of(rule), name: `vmap(${p.name})` } as OpParams[K]
+    return batched(bind(name, params, [...captures, ...moved]))
   }
+
+/** What is linear is differentiated already: no rule for tangents or batches is asked any more, and the function is its equations. */
+const asEquations = (
+  cts: readonly Tangent[],
+  xs: readonly (NdArray | Linear)[],
+  { jaxpr }: { readonly jaxpr: Jaxpr },
+  transforms: Transforms,
+): readonly Tangent[] => {
+  const linear = xs.map(isLinear)
+  const back = transforms.transpose(jaxpr, linear, cts.map(O.isSome))
+  const known = xs.filter((x) => !isLinear(x)).map(valueOf)
+  const given = evalJaxpr(back.jaxpr, [...back.captures, ...known, ...there(orNulls(cts))])
+  return tangentsAt(
+    place(linear, back.present, () => false),
+    given,
+  )
+}
 
 const abstractEval: Rules<Custom>['abstractEval'] = (avals, { jaxpr }) => callAvals(jaxpr, avals)
 
@@ -148,7 +163,7 @@ export const customJvp: Rules<'customJvp'> = {
     checked(`the rule of ${p.name}, for tangents,`, dys, want)
     return { outs, tangents: dys.map((dy, i) => (dy !== null && isFloat(want[i]!.dtype) ? O.some(dy) : O.none)) }
   },
-  transpose: 'notLinear',
+  transpose: asEquations,
   batch: batch('customJvp'),
   lower: (xs, { jaxpr }, lowering) => lowering.lower(jaxpr, xs),
 }
@@ -203,9 +218,14 @@ export const customLinear: Rules<'customLinear'> = {
   },
   batch: (xs, dims, size, p, transforms) => {
     const moved = xs.map((x, i) => inFront(x, dims[i]!, size))
-    const jaxpr = wideJaxpr(p.jaxpr, size, transforms)
+    const { jaxpr, captured } = wideFunction(
+      p,
+      p.jaxpr.inputs.map(() => O.none),
+      size,
+      transforms,
+    )
     const rule = widened(batchedBackward, ruleOf<BackwardRule>(p.rule, p.name), size, transforms)
-    return batched(bind('customLinear', { ...p, jaxpr, rule: Ref.of(rule) }, moved))
+    return batched(bind('customLinear', { ...p, jaxpr, captured, rule: Ref.of(rule) }, moved))
   },
   lower: (_xs, { name }) => noForward(name),
 }
@@ -219,7 +239,7 @@ export const customVmap: Rules<'customVmap'> = {
     const [outs, dys] = [results.slice(0, jaxpr.outs.length), results.slice(jaxpr.outs.length)]
     return { outs, tangents: refilled(pushed.nonzero, dys).map(O.fromNullable) }
   },
-  transpose: 'notLinear',
+  transpose: asEquations,
   batch: (xs, dims, size, { captured, jaxpr, rule, name }) => {
     if (dims.slice(0, captured).some(O.isSome))
       throw new CotangentError(`${name} closes over a value that is being mapped, which its own rule doesn't know: pass it as an argument`)

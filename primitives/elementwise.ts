@@ -183,7 +183,8 @@ const bitcast: Rules<'bitcastConvertType'> = {
 const stopGradient: Rules<'stopGradient'> = {
   abstractEval: ([x]) => one(x!),
   jvp: ([x]) => noTangent(c.stopGradient(x!)),
-  transpose: 'notLinear',
+  // Batches put it into linear code too (primitives/cond.ts): there as elsewhere it gives nothing back.
+  transpose: () => [O.none],
   batch: elementwiseBatch('stopGradient'),
   lower: ([x]) => [x!],
 }

@@ -6,9 +6,9 @@ import * as c from '../src/core/constructors.ts'
 import { isFloat } from '../src/core/dtype.ts'
 import { CotangentError } from '../src/core/errors.ts'
 import type { Jaxpr } from '../src/core/jaxpr.ts'
-import type { BatchDim, Rules, Tangent, Traced } from '../src/core/rules.ts'
-import { bind, evalJaxpr, trace } from '../src/core/trace.ts'
-import { joined, there } from './carrying.ts'
+import type { BatchDim, Rules, Tangent } from '../src/core/rules.ts'
+import { bind, evalJaxpr } from '../src/core/trace.ts'
+import { joined, resultsInFront, there } from './carrying.ts'
 import { batched, callAvals, inFront, isLinear, valueOf, shapes } from './families.ts'
 
 export const linearSolve: Rules<'linearSolve'> = {
@@ -58,17 +58,7 @@ export const linearSolve: Rules<'linearSolve'> = {
     const vectors = operands.slice(numConsts).map((x, i) => inFront(x, dims[numConsts + i]!, size))
     const consts = operands.slice(0, numConsts)
     const own = [...dims.slice(0, numConsts), ...vectors.map((): BatchDim => O.some(0))]
-    const wide = joined(
-      jaxprs.map((jaxpr): Traced => {
-        const one = transforms.batch(jaxpr, size, own)
-        const placed = trace(
-          one.jaxpr.inputs.map((v) => v.aval),
-          (args) => evalJaxpr(one.jaxpr, args).map((y, i) => inFront(y, one.dims[i]!, size)),
-          'vmap',
-        )
-        return { jaxpr: placed.jaxpr, captures: [...placed.captures, ...one.captures] }
-      }),
-    )
+    const wide = joined(jaxprs.map((jaxpr) => resultsInFront(transforms.batch(jaxpr, size, own), size)))
     const all = [...wide.captures, ...consts]
     return batched(bind('linearSolve', { jaxprs: wide.jaxprs, numConsts: all.length }, [...all, ...vectors]))
   },

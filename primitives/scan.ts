@@ -14,7 +14,7 @@ import type { OpParams } from '../src/core/ops.ts'
 import type { BatchDim, Rules, Tangent, Transforms } from '../src/core/rules.ts'
 import { bind, evalJaxpr, trace } from '../src/core/trace.ts'
 import { grouped, pick, place } from '../src/core/flags.ts'
-import { badCarry, fixpoint, outsKnown, some, tangentsAt, there } from './carrying.ts'
+import { badCarry, fixpoint, outsKnown, resultsInFront, some, tangentsAt, there } from './carrying.ts'
 import { composite, copies, inputNodes, loopBody, slotsOf } from './composite.ts'
 import { callAvals, inFront, isLinear, valueOf, shapes } from './families.ts'
 import { pruneScan } from './prune.ts'
@@ -273,11 +273,7 @@ const batch = (inputs: readonly NdArray[], dims: readonly BatchDim[], size: numb
   const over = wide(carry)
   const ys = over.dims.slice(numCarry).map(O.isSome)
   const flags = [...carry, ...ys]
-  const body = trace(
-    over.jaxpr.inputs.map((v) => v.aval),
-    (args) => evalJaxpr(over.jaxpr, args).map((y, i) => (flags[i] ? inFront(y, over.dims[i]!, size) : y)),
-    'vmap',
-  )
+  const body = resultsInFront(over, size, flags)
   const [c, i, x] = parts(
     inputs.map((value, k): NdArray => {
       const dim = dims[k]!
@@ -286,7 +282,7 @@ const batch = (inputs: readonly NdArray[], dims: readonly BatchDim[], size: numb
     }),
     params,
   )
-  const consts = [...body.captures, ...over.captures, ...c]
+  const consts = [...body.captures, ...c]
   const outs = bind('scan', { ...params, jaxpr: body.jaxpr, numConsts: consts.length }, [...consts, ...i, ...x])
   return { outs, dims: flags.map((flag, k): BatchDim => (flag ? O.some(k < numCarry ? 0 : 1) : O.none)) }
 }

@@ -3,7 +3,7 @@ import * as O from '#fp-ts/Option.js'
 import type { NdArray } from '../src/core/array.ts'
 import { aval, sizeOf } from '../src/core/aval.ts'
 import * as c from '../src/core/constructors.ts'
-import { isNumeric } from '../src/core/dtype.ts'
+import { computedIn, isNumeric } from '../src/core/dtype.ts'
 import * as g from '../src/core/graph.ts'
 import type { Affine } from '../src/core/kernel.ts'
 import type { OpParams } from '../src/core/ops.ts'
@@ -68,7 +68,8 @@ export const convGeneralDilated: Rules<'convGeneralDilated'> = {
   jvp: (xs, ts, p) => bilinearJvp((x, w) => c.convGeneralDilated(x, w, p, p.preferred), xs, ts),
   transpose: (cts, xs, p) =>
     wideTranspose(cts, xs, (ct, z, other, i) =>
-      sizeOf(ct.shape) === 0 || other.shape.includes(0)
+      // A window without elements may leave no extent for the convolution that gives its cotangent.
+      [ct.shape, z.aval.shape, other.shape].some((shape) => shape.includes(0))
         ? c.zerosLike({ ...z.aval, dtype: ct.dtype })
         : i === 0
           ? transposeLhs(ct, z, other, p)
@@ -109,9 +110,11 @@ export const convGeneralDilated: Rules<'convGeneralDilated'> = {
     if (outs === 1) {
       // Nothing is read for more than one result: no contraction, but sums over windows.
       const shape = [N, G, 1, ...T, C, ...K]
-      const xs = patches(g.convert(x!, dtype), shape, [1, 0, 3 + rank, 3, 4 + rank])
-      const ws = g.broadcast(g.convert(w!, dtype), shape, [1, 2, ...c.range(rank + 1).map((d) => 3 + rank + d)])
-      return [inGroups(g.reduce('sum', g.map('mul', dtype, xs, ws), c.range(rank + 1).map((d) => 3 + rank + d)))] // prettier-ignore
+      const exact = (n: g.Node): g.Node => g.convert(n, computedIn(dtype))
+      const xs = patches(exact(x!), shape, [1, 0, 3 + rank, 3, 4 + rank])
+      const ws = g.broadcast(exact(w!), shape, [1, 2, ...c.range(rank + 1).map((d) => 3 + rank + d)])
+      const sums = g.reduce('sum', g.map('mul', computedIn(dtype), xs, ws), c.range(rank + 1).map((d) => 3 + rank + d)) // prettier-ignore
+      return [inGroups(g.convert(sums, dtype))]
     }
     if (C * sizeOf(K) === 0) return [g.constNode(0, dtype, [G, N, outs, ...T])]
     const [wide, inside, all] = [(n: g.Node) => g.sameSums(n, dtype), C * sizeOf(K), sizeOf(T)]

@@ -1,6 +1,7 @@
 /** Jaxprs to results: lowered, compiled and kept, keyed on the exact text of the program. */
 import { ConcreteArray } from '../src/core/array.ts'
 import type { Backend, Executable, Storage } from '../src/core/backend.ts'
+import { type Bounds, Cache } from '../src/core/cache.ts'
 import { DeletedArrayError, DeviceError, DTypeError } from '../src/core/errors.ts'
 import type { Node } from '../src/core/graph.ts'
 import type { Jaxpr } from '../src/core/jaxpr.ts'
@@ -11,7 +12,6 @@ import type { RuleTable, Transforms } from '../src/core/rules.ts'
 import type { Caller, Compiled, Engine, Observer } from '../src/core/runtime.ts'
 import { showAval, physical } from '../src/core/aval.ts'
 import { lowerProgram } from '../backends/lowering/lower.ts'
-import { type Bounds, Cache } from './cache.ts'
 import { optimise } from './inline.ts'
 
 const ANONYMOUS: Caller = { what: 'a program', pathOf: () => '' }

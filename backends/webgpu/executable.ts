@@ -3,6 +3,7 @@
  * in the same slabs; where they are in them is written into the dispatches' records on every call.
  */
 import type { Executable } from '../../src/core/backend.ts'
+import type { Cache } from '../../src/core/cache.ts'
 import { sizeOf } from '../../src/core/aval.ts'
 import { type HostArray, hostFunction } from '../../src/core/callbacks.ts'
 import { byteWidth, type TypedArray, typedArrayOf } from '../../src/core/dtype.ts'
@@ -27,7 +28,7 @@ export interface Runtime {
   readonly stream: Stream
   readonly features: Features
   /** By `keyOf`: what was compiled before changes nothing. */
-  readonly shaders: Map<string, Shader>
+  readonly shaders: Cache<Shader>
   /** Bytes of the largest block. */
   readonly largest: number
   /** Blocks of at least so many bytes for intermediates: programs run one after another, so they share them. */
@@ -53,6 +54,9 @@ const ANY_SLAB = { id: -1 } as Slab
 /** The ways to reduce rows depend on how many there are, which isn't code. */
 export const keyOf = (kernel: Kernel): string => `${kernel.kind === 'nest' ? kernel.dims[0] : ''} ${structure(kernel)}`
 
+/** Characters of its code. */
+const lengthOf = ({ passes }: Shader): number => passes.reduce((sum, { declarations, body }) => sum + declarations.length + body.length, 0)
+
 /** A program's launches, with what the arena has to hold for them. */
 const compiled = (program: Program, { largest, shaders, features }: Runtime) => {
   const memory = new Arena(program, largest)
@@ -61,7 +65,7 @@ const compiled = (program: Program, { largest, shaders, features }: Runtime) => 
     const together = steps.map(({ kernel, segments }): Launch => {
       const key = keyOf(kernel)
       const shader = shaders.get(key) ?? shaderOf(kernel, features)
-      shaders.set(key, shader)
+      shaders.set(key, shader, key.length + lengthOf(shader))
       return launchOf(kernel, segments, shader, memory)
     })
     launches.push(together)
@@ -131,6 +135,7 @@ export const executable = (program: Program, runtime: Runtime): Executable<Webgp
   }
   return {
     run,
+    bytes: [...new Set(code.launches.flat().map(({ shader }) => shader))].reduce((sum, shader) => sum + lengthOf(shader), 0),
     ready: async () => {
       await stream.inOrder(tune)
       // As a rule all arrays are in one slab.

@@ -1,12 +1,13 @@
 /** The WebGPU backend: programs as compute passes. Calls are synchronous and their results pending; reading is asynchronous. */
 import { refuseBeyondReach } from '../../src/core/reach.ts'
 import type { Backend, KernelTime } from '../../src/core/backend.ts'
+import { Cache } from '../../src/core/cache.ts'
 import { byteWidth, type DType, type TypedArray, typedArrayOf } from '../../src/core/dtype.ts'
 import { CotangentError, DeviceError, DeviceLostError } from '../../src/core/errors.ts'
 import { adapterInfo, type DeviceOptions, openDevice } from './device.ts'
 import { executable, type Runtime } from './executable.ts'
 import { featuresOf } from './features.ts'
-import { Pipelines } from './pipelines.ts'
+import { KEPT, Pipelines } from './pipelines.ts'
 import { Profiler } from './profiler.ts'
 import { Reader } from './read.ts'
 import { type Block, Slabs } from './slabs.ts'
@@ -74,7 +75,7 @@ export const createWebgpu = (
     pipelines,
     stream,
     features: { ...featuresOf(device), choose: choose ?? ((kernel, plans) => tuner?.choose(kernel, plans) ?? plans[0]!) },
-    shaders: new Map(),
+    shaders: new Cache(KEPT),
     largest,
     arena: (pages) =>
       pages.map((bytes, i) => {

@@ -1,4 +1,5 @@
 /** Pipelines by the text of their module, so that equal kernels of any program share one; and the layouts that all have. */
+import { type Bounds, Cache } from '../../src/core/cache.ts'
 import { DeviceError } from '../../src/core/errors.ts'
 import { COMPUTE_STAGE } from './flags.ts'
 import type { Slab } from './slabs.ts'
@@ -6,12 +7,17 @@ import type { Slab } from './slabs.ts'
 /** Storage buffers that every WebGPU device gives a kernel. */
 export const SLOTS = 8
 
+/** As many as programs (transforms/engine.ts), which keep those that they were bound to themselves. */
+export const KEPT: Bounds = { count: 4096, bytes: 2 ** 28 }
+/** What a pipeline holds, measured in Node: 35 kB in Dawn, and its text. */
+const bytesOf = (code: string): number => 2 ** 15 + 2 * code.length
+
 const refused = (label: string, code: string, why: string): DeviceError =>
   new DeviceError(`the WebGPU kernel ${label} doesn't compile: ${why}\n${code}`)
 
 export class Pipelines {
   readonly #device: GPUDevice
-  readonly #pipelines = new Map<string, GPUComputePipeline>()
+  readonly #pipelines: Cache<GPUComputePipeline>
   /** Bind groups, with the slabs that they hold, by the slabs' numbers. */
   readonly #groups = new Map<string, { readonly group: GPUBindGroup; readonly slabs: readonly Slab[] }>()
   readonly #memories: GPUBindGroupLayout[] = []
@@ -24,8 +30,9 @@ export class Pipelines {
   /** Pipelines whose soundness isn't known yet. What uses a faulty one fails too, and says less. */
   pending = 0
 
-  constructor(device: GPUDevice) {
+  constructor(device: GPUDevice, kept = KEPT) {
     this.#device = device
+    this.#pipelines = new Cache(kept)
     const visibility = COMPUTE_STAGE
     this.table = device.createBindGroupLayout({
       label: 'table',
@@ -60,16 +67,16 @@ export class Pipelines {
       this.refusals.set(code, refusal)
       this.failure ??= refusal
     })
-    this.#pipelines.set(code, pipeline)
+    this.#pipelines.set(code, pipeline, bytesOf(code))
     return pipeline
   }
 
   /** The same, compiled aside. */
   async ready(label: string, code: string, slots: number): Promise<void> {
-    if (this.#pipelines.has(code)) return
+    if (this.#pipelines.get(code) !== undefined) return
     try {
       const pipeline = await this.#device.createComputePipelineAsync(this.#describe(label, code, slots))
-      if (!this.#pipelines.has(code)) this.#pipelines.set(code, pipeline)
+      if (this.#pipelines.get(code) === undefined) this.#pipelines.set(code, pipeline, bytesOf(code))
     } catch (reason) {
       throw refused(label, code, String(reason))
     }

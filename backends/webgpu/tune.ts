@@ -34,7 +34,7 @@ export class Tuner {
       const key = keyOf(kernel)
       if (kernel.kind !== 'dot' || !isTiled(kernel) || this.#chosen.has(key)) continue
       this.#chosen.set(key, await fastest(kernel, segments, program, runtime))
-      runtime.shaders.delete(key)
+      runtime.shaders.drop(key)
     }
   }
 }

@@ -34,7 +34,8 @@ const draw = (
 /** Windows of an axis that has at least `most - 1` of them. */
 const axis = (c: Choices, most: number): { readonly n: number; readonly k: number; readonly stride: number; readonly dilation: number } => {
   const [k, stride, dilation] = [c.pick([2, 1, 3, 0]), c.pick([1, 2, 3]), c.pick([1, 2])]
-  return { n: Math.max(0, (c.below(most) * stride + (k - 1) * dilation + c.pick([1, 2, 0])) | 0), k, stride, dilation }
+  const reach = Math.max(0, k - 1) * dilation
+  return { n: c.below(most) * stride + reach + c.pick([1, 2, 0]), k, stride, dilation }
 }
 const axes = (c: Choices, rank: number, most: number) => {
   const drawn = Array.from({ length: rank }, () => axis(c, most))

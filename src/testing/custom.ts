@@ -15,9 +15,9 @@ import * as O from '#fp-ts/Option.js'
 import type { BatchDim } from '../core/rules.ts'
 import type { OpName } from '../core/ops.ts'
 import { evalJaxpr, trace } from '../core/trace.ts'
-import type { Choices } from './choices.ts'
+import type { Choices, Value } from './choices.ts'
 import { generator } from './generator.ts'
-import { drawProgram, equation, type Table } from './programs.ts'
+import { drawProgram, equation, type Program, type Table } from './programs.ts'
 
 const transforms = makeTransforms(rules)
 const floatInputs = (jaxpr: Jaxpr): boolean[] => jaxpr.inputs.map((v) => isFloat(v.aval.dtype))
@@ -75,7 +75,7 @@ const tangentJaxpr = (jaxpr: Jaxpr, moving: readonly boolean[]): Jaxpr => {
 }
 
 /** Smooth, and of floats only. */
-export const smoothOps: readonly OpName[] = [
+const smoothOps: readonly OpName[] = [
   'sin',
   'mul',
   'add',
@@ -89,8 +89,20 @@ export const smoothOps: readonly OpName[] = [
   'cumsum',
 ]
 
+const linearOps: readonly OpName[] = ['add', 'neg', 'reduceSum', 'transpose', 'slice', 'cumsum', 'sub', 'rev']
+const isLinear = (jaxpr: Jaxpr): boolean => jaxpr.eqns.every(({ op }) => linearOps.includes(op.name))
+/** All floats together, where the bodies are linear. */
+export const linearIn = (jaxprs: readonly Jaxpr[], inputs: readonly Value[]): readonly (readonly number[])[] => {
+  const floats = inputs.flatMap((x, i) => (isFloat(x.aval.dtype) ? [i] : []))
+  return floats.length > 0 && jaxprs.every(isLinear) ? [floats] : []
+}
+export const smoothDraw =
+  (table: Table) =>
+  (c: Choices): Program =>
+    drawProgram(c, table, { ops: c.oneIn(3) ? linearOps : smoothOps, steps: 3, smooth: true })
+
 export const customGenerators = (table: Table, exact: readonly OpName[]) => {
-  const smooth = (c: Choices) => drawProgram(c, table, { ops: smoothOps, steps: 3, smooth: true })
+  const smooth = smoothDraw(table)
   const any = (c: Choices) => drawProgram(c, table, { ops: exact, steps: 3 })
   const custom = (rule: (jaxpr: Jaxpr) => CustomJvpRule | CustomVjpRule | CustomVmapRule) => {
     const call = (draw: typeof any) => (c: Choices) => {
@@ -99,6 +111,8 @@ export const customGenerators = (table: Table, exact: readonly OpName[]) => {
     }
     return { any: call(any), smooth: call(smooth) }
   }
+  const linearInFloats = (draw: { readonly params: { readonly jaxpr: Jaxpr }; readonly inputs: readonly Value[] }) =>
+    linearIn([draw.params.jaxpr], draw.inputs)
   const linear = (c: Choices) => {
     const { jaxpr, inputs } = smooth(c)
     const moving = floatInputs(jaxpr)
@@ -121,8 +135,8 @@ export const customGenerators = (table: Table, exact: readonly OpName[]) => {
   }
   return {
     linearSolve: generator<'linearSolve'>({ any: solve, smooth: solve, linear: () => [[1]] }),
-    customVmap: generator<'customVmap'>(custom(vmapRule)),
-    customJvp: generator<'customJvp'>(custom(jvpRule)),
+    customVmap: generator<'customVmap'>({ ...custom(vmapRule), linear: linearInFloats }),
+    customJvp: generator<'customJvp'>({ ...custom(jvpRule), linear: linearInFloats }),
     customVjp: generator<'customVjp'>({ ...custom(vjpRule), reverseOnly: true }),
     customLinear: generator<'customLinear'>({
       any: linear,

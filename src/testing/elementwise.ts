@@ -108,6 +108,7 @@ export const elementwise = {
   stopGradient: generator<'stopGradient'>({
     any: (c) => ({ params: {}, inputs: operands(c, 1, c.dtype(all)) }),
     smooth: (c) => ({ params: {}, inputs: smoothOperands(c, [same]) }),
+    linear: () => [[0]],
     flat: true,
   }),
   add: of<'add'>(number, [same, same], each2),

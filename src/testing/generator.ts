@@ -16,7 +16,7 @@ export interface Generator<K extends OpName> {
   readonly smooth: (c: Choices) => Draw<K>
   /** The sets of operands that the primitive is linear in together (up to a constant); none where it has no transpose. */
   readonly linear: (draw: Draw<K>) => readonly (readonly number[])[]
-  /** The derivative is zero by definition, though the function isn't constant. */
+  /** The derivative is zero by definition, though the function isn't constant; and so is what a transpose gives back. */
   readonly flat: boolean
   /** Forward mode is refused, by design. */
   readonly reverseOnly: boolean

@@ -1,10 +1,9 @@
 /** Loops and branches around small programs, whose inputs are dealt out as constants, carry and what is scanned. */
 import { aval, eqAval } from '../core/aval.ts'
 import { type Atom, type Eqn, type Jaxpr, literal, type Var, variable } from '../core/jaxpr.ts'
-import { isFloat } from '../core/dtype.ts'
 import type { OpName } from '../core/ops.ts'
 import type { Choices, Value } from './choices.ts'
-import { smoothOps } from './custom.ts'
+import { linearIn, smoothDraw } from './custom.ts'
 import { generator } from './generator.ts'
 import { drawProgram, equation, type Program, type Table } from './programs.ts'
 
@@ -74,16 +73,8 @@ const condOf = (draw: Draw) => (c: Choices) => {
   return { params: { jaxprs: [jaxpr, ...others] }, inputs: [{ aval: aval([], 'int32'), data: [c.between(0, 4) - 1] }, ...inputs] }
 }
 
-const linearOps: readonly OpName[] = ['add', 'neg', 'reduceSum', 'transpose', 'slice', 'cumsum', 'sub', 'rev']
-const isLinear = (jaxpr: Jaxpr): boolean => jaxpr.eqns.every(({ op }) => linearOps.includes(op.name))
-/** All floats together, where the bodies are linear. */
-const linearIn = (jaxprs: readonly Jaxpr[], inputs: readonly Value[]): readonly (readonly number[])[] => {
-  const floats = inputs.flatMap((x, i) => (isFloat(x.aval.dtype) ? [i] : []))
-  return floats.length > 0 && jaxprs.every(isLinear) ? [floats] : []
-}
-
 export const controlGenerators = (table: Table, exact: readonly OpName[]) => {
-  const smooth: Draw = (c) => drawProgram(c, table, { ops: c.oneIn(3) ? linearOps : smoothOps, steps: 3, smooth: true })
+  const smooth = smoothDraw(table)
   const any: Draw = (c) => drawProgram(c, table, { ops: exact, steps: 3 })
   return {
     scan: generator<'scan'>({

@@ -1,6 +1,6 @@
 /** Functions of the user's in programs: told apart by identity, so that what is the same is one program. */
 import { afterEach, describe, expect, test, vi } from 'vitest'
-import { Cache } from '../../transforms/cache.ts'
+import { Cache } from '../../src/core/cache.ts'
 import { runtime } from '../../src/core/runtime.ts'
 import { customJvp, customVjp, debug, grad, jit, lax, makeJaxpr, np, type NdArray, pureCallback, vmap } from '../../src/index.ts'
 

@@ -7,7 +7,7 @@ import { rules } from '../../primitives/index.ts'
 import { ConcreteArray, type NdArray } from '../../src/core/array.ts'
 import { eqShape, rowMajor, showAval, sizeOf, physical } from '../../src/core/aval.ts'
 import type { Backend } from '../../src/core/backend.ts'
-import { isHalf, typedArrayOf } from '../../src/core/dtype.ts'
+import { isFloat, isHalf, typedArrayOf } from '../../src/core/dtype.ts'
 import { toBits } from '../../src/core/half.ts'
 import { type Atom, type Jaxpr, variable } from '../../src/core/jaxpr.ts'
 import { lit, mul, range, reduceSum, reshape, slice } from '../../src/core/constructors.ts'
@@ -177,11 +177,21 @@ export const near = (got: readonly Value[], expected: readonly Value[]): string 
   return null
 }
 
-/** The largest finite number among inputs and results, for each element of each result. */
-export const largest = (inputs: readonly Value[], results: readonly Value[]): Value[] => {
+/** What the rounding of each element of each result is measured against. */
+export type Scales = (inputs: readonly Value[], results: readonly Value[], jaxpr: Jaxpr) => readonly Value[]
+/** The largest finite number among inputs and results. */
+export const largest: Scales = (inputs, results) => {
   const most = [...inputs, ...results].flatMap(({ data }) => data).reduce((m, x) => (Number.isFinite(x) ? Math.max(m, Math.abs(x)) : m), 0)
   return results.map((y) => ({ ...y, data: y.data.map(() => most) }))
 }
+
+/** Σ|finite terms|, of a jaxpr that sums. */
+export const magnitudes: Scales = (inputs, _results, jaxpr) =>
+  run(
+    'reference',
+    jaxpr,
+    inputs.map((x) => (isFloat(x.aval.dtype) ? { ...x, data: x.data.map((v) => (Number.isFinite(v) ? Math.abs(v) : 0)) } : x)),
+  )
 
 // Batching ----------------------------------------------------------------------------------------------------------------------
 
@@ -232,8 +242,8 @@ export const batchOf = (c: Choices, { jaxpr, inputs }: Program, pool: readonly V
   return { jaxpr: closed(transforms.batch(jaxpr, size, dims)), inputs: wide, one: jaxpr, size, dims }
 }
 
-/** The batched program gives what the program gives for each example, within `ulp` of the largest number there is. */
-export const sameAsLoop = ({ one, inputs, size, dims }: Batch, ulp = 0): void => {
+/** The batched program gives what the program gives for each example, within `ulp` of `scales`. */
+export const sameAsLoop = ({ one, inputs, size, dims }: Batch, ulp = 0, scales: Scales = largest): void => {
   const wide = transforms.batch(one, size, dims)
   const results = run('reference', wide.jaxpr, inputs)
   results.forEach((y, k) => {
@@ -248,7 +258,8 @@ export const sameAsLoop = ({ one, inputs, size, dims }: Batch, ulp = 0): void =>
       return O.isNone(dim) ? x : exampleOf(x, dim.value, i)
     })
   for (let i = 0; i < size; i++) {
-    const [mine, loop] = [at(results, wide.dims, i), run('reference', one, at(inputs, dims, i))]
-    agree(same(mine, loop, ulp, ulp > 0 ? largest(inputs, loop) : []), wide.jaxpr, inputs)
+    const own = at(inputs, dims, i)
+    const [mine, loop] = [at(results, wide.dims, i), run('reference', one, own)]
+    agree(same(mine, loop, ulp, ulp > 0 ? scales(own, loop, one) : []), wide.jaxpr, inputs)
   }
 }

@@ -1,7 +1,7 @@
 /** A branch that an example doesn't take adds nothing to its derivatives, though it is singular there: vmap and grad commute over branches. */
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { checkpoint, grad, hessian, jacfwd, jacrev, jit, jvp, lax, np, type NdArray, vmap } from '../../src/index.ts'
+import { checkpoint, customJvp, grad, hessian, jacfwd, jacrev, jit, jvp, lax, np, type NdArray, vmap } from '../../src/index.ts'
 
 type Fn = (x: NdArray) => NdArray
 /** Singular, or not a number, at or beyond 0: each is taken above it only. */
@@ -35,6 +35,8 @@ const sameAs = (given: NdArray | readonly number[], want: readonly number[]): vo
   expect(got.length).toBe(want.length)
   got.forEach((v, i) => expect(Math.abs(v - want[i]!)).toBeLessThanOrEqual(1e-4 * (1 + Math.abs(want[i]!))))
 }
+/** Its tangents come of a rule, which a batch batches by itself: branches in linear code. */
+const ruled = (f: Fn): Fn => customJvp(f, ([x], [dx]) => jvp(f, [x], [dx]))
 const diagonal = (x: NdArray): number[] => (x.toArray() as number[][]).map((row, i) => row[i]!)
 const total =
   (f: Fn): Fn =>
@@ -54,6 +56,7 @@ describe('vmap and derivatives commute', () => {
           sameAs(vmap(grad(own))(at), first)
           sameAs(grad(total(own))(at), first)
           sameAs(jit(grad(total(own)))(at), first)
+          sameAs(grad(total(ruled(own)))(at), first)
           sameAs(diagonal(jacrev(vmap(own))(at)), first)
           sameAs(diagonal(jacfwd(vmap(own))(at)), first)
           sameAs(jvp(vmap(own), [at], [np.onesLike(at)])[1], first)

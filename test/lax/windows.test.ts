@@ -1,6 +1,7 @@
 /** Convolutions, reductions over windows and the layers made of them, against JAX and PyTorch: values, gradients and second derivatives. */
 import { describe, expect, test } from 'vitest'
 import { read } from '../nn/golden.ts'
+import { rounded } from '../../src/core/half.ts'
 import { runtime } from '../../src/core/runtime.ts'
 import { grad, jit, lax, makeJaxpr, type NdArray, nn, np, ShapeError, vmap } from '../../src/index.ts'
 
@@ -102,10 +103,33 @@ test('16-bit floats are summed in float32, and vmap over either operand or both 
   expect(np.allclose(half.astype('float32'), np.add(f(x.slice(0), w.slice(0)), 1), { rtol: 2 ** -8 }).item()).toBe(1)
 })
 
+test('sums at a narrower dtype round once, at their end, however many results there are', () => {
+  const x = np.array([[[-1.1299610894941634, 1]]], { dtype: 'float64' })
+  for (const outs of [1, 2]) {
+    const w = np.ones([outs, 1, 2], 'float64')
+    const y = lax.conv(x, w, { preferredElementType: 'float16' })
+    expect(y.toArray()).toEqual([Array(outs).fill([rounded(-0.1299610894941634, 'float16')])])
+  }
+})
+
 test('an initial value takes part in every window', () => {
   const x = np.array([1, 5, 2])
   expect(lax.reduceWindow(x, 1, 'sum', { windowDimensions: [2], padding: [[1, 0]] }).toArray()).toEqual([3, 7, 8])
   expect(lax.reduceWindow(x, 3, 'max', { windowDimensions: [2] }).toArray()).toEqual([5, 5])
+})
+
+test('a window without elements has a derivative without elements, however its places lie', () => {
+  const [x, w] = [np.ones([1, 1, 1]), np.ones([2, 1, 0])]
+  for (const rhsDilation of [[1], [2]])
+    for (const padding of [
+      [-1, 0],
+      [0, 0],
+      [2, 1],
+    ] as const) {
+      const f = (a: NdArray, b: NdArray): NdArray =>
+        np.sum(lax.convGeneralDilated(a, b, { windowStrides: [1], padding: [padding], rhsDilation }))
+      expect(grad(f, { argnums: [0, 1] })(x, w).map((g) => g.shape)).toEqual([[1, 1, 1], [2, 1, 0]]) // prettier-ignore
+    }
 })
 
 test('what does not fit is refused by name', () => {

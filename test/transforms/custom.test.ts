@@ -9,6 +9,7 @@ import {
   hessian,
   jit,
   jvp,
+  linearTranspose,
   makeJaxpr,
   type NdArray,
   np,
@@ -222,6 +223,24 @@ describe('customVmap', () => {
     const closing = (z: NdArray): NdArray => customVmap((y: NdArray) => np.mul(y, z), (_n, _b, y) => [y, true])(x) // prettier-ignore
     expect(() => vmap(closing)(x)).toThrow(/closes over a value that is being mapped/)
   })
+})
+
+test('functions with rules that stand in linear code are transposed as their equations, but one whose backward rule is its own', () => {
+  const [at, doubled3] = [np.array([2, 0, 7], { dtype: 'int32' }), (y: NdArray) => np.mul(y, 3)]
+  const linear: Readonly<Record<string, (y: NdArray) => NdArray>> = {
+    customJvp: customJvp(doubled3, ([y], [dy]) => [doubled3(y), doubled3(dy)]),
+    customVmap: customVmap(doubled3, (_n, _b, y) => [doubled3(y), true]),
+    'indexing, which stops gradients of what lies outside': (y) => y.slice(at),
+    'branches in a batch': (y) => vmap((k: NdArray, z: NdArray) => lax.cond(k.less(2), doubled3, (w) => w, z))(at, y),
+  }
+  for (const f of Object.values(linear)) {
+    const [ct, want] = [np.array([1, 2, 4]), vjp(f, x)[1](np.array([1, 2, 4]))[0].toArray()]
+    expect(linearTranspose(f, x)(ct).toArray()).toEqual(want)
+    const ruled = customJvp((y: NdArray) => f(y), ([y], [dy]) => [f(y), f(dy)]) // prettier-ignore
+    expect(vjp(ruled, x)[1](ct)[0].toArray()).toEqual(want)
+    expect(vjp(vmap(jit(ruled)), np.stack([x]))[1](np.stack([ct]))[0].toArray()).toEqual([want])
+  }
+  expect(() => linearTranspose((y: NdArray) => clipped(y, x), x)(x)).toThrow(/customVjp isn't linear/)
 })
 
 test('closureConvert gives what a function closes over as arguments', () => {

@@ -4,6 +4,7 @@
  */
 import { expect, test } from 'vitest'
 import { createWebgpu } from '../../backends/webgpu/index.ts'
+import { Pipelines } from '../../backends/webgpu/pipelines.ts'
 import { initialState, makeTrainStep, type State } from '../../examples/train/model.ts'
 import { defaults, type Recipe } from '../../examples/train/options.ts'
 import type { Backend } from '../../src/core/backend.ts'
@@ -34,6 +35,18 @@ describeOnDevice('kernels on WebGPU, by count', () => {
   }
   const causal = (q: NdArray, k: NdArray, v: NdArray): NdArray => nn.dotProductAttention(q, k, v, { causal: true })
 
+  test('pipelines are bounded: what was used longest ago is compiled again, and a program keeps its own', async () => {
+    const { device, counts } = instrument(await nullDevice())
+    const pipelines = new Pipelines(device, { count: 2, bytes: Infinity })
+    const made = (...names: readonly string[]): number => {
+      for (const name of names) pipelines.pipeline(name, `@compute @workgroup_size(1) fn main() {} // ${name}`, 0)
+      return counts().created['createComputePipeline'] ?? 0
+    }
+    expect([made('a', 'b', 'a'), made('c', 'a'), made('b'), made('b', 'a'), made('c')]).toEqual([2, 1, 1, 0, 1])
+    await pipelines.ready('c', '@compute @workgroup_size(1) fn main() {} // c', 0)
+    await pipelines.ready('d', '@compute @workgroup_size(1) fn main() {} // d', 0)
+    expect([counts().created['createComputePipelineAsync'], made('d', 'c'), made('a')]).toEqual([1, 0, 1])
+  })
   test('softmax, layerNorm and cross-entropy are one, on short rows and long ones, few and many', async () => {
     for (const shape of [
       [64, 128],

@@ -15,7 +15,7 @@ import { ProgramEngine } from '../../transforms/engine.ts'
 import { runtime } from '../../src/core/runtime.ts'
 import { tries } from '../effort.ts'
 import { difference, variants } from '../backends/noise.ts'
-import { agree, bound, largest, run, same, shown, upload } from '../laws/harness.ts'
+import { agree, bound, largest, magnitudes, run, same, type Scales, shown, upload } from '../laws/harness.ts'
 import { asHalf, halvable, halved, HALVES } from '../laws/halves.ts'
 import { describeOnDevice, nullDevices, validate } from './gpu.ts'
 import { carriedBy, noisy } from './quotients.ts'
@@ -81,17 +81,11 @@ describeOnDevice('laws on WebGPU', async () => {
       const drawn = any(c)
       return { jaxpr: callJaxpr(name, drawn), inputs: drawn.inputs }
     }
-    const magnitudes = ({ jaxpr, inputs }: Program): Value[] =>
-      run(
-        'reference',
-        jaxpr,
-        inputs.map((x) => (isFloat(x.aval.dtype) ? { ...x, data: x.data.map((v) => (Number.isFinite(v) ? Math.abs(v) : 0)) } : x)),
-      )
     const alike = async ({ jaxpr, inputs: drawn }: Program): Promise<void> => {
       const inputs = flushed(drawn)
       const expected = run('reference', jaxpr, inputs)
-      const scales =
-        rounding === 'terms' ? magnitudes({ jaxpr, inputs }) : rounding === 'largest' ? largest(inputs, expected) : atLeast(expected)
+      const scale: Scales = rounding === 'terms' ? magnitudes : rounding === 'largest' ? largest : () => atLeast(expected)
+      const scales = scale(inputs, expected, jaxpr)
       const got = await values(jaxpr, inputs)
       agree(same(flushed(got), flushed(expected), ulpsOf(name, 'webgpu'), scales), jaxpr, inputs)
     }

@@ -32,16 +32,16 @@ export class Cache<V> {
 
   /** The newest stays, however large it is. */
   set(key: string, value: V, bytes: number): void {
-    this.#drop(key)
+    this.drop(key)
     for (const oldest of this.#entries.keys()) {
       if (this.#entries.size < this.#most.count && this.#bytes + bytes <= this.#most.bytes) break
-      this.#drop(oldest)
+      this.drop(oldest)
     }
     this.#entries.set(key, { value, bytes })
     this.#bytes += bytes
   }
 
-  #drop(key: string): void {
+  drop(key: string): void {
     this.#bytes -= this.#entries.get(key)?.bytes ?? 0
     this.#entries.delete(key)
   }
