@@ -83,7 +83,7 @@ const run = async (): Promise<void> => {
   let key = random.key(seed)
   if (values.system !== undefined && !tokenizer.hasChat) throw new Refusal('--system: the model has no chat template to tell it with; write it before what you say') // prettier-ignore
   let messages: Message[] = [...system]
-  /** The ids of all that was said, and the cache that has all but the last of them. */
+  /** The ids of all that was said, and the cache that has them. */
   let said: number[] = []
   let cache: Generated['cache'] | null = null
   let answering: AbortController | null = null
@@ -95,7 +95,7 @@ const run = async (): Promise<void> => {
       : [...said, ...tokenizer.encode(text, { special: said.length === 0 })]
     // What the cache has already isn't read again: the template may have changed what stands before.
     let kept = 0
-    const held = cache === null ? 0 : said.length - 1
+    const held = cache === null ? 0 : said.length
     while (kept < held && kept < ids.length - 1 && said[kept] === ids[kept]) kept++
     if (kept < held && slides) kept = 0
     if (ids.length + 1 > context)
@@ -122,7 +122,9 @@ const run = async (): Promise<void> => {
         const [read, write] = [(first.at || performance.now()) - start, performance.now() - (first.at || start)]
         const pace = tokens.length > 1 ? `, ${((1000 * (tokens.length - 1)) / write).toFixed(1)} a second` : ''
         process.stdout.write('\n')
-        say(`${ids.length - kept} tokens read in ${read.toFixed(0)} ms; ${tokens.length} written${pace}`)
+        say(
+          `${ids.length - kept} token${ids.length - kept === 1 ? '' : 's'} read in ${read.toFixed(0)} ms; ${tokens.length} written${pace}`,
+        )
         break
       }
       if (first.at === 0) first.at = performance.now()

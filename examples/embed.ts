@@ -31,7 +31,14 @@ const run = async (): Promise<void> => {
   const { model, params, tokenizer } = await load(values.model, { kind: 'encoder' })
   if (tokenizer === null) throw new Refusal(`${values.model} has no tokenizer.json: there is nothing to read sentences with`)
   const sentences = positionals.length > 0 ? positionals : SENTENCES
-  const rows = sentences.map((sentence) => tokenizer.encode(sentence))
+  const { context, padding } = model.config
+  const most = context === null ? Infinity : context - (padding === null ? 0 : padding + 1)
+  const rows = sentences.map((sentence) => {
+    const ids = tokenizer.encode(sentence)
+    if (ids.length <= most) return ids
+    process.stderr.write(`of ${ids.length} tokens the first ${most} are read: ${sentence.slice(0, 40)}…\n`)
+    return [...ids.slice(0, most - 1), ids.at(-1)!] // what ends a sentence stays
+  })
   const longest = Math.max(...rows.map((row) => row.length))
   const matrix = (of: (row: readonly number[], t: number) => number): NdArray =>
     np.array(Int32Array.from(rows.flatMap((row) => Array.from({ length: longest }, (_, t) => of(row, t))))).reshape(rows.length, longest)

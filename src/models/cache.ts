@@ -2,8 +2,10 @@
 import type { NdArray } from '../core/array.ts'
 import { broadcastInDim, convertElementType, iota, reshape, transpose } from '../core/constructors.ts'
 import type { DType } from '../core/dtype.ts'
+import { ShapeError } from '../core/errors.ts'
 import { array, list, needed, record, type Schema } from '../core/options.ts'
 import * as np from '../numpy/index.ts'
+import * as tree from '../tree.ts'
 
 /** One layer's, of C positions; a layer with a window of W keeps W of them, position p in place p mod W. */
 export interface KeyValues {
@@ -11,7 +13,7 @@ export interface KeyValues {
   readonly v: NdArray
 }
 /**
- * A cache is a value: kept over turns, cut back (`lengths`), copied, given to several continuations. Where a layer's window is smaller than what was said,
+ * A cache is a value: kept over turns, cut back (`lengths`), copied, copied for several continuations. Where a layer's window is smaller than what was said,
  * its oldest positions are written over, and it can't be cut back but to nothing.
  */
 export interface Cache {
@@ -41,6 +43,15 @@ export const emptyCache = (
   }),
   lengths: np.zeros([batch], 'int32'),
 })
+
+/** A ring takes any number; other layers have place for so many tokens at least. */
+export const mustHold = ({ layers }: Cache, windows: readonly (number | null)[], T: number): void => {
+  const places = layers.flatMap(({ k }, i) => (k.shape[2] === windows[i] ? [] : [k.shape[2]!]))
+  if (places.some((C) => C < T))
+    throw new ShapeError(`model.apply: ${T} tokens are more than the ${Math.min(...places)} that the cache has place for`)
+}
+/** Whether an earlier call has written into it. */
+export const isTaken = (cache: Cache): boolean => (tree.leaves(cache) as NdArray[]).some((x) => x.deleted)
 
 /** [B] along the first axis of a shape. */
 const rows = (x: NdArray, shape: readonly number[]): NdArray => broadcastInDim(x, shape, [0])

@@ -18,8 +18,8 @@ import {
   normOf,
   type NormParams,
 } from './block.ts'
-import { type Cache, cacheKind, emptyCache, type KeyValues, type LayerCache, positionsFrom } from './cache.ts'
-import { mustBe, mustFit } from './inputs.ts'
+import { type Cache, cacheKind, emptyCache, mustHold, type KeyValues, type LayerCache, positionsFrom } from './cache.ts'
+import { mustBeTokens, mustFit } from './inputs.ts'
 import { checkCall, type LayersOptions, layersOptions, throughLayers } from './layers.ts'
 
 export interface DecoderLayer {
@@ -64,7 +64,7 @@ export interface DecoderInputs {
   readonly positionIds?: NdArray
 }
 export interface DecoderOptions extends LayersOptions {
-  /** What came before; the result has it with these tokens. Rows may have fewer real tokens than T, at the front: as `attentionMask` says. */
+  /** What came before, with place for these tokens: what doesn't fit is lost. The result has them too. Rows may have fewer real tokens than T, at the front: as `attentionMask` says. */
   readonly cache?: Cache
   /** Logits of each row's last real token alone: [B,1,V]. */
   readonly only?: 'last'
@@ -121,10 +121,11 @@ export const statesOf = (
   const { inputIds, attentionMask, positionIds } = optionsOf('model.apply', decoderInputs, inputs, 'input')
   checkCall([[params, config.layers.length]], options)
   const { layers, ropes, embedScale, context } = config
-  mustBe(inputIds.ndim === 2, 'inputIds', inputIds, 'int32[B,T]')
+  mustBeTokens('inputIds', inputIds, '[B,T]')
   mustFit('attentionMask', attentionMask, inputIds.shape)
   const [B, T] = inputIds.shape as readonly [number, number]
   const { cache } = options
+  if (cache !== undefined) mustHold(cache, layers.map(({ window }) => window), T) // prettier-ignore
   const real = attentionMask === undefined ? null : np.astype(attentionMask, 'bool')
   const valid = real === null ? np.full([B], T, 'int32') : np.sum(np.astype(real, 'int32'), { axis: 1 })
   const positions = positionIds ?? (cache === undefined ? counted(real ?? np.ones([B, T], 'bool')) : following(cache.lengths, valid, T))

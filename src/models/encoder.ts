@@ -21,7 +21,7 @@ import {
   type NormParams,
 } from './block.ts'
 import { classified, type HeadResult } from './heads.ts'
-import { mustBe, mustFit } from './inputs.ts'
+import { mustBe, mustBeTokens, mustFit } from './inputs.ts'
 import { checkCall, type LayersOptions, throughLayers } from './layers.ts'
 import { type LayerParams, type Relative, relativeBias, stackOf, type Table, within } from './relative.ts'
 
@@ -204,7 +204,7 @@ export const applyEncoder = (config: EncoderConfig, params: EncoderParams, given
 }
 const checkInputs = (what: string, { patches, context, padding }: EncoderConfig, { inputIds, pixelValues }: EncoderInputs): void => {
   if (patches === null) {
-    mustBe(inputIds?.ndim === 2, 'inputIds', inputIds, 'int32[B,T]')
+    mustBeTokens('inputIds', inputIds, '[B,T]')
     const most = context === null ? Infinity : context - (padding === null ? 0 : padding + 1)
     if (inputIds!.shape[1]! > most) throw new ShapeError(`${what}: ${inputIds!.shape[1]} tokens are more than the ${most} that the model has positions for`) // prettier-ignore
     return

@@ -10,7 +10,7 @@ import { type Across, block, type BlockConfig, drawing, keyValuesOf, layersOf, n
 import { type Cache, cacheKind, emptyCache, type KeyValues, keyValuesKind, positionsFrom } from './cache.ts'
 import { lastOf } from './decoder.ts'
 import { applyEncoder, type EncoderConfig } from './encoder.ts'
-import { mustBe, mustFit } from './inputs.ts'
+import { mustBe, mustBeTokens, mustFit } from './inputs.ts'
 import { checkCall, type LayersOptions, layersOptions, throughLayers } from './layers.ts'
 import { type LayerParams, type Relative, relativeBias, stackOf, type StackParams, within } from './relative.ts'
 
@@ -234,10 +234,12 @@ const checkInputs = (
 ): void => {
   const { inputIds, attentionMask, decoderInputIds, decoderAttentionMask } = inputs
   const B = decoderInputIds.shape[0]
-  mustBe(decoderInputIds.ndim === 2, 'decoderInputIds', decoderInputIds, 'int32[B,T]')
+  mustBeTokens('decoderInputIds', decoderInputIds, '[B,T]')
   mustFit('decoderAttentionMask', decoderAttentionMask, decoderInputIds.shape)
-  if (inputIds !== undefined) mustBe(inputIds.ndim === 2 && inputIds.shape[0] === B, 'inputIds', inputIds, `int32[${B},S]`)
-  else if (cache?.read === undefined)
+  if (inputIds !== undefined) {
+    mustBeTokens('inputIds', inputIds, `[${B},S]`)
+    mustBe(inputIds.shape[0] === B, 'inputIds', inputIds, `int32[${B},S]`)
+  } else if (cache?.read === undefined)
     throw new ArgumentError('model.apply: inputIds are needed, since there is no cache that has read them')
   if (inputIds !== undefined) mustFit('attentionMask', attentionMask, inputIds.shape)
   else mustBe(attentionMask === undefined, 'attentionMask', attentionMask, 'none without inputIds')

@@ -26,6 +26,7 @@ import { iota } from '../core/constructors.ts'
 import { TextStream } from '../text/stream.ts'
 import type { Message, Tokenizer } from '../text/tokenizer.ts'
 import { jit } from '../../transforms/jit.ts'
+import { isTaken } from './cache.ts'
 import { type EncoderDecoderCache as Cache, encoderDecoderCacheKind } from './encoderDecoder.ts'
 import { sampled, type Sampling } from './sampling.ts'
 import { applied, bucketOf, lengthOf, mustBeIds, mustWrite, padded, placesOf, roomOf, type Rows, type Writer, type WriterParams } from './writer.ts' // prettier-ignore
@@ -47,9 +48,12 @@ export interface TokenOptions extends SamplingOptions {
   readonly inputIds: readonly number[] | readonly (readonly number[])[]
   /** Default 128. */
   readonly maxNewTokens?: number
-  /** Ids after which a row is done; default none. */
+  /** Ids after which a row is done, as `model.eos`; default none. */
   readonly eos?: readonly number[]
-  /** What was said before: the ids come after it, an encoder-decoder's too, which has read then. It is taken over; the result has it again, with these. */
+  /**
+   * What was said before: the ids come after it, an encoder-decoder's too, which has read then. It is taken over, and can't be given again; the result has it
+   * with what was said now. For several continuations each is given a copy: `tree.map((x) => np.add(x, 0), cache)`.
+   */
   readonly cache?: Cache
   /** Positions that a new cache has place for; default: what this call needs. */
   readonly capacity?: number
@@ -60,12 +64,15 @@ export interface TokenOptions extends SamplingOptions {
 export interface Generated {
   /** The new ids of each row, the one that ended it among them. */
   readonly tokens: readonly (readonly number[])[]
-  /** All but the last token of each row: a next call goes on from here. */
+  /** All that was said, the last token of each row too: what a next call is given comes after it. */
   readonly cache: Cache
 }
 export interface GenerateOptions extends Omit<TokenOptions, 'inputIds' | 'eos'> {
   readonly tokenizer: Tokenizer
-  /** One of three. A prompt is continued, or read by an encoder-decoder; messages are answered, by the model's own template. */
+  /**
+   * One of three. A prompt is continued, or read by an encoder-decoder; messages are answered, by the model's own template. With a cache each is what comes
+   * after it: no bos is put before a prompt then, and messages are the new ones alone.
+   */
   readonly prompt?: string
   readonly messages?: readonly Message[]
   readonly inputIds?: readonly number[]
@@ -210,6 +217,10 @@ async function* tokensOf(
   const reads = model.kind === 'encoderDecoder' && own.cache === undefined
   const begun = reads ? prompts.map(() => [model.config.start]) : prompts
   const longest = lengthOf(begun)
+  if (own.cache !== undefined && isTaken(own.cache))
+    throw new ArgumentError(
+      `${what}: this cache was taken over by an earlier call: go on from that call's result, or give each call a copy`,
+    )
   const before = own.cache === undefined ? 0 : Math.max(...((await own.cache.lengths.data()) as unknown as readonly number[]))
   const needed = before + longest + maxNewTokens
   const capacity = own.capacity ?? Math.ceil(needed / 64) * 64
@@ -231,6 +242,8 @@ async function* tokensOf(
   const knobs: Knobs = Object.keys(values).join()
   const tokens: number[][] = prompts.map(() => [])
   const done = prompts.map(() => false)
+  /** Of each row, whether the cache lacks its last token. */
+  let owed = prompts.map(() => false)
   const all = begun.map((row) => [...row])
   const width = reads ? 1 : Math.min(bucketOf(longest), room - before)
   let seen: NdArray = np.zeros([B, 'repetitionPenalty' in values ? vocab : 1], 'bool')
@@ -250,7 +263,7 @@ async function* tokensOf(
     return now
   }
   let token: NdArray
-  const live = (): NdArray | null => (done.some(Boolean) ? np.array(Int32Array.from(done, (over) => Number(!over))).reshape(B, 1) : null)
+  const live = (): NdArray | null => (owed.every(Boolean) ? null : np.array(Int32Array.from(owed, Number)).reshape(B, 1))
   for (let n = 0; n < maxNewTokens; n++) {
     if (signal?.aborted === true) break
     if (n > 0 && hook === undefined) [token, seen, key, state] = next(params, state, token!, seen, key, values, knobs, live())
@@ -259,6 +272,7 @@ async function* tokensOf(
       ;[token, seen] = choose(hook === undefined ? logits : await hooked(logits), seen, split(), values, knobs)
     }
     const chosen = [...((await token.data()) as unknown as Iterable<number>)]
+    owed = done.map((over) => !over)
     const fresh = chosen.map((id, i) => {
       if (done[i]!) return null
       tokens[i]!.push(id)
@@ -269,6 +283,8 @@ async function* tokensOf(
     yield fresh
     if (done.every(Boolean)) break
   }
+  if (owed.some(Boolean))
+    state = hook === undefined ? next(params, state, token!, seen, key, values, knobs, live())[3] : step(params, state, token!, live())[1]
   return { tokens, cache: state }
 }
 /**
@@ -284,7 +300,8 @@ export const generateTokens: GenerateTokens = /* @__PURE__ */ takesOptions(
   (model: Writer, params: WriterParams, options: TokenOptions) => tokensOf('generateTokens', model, params, options),
 )
 /**
- * Text as it comes, never half a character. The generator's own result is the ids and the cache, from which a next call goes on.
+ * Text as it comes, never half a character. The generator's own result is the ids, and the cache with all that was said, after which a next call goes on.
+ * One prompt a call: several are `generateTokens`' or `beamSearch`'s.
  *
  * @example for await (const piece of generate(model, params, { prompt: 'Once upon a time', tokenizer })) process.stdout.write(piece)
  * @throws ArgumentError where not one of prompt, messages and inputIds is given; ShapeError where they don't fit the cache

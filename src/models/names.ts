@@ -2,6 +2,7 @@
 import { NdArray } from '../core/array.ts'
 import { type Aval, eqShape, showAval } from '../core/aval.ts'
 import { isFloat } from '../core/dtype.ts'
+import { CotangentError } from '../core/errors.ts'
 import { show } from '../core/show.ts'
 import { FileError } from '../io/errors.ts'
 import * as random from '../random/index.ts'
@@ -26,7 +27,8 @@ export const nameOf = ({ names }: Naming, path: string): string => {
   const at = pattern.lastIndexOf('.')
   const [module, leaf] = [names[pattern.slice(0, at)], leafNames[pattern.slice(at + 1)]]
   const name = names[pattern] ?? (module === undefined || leaf === undefined ? undefined : `${module}.${leaf}`)
-  if (name === undefined) throw new Error(`internal: the family has no name for ${path}`)
+  if (name === undefined)
+    throw new CotangentError(`the family has no name for ${path} in its names: leaves that aren't weight or bias need their whole path`)
   let next = 0
   return name.replace(/#/g, () => numbers[next++]!)
 }

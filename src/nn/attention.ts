@@ -27,7 +27,7 @@ export interface AttentionOptions {
   readonly querySeqLengths?: NdArray
   /** int [B]: keys from here on are hidden. */
   readonly keyValueSeqLengths?: NdArray
-  /** bool, broadcastable to [B,H,T,S]: false hides a key. A row hidden whole gives the mean of the values. */
+  /** bool, broadcastable to [B,H,T,S]: false hides a key (in `multiHeadAttention`, as in PyTorch, true does). A row hidden whole gives the mean of the values. */
   readonly mask?: NdArray
   /** Added to the scaled scores; broadcastable to [B,H,T,S]. */
   readonly bias?: NdArray

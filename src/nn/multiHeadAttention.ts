@@ -46,7 +46,7 @@ export interface Masks {
 export interface MultiHeadAttentionOptions {
   /** H. */
   readonly heads: number
-  /** [T,S], or [B·H,T,S] as in PyTorch, or what broadcasts to [B,H,T,S]: of bools true hides a key; floats are added to the scores. */
+  /** [T,S], or [B·H,T,S] as in PyTorch, or what broadcasts to [B,H,T,S]: of bools true hides a key (in `dotProductAttention` false does); floats are added to the scores. */
   readonly attnMask?: NdArray
   /** [B,S]: of bools true hides a key from all queries; floats are added. */
   readonly keyPaddingMask?: NdArray

@@ -46,7 +46,7 @@ describe.skipIf(folder === null)('stories260K', () => {
     const { status, err } = chat([...model, '--context', '64', '--max-new-tokens', '20'], `${line.repeat(4)}/reset\n${line}`)
     expect(status).toBe(0)
     expect(err.match(/and 64 are remembered: \/reset begins anew/g)?.length).toBe(2)
-    expect(err.match(/13 tokens read/g)?.length).toBe(3)
+    expect(err.match(/1[23] tokens read/g)?.length).toBe(3)
     const alone = chat([...model, '--context', '5', '--prompt', line])
     expect([alone.status, alone.err]).toEqual([1, expect.stringMatching(/say less, or remember more \(--context\)/)])
   })

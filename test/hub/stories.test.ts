@@ -6,6 +6,7 @@ import { describe, expect, test } from 'vitest'
 import { load, save } from '../../src/hub/node.ts'
 import { jit, type NdArray, nn, np, random } from '../../src/index.ts'
 import { beamSearch, generate, generateTokens, speculate } from '../../src/models/index.ts'
+import * as tree from '../../src/tree.ts'
 import { sharedData } from '../shared.ts'
 
 interface Expected {
@@ -67,9 +68,15 @@ describe.skipIf(folder === null)('stories260K', async () => {
       }
     }
     const first = await run({ inputIds: list, maxNewTokens: 10, capacity: 128 })
-    const second = await run({ inputIds: [first.tokens[0]!.at(-1)!], maxNewTokens: 10, cache: first.cache })
-    expect([...first.tokens[0]!, ...second.tokens[0]!]).toEqual(greedy.slice(0, 20))
-    const cut = { ...second.cache, lengths: np.array([list.length + 4], { dtype: 'int32' }) }
+    expect(first.cache.lengths.toArray()).toEqual([list.length + 10])
+    const second = await run({ inputIds: [greedy[10]!], maxNewTokens: 9, cache: first.cache })
+    expect(second.tokens[0]).toEqual(greedy.slice(11, 20))
+    await expect(run({ inputIds: [1], cache: first.cache })).rejects.toThrow(/generateTokens: this cache was taken over by an earlier call/)
+    const copy = tree.map((x: NdArray) => np.add(x, 0), second.cache)
+    for (const cache of [copy, second.cache])
+      expect((await run({ inputIds: [greedy[20]!], maxNewTokens: 4, cache })).tokens[0]).toEqual(greedy.slice(21, 25))
+    const third = await run({ inputIds: list, maxNewTokens: 10, capacity: 128 })
+    const cut = { ...third.cache, lengths: np.array([list.length + 4], { dtype: 'int32' }) }
     const again = await run({ inputIds: [greedy[4]!], maxNewTokens: 5, cache: cut })
     expect(again.tokens[0]).toEqual(greedy.slice(5, 10))
     await expect(run({ inputIds: list, maxNewTokens: 128, cache: again.cache })).rejects.toThrow(

@@ -82,7 +82,8 @@ describe.each(encoderDecoders)('%s', (name) => {
     expect((await run({ inputIds: prompts, maxNewTokens: 20 })).tokens).toEqual(tokens)
     for (const [i, prompt] of prompts.entries()) expect((await run({ inputIds: prompt, maxNewTokens: 20 })).tokens).toEqual([tokens[i]])
     const first = await run({ inputIds: prompts, maxNewTokens: 8, capacity: 64 })
-    const second = await run({ inputIds: first.tokens.map((row) => row.slice(-1)), maxNewTokens: 12, cache: first.cache })
+    const cut = { ...first.cache, lengths: np.sub(first.cache.lengths, 1) }
+    const second = await run({ inputIds: first.tokens.map((row) => row.slice(-1)), maxNewTokens: 12, cache: cut })
     expect(first.tokens.map((row, i) => [...row, ...second.tokens[i]!])).toEqual(tokens)
     const drawn = (key: number) => run({ inputIds: prompts, maxNewTokens: 8, temperature: 1, topK: 20, repetitionPenalty: 1.2, key: random.key(key) }) // prettier-ignore
     const [a, b, c] = [await drawn(1), await drawn(1), await drawn(2)]
