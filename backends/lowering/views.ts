@@ -1,7 +1,7 @@
 /** Kernels that read operands with any strides take views of buffers as they lie: a slice, a transpose or a broadcast costs nothing. */
 import { isHalf } from '../../src/core/dtype.ts'
 import type { Composite, Node } from '../../src/core/graph.ts'
-import type { Affine, Kernel } from '../../src/core/kernel.ts'
+import { type Affine, type Kernel, readsHalves } from '../../src/core/kernel.ts'
 import { isWidened, sourceOf } from './buffers.ts'
 import { type Position, throughReshape, throughView } from './place.ts'
 
@@ -11,21 +11,27 @@ export const throughViews = (
   buffered: (node: Node) => boolean,
 ): { readonly kernel: Kernel | Composite; readonly reads: readonly Node[] } => {
   if (restrided === null) return { kernel, reads: args }
-  const reads = [...args]
-  const seen = restrided((operand, extents, halves = false) => {
-    const { arg, ...linear } = operand
-    const node = args[arg]!
-    const load = buffered(node) ? null : viewOf(node, linear, extents, buffered, halves)
-    if (load === null) return operand
-    reads[arg] = load.node
-    return { ...load.access, arg }
-  })
-  return { kernel: { ...seen, args: seen.args.map((dtype, i) => reads[i]?.dtype ?? dtype) }, reads }
+  const through = (allowed: boolean) => {
+    const reads = [...args]
+    const seen = restrided((operand, extents, halves = false) => {
+      const { arg, ...linear } = operand
+      const node = args[arg]!
+      const load = buffered(node) ? null : viewOf(node, linear, extents, buffered, halves && allowed)
+      if (load === null) return operand
+      reads[arg] = load.node
+      return { ...load.access, arg }
+    })
+    return { kernel: { ...seen, args: seen.args.map((dtype, i) => reads[i]?.dtype ?? dtype) }, reads }
+  }
+  const all = through(true)
+  // As one operand lies, another may not be read.
+  const fits = !all.kernel.args.some(isHalf) || (all.kernel.kind === 'attention' && readsHalves(all.kernel))
+  return fits ? all : through(false)
 }
 
 /**
  * The buffer behind views, and where `linear`, an element number of the node, stands in it; null where the way isn't affine. `halves`: behind a cast
- * of 16-bit floats too, where a row of them lies on end.
+ * of 16-bit floats too.
  */
 const viewOf = (
   node: Node,
@@ -43,6 +49,5 @@ const viewOf = (
     if (p === null) return null
     at = sourceOf(at)!
   }
-  if (p.linear === null || p.guards.length > 0 || (isHalf(at.dtype) && p.linear.strides.at(-1) !== 1)) return null
-  return { node: at, access: p.linear }
+  return p.linear === null || p.guards.length > 0 ? null : { node: at, access: p.linear }
 }

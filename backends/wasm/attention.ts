@@ -2,20 +2,23 @@
  * Flash attention: for each head and each panel of eight queries, blocks of keys go through scores, an online softmax and the weighted
  * sum of values in scratch memory; scores are never whole anywhere.
  */
-import type { Attention } from '../../src/core/kernel.ts'
+import { isHalf } from '../../src/core/dtype.ts'
+import { CotangentError } from '../../src/core/errors.ts'
+import { type Attention, readsHalves } from '../../src/core/kernel.ts'
 import type { FunctionHandle, ModuleBuilder } from './assembler.ts'
 import { Attending, keyBlock, panelsAtOnce } from './attentionBlock.ts'
-import { attentionRowUnits, emitAttentionRow, isAttentionRow } from './attentionRow.ts'
+import { attentionRowUnits, emitAttentionRow } from './attentionRow.ts'
 import { finishStats, multiplyPanel, resetStats, rowBytes, scalePanel, softmaxPanel, statsBytes } from './attentionPanel.ts'
 import { roundUp } from './address.ts'
 
 /** Units of work: batches x heads, or those that go over keys together. */
 export const attentionUnits = (kernel: Attention): number =>
-  isAttentionRow(kernel) ? attentionRowUnits(kernel) : kernel.queries === 0 ? 0 : kernel.batch * kernel.heads
+  readsHalves(kernel) ? attentionRowUnits(kernel) : kernel.queries === 0 ? 0 : kernel.batch * kernel.heads
 
 /** A function (pointer of each arg…, start, end) that computes a range of (batch, head). */
 export const emitAttention = (module: ModuleBuilder, kernel: Attention): FunctionHandle => {
-  if (isAttentionRow(kernel)) return emitAttentionRow(module, kernel)
+  if (readsHalves(kernel)) return emitAttentionRow(module, kernel)
+  if (kernel.args.some(isHalf)) throw new CotangentError('internal: attention of 16-bit floats that it has no kernel for')
   const { heads, group, queries, keys, headDim, valueDim, scale, dropout } = kernel
   const n = new Attending(module, kernel, 'attention')
   const { f, tall, head, kvHead, key } = n

@@ -3,7 +3,7 @@
  * their softmax in scratch memory, the weighted sum of values. Keys that a mask hides at the end, as a cache's unused places, aren't read.
  */
 import { byteWidth } from '../../src/core/dtype.ts'
-import { type Attention, readsHalves, type Strided } from '../../src/core/kernel.ts'
+import type { Attention, Strided } from '../../src/core/kernel.ts'
 import { byLanes, roundUp } from './address.ts'
 import type { FunctionHandle, Local, ModuleBuilder, Value } from './assembler.ts'
 import { Attending } from './attentionBlock.ts'
@@ -11,10 +11,6 @@ import { type Element, vectorByColumns, vectorByRows } from './dotVector.ts'
 import { tanh } from './hyperbolic.ts'
 import { exp, log } from './math.ts'
 import { calculator, type Vec } from './vec.ts'
-
-const isDense = ({ strides }: Strided): boolean => strides[3] === 1
-/** 16-bit floats are read nowhere else. */
-export const isAttentionRow = (kernel: Attention): boolean => readsHalves(kernel) && isDense(kernel.key) && isDense(kernel.value)
 
 /** Query heads that go over their keys together: all that share them, where none hides others than the rest. */
 const together = ({ group, mask }: Attention): number => (mask === null || mask.strides[1] === 0 ? group : 1)

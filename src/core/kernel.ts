@@ -135,8 +135,11 @@ export interface AttentionShape {
   readonly args: readonly DType[]
 }
 
-/** Whether keys and values may be 16-bit floats, each read once where it lies: of one query, as in decoding. */
-export const readsHalves = ({ queries, dropout }: AttentionShape): boolean => queries === 1 && dropout === null
+/** Whether keys and values, or one of them, may be 16-bit floats: of one query, as in decoding, that reads rows which lie on end, where they lie. */
+export const readsHalves = ({ queries, dropout, left, headDim, valueDim, key, value }: AttentionShape): boolean => {
+  const isDense = ({ strides }: Strided, width: number): boolean => width <= 1 || strides[3] === 1
+  return queries === 1 && dropout === null && (left === null || left >= 0) && isDense(key, headDim) && isDense(value, valueDim)
+}
 
 /** Flash attention in float32: scores never reach memory. A row with no visible key gives zeros, and lse = -Infinity. */
 export interface Attention extends AttentionShape {

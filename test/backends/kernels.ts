@@ -127,7 +127,7 @@ export const attention = (choices: Choices): Drawn<AttentionGrad> => {
     valueDim,
     scale: choices.pick([1 / Math.sqrt(headDim), 1, 0.1]),
     softcap: choices.oneIn(3) ? choices.pick([0.5, 20]) : null,
-    left: choices.oneIn(3) ? choices.below(8) : null,
+    left: choices.oneIn(3) ? choices.below(10) - 2 : null,
     right: choices.oneIn(2) ? choices.pick([0, 0, 3]) : null,
     query: float([batch, heads, queries, headDim]),
     key: float([batch, kvHeads, keys, headDim]),

@@ -50,6 +50,39 @@ test('sinks of another number of heads are refused', () => {
   expect(() => nn.dotProductAttention(q, k, v, { sinks: np.zeros([3]) })).toThrow(/sinks are \[4\], one for each head/)
 })
 
+describe('one query of 16-bit keys and values, whichever of them can be read as it lies', () => {
+  const cases: readonly (readonly [string, (k: NdArray) => NdArray, (v: NdArray) => NdArray, readonly [number, number]])[] = [
+    ['both', (k) => k, (v) => v, [4, 6]],
+    ['keys in columns', (k) => k.transpose([0, 3, 2, 1]).astype('float32').transpose([0, 3, 2, 1]), (v) => v, [4, 6]],
+    ['keys of one number', (k) => k, (v) => v, [1, 6]],
+    ['values of one number', (k) => k, (v) => v, [4, 1]],
+    ['keys of float32', (k) => k.astype('float32'), (v) => v, [4, 6]],
+  ]
+  test.each(cases)('%s', (_, asKey, asValue, [width, valued]) => {
+    for (const dtype of ['float16', 'bfloat16'] as const) {
+      const query = drawn(8, [1, 1, 4, width])
+      const keys = asKey(drawn(9, [1, 7, 2, width]).astype(dtype))
+      const values = asValue(drawn(10, [1, 7, 2, valued]).astype(dtype))
+      const f = (x: NdArray, y: NdArray, z: NdArray): NdArray => nn.dotProductAttention(x, y.astype('float32'), z.astype('float32'))
+      close(jit(f)(query, keys, values), f(query, keys, values))
+      const turned = (x: NdArray, y: NdArray, z: NdArray): NdArray => nn.dotProductAttention(x, y.astype('float32').transpose([0, 3, 2, 1]), z.astype('float32')) // prettier-ignore
+      const columns = keys.transpose([0, 3, 2, 1])
+      close(jit(turned)(query, columns, values), f(query, keys, values))
+    }
+  })
+})
+test('a window may begin behind its query, of one query as of several', () => {
+  for (const window of [
+    [-2, 10],
+    [-2, -1],
+    [3, -2],
+  ] as const) {
+    // prettier-ignore
+    const of = (n: number): NdArray => nn.dotProductAttention(q.slice([], [0, n]), k, v, { window })
+    close(of(1), of(2).slice([], [0, 1]))
+  }
+})
+
 describe('rotations', () => {
   const at = np.arange(T).reshape(1, T)
   test('keep lengths, and scores depend on distances alone', () => {

@@ -278,7 +278,7 @@ const cases: fc.Arbitrary<Case> = fc.record({
   keys: fc.oneof(fc.integer({ min: 1, max: 40 }), fc.integer({ min: 100, max: 200 })),
   headDim: fc.integer({ min: 1, max: 17 }),
   valueDim: fc.integer({ min: 1, max: 17 }),
-  left: fc.option(fc.integer({ min: 0, max: 30 }), { freq: 1 }),
+  left: fc.option(fc.integer({ min: -3, max: 30 }), { freq: 1 }),
   right: fc.option(fc.integer({ min: 0, max: 20 }), { freq: 2 }),
   bias: fc.boolean(),
   mask: fc.boolean(),
