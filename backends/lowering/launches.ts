@@ -113,18 +113,16 @@ export const together = (launches: readonly Launch[]): readonly (readonly Launch
       for (const node of taken(run)) inPlace.add(node)
     }
   }
-  return groups.map((group) =>
-    group.length === 1 ? group : group.map((launch) => ({ ...launch, runs: keepingReads(launch.runs, group) })),
-  )
+  return groups.map(keepingReads)
 }
 /** Nothing is taken over that another run of the group reads. */
-const keepingReads = (runs: readonly Run[], group: readonly Launch[]): readonly Run[] => {
-  const others = (run: Run): ReadonlySet<Node> =>
-    new Set(group.flatMap((launch) => launch.runs.filter((other) => other !== run).flatMap((other) => other.reads)))
-  return runs.map((run) => {
-    const read = others(run)
-    return { ...run, inPlace: new Set([...run.inPlace].filter((node) => !read.has(node))) }
-  })
+const keepingReads = (group: readonly Launch[]): readonly Launch[] => {
+  if (group.length === 1) return group
+  const readers = new Map<Node, number>()
+  for (const { reads } of group.flatMap(({ runs }) => runs))
+    for (const node of new Set(reads)) readers.set(node, (readers.get(node) ?? 0) + 1)
+  const kept = (run: Run): Run => ({ ...run, inPlace: new Set([...run.inPlace].filter((node) => readers.get(node) === 1)) })
+  return group.map((launch) => ({ ...launch, runs: launch.runs.map(kept) }))
 }
 const isSmall = ({ kernel, runs }: Launch): boolean =>
   kernel.kind === 'scatter'

@@ -46,7 +46,8 @@ describe.skipIf(folder === null)('stories260K', () => {
     const { status, err } = chat([...model, '--context', '64', '--max-new-tokens', '20'], `${line.repeat(4)}/reset\n${line}`)
     expect(status).toBe(0)
     expect(err.match(/and 64 are remembered: \/reset begins anew/g)?.length).toBe(2)
-    expect(err.match(/1[23] tokens read/g)?.length).toBe(3)
+    // The second time the line goes on from a cache, and has no bos.
+    expect(err.match(/\d+ tokens read/g)).toEqual(['13 tokens read', '12 tokens read', '13 tokens read'])
     const alone = chat([...model, '--context', '5', '--prompt', line])
     expect([alone.status, alone.err]).toEqual([1, expect.stringMatching(/say less, or remember more \(--context\)/)])
   })

@@ -212,13 +212,13 @@ const rowPass = (kernel: Nest, memory: Memory, features: Features, wide = false)
     } else if (wide) {
       const each = times(4, (k) => {
         const own = evaluation({ ...scope, prefix: `v${k}_` })
-        const values = ofElements.map(({ expr }) => own.value(expr))
-        return { values, lines: ["{", ...indexLines(`(e + ${k}u)`, row, index.slice(cut)), ...own.lines, ...values.map((value, i) => `f${i}[${k}] = ${value};`), '}'] } // prettier-ignore
+        const values = ofElements.map(({ expr }, i) => `f${i}[${k}] = ${own.value(expr)};`)
+        return ['{', ...indexLines(`(e + ${k}u)`, row, index.slice(cut)), ...own.lines, ...values, '}'].join('\n')
       })
       body.push(
         `for (var e = 4u * slice; e < limit; e += ${4 * deal.lanes}u) {`,
         ...ofElements.map(({ expr }, i) => `var f${i}: vec4<${typeOf(expr.dtype)}>;`),
-        ...each.flatMap(({ lines }) => lines),
+        ...each,
         ...indexLines('e', row, index.slice(cut)),
         ...ofElements.map(({ arg, access }, i) => memory.store4(arg, affineText(access, index), `f${i}`)),
         '}',
